@@ -1,0 +1,45 @@
+# Two commands for everybody: `make demo` and `make test`. Each makes its own environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check docs bench wheel matrix clean
+
+help: ## What there is to make.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/made/%: setup.cfg pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[$*]'
+	@mkdir -p $(@D) && touch $@
+
+demo: $(VENV)/made/example ## A site that is its own provider, at http://localhost:8000/.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py prepare_demo
+	@$(BIN)/python manage.py runserver $(or $(ADDRESS),localhost:8000)
+
+test: $(VENV)/made/test ## All tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run django_dance
+
+docs: $(VENV)/made/docs ## The documentation, in docs/_build/html/.
+	$(BIN)/sphinx-build --fail-on-warning --fresh-env --quiet -b html docs docs/_build/html
+
+bench: $(VENV)/made/test $(VENV)/made/bench ## Side by side with what a user would pick instead.
+	$(BIN)/python -m benchmarks
+
+wheel: $(VENV)/made/test $(VENV)/made/check ## Tests the wheel, installed, away from the source.
+	VENV=$(VENV) scripts/test-wheel
+
+matrix: $(VENV)/made/test ## Tests every supported pair of Python and Django that is at hand.
+	scripts/test-matrix
+
+clean: ## Removes what was made.
+	rm -rf $(VENV) build dist docs/_build *.egg-info

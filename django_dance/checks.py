@@ -1,0 +1,264 @@
+"""System checks: each mistake in the settings, with its cure, before the first visitor.
+
+The ids never change; the list is in the documentation, "System checks".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.cache import caches
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.urls import NoReverseMatch
+from django.utils.module_loading import import_string
+
+from .conf import DEFAULTS, settings
+from .origins import is_secure, origin
+from .registry import providers
+from .storage import ModelStorage, SessionStorage, build
+
+_MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
+_BEFORE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+
+
+@register("django_dance")
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [*_names(), *_values(), *_storages(), *_templates()]
+
+
+@register("django_dance")
+def check_providers(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return list(_providers())
+
+
+@register("django_dance")
+def check_middleware(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return list(_middleware())
+
+
+@register(Tags.urls)
+def check_urls(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    return list(_urls())
+
+
+@register("django_dance", deploy=True)
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return list(_deployment())
+
+
+def _names() -> Iterator[CheckMessage]:
+    for name in settings.unknown():
+        near = difflib.get_close_matches(name, DEFAULTS, n=1)
+        yield Error(
+            f"There is no setting {name}.",
+            hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(DEFAULTS)}.",
+            id="django_dance.E007",
+        )
+
+
+def _values() -> Iterator[CheckMessage]:
+    def bad(message: str, hint: str) -> CheckMessage:
+        return Error(message, hint=hint, id="django_dance.E008")
+
+    try:
+        keys = settings.encryption_keys
+    except ImproperlyConfigured as error:
+        yield bad("DANCE_ENCRYPTION_KEYS cannot be used.", str(error))
+    else:
+        if any(len(key) < 32 for key in keys):
+            yield bad(
+                "An encryption key has fewer than 32 characters.",
+                "Make one by `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+            )
+    for name in ("timeout", "flow_age"):
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+            yield bad(
+                f"DANCE_{name.upper()} is {value!r}.", "It must be a positive number of seconds."
+            )
+    if settings.cache is not None and settings.cache not in caches.settings:
+        yield bad(
+            f"DANCE_CACHE is {settings.cache!r}, which is not in CACHES.",
+            "Name one of its aliases, or None.",
+        )
+    base = settings.base_url
+    if base is not None and not (
+        isinstance(base, str)
+        and is_secure(base)
+        and "@" not in base
+        and base.count("/") <= 2 + base.endswith("/")
+        and origin(base)
+    ):
+        yield bad(
+            f"DANCE_BASE_URL is {base!r}.",
+            'It must be the site\'s public https origin, without a path: "https://example.com".',
+        )
+
+
+def _storages() -> Iterator[CheckMessage]:
+    specs = {"DANCE_STORAGE": settings.storage}
+    for name in _safe_providers():
+        if providers[name].storage:
+            specs[f"STORAGE of DANCE_PROVIDERS[{name!r}]"] = providers[name].storage
+    for where, spec in specs.items():
+        try:
+            storage = build(spec)
+            if isinstance(storage, ModelStorage):
+                _ = storage.model
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"{where} cannot be used.",
+                hint=str(error),
+                id="django_dance.E006",
+            )
+            continue
+        sessions = isinstance(storage, SessionStorage) or (
+            isinstance(storage, ModelStorage) and storage.keeps_anonymous
+        )
+        if sessions and not _installed(_BEFORE[0]):
+            yield Error(
+                f"{where} keeps tokens in sessions, and there are none.",
+                hint=f'Add "{_BEFORE[0]}" to MIDDLEWARE.',
+                id="django_dance.E006",
+            )
+
+
+def _templates() -> Iterator[CheckMessage]:
+    try:
+        get_template("django_dance/error.html")
+    except (TemplateDoesNotExist, ImproperlyConfigured):
+        yield Error(
+            "The templates of django_dance are not found.",
+            hint='Add a DjangoTemplates backend with "APP_DIRS": True to TEMPLATES.',
+            id="django_dance.E012",
+        )
+
+
+def _safe_providers() -> list[str]:
+    """The names of the providers that can be made."""
+    names = []
+    try:
+        for name in providers:
+            try:
+                providers[name]
+            except ImproperlyConfigured:
+                continue
+            names.append(name)
+    except ImproperlyConfigured:
+        return []
+    return names
+
+
+def _providers() -> Iterator[CheckMessage]:
+    try:
+        names = list(providers)
+    except ImproperlyConfigured as error:
+        yield Error("DANCE_PROVIDERS cannot be used.", hint=str(error), id="django_dance.E001")
+        return
+    for name in names:
+        try:
+            provider = providers[name]
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"DANCE_PROVIDERS[{name!r}] cannot be used.",
+                hint=str(error),
+                id="django_dance.E001",
+            )
+            continue
+        for problem in provider.problems():
+            yield Error(problem.message, hint=problem.hint, id=problem.id)
+        missing = provider.missing_credentials()
+        if missing:
+            yield checks.Warning(
+                f"DANCE_PROVIDERS[{name!r}]: this site has no credentials for {provider.label}.",
+                hint=f"Register the site there and set {' and '.join(missing)} to what you get.",
+                id="django_dance.W005",
+            )
+
+
+def _classes(path: str) -> tuple[type, ...]:
+    try:
+        found = import_string(path)
+    except ImportError:
+        return ()
+    return found.__mro__ if isinstance(found, type) else ()
+
+
+def _position(wanted: str) -> int | None:
+    """Where in MIDDLEWARE a class, or a subclass of it, stands."""
+    for position, path in enumerate(django_settings.MIDDLEWARE):
+        if path == wanted or any(
+            f"{c.__module__}.{c.__qualname__}" == wanted for c in _classes(path)
+        ):
+            return position
+    return None
+
+
+def _installed(wanted: str) -> bool:
+    return _position(wanted) is not None
+
+
+def _middleware() -> Iterator[CheckMessage]:
+    ours = _position(_MIDDLEWARE)
+    if ours is None:
+        yield Error(
+            "There is no request.oauth: OAuthMiddleware is missing.",
+            hint=f'Add "{_MIDDLEWARE}" to MIDDLEWARE, after the session and authentication '
+            "middleware.",
+            id="django_dance.E009",
+        )
+        return
+    for path in _BEFORE:
+        theirs = _position(path)
+        if theirs is not None and theirs > ours:
+            yield Error(
+                f"OAuthMiddleware stands before {path.rpartition('.')[2]} in MIDDLEWARE.",
+                hint=f'Move "{_MIDDLEWARE}" below "{path}".',
+                id="django_dance.E010",
+            )
+
+
+def _urls() -> Iterator[CheckMessage]:
+    for name in _safe_providers():
+        if providers[name].problems():
+            continue
+        try:
+            providers[name].url("authorized")
+        except NoReverseMatch:
+            yield checks.Warning(
+                f"The URLs of DANCE_PROVIDERS[{name!r}] are not included, so nobody can connect.",
+                hint='Add path("login/", include("django_dance.urls")) to your URLconf, outside '
+                "of any namespace.",
+                id="django_dance.W011",
+            )
+
+
+def _deployment() -> Iterator[CheckMessage]:
+    alias = settings.cache or "default"
+    backend = caches.settings.get(alias, {}).get("BACKEND", "")
+    if backend.endswith((".LocMemCache", ".DummyCache")):
+        yield checks.Warning(
+            f"The cache {alias!r} is not shared between processes, so one process does not know "
+            "which callbacks another has answered.",
+            hint="Use a shared cache, such as Redis, and name its alias in DANCE_CACHE.",
+            id="django_dance.W013",
+        )

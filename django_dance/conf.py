@@ -1,0 +1,82 @@
+"""The settings; this module is their only reader.
+
+Each is read when it is needed, so ``override_settings`` counts at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+
+#: Every setting and its default.
+DEFAULTS: dict[str, Any] = {
+    "DANCE_PROVIDERS": {},
+    "DANCE_STORAGE": {"BACKEND": "django_dance.storage.FallbackStorage"},
+    "DANCE_CACHE": "default",
+    "DANCE_ENCRYPTION_KEYS": None,
+    "DANCE_LOGIN_REDIRECT_URL": "/",
+    "DANCE_TIMEOUT": 10,
+    "DANCE_FLOW_AGE": 600,
+    "DANCE_LOGIN_ON_GET": True,
+    "DANCE_BASE_URL": None,
+}
+
+
+class Settings:
+    """``settings.timeout`` is ``DANCE_TIMEOUT`` of now, or its default."""
+
+    def __getattr__(self, name: str) -> Any:
+        setting = f"DANCE_{name.upper()}"
+        try:
+            default = DEFAULTS[setting]
+        except KeyError:
+            raise AttributeError(f"There is no setting {setting}.") from None
+        return getattr(django_settings, setting, default)
+
+    @property
+    def providers(self) -> Mapping[str, Mapping[str, Any]]:
+        found = getattr(django_settings, "DANCE_PROVIDERS", None) or {}
+        if not isinstance(found, Mapping):
+            raise ImproperlyConfigured(
+                "DANCE_PROVIDERS must be a dict of name to options, like CACHES: "
+                '{"github": {"PROVIDER": "django_dance.contrib.github.GitHub"}}.'
+            )
+        return found
+
+    @property
+    def encryption_keys(self) -> Sequence[str]:
+        """First the key that seals, then those that only open."""
+        keys = getattr(django_settings, "DANCE_ENCRYPTION_KEYS", None)
+        if keys is None:
+            return tuple(
+                key if isinstance(key, str) else key.decode()
+                for key in (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
+            )
+        if isinstance(keys, str) or not keys or not all(isinstance(k, str) and k for k in keys):
+            raise ImproperlyConfigured(
+                "DANCE_ENCRYPTION_KEYS must be a list of strings: the key that encrypts first, "
+                "then older keys that may still decrypt."
+            )
+        return tuple(keys)
+
+    @property
+    def debug(self) -> bool:
+        return bool(django_settings.DEBUG)
+
+    def named(self, name: str) -> Any:
+        """Any setting of the project, for a provider's ``from_config``; ``None`` if absent."""
+        return getattr(django_settings, name, None)
+
+    def unknown(self) -> list[str]:
+        """``DANCE_…`` names in the settings that mean nothing to us."""
+        return sorted(
+            name
+            for name in dir(django_settings)
+            if name.startswith("DANCE_") and name not in DEFAULTS
+        )
+
+
+settings = Settings()

@@ -1,0 +1,33 @@
+from ..providers import OAuth2Provider
+
+
+class Google(OAuth2Provider):
+    """https://developers.google.com/identity/protocols/oauth2/web-server
+
+    ``HOSTED_DOMAIN`` only preselects what the visitor sees: check ``hd`` in the ID token or the
+    userinfo before you rely on it.
+    """
+
+    documentation = "https://developers.google.com/identity/protocols/oauth2/web-server"
+    base_url = "https://www.googleapis.com/"
+    authorization_url = "https://accounts.google.com/o/oauth2/v2/auth"
+    token_url = "https://oauth2.googleapis.com/token"
+    revocation_url = "https://oauth2.googleapis.com/revoke"
+    issuer = "https://accounts.google.com"
+    scope = "https://www.googleapis.com/auth/userinfo.profile"
+
+    #: Ask for a refresh token.
+    offline = False
+    #: Ask again even if the user has consented before.
+    reprompt_consent = False
+    #: Let the user choose the account even if there is but one.
+    reprompt_select_account = False
+    #: The domain of a Google Workspace, to preselect.
+    hosted_domain: str | None = None
+
+    authorization_url_options = {
+        "offline": {"access_type": "offline"},
+        "reprompt_consent": {"prompt": "consent"},
+        "reprompt_select_account": {"prompt": "select_account"},
+        "hosted_domain": {"hd": "{hosted_domain}"},
+    }

@@ -1,0 +1,26 @@
+from typing import TYPE_CHECKING
+
+from ..providers import OAuth1Provider
+
+if TYPE_CHECKING:
+    from ..sessions import DanceSession
+
+
+class Jira(OAuth1Provider):
+    """https://developer.atlassian.com/server/jira/platform/oauth/ — Jira Data Center, by OAuth 1
+    with an RSA key. Set ``BASE_URL`` to your server's address."""
+
+    documentation = "https://developer.atlassian.com/server/jira/platform/oauth/"
+    authorization_url = "plugins/servlet/oauth/authorize"
+    request_token_url = "plugins/servlet/oauth/request-token"
+    access_token_url = "plugins/servlet/oauth/access-token"
+    signature_method = "RSA-SHA1"
+    from_config = {
+        "client_id": "{NAME}_OAUTH_CONSUMER_KEY",
+        "rsa_key": "{NAME}_OAUTH_RSA_KEY",
+    }
+
+    def session_created(self, session: "DanceSession") -> "DanceSession":
+        # Jira answers 415 to a body without it.
+        session.headers["Content-Type"] = "application/json"
+        return session

@@ -1,0 +1,64 @@
+"""``@authorization_required("github")``: for views that act for the visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction
+from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from .sessions import DanceSession
+
+
+def session_for(request: HttpRequest, provider: str) -> DanceSession:
+    """``request.oauth[provider]``, or how to get it.
+
+    :raises ImproperlyConfigured: the middleware is missing.
+    """
+    try:
+        oauth: Any = request.oauth  # type: ignore[attr-defined]
+    except AttributeError:
+        raise ImproperlyConfigured(
+            'There is no request.oauth: add "django_dance.middleware.OAuthMiddleware" to '
+            "MIDDLEWARE, after the session and authentication middleware."
+        ) from None
+    session: DanceSession = oauth[provider]
+    return session
+
+
+def authorization_required(
+    provider: str, *, scope: str | Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let only visitors in who have a usable token; send the others to the login.
+
+    :param provider: the provider's name in ``DANCE_PROVIDERS``.
+    :param scope: scopes that the token must have been granted; missing ones are asked for.
+    """
+
+    if not isinstance(provider, str):
+        raise TypeError('Name the provider: @authorization_required("github").')
+    scopes = (scope,) if isinstance(scope, str) else tuple(scope)
+
+    def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                await session_for(request, provider).arequire(" ".join(scopes))
+                return await view(request, *args, **kwargs)
+
+            return async_wrapper
+
+        @wraps(view)
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            session_for(request, provider).require(" ".join(scopes))
+            return view(request, *args, **kwargs)
+
+        return wrapper
+
+    return decorator

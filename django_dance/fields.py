@@ -1,0 +1,107 @@
+"""SealedTokenField: a column that holds a token, encrypted and bound to its row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from .crypto import seal, unseal
+from .tokens import Token
+
+if TYPE_CHECKING:
+    _TextField = models.TextField[Any, Any]
+else:
+    _TextField = models.TextField
+
+
+class _Sealed(str):
+    """A token as the table has it."""
+
+    __slots__ = ()
+
+
+class _TokenAttribute:
+    """Opens the seal when the attribute is read: only then is the row's identity known."""
+
+    def __init__(self, field: SealedTokenField) -> None:
+        self.field = field
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__.get(self.field.attname)
+        if value is None and self.field.attname not in instance.__dict__:
+            # Deferred: fetch it, as Django's own DeferredAttribute does.
+            instance.refresh_from_db(fields=[self.field.attname])
+            value = instance.__dict__.get(self.field.attname)
+        if isinstance(value, _Sealed):
+            plain = unseal(value, purpose="token", identity=self.field.identity(instance))
+            value = Token(json.loads(plain))
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value
+
+
+class SealedTokenField(_TextField):
+    """Holds a :class:`~django_dance.tokens.Token`.
+
+    What is in the table opens only in the row it was written for: the seal is bound to the
+    model and to the values of the fields that ``bound_to`` names.
+
+    :param bound_to: names of the model's fields (those it does not have are passed over).
+    :raises django_dance.exceptions.SealBroken: when the attribute of a foreign row is read.
+    """
+
+    descriptor_class = _TokenAttribute
+
+    def __init__(
+        self, *args: Any, bound_to: tuple[str, ...] = ("provider", "user", "account"), **kwargs: Any
+    ) -> None:
+        self.bound_to = tuple(bound_to)
+        super().__init__(*args, **{"editable": False, **kwargs})
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        kwargs.pop("editable", None)
+        return name, path, args, {**kwargs, "bound_to": self.bound_to}
+
+    def identity(self, instance: models.Model) -> str:
+        """What a row's seal is bound to."""
+        fields = {field.name: field for field in instance._meta.concrete_fields}
+        values = [
+            # The same text for a key given as "1" and as 1.
+            str(fields[name].to_python(getattr(instance, fields[name].attname)))
+            for name in self.bound_to
+            if name in fields
+        ]
+        return json.dumps([instance._meta.label_lower, *values])
+
+    def pre_save(self, instance: models.Model, add: bool) -> Any:
+        value = instance.__dict__.get(self.attname)
+        if isinstance(value, Mapping):
+            fields = value.stored if isinstance(value, Token) else dict(value)
+            plain = json.dumps(fields).encode()
+            return _Sealed(seal(plain, purpose="token", identity=self.identity(instance)))
+        return value
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return None if value is None else _Sealed(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            raise TypeError(
+                "A token is bound to its row: set it on an instance and save() that, instead of "
+                "update() or a filter."
+            )
+        return super().get_prep_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, Mapping) else _Sealed(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """For fixtures: the sealed text, never the token."""
+        return str(self.pre_save(obj, False) or "")

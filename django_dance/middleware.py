@@ -1,0 +1,42 @@
+"""OAuthMiddleware: hangs ``request.oauth`` on each request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from .container import OAuth
+from .exceptions import AuthorizationRequired
+
+
+class OAuthMiddleware:
+    """Put it after the session and authentication middleware.
+
+    Free until ``request.oauth`` is touched. An ``AuthorizationRequired`` that a view does not
+    catch becomes the way to the login.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        request.oauth = OAuth(request)  # type: ignore[attr-defined]
+        response: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, AuthorizationRequired):
+            return None
+        from .responses import authorization_response
+
+        return authorization_response(request, exception)

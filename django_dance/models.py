@@ -1,0 +1,54 @@
+"""The token model."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .fields import SealedTokenField
+
+
+class OAuthConsumerMixin(models.Model):
+    """The columns every token table has. Inherit it for a table of your own."""
+
+    provider = models.CharField(_("provider"), max_length=50)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    token = SealedTokenField(_("token"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.provider} token"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} id={self.pk} provider={self.provider!r}>"
+
+
+class OAuthToken(OAuthConsumerMixin):
+    """A user's token for an account at a provider."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="oauth_tokens",
+        verbose_name=_("user"),
+    )
+    #: The account's immutable id at the provider; "" is the only one.
+    account = models.CharField(_("account"), max_length=255, default="", blank=True)
+    scope = models.TextField(_("scope"), default="", blank=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    #: Who refreshes the token now, and until when nobody else does.
+    lease = models.CharField(max_length=32, default="", editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("OAuth token")
+        verbose_name_plural = _("OAuth tokens")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "provider", "account"], name="django_dance_one_token_per_account"
+            ),
+        ]

@@ -1,0 +1,78 @@
+"""ResourceOwner: whose token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import HttpRequest
+
+    from .providers.base import Provider
+
+
+class ResourceOwner:
+    """Whose token (RFC 6749 §1.1): a frozen value that storages, locks and signals speak of.
+
+    :ivar provider: the provider the token is for.
+    :ivar request: the request in whose course it is asked for, or ``None``.
+    :ivar account: the account at the provider; ``""`` is the default one.
+    """
+
+    __slots__ = ("_user", "_user_id", "account", "provider", "request")
+
+    provider: Provider
+    request: HttpRequest | None
+    account: str
+    _user: AbstractBaseUser | None
+    _user_id: Any
+
+    def __init__(
+        self,
+        provider: Provider,
+        request: HttpRequest | None = None,
+        user: AbstractBaseUser | None = None,
+        user_id: Any = None,
+        account: str = "",
+    ) -> None:
+        for name, value in (
+            ("provider", provider),
+            ("request", request),
+            ("_user", user),
+            ("_user_id", user_id),
+            ("account", account),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("A ResourceOwner is frozen; make another one.")
+
+    @property
+    def user(self) -> AbstractBaseUser | None:
+        """The user, or ``None`` for an anonymous visitor or where only an id is known."""
+        # request.user is lazy: it costs nothing until somebody asks for the user.
+        user = self._user
+        if user is None and self._user_id is None:
+            user = getattr(self.request, "user", None)
+        return user if user is not None and user.is_authenticated else None
+
+    @property
+    def user_id(self) -> Any:
+        """The user's primary key, or ``None`` for an anonymous visitor."""
+        if self._user_id is not None:
+            return self._user_id
+        return None if self.user is None else self.user.pk
+
+    @property
+    def key(self) -> str | None:
+        """Names this owner among all owners; ``None`` if nothing tells the visitor apart."""
+        if self.user_id is not None:
+            return f"{self.provider.name}|user|{self.user_id}|{self.account}"
+        session = getattr(self.request, "session", None)
+        if session is None or session.session_key is None:
+            return None
+        return f"{self.provider.name}|session|{session.session_key}|{self.account}"
+
+    def __repr__(self) -> str:
+        who = "anonymous" if self.user_id is None else f"user {self.user_id}"
+        return f"<ResourceOwner {who} at {self.provider.name}>"

@@ -1,0 +1,167 @@
+"""OAuth 1.0a (RFC 5849)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.utils.crypto import constant_time_compare
+
+from ..exceptions import FlowError, InvalidResponse, TokenRequestRefused
+from ..owner import ResourceOwner
+from ..tokens import Secret, Token, checked_token
+from .base import Problem, Provider, single, with_query
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, QueryDict
+
+    from ..flow import Flow
+    from ..signing import Signature
+
+#: The longest verifier that is passed on.
+MAX_VERIFIER = 512
+
+_CALLBACK_PARAMS = ("oauth_token", "oauth_verifier", "denied", "oauth_problem")
+
+
+class OAuth1Provider(Provider):
+    """A provider that speaks OAuth 1.0a. The client key (RFC 5849 §1.1) is ``client_id`` here."""
+
+    #: Where temporary credentials are had (RFC 5849 §2.1).
+    request_token_url: str = ""
+    #: Where they become token credentials (RFC 5849 §2.3).
+    access_token_url: str = ""
+    #: ``"HMAC-SHA1"``, ``"HMAC-SHA256"``, ``"RSA-SHA1"``, ``"PLAINTEXT"`` … (RFC 5849 §3.4).
+    signature_method: str = "HMAC-SHA1"
+    #: Where the parameters go: ``"AUTH_HEADER"``, ``"QUERY"`` or ``"BODY"`` (RFC 5849 §3.5).
+    signature_type: str = "AUTH_HEADER"
+    #: The private key in PEM for the RSA methods, or the path of a file that holds it.
+    rsa_key: str | None = None
+    #: Whether bodies that are no forms are given to the signer too.
+    force_include_body: bool = False
+    #: The class that signs: a subclass of ``oauthlib.oauth1.Client``, or its dotted path.
+    client_class: str | type = "django_dance.signing.Client"
+    session_class: str | type = "django_dance.sessions.OAuth1Session"
+
+    _urls: ClassVar[tuple[str, ...]] = (
+        "base_url",
+        "request_token_url",
+        "authorization_url",
+        "access_token_url",
+    )
+    _required: ClassVar[tuple[str, ...]] = (
+        "request_token_url",
+        "authorization_url",
+        "access_token_url",
+    )
+    _reserved: ClassVar[frozenset[str]] = frozenset({"oauth_token", "oauth_callback"})
+
+    @property
+    def uses_rsa(self) -> bool:
+        return self.signature_method.startswith("RSA-")
+
+    def find_problems(self) -> Iterator[Problem]:
+        yield from super().find_problems()
+        where = f"DANCE_PROVIDERS[{self.name!r}]"
+        if self.signature_type not in ("AUTH_HEADER", "QUERY", "BODY"):
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: SIGNATURE_TYPE is {self.signature_type!r}.",
+                'It must be "AUTH_HEADER", "QUERY" or "BODY".',
+            )
+
+    def _needed_credentials(self) -> list[tuple[str, str]]:
+        needed = super()._needed_credentials()
+        if not self.uses_rsa:
+            return needed
+        return [needed[0], ("rsa_key", self.from_config.get("rsa_key", "RSA_KEY"))]
+
+    # --- the two steps ------------------------------------------------------------------------
+
+    def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
+        # RFC 5849 §2.1
+        answer = self._token_call(
+            self.request_token_url,
+            self.signature(ResourceOwner(self, request), callback_uri=self.callback_uri(request)),
+        )
+        if answer.get("oauth_callback_confirmed") != "true":
+            # RFC 5849 §2.1: without it this is OAuth 1.0, open to session fixation.
+            raise InvalidResponse(f"{self.label} did not confirm the callback address.")
+        flow = replace(
+            flow,
+            request_token=Secret(answer["oauth_token"]),
+            request_token_secret=Secret(answer["oauth_token_secret"]),
+        )
+        params = {**self.authorization_params(), "oauth_token": flow.request_token}
+        return with_query(self.authorization_url, params), flow
+
+    def callback_state(self, params: QueryDict) -> str:
+        return single(params, "oauth_token") or single(params, "denied") or ""
+
+    def check_callback(self, flow: Flow, params: QueryDict) -> None:
+        for name in _CALLBACK_PARAMS:
+            single(params, name)
+        if not constant_time_compare(self.callback_state(params), flow.request_token):
+            raise FlowError("flow_unknown", "the callback is for another request token")
+        if "denied" in params or "oauth_problem" in params:
+            return
+        verifier = params.get("oauth_verifier")
+        if not verifier:
+            raise FlowError("verifier_missing", "the callback has no oauth_verifier")
+        if len(verifier) > MAX_VERIFIER or not verifier.isprintable():
+            raise FlowError("verifier_invalid", "the callback's oauth_verifier cannot be right")
+
+    def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
+        # No RFC has it, but these two are how providers tell that the visitor said no.
+        if "denied" in params or params.get("oauth_problem") in (
+            "user_refused",
+            "permission_denied",
+        ):
+            raise FlowError("access_denied", "the visitor said no", error="access_denied")
+        if "oauth_problem" in params:
+            raise FlowError("provider_error", "the provider reported a problem")
+        if params["oauth_verifier"] == "denied":
+            raise FlowError("access_denied", "the visitor said no", error="access_denied")
+        # RFC 5849 §2.3: signed with the temporary credentials' secret.
+        answer = self._token_call(
+            self.access_token_url,
+            self.signature(
+                ResourceOwner(self, request),
+                token=flow.request_token,
+                token_secret=flow.request_token_secret,
+                verifier=Secret(params["oauth_verifier"]),
+            ),
+        )
+        return Token(answer)
+
+    def _token_call(self, url: str, signature: Signature) -> dict[str, Any]:
+        from ..transport import protocol_call
+
+        answer = protocol_call(
+            "POST",
+            url,
+            auth=signature,
+            headers={"Accept": "*/*"},
+            verify=self.ca_bundle or True,
+        )
+        if answer.status in (400, 401, 403):
+            raise TokenRequestRefused(
+                f"{self.label} refused: it answered {answer.status}.", status=answer.status
+            )
+        if answer.status not in (200, 201):
+            raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
+        fields = answer.form()
+        checked_token(fields, "oauth_token", "oauth_token_secret")
+        return fields
+
+    # --- the life of a token ------------------------------------------------------------------
+
+    def usable(self, token: Token) -> bool:
+        return bool(token.get("oauth_token") and token.get("oauth_token_secret"))
+
+    def signature(self, owner: ResourceOwner, **credentials: str) -> Signature:
+        """The signer for one request, or several, of an owner."""
+        from ..signing import Signature
+
+        return Signature(self, self.get_client_credentials(owner), **credentials)

@@ -1,0 +1,356 @@
+"""OAuth 2.0: the authorization code grant with PKCE (RFC 6749 §4.1, RFC 7636, RFC 9207)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote_plus
+
+from django.utils.crypto import constant_time_compare
+
+from ..exceptions import (
+    FlowError,
+    InvalidResponse,
+    ProviderError,
+    ProviderUnavailable,
+    TokenRequestRefused,
+)
+from ..owner import ResourceOwner
+from ..tokens import Secret, Token, checked_token, scope_list
+from .base import ClientCredentials, Problem, Provider, single, with_query
+
+if TYPE_CHECKING:
+    import requests
+    from django.http import HttpRequest, QueryDict
+
+    from ..flow import Flow
+    from ..transport import Answer
+
+#: The longest authorization code that is passed on. RFC 6749 leaves the size open.
+MAX_CODE = 4096
+
+_CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
+_GRANT_PARAMS = frozenset(
+    {
+        "grant_type",
+        "code",
+        "redirect_uri",
+        "client_id",
+        "client_secret",
+        "code_verifier",
+        "refresh_token",
+    }
+)
+
+
+class OAuth2Provider(Provider):
+    """A provider that speaks OAuth 2.0."""
+
+    #: The token endpoint (RFC 6749 §3.2).
+    token_url: str = ""
+    #: Further parameters of the token request.
+    token_url_params: Mapping[str, str] = {}
+    #: Where refresh tokens are redeemed; ``None`` if the provider grants none.
+    auto_refresh_url: str | None = "{token_url}"
+    #: Further parameters of the refresh request.
+    auto_refresh_kwargs: Mapping[str, str] = {}
+    #: The revocation endpoint (RFC 7009), if there is one.
+    revocation_url: str | None = None
+    #: What is asked for, as a list or a string.
+    scope: str | Sequence[str] | None = None
+    #: What this provider puts between two scopes.
+    scope_separator: str = " "
+    #: How this site says who it is at the token endpoint (RFC 6749 §2.3.1): ``"basic"``,
+    #: ``"post"`` or, for a public client that has no secret, ``"none"``.
+    client_auth: str = "basic"
+    #: Whether Basic credentials are form-urlencoded first, as RFC 6749 §2.3.1 has it.
+    client_auth_urlencoded: bool = True
+    #: ``"S256"`` (RFC 7636), or ``None`` for a provider that refuses PKCE.
+    pkce: str | None = "S256"
+    #: The issuer identifier (RFC 8414 §2), compared with the callback's ``iss`` (RFC 9207).
+    issuer: str | None = None
+    #: Whether every callback has an ``iss``.
+    authorization_response_iss: bool = False
+    #: How the token endpoint answers: ``"json"`` or ``"form"``.
+    token_format: str = "json"  # noqa: S105
+    #: The ``token_type`` that can be used (RFC 6749 §7.1), in lower case.
+    token_type: str = "bearer"  # noqa: S105
+    #: The scheme of the ``Authorization`` header (RFC 6750 §2.1).
+    authorization_scheme: str = "Bearer"
+    session_class: str | type = "django_dance.sessions.OAuth2Session"
+
+    _urls: ClassVar[tuple[str, ...]] = (
+        "base_url",
+        "authorization_url",
+        "token_url",
+        "auto_refresh_url",
+        "revocation_url",
+    )
+    _required: ClassVar[tuple[str, ...]] = ("authorization_url", "token_url")
+    _fixed: ClassVar[frozenset[str]] = Provider._fixed | {
+        "pkce",
+        "token_format",
+        "token_type",
+        "authorization_scheme",
+        "client_auth_urlencoded",
+    }
+    _reserved: ClassVar[frozenset[str]] = frozenset(
+        {
+            "client_id",
+            "code_challenge",
+            "code_challenge_method",
+            "nonce",
+            "redirect_uri",
+            "request",
+            "request_uri",
+            "response_mode",
+            "response_type",
+            "scope",
+            "state",
+        }
+    )
+
+    def find_problems(self) -> Iterator[Problem]:
+        yield from super().find_problems()
+        where = f"DANCE_PROVIDERS[{self.name!r}]"
+        if self.client_auth not in ("basic", "post", "none"):
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: CLIENT_AUTH is {self.client_auth!r}.",
+                'It must be "basic", "post" or, for a client without a secret, "none".',
+            )
+        if self.pkce not in ("S256", None):
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: pkce is {self.pkce!r}.",
+                'It must be "S256", or None where PKCE is refused; "plain" protects nothing.',
+            )
+        elif self.pkce is None and self.client_auth == "none":
+            yield Problem(
+                "django_dance.E004",
+                f"{where} has neither a client secret nor PKCE.",
+                "Then anybody could redeem its codes: use one of them.",
+            )
+        for fact in ("token_url_params", "auto_refresh_kwargs"):
+            reserved = _GRANT_PARAMS & set(getattr(self, fact) or ())
+            if reserved:
+                yield Problem(
+                    "django_dance.E004",
+                    f"{where}: {fact.upper()} names {', '.join(sorted(reserved))}.",
+                    "These parameters are the grant's own. Remove them.",
+                )
+
+    def _needed_credentials(self) -> list[tuple[str, str]]:
+        needed = super()._needed_credentials()
+        return needed[:1] if self.client_auth == "none" else needed
+
+    # --- the two steps ------------------------------------------------------------------------
+
+    def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
+        client = self.get_client_credentials(ResourceOwner(self, request))
+        params = self.authorization_params()
+        # RFC 6749 §4.1.1
+        params |= {
+            "response_type": "code",
+            "client_id": client.client_id,
+            "redirect_uri": self.callback_uri(request),
+            "state": flow.state,
+        }
+        if flow.scope:
+            params["scope"] = self.scope_separator.join(flow.scope)
+        if self.pkce:
+            # RFC 7636 §4.3
+            params |= {"code_challenge": flow.challenge, "code_challenge_method": self.pkce}
+        if "openid" in flow.scope:
+            # OpenID Connect Core 3.1.2.1
+            params["nonce"] = flow.nonce
+        return with_query(self.authorization_url, params), flow
+
+    def callback_state(self, params: QueryDict) -> str:
+        return single(params, "state") or ""
+
+    def check_callback(self, flow: Flow, params: QueryDict) -> None:
+        for name in _CALLBACK_PARAMS:
+            single(params, name)
+        # RFC 9207 §2.4: a simple string comparison, for errors as for codes.
+        issuer = params.get("iss")
+        if issuer is None:
+            if self.authorization_response_iss:
+                raise FlowError("issuer_missing", "the callback does not say who it is from")
+        elif self.issuer and not constant_time_compare(issuer, self.issuer):
+            raise FlowError("issuer_mismatch", "the callback is from another issuer")
+        if "error" not in params:
+            code = params.get("code")
+            if not code:
+                raise FlowError("code_missing", "the callback has neither a code nor an error")
+            if len(code) > MAX_CODE:
+                raise FlowError("code_invalid", "the callback's code is too long")
+
+    def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
+        if "error" in params:
+            # RFC 6749 §4.1.2.1
+            raise provider_refusal(params)
+        data = {
+            **(self.token_url_params or {}),
+            "grant_type": "authorization_code",
+            "code": Secret(params["code"]),
+            "redirect_uri": self.callback_uri(request),
+        }
+        if self.pkce:
+            data["code_verifier"] = flow.verifier
+        client = self.get_client_credentials(ResourceOwner(self, request))
+        granted = self.token_fields(self.token_call(self.token_url, data, client))
+        # RFC 6749 §5.1: a scope that is not named is the one that was asked for.
+        scopes = scope_list(granted.get("scope")) or list(flow.scope)
+        if scopes:
+            granted["scope"] = scopes
+            declined = [scope for scope in flow.scope if scope not in scopes]
+            if declined:
+                granted["declined_scope"] = declined
+        return Token.granted(granted)
+
+    def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> Answer:
+        """A call to an endpoint where this site must say who it is."""
+        from ..transport import protocol_call
+
+        data = dict(data)
+        auth = None
+        if self.client_auth == "basic":
+            auth = BasicAuth(client, urlencode=self.client_auth_urlencoded)
+        else:
+            data["client_id"] = client.client_id
+            if self.client_auth == "post":
+                data["client_secret"] = client.client_secret
+        return protocol_call("POST", url, data=data, auth=auth, verify=self.ca_bundle or True)
+
+    def parse(self, answer: Answer) -> dict[str, Any]:
+        """The fields of an answer, in the format the facts declare."""
+        form = self.token_format == "form"  # noqa: S105
+        return dict(answer.form()) if form else answer.json()
+
+    def token_fields(self, answer: Answer) -> dict[str, Any]:
+        """The fields of a token endpoint's answer. The hook for presets with odd answers.
+
+        :raises ProviderError: it holds no token that can be used.
+        """
+        fields = self.parse(answer)
+        if "error" in fields:
+            # RFC 6749 §5.2, whatever the status: some providers say no with 200.
+            error = _text(fields["error"]) or "invalid_response"
+            kind = (
+                ProviderUnavailable
+                if error in ("temporarily_unavailable", "server_error", "slow_down")
+                else TokenRequestRefused
+            )
+            raise kind(
+                f"{self.label} refused: {error}.",
+                status=answer.status,
+                error=error,
+                error_description=_text(fields.get("error_description")),
+                error_uri=_https(fields.get("error_uri")),
+            )
+        if answer.status != 200:
+            raise InvalidResponse(
+                f"{self.label} answered {answer.status} without an OAuth error.",
+                status=answer.status,
+            )
+        checked_token(fields, "access_token")
+        if fields.get("refresh_token") in ("", None):
+            fields.pop("refresh_token", None)
+        else:
+            checked_token(fields, "refresh_token")
+        kind_of_token = fields.get("token_type", self.token_type)
+        if not isinstance(kind_of_token, str) or kind_of_token.lower() != self.token_type:
+            raise InvalidResponse(f"{self.label} granted a token of a type that is not supported.")
+        scope = fields.pop("scope", None)
+        if isinstance(scope, (str, list)):
+            scopes = scope_list(scope)
+            if scopes:
+                fields["scope"] = scopes
+        return fields
+
+    # --- the life of a token ------------------------------------------------------------------
+
+    def usable(self, token: Token) -> bool:
+        return bool(token.get("access_token")) and (not token.expired or self.refreshable(token))
+
+    def refreshable(self, token: Token) -> bool:
+        return bool(self.auto_refresh_url and token.get("refresh_token"))
+
+    def refresh(self, owner: ResourceOwner, token: Token) -> Token:
+        """Redeem the refresh token (RFC 6749 §6). What the answer leaves out stays as it was.
+
+        :raises ProviderUnavailable: later, perhaps.
+        :raises TokenRequestRefused: never again, if its ``error`` is ``invalid_grant``.
+        :raises InvalidResponse:
+        """
+        data = {
+            **(self.auto_refresh_kwargs or {}),
+            "grant_type": "refresh_token",
+            "refresh_token": token["refresh_token"],
+        }
+        client = self.get_client_credentials(owner)
+        fields = self.token_fields(self.token_call(self.auto_refresh_url or "", data, client))
+        kept = {
+            name: value
+            for name, value in token.stored.items()
+            if name not in ("expires_in", "expires_at")
+        }
+        return Token.granted({**kept, **fields})
+
+    def revoke(self, owner: ResourceOwner, token: Token) -> None:
+        """RFC 7009: the refresh token if there is one, for that ends the whole grant."""
+        if not self.revocation_url:
+            return
+        hint = "refresh_token" if token.get("refresh_token") else "access_token"
+        data = {"token": token[hint], "token_type_hint": hint}
+        answer = self.token_call(self.revocation_url, data, self.get_client_credentials(owner))
+        if answer.status != 200:
+            raise ProviderError(
+                f"{self.label} did not revoke the token: it answered {answer.status}.",
+                status=answer.status,
+            )
+
+    def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
+        """Put the token on an API call. The hook for presets with odd headers."""
+        request.headers["Authorization"] = f"{self.authorization_scheme} {token['access_token']}"
+        return request
+
+
+class BasicAuth:
+    """HTTP Basic for a client (RFC 6749 §2.3.1). Its credentials never print."""
+
+    def __init__(self, client: ClientCredentials, *, urlencode: bool) -> None:
+        encode = quote_plus if urlencode else str
+        pair = f"{encode(client.client_id)}:{encode(str(client.client_secret))}"
+        self._value = Secret("Basic " + base64.b64encode(pair.encode()).decode())
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+def provider_refusal(params: Mapping[str, Any]) -> FlowError:
+    """What an error response of the authorization endpoint says (RFC 6749 §4.1.2.1)."""
+    error = _text(params.get("error"))
+    return FlowError(
+        "access_denied" if error == "access_denied" else "provider_error",
+        f"the provider answered {error or 'with an empty error'}",
+        error=error or "",
+        error_description=_text(params.get("error_description")),
+        error_uri=_https(params.get("error_uri")),
+    )
+
+
+def _text(value: object, limit: int = 300) -> str | None:
+    """A provider's words, fit for a log and a page: RFC 6749 §5.2 allows printable ASCII."""
+    if not isinstance(value, str):
+        return None
+    return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()
+
+
+def _https(value: object) -> str | None:
+    text = _text(value)
+    return text if text and text.startswith("https://") else None

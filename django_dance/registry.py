@@ -1,0 +1,98 @@
+"""``providers``: those that ``DANCE_PROVIDERS`` names, each made once, when first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from .conf import settings
+from .exceptions import ProviderNotConfigured
+
+if TYPE_CHECKING:
+    from .providers.base import Provider
+
+
+class Registry(Mapping[str, "Provider"]):
+    """Name → provider, in the order of the settings."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Provider] = {}
+        self._lock = threading.RLock()
+
+    def __getitem__(self, name: str) -> Provider:
+        try:
+            return self._made[name]
+        except (KeyError, TypeError):
+            pass
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = self._make(name)
+            return self._made[name]
+
+    def _make(self, name: str) -> Provider:
+        try:
+            options = dict(settings.providers[name])
+        except KeyError:
+            known = ", ".join(map(repr, settings.providers)) or "none so far"
+            raise ProviderNotConfigured(
+                f"There is no provider {name!r} in DANCE_PROVIDERS (there: {known}). Add it: "
+                f'DANCE_PROVIDERS = {{"{name}": {{"PROVIDER": "django_dance.contrib.…"}}}}.'
+            ) from None
+        except (TypeError, ValueError):
+            raise ImproperlyConfigured(
+                f"DANCE_PROVIDERS[{name!r}] must be a dict of options, "
+                'with at least "PROVIDER", the dotted path of a provider class.'
+            ) from None
+        return provider_class(name, options.pop("PROVIDER", None))(
+            name, **{str(option).lower(): value for option, value in options.items()}
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(settings.providers)
+
+    def __len__(self) -> int:
+        return len(settings.providers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in settings.providers
+
+    def forget(self) -> None:
+        """Make the providers anew when they are next asked for."""
+        with self._lock:
+            self._made = {}
+
+
+def provider_class(name: str, path: Any) -> type[Provider]:
+    """The class that a provider's ``PROVIDER`` option names, or is."""
+    from .providers.base import Provider
+
+    if isinstance(path, str):
+        try:
+            path = import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"DANCE_PROVIDERS[{name!r}]: PROVIDER names {path!r}, which cannot be imported: "
+                f"{error}."
+            ) from error
+    if not (isinstance(path, type) and issubclass(path, Provider)):
+        raise ImproperlyConfigured(
+            f"DANCE_PROVIDERS[{name!r}]: PROVIDER must be (the dotted path of) a provider class "
+            'such as "django_dance.contrib.github.GitHub".'
+        )
+    return path
+
+
+providers = Registry()
+
+
+def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
+    if setting in ("DANCE_PROVIDERS", "DANCE_STORAGE", "DEBUG"):
+        providers.forget()
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.registry")

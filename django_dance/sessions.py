@@ -1,0 +1,578 @@
+"""Sessions: ``requests`` sessions bound to one provider and one resource owner."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import OrderedDict, UserDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+import requests_oauthlib
+from asgiref.sync import sync_to_async
+from django.core import signing
+
+from . import refresh
+from .conf import settings
+from .exceptions import AuthorizationRequired, DanceError, ProviderError, UntrustedOrigin
+from .origins import is_secure, origin
+from .owner import ResourceOwner
+from .signals import token_revoked
+from .tokens import Token, scope_list
+from .transport import shared_adapter, without_frames
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from .providers import OAuth1Provider, OAuth2Provider, Provider
+    from .storage import BaseStorage
+
+logger = logging.getLogger("django_dance")
+
+_UNSET: Any = object()
+#: RFC 9110 §9.2.2: sent twice, they do what they do once.
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+
+
+class Config(UserDict[str, Any]):
+    """What a session was told of its owner: ``user`` and ``user_id``. A change counts at once."""
+
+    def __init__(self, changed: Callable[[], None], **fields: Any) -> None:
+        self._changed: Callable[[], None] = lambda: None
+        super().__init__(fields)
+        self._changed = changed
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._changed()
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._changed()
+
+
+class DanceSession(requests.Session):
+    """What both kinds of session have. Made by :meth:`Provider.session`, never shared by owners."""
+
+    provider: Provider
+    config: Config
+
+    def _bind(self, provider: Provider, owner: ResourceOwner) -> None:
+        self.provider = provider
+        self.http_request: HttpRequest | None = owner.request
+        self._account = owner.account
+        self._token: Token | None = _UNSET
+        self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
+        adapter = shared_adapter()
+        self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
+        # Our own Authorization or none: requests must not look into .netrc.
+        self.auth = _unsigned
+        if provider.ca_bundle:
+            self.verify = provider.ca_bundle
+
+    # --- whose --------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> ResourceOwner:
+        """Whose token this session uses: of now, for a view may log somebody in."""
+        return ResourceOwner(
+            self.provider,
+            self.http_request,
+            self.config.get("user"),
+            self.config.get("user_id"),
+            self._account,
+        )
+
+    def for_user(self, user: Any) -> DanceSession:
+        """A session for another user."""
+        return self.provider.session(self.http_request, user=user)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.provider.name}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A session acts for somebody now; it cannot be pickled. Keep the user.")
+
+    # --- the token ----------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> BaseStorage:
+        return self.provider.token_storage
+
+    def _forget_token(self) -> None:
+        self._token = _UNSET
+
+    def _load_token(self) -> Token | None:
+        if self._token is _UNSET:
+            self._token = self.storage.get_token(self.owner)
+        return self._token
+
+    def load_token(self) -> bool:
+        """Read the token, if it was not yet; whether there is one."""
+        return self._load_token() is not None
+
+    @property
+    def token(self) -> Token | None:
+        """The owner's token. To set it stores it, to delete it deletes it there."""
+        return self._load_token()
+
+    @token.setter
+    def token(self, value: Mapping[str, Any] | None) -> None:
+        if "provider" not in self.__dict__:
+            return  # requests_oauthlib sets an empty token while it is being made
+        if value is None:
+            del self.token
+            return
+        token = value if isinstance(value, Token) else Token.granted(value)
+        self.storage.set_token(self.owner, token)
+        self._token = token
+
+    @token.deleter
+    def token(self) -> None:
+        self.storage.delete(self.owner)
+        self._token = _UNSET
+
+    def carry(self, token: Token) -> None:
+        """Use this token from now on, without storing it."""
+        self._token = token
+
+    @property
+    def authorized(self) -> bool:
+        """Whether there is a token that can be used now, or after a refresh."""
+        token = self._load_token()
+        return token is not None and self.provider.usable(token)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes granted, as far as they are known."""
+        token = self._load_token()
+        return (token.scopes if token else None) or frozenset()
+
+    def missing_scopes(self, *scopes: str) -> tuple[str, ...]:
+        """Those of ``scopes`` that the token was not granted."""
+        granted = self.scopes
+        return tuple(s for s in scope_list(" ".join(scopes)) if s not in granted)
+
+    def require(self, scope: str | Iterable[str] = ()) -> None:
+        """Do nothing if there is a usable token with these scopes.
+
+        :raises AuthorizationRequired: there is not.
+        """
+        token = self._load_token()
+        if token is None:
+            raise AuthorizationRequired(self.provider)
+        if not self.provider.usable(token):
+            raise AuthorizationRequired(self.provider, "expired")
+        missing = self.missing_scopes(*scope_list(scope))
+        if missing:
+            # To ask again for what the visitor has just refused would never end.
+            declined = not set(missing) - set(token.get("declined_scope", ()))
+            reason = "declined_scopes" if declined else "missing_scopes"
+            raise AuthorizationRequired(self.provider, reason, missing)
+
+    def disconnect(self) -> None:
+        """Revoke the token at the provider, if it has a way, and delete it here in any case."""
+        owner, token = self.owner, self._load_token()
+        if token is None:
+            return
+        try:
+            self.provider.revoke(owner, token)
+        except ProviderError as error:
+            logger.warning("%s: the token could not be revoked: %s", self.provider.name, error)
+        finally:
+            del self.token
+        token_revoked.send(
+            type(self.provider),
+            provider=self.provider,
+            request=self.http_request,
+            owner=owner,
+            reason="disconnected",
+        )
+
+    # --- the way to the dance -----------------------------------------------------------------
+
+    @property
+    def login_url(self) -> str:
+        """The path that begins the dance."""
+        return self.get_login_url()
+
+    def get_login_url(self, next: str | None = None, scope: str | Iterable[str] = ()) -> str:
+        """The path that begins the dance.
+
+        :param next: a path of this site to end at.
+        :param scope: scopes to ask for beyond the provider's own. They are signed, so that
+            nobody else can make a link that asks for more.
+        """
+        query = {"next": next} if next else {}
+        scopes = scope_list(scope)
+        if scopes:
+            query["scope"] = signed_scope(self.provider, scopes)
+        return self.provider.url("login", **query)
+
+    @property
+    def authorization_required(self) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """The decorator of this name, for this provider."""
+        from .decorators import authorization_required
+
+        return authorization_required(self.provider.name)
+
+    # --- calls --------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str | None:
+        return self.provider.base_url
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        """``requests.Session.request``, with the owner's token.
+
+        :param url: relative to ``base_url``, with or without a leading slash; or absolute, on a
+            trusted origin.
+        :param withhold_token: call without the token; then any origin is allowed.
+        :raises AuthorizationRequired: there is no usable token.
+        :raises UntrustedOrigin: the token does not belong at ``url``.
+        :raises requests.RequestException: as ``requests`` does. The default ``timeout`` is
+            ``DANCE_TIMEOUT`` seconds to connect, and between two bytes.
+        """
+        url, kwargs = self._prepare_call(method, url, args, kwargs, withhold_token)
+        if withhold_token:
+            return self._send(method, url, kwargs)
+        token = self.ready_token()
+        response = self._send(method, url, kwargs, token)
+        if self._rejected(response, token):
+            renewed = self.renewed_token(token)
+            if renewed is not None and _replayable(method, kwargs):
+                response.close()
+                response = self._send(method, url, kwargs, renewed)
+        return response
+
+    async def arequest(
+        self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        """:meth:`request` for async views: the loop is free while the provider thinks."""
+        url, kwargs = self._prepare_call(method, url, args, kwargs, withhold_token)
+        # Storage in the one thread where Django keeps its connections, the network in any.
+        send = sync_to_async(self._send, thread_sensitive=False)
+        if withhold_token:
+            return await send(method, url, kwargs)
+        token = await sync_to_async(self.ready_token)()
+        response = await send(method, url, kwargs, token)
+        if self._rejected(response, token):
+            renewed = await sync_to_async(self.renewed_token)(token)
+            if renewed is not None and _replayable(method, kwargs):
+                response.close()
+                response = await send(method, url, kwargs, renewed)
+        return response
+
+    async def aget(self, url: str, **kwargs: Any) -> requests.Response:
+        return await self.arequest("GET", url, **kwargs)
+
+    async def aoptions(self, url: str, **kwargs: Any) -> requests.Response:
+        return await self.arequest("OPTIONS", url, **kwargs)
+
+    async def ahead(self, url: str, **kwargs: Any) -> requests.Response:
+        return await self.arequest("HEAD", url, **{"allow_redirects": False, **kwargs})
+
+    async def apost(
+        self, url: str, data: Any = None, json: Any = None, **kwargs: Any
+    ) -> requests.Response:
+        return await self.arequest("POST", url, data=data, json=json, **kwargs)
+
+    async def aput(self, url: str, data: Any = None, **kwargs: Any) -> requests.Response:
+        return await self.arequest("PUT", url, data=data, **kwargs)
+
+    async def apatch(self, url: str, data: Any = None, **kwargs: Any) -> requests.Response:
+        return await self.arequest("PATCH", url, data=data, **kwargs)
+
+    async def adelete(self, url: str, **kwargs: Any) -> requests.Response:
+        return await self.arequest("DELETE", url, **kwargs)
+
+    async def aauthorized(self) -> bool:
+        return await sync_to_async(lambda: self.authorized)()
+
+    async def atoken(self) -> Token | None:
+        return await sync_to_async(lambda: self.token)()
+
+    async def arequire(self, scope: str | Iterable[str] = ()) -> None:
+        await sync_to_async(self.require)(scope)
+
+    async def adisconnect(self) -> None:
+        await sync_to_async(self.disconnect)()
+
+    def close(self) -> None:
+        """Nothing to close: the connections belong to the process."""
+
+    # --- below the calls ----------------------------------------------------------------------
+
+    def ready_token(self) -> Token:
+        """A token for the next call, refreshed if it is about to end."""
+        token = self._load_token()
+        if token is None:
+            raise AuthorizationRequired(self.provider)
+        return token
+
+    def renewed_token(self, rejected: Token) -> Token | None:
+        """Another token in the place of one the API did not take; ``None`` if there is none."""
+        return None
+
+    def _rejected(self, response: requests.Response, token: Token) -> bool:
+        return False
+
+    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
+        raise NotImplementedError
+
+    def _prepare_call(
+        self,
+        method: str,
+        url: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        withhold_token: bool,
+    ) -> tuple[str, dict[str, Any]]:
+        # requests.Session.request takes these by position too.
+        kwargs = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = settings.timeout
+        if isinstance(url, bytes):
+            url = url.decode("ascii")
+        url = self.absolute_url(url)
+        if not withhold_token:
+            names = {n.lower() if isinstance(n, str) else n for n in kwargs.get("headers") or ()}
+            if kwargs.get("auth") is not None or names & {"authorization", b"authorization"}:
+                raise ValueError(
+                    "This session brings its own Authorization; pass withhold_token=True to "
+                    "make a call with another."
+                )
+            self._check_origin(url)
+        return url, kwargs
+
+    def absolute_url(self, url: str) -> str:
+        """``url``, joined to the path of ``base_url`` if it is relative.
+
+        :raises UntrustedOrigin: it is neither relative nor an absolute http(s) URL, or it
+            climbs out of the base path.
+        """
+        if re.search(r"[\x00-\x1f\x7f]", url):
+            raise UntrustedOrigin("The URL of an API call has control characters in it.")
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.netloc:
+            return url
+        if parts.scheme or parts.netloc or url.startswith("//"):
+            raise UntrustedOrigin(
+                f"{url.split('?')[0]!r} is no URL that an API call can have. Write a path such "
+                'as "/user", or an absolute https URL.'
+            )
+        base = self.base_url
+        if not base:
+            raise UntrustedOrigin(
+                f"{self.provider.name} has no base_url that {url.split('?')[0]!r} could be "
+                f"joined to: set BASE_URL in DANCE_PROVIDERS[{self.provider.name!r}]."
+            )
+        if ".." in unquote(parts.path).replace("\\", "/").split("/"):
+            raise UntrustedOrigin(
+                "A relative URL must not climb out of base_url; write the absolute URL if you "
+                "mean it."
+            )
+        if url.startswith("?"):
+            return base + url
+        return f"{base.rstrip('/')}/{url.lstrip('/')}" if url else base
+
+    def trusted_origins(self) -> set[Any]:
+        """The origins that the token may be sent to."""
+        return {origin(u) for u in (self.base_url, *self.provider.api_origins) if u}
+
+    def _check_origin(self, url: str) -> None:
+        where = origin(url)
+        if where is None or where not in self.trusted_origins():
+            shown = "{}://{}:{}".format(*where) if where else "That address"
+            raise UntrustedOrigin(
+                f"{shown} is not where {self.provider.name}'s token belongs. If it is, add the "
+                f"origin to API_ORIGINS in DANCE_PROVIDERS[{self.provider.name!r}]; if not, "
+                "pass withhold_token=True."
+            )
+        if not is_secure(url):
+            raise UntrustedOrigin(
+                f"{self.provider.name}'s token is sent over https only (http is for loopback "
+                "while DEBUG)."
+            )
+
+    def _send(
+        self, method: str, url: str, kwargs: dict[str, Any], token: Token | None = None
+    ) -> requests.Response:
+        if token is not None:
+            kwargs = {**kwargs, "auth": self._signer(token)}
+        try:
+            return requests.Session.request(self, method, url, **kwargs)
+        except (requests.RequestException, DanceError) as error:
+            failure = without_frames(error)
+        raise failure
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where a redirect leads, or ``None`` to leave it to the caller.
+
+        Not followed: from https to http, and to another origin with the body of the request.
+        """
+        target = super().get_redirect_target(resp)
+        if target is None:
+            return None
+        here, there = origin(resp.url), origin(urljoin(resp.url, target))
+        if here == there:
+            return target
+        if there is None or (here and here[0] == "https" and there[0] != "https"):
+            return None
+        if resp.status_code in (307, 308) and resp.request.body is not None:
+            return None
+        return target
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """On a redirect the token stays with its origin, exactly."""
+        here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
+        if here != there:
+            prepared_request.headers.pop("Authorization", None)
+
+
+_POSITIONAL = (
+    "params",
+    "data",
+    "headers",
+    "cookies",
+    "files",
+    "auth",
+    "timeout",
+    "allow_redirects",
+    "proxies",
+    "hooks",
+    "stream",
+    "verify",
+    "cert",
+    "json",
+)
+
+
+class _Bearer:
+    """Puts a token on a request. An object, because a closure's variables would print."""
+
+    def __init__(self, provider: OAuth2Provider, token: Token) -> None:
+        self._provider, self._token = provider, token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return self._provider.sign(request, self._token)
+
+
+class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session):
+    """A ``requests_oauthlib.OAuth2Session`` of one owner."""
+
+    provider: OAuth2Provider
+
+    def __init__(self, provider: OAuth2Provider, owner: ResourceOwner) -> None:
+        super().__init__(client_id=provider.client_id, scope=scope_list(provider.scope))
+        self._bind(provider, owner)
+
+    @property  # type: ignore[misc]
+    def access_token(self) -> str | None:
+        """The access token alone."""
+        token = self.token
+        return None if token is None else token.get("access_token")
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        for hook in self.compliance_hook["protected_request"]:
+            url, kwargs["headers"], kwargs["data"] = hook(
+                url, kwargs.get("headers"), kwargs.get("data")
+            )
+        return DanceSession.request(
+            self, method, url, *args, withhold_token=withhold_token, **kwargs
+        )
+
+    request.__doc__ = DanceSession.request.__doc__
+
+    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
+        return _Bearer(self.provider, token)
+
+    def ready_token(self) -> Token:
+        token = super().ready_token()
+        if token.stale and self.provider.refreshable(token):
+            token = self._token = refresh.refreshed(self, token)
+        elif not self.provider.usable(token):
+            raise AuthorizationRequired(self.provider, "expired")
+        return token
+
+    def _rejected(self, response: requests.Response, token: Token) -> bool:
+        return response.status_code == 401 and self.provider.refreshable(token)
+
+    def renewed_token(self, rejected: Token) -> Token | None:
+        token = self._token = refresh.refreshed(self, rejected, forced=True)
+        return None if token["access_token"] == rejected["access_token"] else token
+
+    def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            "A session does not dance: send the visitor to login_url, and leave the token "
+            "request and the refresh to the provider."
+        )
+
+    authorization_url = fetch_token = token_from_fragment = refresh_token = _unguarded
+
+
+class OAuth1Session(DanceSession, requests_oauthlib.OAuth1Session):  # type: ignore[misc]
+    """A ``requests_oauthlib.OAuth1Session`` of one owner."""
+
+    provider: OAuth1Provider
+
+    def __init__(self, provider: OAuth1Provider, owner: ResourceOwner) -> None:
+        super().__init__(provider.client_id)
+        self._bind(provider, owner)
+
+    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
+        return self.provider.signature(
+            self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
+        )
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """A signature covers the URL: a redirect within the origin is signed anew, others never."""
+        signed = "Authorization" in prepared_request.headers
+        super().rebuild_auth(prepared_request, response)
+        if signed and "Authorization" in prepared_request.headers and self.load_token():
+            del prepared_request.headers["Authorization"]
+            prepared_request.prepare_auth(self._signer(cast(Token, self.token)))
+
+    def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            "A session does not dance: send the visitor to login_url, and leave the token "
+            "requests to the provider."
+        )
+
+    authorization_url = fetch_request_token = fetch_access_token = _unguarded
+    parse_authorization_response = _unguarded
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _replayable(method: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether the call can be made again: it changes nothing twice, and its body is still there."""
+    if method.upper() not in _IDEMPOTENT or kwargs.get("files"):
+        return False
+    body = kwargs.get("data")
+    return body is None or isinstance(body, (str, bytes, dict, list, tuple))
+
+
+def signed_scope(provider: Provider, scopes: Iterable[str]) -> str:
+    """Scopes as a login URL carries them."""
+    return signing.Signer(salt=f"django_dance.scope.{provider.name}").sign(" ".join(scopes))
+
+
+def verified_scope(provider: Provider, value: str) -> list[str]:
+    """What :func:`signed_scope` was given.
+
+    :raises django.core.signing.BadSignature: somebody else made it.
+    """
+    return scope_list(signing.Signer(salt=f"django_dance.scope.{provider.name}").unsign(value))

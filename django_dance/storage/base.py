@@ -1,0 +1,76 @@
+"""The contract of a storage, and how one is made from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from ..owner import ResourceOwner
+from ..tokens import Token
+
+
+class BaseStorage:
+    """Keeps one token per resource owner.
+
+    A storage lives as long as the process and holds no state of a visitor; everything that
+    tells whose token is meant comes with the ``owner``. Subclasses provide ``get``, ``set`` and
+    ``delete``; ``django_dance.testing.StorageContract`` is the test suite to hold them to.
+    """
+
+    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        """The owner's token as it was stored, or ``None``."""
+        raise NotImplementedError("subclasses of BaseStorage must provide a get() method")
+
+    def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        """Keep the token in the place of any that the owner had."""
+        raise NotImplementedError("subclasses of BaseStorage must provide a set() method")
+
+    def delete(self, owner: ResourceOwner) -> None:
+        """Forget the owner's token. To delete what is not there is fine."""
+        raise NotImplementedError("subclasses of BaseStorage must provide a delete() method")
+
+    def get_token(self, owner: ResourceOwner) -> Token | None:
+        """The owner's token, as a :class:`~django_dance.tokens.Token`."""
+        stored = self.get(owner)
+        return None if stored is None else Token(stored)
+
+    def set_token(self, owner: ResourceOwner, token: Token) -> None:
+        """Keep a :class:`~django_dance.tokens.Token`, by its plain fields."""
+        self.set(owner, token.stored)
+
+
+def build(spec: Any) -> BaseStorage:
+    """A storage from what ``DANCE_STORAGE`` or a provider's ``STORAGE`` says.
+
+    :param spec: ``{"BACKEND": …, "OPTIONS": {…}}``, a dotted path, a class, or a storage.
+    :raises ImproperlyConfigured: it says nothing that can be made.
+    """
+    options: Mapping[str, Any] = {}
+    if isinstance(spec, Mapping):
+        unknown = set(spec) - {"BACKEND", "OPTIONS"}
+        if unknown or "BACKEND" not in spec:
+            raise ImproperlyConfigured(
+                'A storage is {"BACKEND": "dotted.path", "OPTIONS": {…}}; '
+                + (f"there is no {min(unknown)!r}." if unknown else "BACKEND is missing.")
+            )
+        spec, options = spec["BACKEND"], spec.get("OPTIONS") or {}
+    if isinstance(spec, str):
+        try:
+            spec = import_string(spec)
+        except ImportError as error:
+            raise ImproperlyConfigured(f"The storage cannot be imported: {error}.") from error
+    if isinstance(spec, type) and issubclass(spec, BaseStorage):
+        try:
+            return spec(**options)
+        except TypeError as error:
+            raise ImproperlyConfigured(
+                f"{spec.__name__} cannot be made with OPTIONS {dict(options)!r}: {error}."
+            ) from error
+    if isinstance(spec, BaseStorage) and not options:
+        return spec
+    raise ImproperlyConfigured(
+        f"{spec!r} is no storage: name a subclass of django_dance.storage.BaseStorage."
+    )

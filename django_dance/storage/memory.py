@@ -1,0 +1,51 @@
+"""MemoryStorage and NullStorage: for tests, and for sites that keep nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..exceptions import OwnerRequired
+from ..owner import ResourceOwner
+from .base import BaseStorage
+
+
+class MemoryStorage(BaseStorage):
+    """Keeps tokens in this process until it ends.
+
+    :param token: what an owner has who was given nothing else; for tests.
+    """
+
+    def __init__(self, token: Mapping[str, Any] | None = None) -> None:
+        self._default = token
+        self._tokens: dict[str, Mapping[str, Any] | None] = {}
+
+    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        key = owner.key
+        token = self._default if key is None else self._tokens.get(key, self._default)
+        return None if token is None else dict(token)
+
+    def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        session = getattr(owner.request, "session", None)
+        if owner.key is None and session is not None:
+            session.save()  # gives the visitor's session its key
+        if owner.key is None:
+            raise OwnerRequired("There is no user and no session to keep the token for.")
+        self._tokens[owner.key] = dict(token)
+
+    def delete(self, owner: ResourceOwner) -> None:
+        if owner.key is not None:
+            self._tokens[owner.key] = None
+
+
+class NullStorage(BaseStorage):
+    """Keeps nothing: for a site that uses a token during ``oauth_authorized`` and never again."""
+
+    def get(self, owner: ResourceOwner) -> None:
+        return None
+
+    def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        pass
+
+    def delete(self, owner: ResourceOwner) -> None:
+        pass

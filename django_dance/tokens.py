@@ -1,0 +1,152 @@
+"""Token: a dict that knows its expiry and its scopes and never prints its secrets."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .exceptions import InvalidResponse
+
+logger = logging.getLogger("django_dance")
+
+#: An expiry beyond this many seconds (ten years) is a provider's way to say "never".
+MAX_LIFETIME = 10 * 365 * 24 * 3600
+#: The longest token accepted, in characters.
+MAX_TOKEN_LENGTH = 64 * 1024
+#: A token is renewed this many seconds before its end, or 10 % of its life before, if shorter.
+LEEWAY = 60
+
+#: The fields that must never be printed.
+SECRETS = frozenset(
+    {"access_token", "refresh_token", "id_token", "oauth_token", "oauth_token_secret"}
+)
+
+# RFC 6749 appendix A.12 and A.17 allow 1*VSCHAR; a space would break the Authorization header.
+_VSCHAR = re.compile(r"[\x21-\x7e]+")
+
+
+class Secret(str):
+    """A string whose ``repr`` tells nothing: tracebacks and debug pages print reprs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class Token(dict[str, Any]):
+    """What a provider granted (RFC 6749 §5.1; OAuth 1: RFC 5849 §2.3).
+
+    A plain dict in every respect but three: its secrets do not print, ``expires_in`` is counted
+    from now, and it answers questions about itself. It is a value: change a copy.
+    """
+
+    #: Seconds the token was granted for, where the provider said so.
+    lifetime: int | None
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields.stored if isinstance(fields, Token) else fields)
+        for name in SECRETS & self.keys():
+            if isinstance(self[name], str):
+                self[name] = Secret(self[name])
+        self.lifetime = seconds(self.get("expires_in"))
+        if self.expires_at is not None:
+            self["expires_in"] = int(self.expires_at - time.time())
+
+    @classmethod
+    def granted(cls, fields: Mapping[str, Any]) -> Token:
+        """A token of this moment: ``expires_in`` decides what ``expires_at`` is."""
+        fields = dict(fields)
+        lifetime = seconds(fields.get("expires_in"))
+        if lifetime is not None:
+            fields["expires_in"] = lifetime
+            fields["expires_at"] = time.time() + lifetime
+        elif fields.pop("expires_in", None) is not None:
+            logger.warning("The provider's expires_in is not a number of seconds; ignored.")
+        return cls(fields)
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The fields to keep: as granted, with plain strings."""
+        fields = {k: str(v) if isinstance(v, Secret) else v for k, v in self.items()}
+        if self.lifetime is not None:
+            fields["expires_in"] = self.lifetime
+        return fields
+
+    @property
+    def expires_at(self) -> float | None:
+        """Seconds since the epoch, or ``None`` if the provider did not say."""
+        value = self.get("expires_at")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return float(value) if math.isfinite(value) else None
+
+    def expires_within(self, leeway: float) -> bool:
+        """Whether it ends within ``leeway`` seconds, or has ended."""
+        return self.expires_at is not None and self.expires_at - time.time() <= leeway
+
+    @property
+    def expired(self) -> bool:
+        return self.expires_within(0)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is time to refresh it, a little before its end."""
+        leeway = LEEWAY if self.lifetime is None else min(LEEWAY, self.lifetime / 10)
+        return self.expires_within(leeway)
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes granted, or ``None`` if that is not known."""
+        value = self.get("scope")
+        return None if value is None else frozenset(scope_list(value))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={'***' if k in SECRETS else '…'}" for k in self)
+        return f"<Token {shown}>"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> tuple[type[Token], tuple[dict[str, Any]]]:
+        return Token, (self.stored,)
+
+
+def seconds(value: object) -> int | None:
+    """Seconds as providers send them (``3600``, ``"3600"``, ``3600.9``), else ``None``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if math.isnan(number) or math.isinf(number):
+        return None
+    return int(max(-MAX_LIFETIME, min(number, MAX_LIFETIME)))
+
+
+def scope_list(value: str | Iterable[str] | None) -> list[str]:
+    """Scopes in order, without repetition, from a list or a string by spaces or commas."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = re.split(r"[\s,]+", value)
+    return list(dict.fromkeys(str(scope) for scope in value if scope))
+
+
+def checked_token(fields: Mapping[str, Any], *names: str) -> None:
+    """Refuse a token that could not be sent in a header.
+
+    :raises InvalidResponse: one of the fields ``names`` is missing or no token.
+    """
+    for name in names:
+        value = fields.get(name)
+        if not isinstance(value, str) or not value:
+            raise InvalidResponse(f"The provider's answer has no usable {name}.")
+        if len(value) > MAX_TOKEN_LENGTH or not _VSCHAR.fullmatch(value):
+            raise InvalidResponse(
+                f"The provider's {name} has characters that no token may have, or too many."
+            )

@@ -1,0 +1,276 @@
+"""The views of the dance: they translate HTTP; what is decided is decided below."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import requests
+from django.contrib.auth.decorators import login_not_required
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
+from django.views.generic import View
+
+from . import flow as flows
+from .conf import settings
+from .exceptions import DanceError, FlowError, ProviderError, StorageError
+from .flow import Flow
+from .owner import ResourceOwner
+from .registry import providers
+from .responses import guarded, page
+from .signals import oauth_authorized, oauth_before_login, oauth_error
+from .tokens import Secret, Token, scope_list
+
+if TYPE_CHECKING:
+    from .providers import Provider
+    from .sessions import DanceSession
+
+logger = logging.getLogger("django_dance")
+
+#: The callback's parameters that nobody needs to see after us.
+_SECRET_PARAMS = ("code", "state", "oauth_token", "oauth_verifier")
+#: What a login link may carry.
+_FIELDS = frozenset({"next", "scope"})
+#: Marks a callback that came back once for its session cookie.
+_BOUNCED = "dance_bounced"
+_FORBIDDEN = frozenset(
+    {"access_denied", "user_mismatch", "user_inactive", "user_required", "csrf_failed"}
+)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class DanceView(View):
+    """A view of one provider."""
+
+    provider: Any = None
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        made: Provider = type(self).provider or self.provider
+        # The settings of now, which may name this provider with other options.
+        self.provider = providers.get(made.name, made).current()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.flow: Flow | None = None
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except (FlowError, ProviderError, StorageError) as error:
+            return self.refuse(request, error)
+
+    def refuse(self, request: HttpRequest, exception: DanceError) -> HttpResponseBase:
+        """The one error path: a log line, a signal, and a receiver's response or a page."""
+        code = str(getattr(exception, "code", "provider_error"))
+        if isinstance(exception, ProviderError) and exception.error == "access_denied":
+            code = "access_denied"
+        logger.warning("%s: dance refused, %s", self.provider.name, exception)
+        error: dict[str, Any] = {
+            name: getattr(exception, name, None)
+            for name in ("error", "error_description", "error_uri")
+        }
+        received = oauth_error.send(
+            type(self.provider),
+            provider=self.provider,
+            request=request,
+            owner=ResourceOwner(self.provider, request),
+            code=code,
+            response=None,
+            exception=exception,
+            **error,
+        )
+        for _, response in received:
+            if isinstance(response, HttpResponseBase):
+                return guarded(response)
+        context = {
+            "provider": self.provider,
+            "code": code,
+            "next": self.flow.next if self.flow else self.provider.after_url(),
+            "login_url": self.provider.url(
+                "login", **({"next": self.flow.next} if self.flow else {})
+            ),
+            **error,
+        }
+        return page(request, "error.html", context, status=403 if code in _FORBIDDEN else 400)
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class LoginView(DanceView):
+    """The first step: sends the visitor to the provider."""
+
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if _is_prefetch(request):
+            # Nobody has asked for a dance yet. Browsers throw such an answer away.
+            return guarded(HttpResponse(status=204))
+        if not settings.login_on_get or request.headers.get("Sec-Fetch-Site") == "cross-site":
+            context = {
+                "provider": self.provider,
+                "fields": {
+                    name: value
+                    for name in sorted(_FIELDS)
+                    if (value := request.GET.get(name)) is not None
+                },
+            }
+            return page(request, "login.html", context)
+        return self.begin(request, request.GET)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.begin(request, request.POST if _FIELDS & request.POST.keys() else request.GET)
+
+    def begin(self, request: HttpRequest, params: QueryDict) -> HttpResponse:
+        asked = params.getlist("next")
+        next_url = flows.safe_next(request, asked[0]) if len(asked) == 1 else None
+        flow = Flow.begin(
+            request,
+            self.provider.name,
+            next_url or self.provider.after_url(),
+            self.scopes(request, params),
+        )
+        _refuse_inactive(request)
+        url, flow = self.provider.begin(request, flow)
+        oauth_before_login.send(
+            type(self.provider),
+            provider=self.provider,
+            request=request,
+            owner=ResourceOwner(self.provider, request),
+            url=url,
+        )
+        response = guarded(HttpResponseRedirect(url))
+        flows.remember(flow, request, response)
+        return response
+
+    def scopes(self, request: HttpRequest, params: QueryDict) -> tuple[str, ...]:
+        """The provider's own scopes; and if more are asked for, those granted before too."""
+        scopes = scope_list(getattr(self.provider, "scope", None))
+        if "scope" not in params:
+            return tuple(scopes)
+        from .sessions import verified_scope
+
+        try:
+            wanted = verified_scope(self.provider, str(params["scope"]))
+        except signing.BadSignature:
+            raise FlowError(
+                "scope_invalid", "the login link's scope was not signed by us"
+            ) from None
+        granted = sorted(self.provider.session(request).scopes)
+        return tuple(dict.fromkeys([*scopes, *granted, *wanted]))
+
+
+class AuthorizedView(DanceView):
+    """The second step: the provider sends the visitor back."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        params = _taken_params(request)
+        flow = flows.find(request, self.provider.callback_state(params))
+        if flow.provider != self.provider.name:
+            raise FlowError("provider_mismatch", "the flow was begun with another provider")
+        if not -60 <= flow.age <= settings.flow_age:
+            raise FlowError("flow_expired", f"the flow was begun {int(flow.age)} seconds ago")
+        if _lost_its_session(request, flow) and _BOUNCED not in params:
+            params[_BOUNCED] = "1"
+            context = {"provider": self.provider, "url": f"{request.path}?{params.urlencode()}"}
+            return page(request, "bounce.html", context)
+        if flows.user_key(request) != flow.user:
+            raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")
+        _refuse_inactive(request)
+        self.flow = flow
+        self.provider.check_callback(flow, params)
+        flows.spend(flow)
+        try:
+            response = self.finish(request, flow, params)
+        except (FlowError, ProviderError, StorageError) as error:
+            response = self.refuse(request, error)
+        flows.forget(flow, request, response)
+        return response
+
+    def finish(self, request: HttpRequest, flow: Flow, params: QueryDict) -> HttpResponseBase:
+        token = self.provider.complete(request, flow, params)
+        session = self.provider.session(request)
+        session.carry(token)
+        try:
+            received = self.announce(request, session, token)
+        except (DanceError, requests.RequestException) as error:
+            # A receiver asked the API, and the API did not answer as it should.
+            raise FlowError("receiver_failed", type(error).__name__) from error
+        except Exception as error:
+            # The site's own mistake: reported as such, but not without the event.
+            self.refuse(request, FlowError("receiver_failed", type(error).__name__))
+            raise
+        for _, returned in received:
+            if isinstance(returned, HttpResponseBase):
+                return guarded(returned)
+        if not any(returned is False for _, returned in received):
+            session.token = token
+        return guarded(HttpResponseRedirect(flow.next))
+
+    def announce(
+        self, request: HttpRequest, session: DanceSession, token: Token
+    ) -> list[tuple[Any, Any]]:
+        return oauth_authorized.send(
+            type(self.provider),
+            provider=self.provider,
+            request=request,
+            owner=session.owner,
+            session=session,
+            token=token,
+        )
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class DisconnectView(DanceView):
+    """Ends the connection: revokes and deletes the token."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        self.provider.session(request).disconnect()
+        next_url = flows.safe_next(request, request.POST.get("next"))
+        return guarded(HttpResponseRedirect(next_url or self.provider.after_url()))
+
+
+def _refuse_inactive(request: HttpRequest) -> None:
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated and not user.is_active:
+        raise FlowError("user_inactive", "the user has been deactivated")
+
+
+def _is_prefetch(request: HttpRequest) -> bool:
+    purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    return any("prefetch" in purpose or "prerender" in purpose for purpose in purposes)
+
+
+def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:
+    """Whether the browser withheld a ``SameSite=Strict`` session cookie from this callback."""
+    from django.conf import settings as django_settings
+
+    return (
+        flow.user is not None
+        and str(django_settings.SESSION_COOKIE_SAMESITE).lower() == "strict"
+        and django_settings.SESSION_COOKIE_NAME not in request.COOKIES
+    )
+
+
+def _taken_params(request: HttpRequest) -> QueryDict:
+    """The callback's parameters; the request keeps the others only.
+
+    Error reports print a request's query. The code and the state in it are spent, or about to be.
+    """
+    params = request.GET.copy()
+    rest = request.GET.copy()
+    for name in _SECRET_PARAMS:
+        if name in params:
+            params.setlist(name, [Secret(value) for value in params.getlist(name)])
+            rest.setlist(name, ["***"] * len(rest.getlist(name)))
+    rest._mutable = False
+    request.GET = rest  # type: ignore[assignment]
+    query = rest.urlencode()
+    meta: Mapping[str, Any] = request.META
+    for name in ("QUERY_STRING", "REQUEST_URI", "RAW_URI"):
+        if name in meta:
+            request.META[name] = query if name == "QUERY_STRING" else f"{request.path}?{query}"
+    return params
