@@ -23,6 +23,12 @@ class _Sealed(str):
     __slots__ = ()
 
 
+class _RowToken(Token):
+    """A token read from a row; it knows what it looks like there."""
+
+    sealed: str
+
+
 class _TokenAttribute:
     """Opens the seal when the attribute is read: only then is the row's identity known."""
 
@@ -39,7 +45,9 @@ class _TokenAttribute:
             value = instance.__dict__.get(self.field.attname)
         if isinstance(value, _Sealed):
             plain = unseal(value, purpose="token", identity=self.field.identity(instance))
-            value = Token(json.loads(plain))
+            token = _RowToken(json.loads(plain))
+            token.sealed = value
+            return token
         return value
 
     def __set__(self, instance: Any, value: Any) -> None:
@@ -92,6 +100,8 @@ class SealedTokenField(_TextField):
         return None if value is None else _Sealed(value)
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, _RowToken):
+            return value.sealed  # as loaddata writes it; in another row it does not open
         if isinstance(value, Mapping):
             raise TypeError(
                 "A token is bound to its row: set it on an instance and save() that, instead of "

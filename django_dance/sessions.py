@@ -340,7 +340,7 @@ class DanceSession(requests.Session):
             url = url.decode("ascii")
         url = self.absolute_url(url)
         if not withhold_token:
-            names = {n.lower() if isinstance(n, str) else n for n in kwargs.get("headers") or ()}
+            names = {name.lower() for name in kwargs.get("headers") or ()}
             if kwargs.get("auth") is not None or names & {"authorization", b"authorization"}:
                 raise ValueError(
                     "This session brings its own Authorization; pass withhold_token=True to "
@@ -357,7 +357,10 @@ class DanceSession(requests.Session):
         """
         if re.search(r"[\x00-\x1f\x7f]", url):
             raise UntrustedOrigin("The URL of an API call has control characters in it.")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise UntrustedOrigin(f"That is no URL: {error}.") from None
         if parts.scheme in ("http", "https") and parts.netloc:
             return url
         if parts.scheme or parts.netloc or url.startswith("//"):
