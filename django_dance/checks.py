@@ -84,9 +84,10 @@ def _values() -> Iterator[CheckMessage]:
     except ImproperlyConfigured as error:
         yield bad("DANCE_ENCRYPTION_KEYS cannot be used.", str(error))
     else:
-        if any(len(key) < 32 for key in keys):
+        # SECRET_KEY is for Django's own check.
+        if settings.named("DANCE_ENCRYPTION_KEYS") and any(len(key) < 32 for key in keys):
             yield bad(
-                "An encryption key has fewer than 32 characters.",
+                "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make one by `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
     for name in ("timeout", "flow_age"):

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import requests
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
@@ -194,8 +193,9 @@ class AuthorizedView(DanceView):
         session.carry(token)
         try:
             received = self.announce(request, session, token)
-        except (DanceError, requests.RequestException) as error:
-            # A receiver asked the API, and the API did not answer as it should.
+        except (DanceError, OSError) as error:
+            # A receiver asked the API, and the API did not answer as it should. (What `requests`
+            # raises is an OSError; to name it would import it for every page of the site.)
             raise FlowError("receiver_failed", type(error).__name__) from error
         except Exception as error:
             # The site's own mistake: reported as such, but not without the event.

@@ -1,8 +1,12 @@
 """A small site with every kind of provider, and django-oauth-toolkit as one of them."""
 
+import os
+import tempfile
 from pathlib import Path
 
 from . import keys
+
+_DATABASE = Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
 
 SECRET_KEY = "a-key-for-the-tests-and-for-nothing-else-at-all"
 DEBUG = False
@@ -45,9 +49,9 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": "test.sqlite3",
+        "NAME": _DATABASE,
         # A file, because a live server's threads cannot share an in-memory database safely.
-        "TEST": {"NAME": Path(__file__).parent / "test.sqlite3"},
+        "TEST": {"NAME": _DATABASE},
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }

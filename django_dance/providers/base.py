@@ -217,7 +217,7 @@ class Provider:
             values[fact] = self.__dict__[fact] = url
             if "://" not in url and not self.base_url:
                 continue  # for want of a base URL, which is told already
-            if not _good_url(url):
+            if not _good_url(url) and template != "{token_url}":  # told already
                 yield self._bad_url(fact, url)
         origins = [str(o).format(**values) for o in self.api_origins or ()]
         self.__dict__["api_origins"] = tuple(origins)

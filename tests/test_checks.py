@@ -1,0 +1,332 @@
+"""Each mistake that a newcomer can make is answered by its cure."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_dance.registry import providers
+
+GITHUB = {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"}
+OAUTH2 = {
+    "PROVIDER": "django_dance.providers.OAuth2Provider",
+    "BASE_URL": "https://api.example.com/",
+    "AUTHORIZATION_URL": "https://example.com/authorize",
+    "TOKEN_URL": "https://example.com/token",
+}
+
+
+def run(deploy=False):
+    return [
+        message
+        for message in checks.run_checks(include_deployment_checks=deploy)
+        if message.id.startswith("django_dance.")
+    ]
+
+
+def ids():
+    return [message.id.partition(".")[2] for message in run()]
+
+
+def test_the_tests_own_site_is_in_order():
+    assert run() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "hint"),
+    [
+        ({}, "E001", '"PROVIDER"|provider class'),
+        ({"PROVIDER": "nowhere.GitHub"}, "E001", "cannot be imported"),
+        ({"PROVIDER": "django_dance.contrib.github.Github"}, "E001", "cannot be imported"),
+        ({"PROVIDER": "django.http.HttpResponse"}, "E001", "provider class"),
+        ("django_dance.contrib.github.GitHub", "E001", "dict of options"),
+        ({**GITHUB, "SCOPES": "x"}, "E002", "Did you mean SCOPE?"),
+        ({**GITHUB, "CLIENTID": "x"}, "E002", "Did you mean CLIENT_ID?"),
+        ({**GITHUB, "STATE": "constant"}, "E002", ""),
+        ({**GITHUB, "SUPPORTS_STATE": False}, "E002", ""),
+        ({**GITHUB, "PKCE": "plain"}, "E002", "Its options are|Did you mean"),
+        ({**GITHUB, "NAME": "other"}, "E002", ""),
+        ({**GITHUB, "HOST": "https://github.example.com/"}, "E003", "without a path"),
+        ({**GITHUB, "HOST": "evil@github.com"}, "E003", "without a path"),
+        ({**OAUTH2, "TOKEN_URL": "http://example.com/token"}, "E003", "https"),
+        ({**OAUTH2, "TOKEN_URL": "http://localhost/token"}, "E003", "while DEBUG"),
+        ({**OAUTH2, "TOKEN_URL": "https://me:pw@example.com/token"}, "E003", "without user"),
+        ({**OAUTH2, "TOKEN_URL": "https://example.com/token#x"}, "E003", "fragment"),
+        ({**OAUTH2, "TOKEN_URL": None}, "E003", "Add TOKEN_URL"),
+        ({**OAUTH2, "TOKEN_URL": ""}, "E003", "Add TOKEN_URL"),
+        ({**OAUTH2, "TOKEN_URL": 7}, "E003", "https"),
+        ({**OAUTH2, "TOKEN_URL": "https://{hots}/token"}, "E003", "fact"),
+        ({**OAUTH2, "AUTHORIZATION_URL": "javascript://x"}, "E003", "https"),
+        ({**OAUTH2, "API_ORIGINS": ["https://example.com/path"]}, "E003", "no path"),
+        ({**OAUTH2, "API_ORIGINS": ["example.com"]}, "E003", "https"),
+        ({**OAUTH2, "AUTHORIZATION_URL_PARAMS": {"state": "x"}}, "E004", "forgery"),
+        ({**OAUTH2, "AUTHORIZATION_URL_PARAMS": {"response_mode": "x"}}, "E004", "forgery"),
+        ({**OAUTH2, "TOKEN_URL_PARAMS": {"code_verifier": "x"}}, "E004", "Remove"),
+        ({**OAUTH2, "CLIENT_AUTH": "jwt"}, "E004", '"basic", "post"'),
+        ({**OAUTH2, "FROM_CONFIG": {"view.x": "Y"}}, "E004", "session."),
+        ({**OAUTH2, "FROM_CONFIG": {"scop": "Y"}}, "E004", "session."),
+        ({"PROVIDER": "django_dance.contrib.jira.Jira"}, "E003", "Add BASE_URL"),
+        ({**GITHUB, "STORAGE": "nowhere.Storage"}, "E006", "cannot be imported"),
+    ],
+)
+def test_a_wrong_option_is_told_and_refused_at_use(settings, options, expected, hint):
+    settings.DANCE_PROVIDERS = {"github": options}
+    messages = [message for message in run() if message.level >= checks.ERROR]
+    assert [m.id for m in messages] == [f"django_dance.{expected}"], messages
+    assert "github" in messages[0].msg
+    assert re.search(hint, messages[0].hint)
+    with pytest.raises(ImproperlyConfigured):
+        _ = providers["github"].session(user_id=1).token
+
+
+@pytest.mark.parametrize(
+    "name", ["GitHub", "git hub", "", "1hub", "git.hub", "adopt", "x" * 51, "gi/t"]
+)
+def test_a_wrong_name_is_told(settings, name):
+    settings.DANCE_PROVIDERS = {name: GITHUB}
+    assert "E001" in ids()
+
+
+def test_a_broken_provider_takes_nothing_else_down(settings, client):
+    settings.DANCE_PROVIDERS = {"broken": {"PROVIDER": "nowhere.X"}, "github": GITHUB}
+    settings.ROOT_URLCONF = "tests.lean_urls"
+    assert client.get("/plain/").status_code == 200
+    assert client.get("/login/github/").status_code == 302
+
+
+def test_providers_must_be_a_dict(settings):
+    settings.DANCE_PROVIDERS = [GITHUB]
+    assert "E001" in ids()
+
+
+def test_missing_credentials_are_warned_of_by_the_names_of_their_settings(settings):
+    settings.GITHUB_OAUTH_CLIENT_SECRET = None
+    (message,) = run()
+    assert message.id == "django_dance.W005"
+    assert "GITHUB_OAUTH_CLIENT_SECRET" in message.hint
+    assert "GITHUB_OAUTH_CLIENT_ID" not in message.hint
+
+
+def test_a_public_client_needs_no_secret(settings):
+    settings.DANCE_PROVIDERS = {"github": {**GITHUB, "CLIENT_AUTH": "none"}}
+    settings.GITHUB_OAUTH_CLIENT_SECRET = None
+    assert run() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DANCE_STORAGES", {}, "E007"),
+        ("DANCE_PROVIDER", {}, "E007"),
+        ("DANCE_STORAGE", "nowhere.Storage", "E006"),
+        (
+            "DANCE_STORAGE",
+            {"BACKEND": "django_dance.storage.ModelStorage", "OPTIONS": {"model": "x.Y"}},
+            "E006",
+        ),
+        ("DANCE_CACHE", "nowhere", "E008"),
+        ("DANCE_ENCRYPTION_KEYS", "one-string", "E008"),
+        ("DANCE_ENCRYPTION_KEYS", [], "E008"),
+        ("DANCE_ENCRYPTION_KEYS", ["short"], "E008"),
+        ("DANCE_TIMEOUT", 0, "E008"),
+        ("DANCE_TIMEOUT", "10", "E008"),
+        ("DANCE_FLOW_AGE", -1, "E008"),
+        ("DANCE_BASE_URL", "http://example.com", "E008"),
+        ("DANCE_BASE_URL", "https://example.com/sub", "E008"),
+        ("DANCE_BASE_URL", "example.com", "E008"),
+    ],
+)
+def test_a_wrong_setting_is_told(settings, name, value, expected):
+    setattr(settings, name, value)
+    (message,) = run()
+    assert message.id == f"django_dance.{expected}"
+    assert name in message.msg
+    assert message.hint
+
+
+def test_a_misspelt_setting_gets_a_suggestion(settings):
+    settings.DANCE_PROVIDER = {}
+    assert run()[0].hint == "Did you mean DANCE_PROVIDERS?"
+
+
+def test_the_middleware_must_be_there(settings):
+    settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "OAuthMiddleware" not in m]
+    (message,) = run()
+    assert message.id == "django_dance.E009"
+    assert '"django_dance.middleware.OAuthMiddleware"' in message.hint
+
+
+def test_the_middleware_must_stand_in_order(settings):
+    ours = "django_dance.middleware.OAuthMiddleware"
+    settings.MIDDLEWARE = [ours, *(m for m in settings.MIDDLEWARE if m != ours)]
+    assert ids() == ["E010", "E010"]
+
+
+def test_sessions_must_be_there_for_tokens_in_sessions(settings):
+    settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "SessionMiddleware" not in m]
+    assert "E006" in ids()
+
+
+def test_the_urls_must_be_included(settings):
+    settings.ROOT_URLCONF = "tests.bare_urls"
+    messages = run()
+    assert {m.id for m in messages} == {"django_dance.W011"}
+    assert 'include("django_dance.urls")' in messages[0].hint
+
+
+def test_the_templates_must_be_found(settings):
+    settings.TEMPLATES = []
+    assert "E012" in ids()
+
+
+def test_a_cache_per_process_is_warned_of_at_deployment():
+    assert "django_dance.W013" in [m.id for m in run(deploy=True)]
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+    with override_settings(CACHES={"default": redis}):
+        assert "django_dance.W013" not in [m.id for m in run(deploy=True)]
+
+
+def test_checks_use_no_network(responses):
+    run(deploy=True)
+    assert not responses.calls
+
+
+# --- the first example, pasted ----------------------------------------------------------------
+
+
+@pytest.fixture
+def newcomer(tmp_path):
+    """A project as ``startproject`` makes it, and a way to paste into it and run it."""
+    site = tmp_path / "site"
+    site.mkdir()
+
+    def manage(*arguments, check=True, **env):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=site,
+            check=check,
+            capture_output=True,
+            text=True,
+            env={
+                **{k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"},
+                "GITHUB_ID": "the-id",
+                "GITHUB_SECRET": "the-secret",
+                **env,
+            },
+        )
+
+    manage("-m", "django", "startproject", "mysite", ".")
+    return site, manage
+
+
+SETTINGS = """
+import os
+INSTALLED_APPS = [*INSTALLED_APPS, "django_dance"]
+MIDDLEWARE = [*MIDDLEWARE, "django_dance.middleware.OAuthMiddleware"]
+DANCE_PROVIDERS = {
+    "github": {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"},
+}
+GITHUB_OAUTH_CLIENT_ID = os.environ.get("GITHUB_ID")
+GITHUB_OAUTH_CLIENT_SECRET = os.environ.get("GITHUB_SECRET")
+"""
+URLS = """
+from django.urls import include
+from . import views
+urlpatterns += [path("login/", include("django_dance.urls")), path("profile/", views.profile)]
+"""
+VIEWS = """
+from django.http import JsonResponse
+from django_dance.decorators import authorization_required
+
+@authorization_required("github")
+def profile(request):
+    return JsonResponse(request.oauth.github.get("/user").json())
+"""
+VISIT = """
+import os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+django.setup()
+import responses
+from urllib.parse import parse_qs, urlsplit
+from django.contrib.auth.models import User
+from django.test import Client
+browser = Client(headers={"host": "localhost"})
+browser.force_login(User.objects.create(username="ada"))
+there = browser.get("/profile/")["Location"]
+print(there)
+asked = parse_qs(urlsplit(browser.get(there)["Location"]).query)
+with responses.RequestsMock() as mock:
+    mock.post("https://github.com/login/oauth/access_token",
+              json={"access_token": "planted", "token_type": "bearer", "scope": "read:user"})
+    mock.get("https://api.github.com/user", json={"login": "ada"})
+    back = browser.get("/login/github/authorized/", {"code": "x", "state": asked["state"][0]})
+    print(back["Location"], browser.get(back["Location"]).json())
+"""
+
+
+def paste(site, settings=SETTINGS, urls=URLS, views=VIEWS):
+    for name, text in (("settings", settings), ("urls", urls), ("views", views)):
+        with (site / "mysite" / f"{name}.py").open("a") as file:
+            file.write(textwrap.dedent(text))
+
+
+def test_the_first_example_works_pasted_into_a_new_project(newcomer):
+    site, manage = newcomer
+    paste(site)
+    assert "no issues" in manage("manage.py", "check").stdout
+    manage("manage.py", "migrate", "--verbosity", "0")
+    visited = manage("-c", VISIT).stdout.splitlines()
+    assert visited == ["/login/github/?next=%2Fprofile%2F", "/profile/ {'login': 'ada'}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cure"),
+    [
+        ({"settings": SETTINGS.replace("MIDDLEWARE = [", "_ = [")}, "OAuthMiddleware is missing"),
+        (
+            {
+                "settings": SETTINGS.replace(
+                    '[*MIDDLEWARE, "django_dance.middleware.OAuthMiddleware"]',
+                    '["django_dance.middleware.OAuthMiddleware", *MIDDLEWARE]',
+                )
+            },
+            'Move "django_dance.middleware.OAuthMiddleware" below',
+        ),
+        ({"settings": SETTINGS.replace('"SCOPE"', '"SCOPES"')}, "Did you mean SCOPE?"),
+        ({"settings": SETTINGS.replace("GitHub", "Github")}, "cannot be imported"),
+        (
+            {"urls": URLS.replace('path("login/", include("django_dance.urls")), ', "")},
+            'Add path("login/", include("django_dance.urls"))',
+        ),
+    ],
+)
+def test_a_newcomers_mistake_is_answered_by_manage_py_check(newcomer, wrong, cure):
+    site, manage = newcomer
+    paste(site, **wrong)
+    told = manage("manage.py", "check", check=False)
+    assert cure in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_newcomer_without_a_secret_is_told_by_check_and_at_use(newcomer):
+    site, manage = newcomer
+    paste(site)
+    told = manage("manage.py", "check", GITHUB_SECRET="")
+    assert "set GITHUB_OAUTH_CLIENT_SECRET" in told.stderr
+    manage("manage.py", "migrate", "--verbosity", "0")
+    visited = manage("-c", VISIT, check=False, GITHUB_SECRET="")
+    assert "ImproperlyConfigured: GitHub does not know this site" in visited.stderr
+
+
+def test_a_newcomer_who_forgot_the_provider_is_told_at_use(newcomer):
+    site, manage = newcomer
+    paste(site, views=VIEWS.replace("github", "gitlab"))
+    manage("manage.py", "migrate", "--verbosity", "0")
+    visited = manage("-c", VISIT, check=False)
+    assert "There is no provider 'gitlab' in DANCE_PROVIDERS (there: 'github')" in visited.stderr
