@@ -336,6 +336,9 @@ class DanceSession(requests.Session):
         kwargs = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = settings.timeout
+        if kwargs.get("verify") is None and self.verify is not True:
+            # requests would let REQUESTS_CA_BUNDLE win over the session's own CA.
+            kwargs["verify"] = self.verify
         if isinstance(url, bytes):
             url = url.decode("ascii")
         url = self.absolute_url(url)

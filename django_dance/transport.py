@@ -42,9 +42,7 @@ _HOSTS = 128
 
 
 @lru_cache(maxsize=64)
-def tls_context(
-    verify: bool | str = True, cert: str | tuple[str, str] | None = None
-) -> ssl.SSLContext:
+def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
     """The TLS context for these settings, loaded once: reading the CA bundle takes milliseconds."""
     context = create_urllib3_context()
     if verify:
@@ -197,7 +195,6 @@ def protocol_call(
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.verify = verify
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
         # A body that is not encoded cannot explode; the cap below is then the whole truth.
         sent["Accept-Encoding"] = "identity"
@@ -211,6 +208,7 @@ def protocol_call(
                 timeout=timeout,
                 allow_redirects=False,
                 stream=True,
+                verify=verify,
             )
             answer = _read(response, adapter.deadline)
         except (

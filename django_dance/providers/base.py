@@ -171,7 +171,8 @@ class Provider:
             "the session of one visitor (request.oauth…)."
         )
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -219,7 +220,8 @@ class Provider:
                 continue  # for want of a base URL, which is told already
             if not _good_url(url) and template != "{token_url}":  # told already
                 yield self._bad_url(fact, url)
-        origins = [str(o).format(**values) for o in self.api_origins or ()]
+        given = self.api_origins or ()
+        origins = [o.format(**values) for o in ((given,) if isinstance(given, str) else given)]
         self.__dict__["api_origins"] = tuple(origins)
         for url in origins:
             if not _good_url(url) or urlsplit(url).path not in ("", "/"):
