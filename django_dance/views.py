@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -191,22 +192,31 @@ class AuthorizedView(DanceView):
         token = self.provider.complete(request, flow, params)
         session = self.provider.session(request)
         session.carry(token)
-        try:
-            received = self.announce(request, session, token)
-        except (DanceError, OSError) as error:
-            # A receiver asked the API, and the API did not answer as it should. (What `requests`
-            # raises is an OSError; to name it would import it for every page of the site.)
-            raise FlowError("receiver_failed", type(error).__name__) from error
-        except Exception as error:
-            # The site's own mistake: reported as such, but not without the event.
-            self.refuse(request, FlowError("receiver_failed", type(error).__name__))
-            raise
+        with self.not_without_the_event("receiver_failed"):
+            try:
+                received = self.announce(request, session, token)
+            except (DanceError, OSError) as error:
+                # A receiver asked the API, and the API did not answer as it should. (What
+                # `requests` raises is an OSError; to name it would import it for every page.)
+                raise FlowError("receiver_failed", type(error).__name__) from error
         for _, returned in received:
             if isinstance(returned, HttpResponseBase):
                 return guarded(returned)
         if not any(returned is False for _, returned in received):
-            session.token = token
+            with self.not_without_the_event("storage_failed"):
+                session.token = token
         return guarded(HttpResponseRedirect(flow.next))
+
+    @contextmanager
+    def not_without_the_event(self, code: str) -> Iterator[None]:
+        """What fails by the site's own mistake is reported as that, and as the end of a dance."""
+        try:
+            yield
+        except (FlowError, ProviderError, StorageError):
+            raise
+        except Exception as error:
+            self.refuse(self.request, FlowError(code, type(error).__name__))
+            raise
 
     def announce(
         self, request: HttpRequest, session: DanceSession, token: Token

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 import requests
 from django.contrib.auth import login
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
@@ -18,6 +18,7 @@ from django_dance.crypto import seal
 from django_dance.flow import Flow
 from django_dance.models import OAuthToken
 from django_dance.signals import oauth_authorized, oauth_error
+from django_dance.storage import FallbackStorage
 
 from .conftest import GRANTED, TOKEN_URL, Browser, flow_cookies, query
 
@@ -849,3 +850,29 @@ def test_the_environment_loosens_nothing(member, monkeypatch, variable, events):
     monkeypatch.setenv(variable, "1")
     member.scheme = "http"
     assert_refused(member.get("/login/github/"), "insecure_transport", events)
+
+
+def test_a_storage_that_breaks_is_a_500_but_not_without_the_event(
+    member, dance, events, monkeypatch
+):
+    def fail(self, owner, token):
+        raise DatabaseError("the disk is full")
+
+    begun = dance(member)
+    member.raise_request_exception = False
+    monkeypatch.setattr(FallbackStorage, "set", fail)
+    assert begun.callback().status_code == 500
+    assert events.codes == ["storage_failed"]
+
+
+def test_a_site_without_room_for_the_token_says_so(member, dance, events, settings):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.SessionStorage"}
+    client = Browser()
+    response = dance(client, granted={"access_token": "x" * 4000}).callback()
+    assert_refused(response, "token_too_large", events)
+
+
+def test_a_storage_that_wants_a_user_refuses_an_anonymous_visitor(client, dance, events, settings):
+    settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.ModelStorage"}
+    assert_refused(dance(client).callback(), "user_required", events, status=403)

@@ -506,9 +506,9 @@ def test_request_oauth_is_a_container_of_sessions(user):
 
 def test_a_provider_that_is_not_configured_says_where_to_add_it():
     oauth = OAuth(RequestFactory().get("/"))
-    with pytest.raises(AttributeError, match="DANCE_PROVIDERS.*'github'"):
+    with pytest.raises(AttributeError, match=r"DANCE_PROVIDERS.*'github'"):
         _ = oauth.gitea
-    with pytest.raises(ProviderNotConfigured, match="^There is no provider 'gitea'"):
+    with pytest.raises(ProviderNotConfigured, match=r"^There is no provider 'gitea'"):
         _ = oauth["gitea"]
 
 

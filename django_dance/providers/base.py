@@ -344,6 +344,8 @@ class Provider:
     @cached_property
     def token_storage(self) -> BaseStorage:
         """Where tokens of this provider are kept."""
+        if self._original is not self:
+            return self._original.token_storage
         build = import_string("django_dance.storage.build")
         storage: BaseStorage = build(self.storage or settings.storage)
         return storage

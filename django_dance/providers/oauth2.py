@@ -315,7 +315,9 @@ class OAuth2Provider(Provider):
 
     def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
         """Put the token on an API call. The hook for presets with odd headers."""
-        request.headers["Authorization"] = f"{self.authorization_scheme} {token['access_token']}"
+        request.headers["Authorization"] = Secret(
+            f"{self.authorization_scheme} {token['access_token']}"
+        )
         return request
 
 
