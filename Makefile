@@ -15,10 +15,12 @@ $(VENV)/made/%: setup.cfg pyproject.toml
 	$(PIP) --editable '.[$*]'
 	@mkdir -p $(@D) && touch $@
 
+demo: ADDRESS ?= localhost:8000
+demo: export DEMO_ORIGIN = http://$(ADDRESS)
 demo: $(VENV)/made/example ## A site that is its own provider, at http://localhost:8000/.
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py prepare_demo
-	@$(BIN)/python manage.py runserver $(or $(ADDRESS),localhost:8000)
+	@$(BIN)/python manage.py runserver $(ADDRESS)
 
 test: $(VENV)/made/test ## All tests.
 	$(BIN)/python -m pytest $(ARGS)

@@ -187,6 +187,17 @@ def _providers() -> Iterator[CheckMessage]:
             continue
         for problem in provider.problems():
             yield Error(problem.message, hint=problem.hint, id=problem.id)
+        for fact in ("session_class", "login_view", "authorized_view", "disconnect_view"):
+            path = getattr(provider, fact)
+            if isinstance(path, str):
+                try:
+                    import_string(path)
+                except ImportError as error:
+                    yield Error(
+                        f"DANCE_PROVIDERS[{name!r}]: {fact.upper()} cannot be imported.",
+                        hint=f"{error}.",
+                        id="django_dance.E004",
+                    )
         missing = provider.missing_credentials()
         if missing:
             yield checks.Warning(

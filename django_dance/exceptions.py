@@ -22,7 +22,7 @@ A mistake in the settings is Django's own ``ImproperlyConfigured``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .providers.base import Provider
@@ -109,6 +109,8 @@ class ProviderError(DanceError):
     """The provider did not do its part. ``code`` is the flow's error code for it."""
 
     code = "provider_error"
+    #: What it answered, where it answered: a :class:`django_dance.transport.Answer`.
+    response: Any = None
 
     def __init__(
         self,

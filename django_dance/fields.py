@@ -58,7 +58,8 @@ class SealedTokenField(_TextField):
     """Holds a :class:`~django_dance.tokens.Token`.
 
     What is in the table opens only in the row it was written for: the seal is bound to the
-    model and to the values of the fields that ``bound_to`` names.
+    model and to the values of the fields that ``bound_to`` names. To rename the model, or its app,
+    is to make its rows unreadable.
 
     :param bound_to: names of the model's fields (those it does not have are passed over).
     :raises django_dance.exceptions.SealBroken: when the attribute of a foreign row is read.

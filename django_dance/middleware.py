@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .container import OAuth
-from .exceptions import AuthorizationRequired
+from .exceptions import AuthorizationRequired, ProviderError
 
 
 class OAuthMiddleware:
     """Put it after the session and authentication middleware.
 
     Free until ``request.oauth`` is touched. An ``AuthorizationRequired`` that a view does not
-    catch becomes the way to the login.
+    catch becomes the way to the login, a ``ProviderError`` a page that says "later".
     """
 
     sync_capable = True
@@ -35,8 +35,12 @@ class OAuthMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, AuthorizationRequired):
-            return None
-        from .responses import authorization_response
+        if isinstance(exception, AuthorizationRequired):
+            from .responses import authorization_response
 
-        return authorization_response(request, exception)
+            return authorization_response(request, exception)
+        if isinstance(exception, ProviderError):
+            from .responses import unavailable_response
+
+            return unavailable_response(request, exception)
+        return None

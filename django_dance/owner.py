@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ class ResourceOwner:
     def key(self) -> str | None:
         """Names this owner among all owners; ``None`` if nothing tells the visitor apart."""
         if self.user_id is not None:
-            return f"{self.provider.name}|user|{self.user_id}|{self.account}"
+            return json.dumps([self.provider.name, "user", str(self.user_id), self.account])
         session = getattr(self.request, "session", None)
         if session is None or session.session_key is None:
             return None
-        return f"{self.provider.name}|session|{session.session_key}|{self.account}"
+        return json.dumps([self.provider.name, "session", session.session_key, self.account])
 
     def __repr__(self) -> str:
         who = "anonymous" if self.user_id is None else f"user {self.user_id}"

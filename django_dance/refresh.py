@@ -57,6 +57,10 @@ def refreshed(session: OAuth2Session, stale: Token, *, forced: bool = False) -> 
             renewed = provider.refresh(owner, token)
         except TokenRequestRefused as error:
             if error.error == "invalid_grant":
+                stored_now = storage.get_token(owner)
+                if stored_now is not None and stored_now["access_token"] != token["access_token"]:
+                    # Somebody else was faster: the refresh token was spent, not dead.
+                    return stored_now
                 storage.delete(owner)
                 logger.warning("%s: the refresh token is dead; the token is deleted", provider.name)
                 token_revoked.send(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from .exceptions import AuthorizationRequired
+from .exceptions import AuthorizationRequired, ProviderError
 from .flow import MAX_NEXT
 
 if TYPE_CHECKING:
     from .providers import Provider
+
+logger = logging.getLogger("django_dance")
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
 
@@ -23,7 +26,11 @@ def page(
     """One of our own pages; ``django_dance/<provider>/<template>`` goes before the common one."""
     provider: Provider = context["provider"]
     names = [f"django_dance/{provider.name}/{template}", f"django_dance/{template}"]
-    return guarded(render(request, names, context, status=status))
+    response = guarded(render(request, names, context, status=status))
+    # Under no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
+    # refuses. The origin alone tells nothing.
+    response["Referrer-Policy"] = "strict-origin"
+    return response
 
 
 def guarded(response: _Response) -> _Response:
@@ -74,7 +81,16 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
         context = {
             "provider": provider,
             "login_url": login_url,
+            "back_url": provider.after_url(),
             "missing_scopes": required.missing_scopes,
         }
         return page(request, "declined.html", context, status=403)
     return guarded(HttpResponseRedirect(login_url))
+
+
+def unavailable_response(request: HttpRequest, error: ProviderError) -> HttpResponse:
+    """A ``503``: the token could not be refreshed now, which is nobody's mistake here."""
+    logger.warning("%s answered %s: %s", request.path, 503, error)
+    if is_navigation(request):
+        return guarded(render(request, "django_dance/unavailable.html", status=503))
+    return guarded(JsonResponse({"error": error.code}, status=503))

@@ -13,10 +13,20 @@ import requests
 import requests_oauthlib
 from asgiref.sync import sync_to_async
 from django.core import signing
+from requests.cookies import RequestsCookieJar
+from requests.hooks import default_hooks
+from requests.models import DEFAULT_REDIRECT_LIMIT
+from requests.utils import default_headers
 
 from . import refresh
 from .conf import settings
-from .exceptions import AuthorizationRequired, DanceError, ProviderError, UntrustedOrigin
+from .exceptions import (
+    AuthorizationRequired,
+    DanceError,
+    OwnerRequired,
+    ProviderError,
+    UntrustedOrigin,
+)
 from .origins import is_secure, origin
 from .owner import ResourceOwner
 from .signals import token_revoked
@@ -40,8 +50,8 @@ class Config(UserDict[str, Any]):
     """What a session was told of its owner: ``user`` and ``user_id``. A change counts at once."""
 
     def __init__(self, changed: Callable[[], None], **fields: Any) -> None:
-        self._changed: Callable[[], None] = lambda: None
-        super().__init__(fields)
+        super().__init__()
+        self.data.update(fields)
         self._changed = changed
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -51,6 +61,29 @@ class Config(UserDict[str, Any]):
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
         self._changed()
+
+
+class _SharingSession(requests.Session):
+    """What ``requests.Session.__init__`` sets, but for the two adapters it makes each time.
+
+    They would be thrown away unused, and cost more than all else of it. A base after
+    ``requests_oauthlib``'s session takes the place of ``requests.Session`` for it.
+    """
+
+    def __init__(self) -> None:
+        self.headers = default_headers()  # type: ignore[assignment]
+        self.auth = None
+        self.proxies = {}
+        self.hooks = default_hooks()
+        self.params = {}
+        self.stream = False
+        self.verify = True
+        self.cert = None
+        self.max_redirects = DEFAULT_REDIRECT_LIMIT
+        self.trust_env = True
+        self.cookies = RequestsCookieJar()
+        adapter = shared_adapter()
+        self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
 
 
 class DanceSession(requests.Session):
@@ -65,8 +98,6 @@ class DanceSession(requests.Session):
         self._account = owner.account
         self._token: Token | None = _UNSET
         self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
-        adapter = shared_adapter()
-        self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
         # Our own Authorization or none: requests must not look into .netrc.
         self.auth = _unsigned
         if provider.ca_bundle:
@@ -108,6 +139,15 @@ class DanceSession(requests.Session):
         if self._token is _UNSET:
             self._token = self.storage.get_token(self.owner)
         return self._token
+
+    def _present_token(self) -> Token:
+        try:
+            token = self._load_token()
+        except OwnerRequired:  # from a storage that keeps nothing for anonymous visitors
+            token = None
+        if token is None:
+            raise AuthorizationRequired(self.provider)
+        return token
 
     def load_token(self) -> bool:
         """Read the token, if it was not yet; whether there is one."""
@@ -160,9 +200,7 @@ class DanceSession(requests.Session):
 
         :raises AuthorizationRequired: there is not.
         """
-        token = self._load_token()
-        if token is None:
-            raise AuthorizationRequired(self.provider)
+        token = self._present_token()
         if not self.provider.usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         missing = self.missing_scopes(*scope_list(scope))
@@ -309,10 +347,7 @@ class DanceSession(requests.Session):
 
     def ready_token(self) -> Token:
         """A token for the next call, refreshed if it is about to end."""
-        token = self._load_token()
-        if token is None:
-            raise AuthorizationRequired(self.provider)
-        return token
+        return self._present_token()
 
     def renewed_token(self, rejected: Token) -> Token | None:
         """Another token in the place of one the API did not take; ``None`` if there is none."""
@@ -336,9 +371,6 @@ class DanceSession(requests.Session):
         kwargs = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = settings.timeout
-        if kwargs.get("verify") is None and self.verify is not True:
-            # requests would let REQUESTS_CA_BUNDLE win over the session's own CA.
-            kwargs["verify"] = self.verify
         if isinstance(url, bytes):
             url = url.decode("ascii")
         url = self.absolute_url(url)
@@ -416,6 +448,14 @@ class DanceSession(requests.Session):
             failure = without_frames(error)
         raise failure
 
+    def merge_environment_settings(  # type: ignore[override]
+        self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """A CA of the session's own wins over ``REQUESTS_CA_BUNDLE``, unlike in ``requests``."""
+        if verify is None and self.verify is not True:
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where a redirect leads, or ``None`` to leave it to the caller.
 
@@ -470,7 +510,7 @@ class _Bearer:
         return self._provider.sign(request, self._token)
 
 
-class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session):
+class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, _SharingSession):
     """A ``requests_oauthlib.OAuth2Session`` of one owner."""
 
     provider: OAuth2Provider
@@ -525,7 +565,9 @@ class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session):
     authorization_url = fetch_token = token_from_fragment = refresh_token = _unguarded
 
 
-class OAuth1Session(DanceSession, requests_oauthlib.OAuth1Session):  # type: ignore[misc]
+class OAuth1Session(  # type: ignore[misc]
+    DanceSession, requests_oauthlib.OAuth1Session, _SharingSession
+):
     """A ``requests_oauthlib.OAuth1Session`` of one owner."""
 
     provider: OAuth1Provider

@@ -14,7 +14,8 @@ oauth_before_login = Signal()
 oauth_authorized = Signal()
 
 #: A dance was refused. Also: ``code``, ``error``, ``error_description``, ``error_uri``,
-#: ``response``, ``exception``. The first ``HttpResponse`` that a receiver returns is sent.
+#: ``response`` (what the provider answered at a token endpoint, else ``None``), ``exception``.
+#: The first ``HttpResponse`` that a receiver returns is sent.
 oauth_error = Signal()
 
 #: A token was replaced by a refreshed one. Also: ``token``.

@@ -320,6 +320,11 @@ class _ProtocolAdapter(SharedAdapter):
             "https": _DeadlineTLSPool,
         }
 
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        return manager
+
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         pool.deadline = self.deadline  # type: ignore[attr-defined]

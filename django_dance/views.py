@@ -36,9 +36,7 @@ _SECRET_PARAMS = ("code", "state", "oauth_token", "oauth_verifier")
 _FIELDS = frozenset({"next", "scope"})
 #: Marks a callback that came back once for its session cookie.
 _BOUNCED = "dance_bounced"
-_FORBIDDEN = frozenset(
-    {"access_denied", "user_mismatch", "user_inactive", "user_required", "csrf_failed"}
-)
+_FORBIDDEN = frozenset({"access_denied", "user_mismatch", "user_inactive", "user_required"})
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -76,7 +74,7 @@ class DanceView(View):
             request=request,
             owner=ResourceOwner(self.provider, request),
             code=code,
-            response=None,
+            response=getattr(exception, "response", None),
             exception=exception,
             **error,
         )
@@ -86,13 +84,23 @@ class DanceView(View):
         context = {
             "provider": self.provider,
             "code": code,
-            "next": self.flow.next if self.flow else self.provider.after_url(),
-            "login_url": self.provider.url(
-                "login", **({"next": self.flow.next} if self.flow else {})
-            ),
+            # Not the flow's `next`: it is likely to lead straight back to the provider.
+            "back_url": self.provider.after_url(),
+            "login_url": self.again_url(),
             **error,
         }
         return page(request, "error.html", context, status=403 if code in _FORBIDDEN else 400)
+
+    def again_url(self) -> str:
+        """Where the same dance begins anew."""
+        if self.flow is None:
+            return str(self.provider.url("login"))
+        from .sessions import signed_scope
+
+        query = {"next": self.flow.next}
+        if self.flow.scope:
+            query["scope"] = signed_scope(self.provider, self.flow.scope)
+        return str(self.provider.url("login", **query))
 
 
 @method_decorator(csrf_protect, name="dispatch")
@@ -174,7 +182,7 @@ class AuthorizedView(DanceView):
         if _lost_its_session(request, flow) and _BOUNCED not in params:
             params[_BOUNCED] = "1"
             context = {"provider": self.provider, "url": f"{request.path}?{params.urlencode()}"}
-            return page(request, "bounce.html", context)
+            return guarded(page(request, "bounce.html", context))
         if flows.user_key(request) != flow.user:
             raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")
         _refuse_inactive(request)

@@ -58,6 +58,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/accounts/login/"
+STATIC_URL = "/static/"  # a live server serves them
 
 DANCE_PROVIDERS = {
     "github": {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"},

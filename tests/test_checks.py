@@ -22,6 +22,15 @@ OAUTH2 = {
 }
 
 
+GOOGLE = {"PROVIDER": "django_dance.contrib.google.Google"}
+OAUTH1 = {
+    "PROVIDER": "django_dance.providers.OAuth1Provider",
+    "REQUEST_TOKEN_URL": "https://example.com/request_token",
+    "AUTHORIZATION_URL": "https://example.com/authorize",
+    "ACCESS_TOKEN_URL": "https://example.com/access_token",
+}
+
+
 def run(deploy=False):
     return [
         message
@@ -72,6 +81,12 @@ def test_the_tests_own_site_is_in_order():
         ({**OAUTH2, "FROM_CONFIG": {"view.x": "Y"}}, "E004", "session."),
         ({**OAUTH2, "FROM_CONFIG": {"scop": "Y"}}, "E004", "session."),
         ({"PROVIDER": "django_dance.contrib.jira.Jira"}, "E003", "Add BASE_URL"),
+        ({**GITHUB, "API_ORIGINS": ["https://{nowhere}"]}, "E003", "https"),
+        ({**GITHUB, "LOGIN_URL": "{name}/"}, "E004", "provider.name"),
+        ({**GITHUB, "SESSION_CLASS": "nowhere.Session"}, "E004", "nowhere"),
+        ({**GOOGLE, "ISSUER": None}, "E004", "never loosen"),
+        ({**OAUTH1, "SIGNATURE_METHOD": "MD5"}, "E004", "HMAC-SHA1"),
+        ({**OAUTH1, "SIGNATURE_TYPE": "COOKIE"}, "E004", "AUTH_HEADER"),
         ({**GITHUB, "STORAGE": "nowhere.Storage"}, "E006", "cannot be imported"),
     ],
 )

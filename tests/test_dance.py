@@ -17,6 +17,8 @@ from django_dance.contrib.github import GitHub
 from django_dance.crypto import seal
 from django_dance.flow import Flow
 from django_dance.models import OAuthToken
+from django_dance.registry import providers
+from django_dance.sessions import signed_scope
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.storage import FallbackStorage
 
@@ -876,3 +878,18 @@ def test_a_site_without_room_for_the_token_says_so(member, dance, events, settin
 def test_a_storage_that_wants_a_user_refuses_an_anonymous_visitor(client, dance, events, settings):
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.ModelStorage"}
     assert_refused(dance(client).callback(), "user_required", events, status=403)
+
+
+def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance):
+    scope = signed_scope(providers["github"], ["repo"])
+    begun = dance(member, next="/async-profile/", scope=scope)
+    page = begun.callback(code=None, error="access_denied").content.decode()
+    again, back = (html.unescape(url) for url in re.findall(r'<a href="([^"]+)"', page))
+    assert back == "/"
+    assert query(member.get(again)["Location"])["scope"] == "read:user repo"
+    assert query(again)["next"] == "/async-profile/"
+
+
+def test_pages_with_forms_let_the_browser_say_where_it_comes_from(member):
+    response = member.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
+    assert response["Referrer-Policy"] == "strict-origin"

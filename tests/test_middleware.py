@@ -16,7 +16,7 @@ from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.models import OAuthToken
 from django_dance.registry import providers
 
-from .conftest import GRANTED
+from .conftest import GRANTED, TOKEN_URL
 
 API = "https://api.github.com/user"
 VIEWS = ["/profile/", "/uncaught/", "/class-profile/", "/async-class-profile/"]
@@ -153,3 +153,20 @@ def test_the_mixin_wants_a_name(rf):
 
 def test_it_is_sync_and_async_capable():
     assert OAuthMiddleware.sync_capable and OAuthMiddleware.async_capable
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"), [({}, "text/html"), ({"accept": "application/json"}, "application/json")]
+)
+def test_a_provider_that_is_down_is_a_503(member, user, responses, headers, kind):
+    providers["github"].session(user=user).token = {**GRANTED, "expires_in": -1}
+    responses.post(TOKEN_URL, status=502)
+    response = member.get("/uncaught/", headers=headers)
+    assert response.status_code == 503
+    assert response["Content-Type"].startswith(kind)
+
+
+def test_a_storage_that_wants_a_user_sends_an_anonymous_visitor_to_the_login(client, settings):
+    settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.ModelStorage"}
+    assert client.get("/profile/").status_code == 302
+    assert client.get("/uncaught/").status_code == 302

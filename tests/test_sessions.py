@@ -562,3 +562,28 @@ def test_an_anonymous_request_has_no_user(rf):
     session = providers["github"].session(request)
     assert session.owner.user is None and session.owner.user_id is None
     assert session.owner.key is None
+
+
+def test_a_refresh_token_that_somebody_else_has_spent_is_not_dead(session, responses, events):
+    """Another process refreshed between our reading and our asking."""
+    fresh = expire(session)
+
+    def too_late(request):
+        other = providers["github"].session(user=session.owner.user)
+        other.token = {**GRANTED, "access_token": "newer"}
+        return 400, {}, '{"error": "invalid_grant"}'
+
+    responses.add_callback("POST", TOKEN_URL, too_late)
+    responses.get(f"{API}/user", json={})
+    assert fresh.get("/user").request.headers["Authorization"] == "Bearer newer"
+    assert OAuthToken.objects.get().token["access_token"] == "newer"
+    assert not events.named("token_revoked")
+
+
+def test_a_ca_of_the_providers_own_wins_over_the_environment(user, settings, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/other.pem")
+    options = {**settings.DANCE_PROVIDERS["gitlab"], "CA_BUNDLE": "/etc/own.pem"}
+    settings.DANCE_PROVIDERS = {"gitlab": options}
+    session = providers["gitlab"].session(user=user)
+    merged = session.merge_environment_settings("https://gitlab.com/", {}, None, None, None)
+    assert merged["verify"] == "/etc/own.pem"

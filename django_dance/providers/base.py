@@ -91,7 +91,8 @@ class Provider:
     login_url: str = "{provider.name}/"
     authorized_url: str = "{provider.name}/authorized/"
     disconnect_url: str = "{provider.name}/disconnect/"
-    #: Where a finished dance ends if no ``next`` was asked for: a URL, or else the name of one.
+    #: Where a finished dance ends if no ``next`` was asked for: ``redirect_url`` is a URL and goes
+    #: before ``redirect_to``, the name of one of the site's URLs; else DANCE_LOGIN_REDIRECT_URL.
     redirect_url: str | None = None
     redirect_to: str | None = None
     #: The class of its sessions, or its dotted path.
@@ -139,11 +140,11 @@ class Provider:
         self.__dict__["label"] = self.label or type(self).__name__
         own_config = dict(getattr(type(self), "from_config", {}))
         self.__dict__["from_config"] = {
-            local: setting.format(NAME=str(name).upper().replace("-", "_"))
+            local: setting.replace("{NAME}", str(name).upper().replace("-", "_"))
             for local, setting in {
                 **self._credentials,
                 **own_config,
-                **accepted.get("from_config", {}),
+                **(accepted.get("from_config") or {}),
             }.items()
         }
         self.__dict__["_problems"] = tuple(self._resolve_urls()) + tuple(self.find_problems())
@@ -221,7 +222,11 @@ class Provider:
             if not _good_url(url) and template != "{token_url}":  # told already
                 yield self._bad_url(fact, url)
         given = self.api_origins or ()
-        origins = [o.format(**values) for o in ((given,) if isinstance(given, str) else given)]
+        try:
+            origins = [o.format(**values) for o in ((given,) if isinstance(given, str) else given)]
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError):
+            yield self._bad_url("api_origins", given)
+            origins = []
         self.__dict__["api_origins"] = tuple(origins)
         for url in origins:
             if not _good_url(url) or urlsplit(url).path not in ("", "/"):
@@ -276,6 +281,15 @@ class Provider:
                 "These parameters are the dance's own; a fixed one would open it to forgery. "
                 "Remove them.",
             )
+        for fact in ("login_url", "authorized_url", "disconnect_url"):
+            try:
+                self._route(fact)
+            except (KeyError, IndexError, ValueError, AttributeError) as error:
+                yield Problem(
+                    "django_dance.E004",
+                    f"{where}: {fact.upper()} is {getattr(self, fact)!r}: {error}.",
+                    'Only the provider can be named in it: "{provider.name}/".',
+                )
         for local in self.from_config:
             root, dot, attribute = local.partition(".")
             if (dot and (root != "session" or not attribute)) or (not dot and local not in options):
@@ -292,6 +306,8 @@ class Provider:
 
     def missing_credentials(self) -> list[str]:
         """The settings that should hold this site's credentials and do not."""
+        if type(self).get_client_credentials is not Provider.get_client_credentials:
+            return []  # they come from somewhere else
         current = self._refreshed()
         return [
             setting for local, setting in self._needed_credentials() if not getattr(current, local)
@@ -368,9 +384,7 @@ class Provider:
         :param account: the account at the provider; ``""`` is the default one.
         """
         current = self.current()
-        session_class: Any = current.session_class
-        if isinstance(session_class, str):
-            session_class = import_string(session_class)
+        session_class: Any = _imported(current, "session_class")
         session: DanceSession = session_class(
             current, ResourceOwner(current, request, user, user_id, account)
         )
@@ -402,10 +416,7 @@ class Provider:
         return str(getattr(self, fact)).format(provider=self).lstrip("/")
 
     def _view(self, fact: str) -> Any:
-        view: Any = getattr(self, fact)
-        if isinstance(view, str):
-            view = import_string(view)
-        return view.as_view(provider=self)
+        return _imported(self, fact).as_view(provider=self)
 
     def url(self, view: str, **query: str) -> str:
         """The path of its ``login``, ``authorized`` or ``disconnect`` view.
@@ -485,6 +496,19 @@ class Provider:
                     value = template.format(**{fact: getattr(self, fact)})
                     params[name] = f"{params[name]} {value}" if name in params else value
         return params
+
+
+def _imported(provider: Provider, fact: str) -> Any:
+    """The class that a fact is, or names."""
+    value = getattr(provider, fact)
+    if not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"DANCE_PROVIDERS[{provider.name!r}]: {fact.upper()} cannot be imported: {error}."
+        ) from error
 
 
 def _good_url(url: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.utils.crypto import constant_time_compare
 
-from ..exceptions import FlowError, InvalidResponse, TokenRequestRefused
+from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token, checked_token
 from .base import Problem, Provider, single, with_query
@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
     from ..flow import Flow
     from ..signing import Signature
+    from ..transport import Answer
 
 #: The longest verifier that is passed on.
 MAX_VERIFIER = 512
+
+#: What oauthlib signs with.
+SIGNATURE_METHODS = (
+    "HMAC-SHA1",
+    "HMAC-SHA256",
+    "HMAC-SHA512",
+    "RSA-SHA1",
+    "RSA-SHA256",
+    "RSA-SHA512",
+    "PLAINTEXT",
+)
 
 _CALLBACK_PARAMS = ("oauth_token", "oauth_verifier", "denied", "oauth_problem")
 
@@ -64,6 +76,15 @@ class OAuth1Provider(Provider):
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
         where = f"DANCE_PROVIDERS[{self.name!r}]"
+        if (
+            self.signature_method not in SIGNATURE_METHODS
+            and self.client_class == OAuth1Provider.client_class
+        ):
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: SIGNATURE_METHOD is {self.signature_method!r}.",
+                f"There are {', '.join(SIGNATURE_METHODS)}.",
+            )
         if self.signature_type not in ("AUTH_HEADER", "QUERY", "BODY"):
             yield Problem(
                 "django_dance.E004",
@@ -145,6 +166,13 @@ class OAuth1Provider(Provider):
             headers={"Accept": "*/*"},
             verify=self.ca_bundle or True,
         )
+        try:
+            return self._token_fields(answer)
+        except ProviderError as error:
+            error.response = answer
+            raise
+
+    def _token_fields(self, answer: Answer) -> dict[str, Any]:
         if answer.status in (400, 401, 403):
             raise TokenRequestRefused(
                 f"{self.label} refused: it answered {answer.status}.", status=answer.status
@@ -153,7 +181,7 @@ class OAuth1Provider(Provider):
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         fields = answer.form()
         checked_token(fields, "oauth_token", "oauth_token_secret")
-        return fields
+        return dict(fields)
 
     # --- the life of a token ------------------------------------------------------------------
 

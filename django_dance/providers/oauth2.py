@@ -87,6 +87,7 @@ class OAuth2Provider(Provider):
         "token_url",
         "auto_refresh_url",
         "revocation_url",
+        "issuer",
     )
     _required: ClassVar[tuple[str, ...]] = ("authorization_url", "token_url")
     _fixed: ClassVar[frozenset[str]] = Provider._fixed | {
@@ -133,6 +134,13 @@ class OAuth2Provider(Provider):
                 f"{where} has neither a client secret nor PKCE.",
                 "Then anybody could redeem its codes: use one of them.",
             )
+        for fact in ("issuer", "authorization_response_iss"):
+            if getattr(type(self), fact) and not getattr(self, fact):
+                yield Problem(
+                    "django_dance.E004",
+                    f"{where}: {fact.upper()} takes back a check that the preset makes.",
+                    "Options can tighten security, never loosen it. Remove it.",
+                )
         for fact in ("token_url_params", "auto_refresh_kwargs"):
             reserved = _GRANT_PARAMS & set(getattr(self, fact) or ())
             if reserved:
@@ -201,7 +209,7 @@ class OAuth2Provider(Provider):
         if self.pkce:
             data["code_verifier"] = flow.verifier
         client = self.get_client_credentials(ResourceOwner(self, request))
-        granted = self.token_fields(self.token_call(self.token_url, data, client))
+        granted = self.grant(self.token_url, data, client)
         # RFC 6749 §5.1: a scope that is not named is the one that was asked for.
         scopes = scope_list(granted.get("scope")) or list(flow.scope)
         if scopes:
@@ -224,6 +232,18 @@ class OAuth2Provider(Provider):
             if self.client_auth == "post":
                 data["client_secret"] = client.client_secret
         return protocol_call("POST", url, data=data, auth=auth, verify=self.ca_bundle or True)
+
+    def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
+        """What a token endpoint grants.
+
+        :raises ProviderError:
+        """
+        answer = self.token_call(url, data, client)
+        try:
+            return self.token_fields(answer)
+        except ProviderError as error:
+            error.response = answer
+            raise
 
     def parse(self, answer: Answer) -> dict[str, Any]:
         """The fields of an answer, in the format the facts declare."""
@@ -292,7 +312,7 @@ class OAuth2Provider(Provider):
             "refresh_token": token["refresh_token"],
         }
         client = self.get_client_credentials(owner)
-        fields = self.token_fields(self.token_call(self.auto_refresh_url or "", data, client))
+        fields = self.grant(self.auto_refresh_url or "", data, client)
         kept = {
             name: value
             for name, value in token.stored.items()

@@ -81,7 +81,7 @@ class SessionStorage(BaseStorage):
 
     def _identity(self, owner: ResourceOwner) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
-        return f"{owner.provider.name}|{who}|{owner.account}"
+        return json.dumps([owner.provider.name, who, owner.account])
 
 
 def _in_a_cookie(session: Any) -> bool:

@@ -1,0 +1,24 @@
+"""How the documentation is built: ``make docs``."""
+
+import re
+from pathlib import Path
+
+_package = Path(__file__).resolve().parent.parent / "django_dance" / "__init__.py"
+
+project = "django-dance"
+author = "The django-dance maintainers"
+project_copyright = "2026, the django-dance maintainers"
+release = version = re.findall(r'__version__ = "(.+)"', _package.read_text("utf-8"))[0]
+
+extensions = ["myst_parser"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+nitpicky = True
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "Act for your users at other sites.",
+    "fixed_sidebar": True,
+    "page_width": "60rem",
+}
+html_show_sourcelink = False

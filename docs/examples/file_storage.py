@@ -1,0 +1,63 @@
+"""A storage that keeps each user's token in a file of its own."""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from django_dance.crypto import seal, unseal
+from django_dance.exceptions import OwnerRequired, SealBroken
+from django_dance.storage import BaseStorage
+
+logger = logging.getLogger(__name__)
+
+
+class FileStorage(BaseStorage):
+    """Keeps tokens, sealed, in a directory that only this site's account can read.
+
+    :param directory: where; it is made if it is not there.
+    """
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+
+    def get(self, owner):
+        if owner.user_id is None:
+            return None
+        try:
+            sealed = self._path(owner).read_text("ascii")
+            return json.loads(unseal(sealed, purpose="file", identity=owner.key))
+        except FileNotFoundError:
+            return None
+        except (SealBroken, ValueError):
+            logger.error("The token file of %r cannot be read.", owner)
+            return None
+
+    def set(self, owner, token):
+        if owner.user_id is None:
+            # A session has a key too, but nobody would tell us when it ends.
+            raise OwnerRequired("Log the visitor in first: tokens are kept for users only.")
+        sealed = seal(json.dumps(token).encode(), purpose="file", identity=owner.key)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Readers see the old file or the new one, never a half. mkstemp() makes it 0600.
+        descriptor, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(sealed)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path(owner))
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def delete(self, owner):
+        if owner.user_id is not None:
+            self._path(owner).unlink(missing_ok=True)
+
+    def _path(self, owner):
+        # A digest: no name of a user can lead out of the directory, or be read in a listing.
+        return self.directory / f"{hashlib.sha256(owner.key.encode()).hexdigest()}.token"

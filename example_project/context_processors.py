@@ -1,0 +1,14 @@
+from collections.abc import Callable
+from inspect import getsource
+
+from django.http import HttpRequest
+
+
+def source(request: HttpRequest) -> dict[str, Callable[[], str]]:
+    """The code of the view that was asked for, so that a page can show what made it."""
+
+    def view_source() -> str:
+        match = request.resolver_match
+        return getsource(match.func) if match else ""
+
+    return {"view_source": view_source}

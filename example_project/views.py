@@ -1,0 +1,78 @@
+"""The client: a site that acts for its users at the provider "demo". Start reading here."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from django_dance.container import OAuth
+from django_dance.decorators import authorization_required
+from django_dance.signals import oauth_authorized, token_refreshed, token_revoked
+
+
+class Request(HttpRequest):
+    """Tells type checkers what the middleware hangs on each request."""
+
+    oauth: OAuth
+
+
+def home(request: Request) -> HttpResponse:
+    return render(request, "home.html", {"people": settings.DEMO_PEOPLE})
+
+
+@login_required
+@authorization_required("demo")
+def profile(request: Request) -> HttpResponse:
+    answer = request.oauth.demo.get("/me")
+    return render(request, "profile.html", {"answer": answer})
+
+
+@login_required
+@authorization_required("demo")
+async def profile_json(request: Request) -> HttpResponse:
+    answer = await request.oauth.demo.aget("/me")
+    return JsonResponse(answer.json())
+
+
+@login_required
+@authorization_required("demo", scope=["write"])
+def notes(request: Request) -> HttpResponse:
+    demo = request.oauth.demo
+    if request.method == "POST":
+        text = request.POST.get("text", "")
+        if not demo.post("/notes", json={"text": text}).ok:
+            messages.error(request, "Notebook did not take the note.")
+        return redirect("notes")
+    written = demo.get("/notes").json()["notes"]
+    return render(request, "notes.html", {"notes": written})
+
+
+@require_POST
+@authorization_required("demo")
+def expire(request: Request) -> HttpResponse:
+    """Five minutes are long to wait for: the token counts as over, and the next call renews it."""
+    demo = request.oauth.demo
+    demo.token = {**(demo.token or {}), "expires_in": 0}
+    return redirect("home")
+
+
+@receiver(oauth_authorized)
+def say_connected(sender: type, request: HttpRequest, **kwargs: Any) -> None:
+    messages.success(request, "Connected. A token is stored, encrypted, for you alone.")
+
+
+@receiver(token_refreshed)
+def say_refreshed(sender: type, request: HttpRequest | None, **kwargs: Any) -> None:
+    if request is not None:  # there is none in a command or a queue worker
+        messages.info(request, "The token was over, so this call refreshed it on its way.")
+
+
+@receiver(token_revoked)
+def say_disconnected(sender: type, request: HttpRequest | None, reason: str, **kwargs: Any) -> None:
+    if request is not None and reason == "disconnected":
+        messages.info(request, "Disconnected. The token is revoked there and deleted here.")

@@ -1,0 +1,415 @@
+"""The documents, read for what went stale."""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import re
+import stat
+import tempfile
+from functools import cache
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from django.dispatch import Signal
+from django.test import TestCase
+
+import django_dance
+from django_dance import conf, contrib, exceptions, registry, signals, views
+from django_dance.exceptions import OwnerRequired
+from django_dance.owner import ResourceOwner
+from django_dance.providers import OAuth1Provider, OAuth2Provider, Provider
+from django_dance.testing import StorageContract
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "django_dance"
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md")) + [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING")]
+
+#: Imports at the top of a module go to earlier layers only.
+LAYERS = [
+    "exceptions",
+    "signals",
+    "conf",
+    "tokens",
+    "crypto",
+    "origins",
+    "owner",
+    "registry",
+    "transport",
+    "signing",
+    "idtoken",
+    "flow",
+    "refresh",
+    "sessions",
+    "providers",
+    "storage",
+    "fields",
+    "models",
+    "container",
+    "responses",
+    "middleware",
+    "views",
+    "urls",
+    "decorators",
+    "mixins",
+    "checks",
+    "admin",
+    "apps",
+    "testing",
+    "contrib",
+]
+
+
+def page(name):
+    return (DOCS / name).read_text("utf-8")
+
+
+def modules():
+    """Every Python file of the package but the migrations."""
+    return sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text("utf-8"), path)
+
+
+def table_keys(text):
+    """What the first column of the tables names, in backquotes."""
+    rows = re.findall(r"^\| (`[^|]+?) \|", text, re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
+
+
+def presets():
+    for module in pkgutil.iter_modules(contrib.__path__):
+        found = importlib.import_module(f"{contrib.__name__}.{module.name}")
+        for _, cls in inspect.getmembers(found, inspect.isclass):
+            if issubclass(cls, Provider) and cls.__module__ == found.__name__:
+                yield cls
+
+
+def options(cls):
+    return {fact.upper() for fact in cls.facts() - cls._fixed}
+
+
+# --- settings and options -------------------------------------------------------------------------
+
+
+def test_every_setting_is_documented():
+    assert {k for k in table_keys(page("settings.md")) if k.startswith("DANCE_")} == set(
+        conf.DEFAULTS
+    )
+
+
+@pytest.mark.parametrize("setting", [*conf.DEFAULTS])
+def test_the_documented_default_is_the_default(setting):
+    row = re.search(rf"^\| `{setting}` \| `(.+?)` \|", page("settings.md"), re.MULTILINE)
+    assert ast.literal_eval(row[1]) == conf.DEFAULTS[setting]
+
+
+@pytest.mark.parametrize("cls", [OAuth1Provider, OAuth2Provider])
+def test_every_option_is_documented(cls):
+    assert options(cls) - table_keys(page("settings.md")) == set()
+
+
+def test_every_documented_option_exists():
+    documented = {k for k in table_keys(page("settings.md")) if re.fullmatch("[A-Z_]+", k)}
+    documented -= {"PROVIDER", *conf.DEFAULTS}
+    assert documented == options(OAuth1Provider) | options(OAuth2Provider)
+
+
+@pytest.mark.parametrize("fact", sorted(OAuth2Provider._fixed - {"name"}))
+def test_every_fact_that_only_a_class_may_state_is_documented(fact):
+    assert fact in table_keys(page("providers.md"))
+
+
+# --- providers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", [*presets()], ids=lambda cls: cls.__name__)
+def test_every_preset_is_documented(cls):
+    text = page("providers.md")
+    assert f"`{cls.__module__}.{cls.__name__}`" in text
+    assert f"<{cls.documentation}>" in text
+    inherited = options(OAuth1Provider) | options(OAuth2Provider)
+    assert options(cls) - inherited - table_keys(text) == set()
+
+
+def test_every_module_of_presets_holds_one():
+    modules = {module.name for module in pkgutil.iter_modules(contrib.__path__)}
+    assert {cls.__module__.rpartition(".")[2] for cls in presets()} == modules
+
+
+def test_every_class_that_the_documents_name_can_be_imported():
+    for path in PAGES:
+        for name in re.findall(r"\"?\b(django_dance(?:\.\w+)+\.[A-Z]\w+)", path.read_text("utf-8")):
+            module, _, attribute = name.rpartition(".")
+            if module == "django_dance":  # "django_dance.OAuthToken" is the label of a model
+                continue
+            assert hasattr(importlib.import_module(module), attribute), f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_providers_example_can_be_used(path, settings):
+    for block in blocks(path):
+        for name, entry in assigned(block, "DANCE_PROVIDERS").items():
+            if not str(entry["PROVIDER"]).startswith("django_dance."):
+                continue
+            settings.DANCE_PROVIDERS = {name: entry}
+            assert registry.providers[name].problems() == ()
+
+
+def assigned(block, name):
+    """The literal that a block of settings assigns to ``name``, or an empty dict."""
+    for node in ast.parse(block).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    return {}
+
+
+# --- signals, checks, errors ----------------------------------------------------------------------
+
+
+def test_every_signal_is_documented():
+    sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    assert set(re.findall(r"^## `(\w+)`", page("signals.md"), re.MULTILINE)) == sent
+
+
+def test_every_check_is_documented_and_exists():
+    ids = {
+        found
+        for path in modules()
+        for found in re.findall(r"django_dance\.[EW]\d{3}", path.read_text("utf-8"))
+    }
+    assert set(re.findall(r"django_dance\.[EW]\d{3}", page("checks.md"))) == ids
+    assert {key for key in table_keys(page("checks.md")) if key.startswith("django_dance.")} == ids
+
+
+def test_check_ids_are_numbered_once():
+    numbers = [i[-3:] for i in set(re.findall(r"django_dance\.[EW]\d{3}", page("checks.md")))]
+    assert len(numbers) == len(set(numbers))
+
+
+def codes():
+    """The first argument of each FlowError, and each class's ``code``."""
+    for path in modules():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "FlowError" and node.args:
+                code = node.args[0]
+                # Either branch of `"a" if … else "b"`, and not what is compared in between.
+                branches = (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,)
+                yield from (b.value for b in branches if isinstance(b, ast.Constant))
+            elif isinstance(node, ast.ClassDef):
+                for statement in node.body:
+                    if (
+                        isinstance(statement, ast.Assign)
+                        and ast.unparse(statement.targets[0]) == "code"
+                    ):
+                        yield ast.literal_eval(statement.value)
+
+
+def documented_codes():
+    """Code → status, from the tables below "Error codes"."""
+    text = page("errors.md").partition("## Error codes")[2]
+    return dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE))
+
+
+def test_every_error_code_is_documented_and_exists():
+    assert set(documented_codes()) == set(codes())
+
+
+@pytest.mark.parametrize("code", sorted(set(codes())))
+def test_the_documented_status_is_the_status(code):
+    assert documented_codes()[code] == ("403" if code in views._FORBIDDEN else "400")
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_every_exception_is_documented(name):
+    assert re.search(rf"^[│├└─ ]*{name}\b", page("errors.md"), re.MULTILINE)
+
+
+def test_every_reason_is_documented():
+    reasons = set()
+    for path in modules():
+        for node in ast.walk(tree(path)):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "AuthorizationRequired"
+                and len(node.args) > 1
+                and isinstance(node.args[1], ast.Constant)
+            ):
+                reasons.add(node.args[1].value)
+    assert "revoked" in reasons
+    table = page("errors.md").partition("### Reasons")[2].partition("\n## ")[0]
+    assert reasons <= table_keys(table)
+
+
+# --- the changelog --------------------------------------------------------------------------------
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## (\S+)", changelog, re.MULTILINE)[1] == django_dance.__version__
+
+
+# --- code in the documents ------------------------------------------------------------------------
+
+
+def blocks(path):
+    return re.findall(r"^```python\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_python_block_is_python(path):
+    for block in blocks(path):
+        ast.parse(block, path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_import_of_ours_in_a_python_block_works(path):
+    for block in blocks(path):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django_dance"):
+                module = importlib.import_module(node.module)
+                missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                assert missing == [], f"{node.module} in {path.name}"
+
+
+def test_the_readme_and_the_quickstart_show_the_same_example():
+    readme = [block.partition("\n")[2] for block in blocks(ROOT / "README.md")]
+    quickstart = blocks(DOCS / "quickstart.md")
+    assert readme[0] == quickstart[0]
+    assert readme[2] == quickstart[1]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_to_one(path):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
+        assert (path.parent / target).is_file(), target
+
+
+# --- imports --------------------------------------------------------------------------------------
+
+
+def top_imports(path):
+    """The modules of ours that a file imports when it is imported itself, as parts of a path."""
+    here = path.relative_to(PACKAGE).with_suffix("").parts
+    pending = list(tree(path).body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            pending += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first, *rest = alias.name.split(".")
+                if first == "django_dance":
+                    yield tuple(rest)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level] if node.level else None
+            if base is None:
+                first, *rest = node.module.split(".")
+                if first != "django_dance":
+                    continue
+                base = ()
+            else:
+                rest = node.module.split(".") if node.module else []
+            for alias in node.names:
+                yield (*base, *rest, alias.name)
+        else:
+            pending += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)]
+
+
+def layer(parts):
+    """The place in LAYERS of a module; ``None`` for the package itself and for what has none."""
+    return LAYERS.index(parts[0]) if parts and parts[0] in LAYERS else None
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_downward(path):
+    here = path.relative_to(PACKAGE).with_suffix("").parts
+    if here != ("__init__",):
+        assert layer(here) is not None, "Give the module its place in LAYERS."
+    for imported in top_imports(path):
+        there = layer(imported)
+        if there is None:
+            # The package itself has nothing but its version.
+            assert imported == ("__version__",), f"{path.name} imports {imported}"
+        elif imported[0] != here[0]:
+            assert there < layer(here), f"{'.'.join(here)} imports {'.'.join(imported)}"
+
+
+def test_the_layers_are_those_of_the_contributors_guide():
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Where things are")[2]
+    named = re.findall(r"`(\w+)/?`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
+    assert named == LAYERS
+
+
+def test_nothing_imports_contrib():
+    for path in modules():
+        if path.parent.name == "contrib":
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                text = ast.unparse(node)
+                assert "contrib" not in text.replace("django.contrib", ""), f"{path.name}: {text}"
+
+
+# --- the example of a storage ---------------------------------------------------------------------
+
+
+def file_storage():
+    path = DOCS / "examples" / "file_storage.py"
+    spec = importlib.util.spec_from_file_location("file_storage", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.FileStorage
+
+
+class FileStorageTests(StorageContract, TestCase):
+    """The example keeps the contract, and its own promises."""
+
+    def make_storage(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name) / "tokens"
+        return file_storage()(self.directory)
+
+    def test_only_the_sites_account_can_read_the_files(self):
+        self.storage.set(self.owner(self.ada), self.token())
+        (file,) = self.directory.iterdir()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(self.directory.stat().st_mode) == 0o700
+
+    def test_the_files_hold_no_token_in_clear(self):
+        self.storage.set(self.owner(self.ada), self.token())
+        (file,) = self.directory.iterdir()
+        assert "planted" not in file.read_text()
+
+    def test_a_file_under_another_owners_name_is_no_token(self):
+        ada, grace = self.owner(self.ada), self.owner(self.grace)
+        self.storage.set(ada, self.token())
+        (file,) = self.directory.iterdir()
+        file.rename(self.storage._path(grace))
+        assert self.storage.get(grace) is None
+
+    def test_a_failed_write_leaves_the_old_token_and_nothing_else(self):
+        owner = self.owner(self.ada)
+        self.storage.set(owner, self.token("old"))
+        with mock.patch("os.fsync", side_effect=OSError), self.assertRaises(OSError):
+            self.storage.set(owner, self.token("new"))
+        self.assert_has(owner, "old")
+        assert len(list(self.directory.iterdir())) == 1
+
+    def test_an_owner_whom_nothing_tells_apart_is_refused(self):
+        nobody = ResourceOwner(self.provider)
+        assert nobody.key is None
+        with self.assertRaisesMessage(OwnerRequired, "Log the visitor in first"):
+            self.storage.set(nobody, self.token())
+        self.storage.delete(nobody)
+        assert self.storage.get(nobody) is None
