@@ -6,7 +6,7 @@ import logging
 import re
 from collections import OrderedDict, UserDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -278,13 +278,13 @@ class DanceSession(requests.Session):
         url, kwargs = self._prepare_call(method, url, args, kwargs, withhold_token)
         if withhold_token:
             return self._send(method, url, kwargs)
-        token = self.ready_token()
-        response = self._send(method, url, kwargs, token)
-        if self._rejected(response, token):
-            renewed = self.renewed_token(token)
+        signer = self._signer(self.ready_token())
+        response = self._send(method, url, kwargs, signer)
+        if self._rejected(response, signer.token):
+            renewed = self.renewed_token(signer.token)
             if renewed is not None and _replayable(method, kwargs):
                 response.close()
-                response = self._send(method, url, kwargs, renewed)
+                response = self._send(method, url, kwargs, self._signer(renewed))
         return response
 
     async def arequest(
@@ -296,13 +296,14 @@ class DanceSession(requests.Session):
         send = sync_to_async(self._send, thread_sensitive=False)
         if withhold_token:
             return await send(method, url, kwargs)
-        token = await sync_to_async(self.ready_token)()
-        response = await send(method, url, kwargs, token)
-        if self._rejected(response, token):
-            renewed = await sync_to_async(self.renewed_token)(token)
+        signer = await sync_to_async(lambda: self._signer(self.ready_token()))()
+        response = await send(method, url, kwargs, signer)
+        if self._rejected(response, signer.token):
+            renewed = await sync_to_async(self.renewed_token)(signer.token)
             if renewed is not None and _replayable(method, kwargs):
                 response.close()
-                response = await send(method, url, kwargs, renewed)
+                signer = await sync_to_async(self._signer)(renewed)
+                response = await send(method, url, kwargs, signer)
         return response
 
     async def aget(self, url: str, **kwargs: Any) -> requests.Response:
@@ -356,7 +357,7 @@ class DanceSession(requests.Session):
     def _rejected(self, response: requests.Response, token: Token) -> bool:
         return False
 
-    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
+    def _signer(self, token: Token) -> _Signer:
         raise NotImplementedError
 
     def _prepare_call(
@@ -418,30 +419,26 @@ class DanceSession(requests.Session):
             return base + url
         return f"{base.rstrip('/')}/{url.lstrip('/')}" if url else base
 
-    def trusted_origins(self) -> set[Any]:
-        """The origins that the token may be sent to."""
-        return {origin(u) for u in (self.base_url, *self.provider.api_origins) if u}
-
     def _check_origin(self, url: str) -> None:
         where = origin(url)
-        if where is None or where not in self.trusted_origins():
+        if where is None or where not in self.provider.trusted_origins:
             shown = "{}://{}:{}".format(*where) if where else "That address"
             raise UntrustedOrigin(
                 f"{shown} is not where {self.provider.name}'s token belongs. If it is, add the "
                 f"origin to API_ORIGINS in DANCE_PROVIDERS[{self.provider.name!r}]; if not, "
                 "pass withhold_token=True."
             )
-        if not is_secure(url):
+        if where[0] != "https" and not is_secure(url):
             raise UntrustedOrigin(
                 f"{self.provider.name}'s token is sent over https only (http is for loopback "
                 "while DEBUG)."
             )
 
     def _send(
-        self, method: str, url: str, kwargs: dict[str, Any], token: Token | None = None
+        self, method: str, url: str, kwargs: dict[str, Any], signer: _Signer | None = None
     ) -> requests.Response:
-        if token is not None:
-            kwargs = {**kwargs, "auth": self._signer(token)}
+        if signer is not None:
+            kwargs = {**kwargs, "auth": signer}
         try:
             return requests.Session.request(self, method, url, **kwargs)
         except (requests.RequestException, DanceError) as error:
@@ -500,14 +497,21 @@ _POSITIONAL = (
 )
 
 
-class _Bearer:
-    """Puts a token on a request. An object, because a closure's variables would print."""
+class _Signer:
+    """Puts a token on a request, and remembers on the request that it did.
 
-    def __init__(self, provider: OAuth2Provider, token: Token) -> None:
-        self._provider, self._token = provider, token
+    An object, because a closure's variables would print.
+    """
+
+    def __init__(
+        self, token: Token, sign: Callable[[requests.PreparedRequest], requests.PreparedRequest]
+    ) -> None:
+        self.token, self._sign = token, sign
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return self._provider.sign(request, self._token)
+        request = self._sign(request)
+        request.dance_signer = self  # type: ignore[attr-defined]
+        return request
 
 
 class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, _SharingSession):
@@ -538,8 +542,8 @@ class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, _SharingSessi
 
     request.__doc__ = DanceSession.request.__doc__
 
-    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
-        return _Bearer(self.provider, token)
+    def _signer(self, token: Token) -> _Signer:
+        return _Signer(token, lambda request: self.provider.sign(request, token))
 
     def ready_token(self) -> Token:
         token = super().ready_token()
@@ -576,20 +580,24 @@ class OAuth1Session(  # type: ignore[misc]
         super().__init__(provider.client_id)
         self._bind(provider, owner)
 
-    def _signer(self, token: Token) -> Callable[..., requests.PreparedRequest]:
-        return self.provider.signature(
-            self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
+    def _signer(self, token: Token) -> _Signer:
+        return _Signer(
+            token,
+            self.provider.signature(
+                self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
+            ),
         )
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """A signature covers the URL: a redirect within the origin is signed anew, others never."""
-        signed = "Authorization" in prepared_request.headers
         super().rebuild_auth(prepared_request, response)
-        if signed and "Authorization" in prepared_request.headers and self.load_token():
-            del prepared_request.headers["Authorization"]
-            prepared_request.prepare_auth(self._signer(cast(Token, self.token)))
+        signer = getattr(response.request, "dance_signer", None)
+        here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
+        if signer is not None and here == there:
+            prepared_request.headers.pop("Authorization", None)
+            prepared_request.prepare_auth(signer)
 
     def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(

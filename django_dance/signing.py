@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oauthlib.oauth1
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from oauthlib.common import extract_params
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
-
-from .tokens import Secret
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +65,7 @@ class Signature:
         client_class: Any = provider.client_class
         if isinstance(client_class, str):
             client_class = import_string(client_class)
-        self._in_body = provider.signature_type == "BODY"
+        self._place = provider.signature_type
         self._force_include_body = provider.force_include_body
         self._client = client_class(
             client.client_id,
@@ -74,7 +75,7 @@ class Signature:
             callback_uri=callback_uri,
             signature_method=provider.signature_method,
             signature_type=provider.signature_type,
-            rsa_key=_pem(provider.rsa_key) if provider.uses_rsa else None,
+            rsa_key=private_key(provider.rsa_key) if provider.uses_rsa else None,
             verifier=verifier,
         )
 
@@ -94,13 +95,20 @@ class Signature:
         if isinstance(kind, bytes):
             kind = kind.decode("latin-1")
         # RFC 5849 §3.4.1.3.1: parameters of the body count only if it is a form.
-        form = self._in_body or _FORM in kind or (not kind and bool(extract_params(body)))
+        form = _FORM in kind or (not kind and bool(extract_params(body)))
         if form:
             request.headers["Content-Type"] = _FORM
+            body = _unsigned(body or "")
+        elif not self._force_include_body:
+            body = None
+        # RFC 5849 §3.5.2: only a form can carry the parameters in its body.
+        in_header = self._place == "BODY" and not form
+        self._client.signature_type = "AUTH_HEADER" if in_header else self._place
+        path, mark, query = str(request.url).partition("?")
         url, headers, signed = self._client.sign(
-            str(request.url),
+            path + mark + _unsigned(query),
             str(request.method),
-            (body or "") if form or self._force_include_body else None,
+            body,
             # oauthlib looks for "Content-Type" by this very spelling.
             {_title(name): value for name, value in request.headers.items()},
         )
@@ -116,9 +124,19 @@ def _title(name: str | bytes) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
+def _unsigned(form: str) -> str:
+    """A form or query without the parameters of an earlier signature, if it has one."""
+    if "oauth_signature=" not in form:
+        return form
+    return "&".join(pair for pair in form.split("&") if not pair.startswith("oauth_"))
+
+
 @functools.lru_cache(maxsize=32)
-def _pem(key: str | None) -> str:
-    """The private key in PEM, from itself or from the file it names."""
+def private_key(key: str | None) -> RSAPrivateKey:
+    """The private key in PEM, from itself or from the file it names; read once.
+
+    :raises ImproperlyConfigured: it is none.
+    """
     if key and "-----BEGIN" not in key:
         try:
             key = Path(key).read_text(encoding="ascii")
@@ -127,6 +145,13 @@ def _pem(key: str | None) -> str:
                 "RSA_KEY is neither a private key in PEM nor the path of a readable file: "
                 f"{type(error).__name__}."
             ) from None
-    if not key or "-----BEGIN" not in key:
-        raise ImproperlyConfigured("RSA_KEY is not a private key in PEM.")
-    return Secret(key)
+    try:
+        loaded = load_pem_private_key((key or "").encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        loaded = None
+    if not isinstance(loaded, RSAPrivateKey):
+        raise ImproperlyConfigured(
+            "RSA_KEY is not a private RSA key in PEM without a password "
+            "(-----BEGIN RSA PRIVATE KEY----- …)."
+        )
+    return loaded

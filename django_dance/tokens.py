@@ -150,3 +150,10 @@ def checked_token(fields: Mapping[str, Any], *names: str) -> None:
             raise InvalidResponse(
                 f"The provider's {name} has characters that no token may have, or too many."
             )
+
+
+def clean_text(value: object, limit: int = 300) -> str | None:
+    """A provider's words, fit for a log and a page: RFC 6749 §5.2 allows printable ASCII."""
+    if not isinstance(value, str):
+        return None
+    return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()

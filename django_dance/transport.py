@@ -81,11 +81,7 @@ class SharedAdapter(HTTPAdapter):
         """A session that is closed must not close the others' connections."""
 
 
-def _new_adapter() -> SharedAdapter:
-    return SharedAdapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS_PER_HOST)
-
-
-_shared = _new_adapter()
+_shared = SharedAdapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS_PER_HOST)
 
 
 def shared_adapter() -> SharedAdapter:
@@ -95,8 +91,9 @@ def shared_adapter() -> SharedAdapter:
 
 def _after_fork() -> None:
     # Two processes that write to one inherited socket would answer each other's requests.
-    global _shared
-    _shared = _new_adapter()
+    # Sessions made before the fork hold this very adapter, so it is emptied, not replaced.
+    _shared.init_poolmanager(_HOSTS, _CONNECTIONS_PER_HOST)
+    _shared.proxy_manager = {}
 
 
 if hasattr(os, "register_at_fork"):
@@ -154,7 +151,10 @@ class Answer:
         """
         try:
             pairs = parse_qsl(
-                self.body.decode("ascii").strip(), strict_parsing=True, max_num_fields=100
+                self.body.decode("ascii").strip(),
+                keep_blank_values=True,
+                strict_parsing=True,
+                max_num_fields=100,
             )
         except ValueError:
             raise InvalidResponse(f"The provider answered {self.status} without a form.") from None
@@ -216,7 +216,7 @@ def protocol_call(
             HTTPError,
             http.client.HTTPException,
             OSError,
-            ValueError,
+            UnicodeError,
         ) as exception:
             failure = type(exception).__name__
         else:

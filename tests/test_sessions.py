@@ -23,6 +23,7 @@ from django_dance.exceptions import (
 )
 from django_dance.models import OAuthToken
 from django_dance.registry import providers
+from django_dance.sessions import _SharingSession
 
 from .conftest import GRANTED, TOKEN_URL
 
@@ -127,6 +128,14 @@ def test_to_close_one_closes_no_other(session, responses):
     with session as same:
         same.get("/user")
     assert session.get("/user").ok
+
+
+def test_a_sharing_session_has_what_a_requests_session_has():
+    """It repeats what requests sets, but for the adapters; a new requests may set more."""
+    theirs, ours = vars(requests.Session()), vars(_SharingSession())
+    assert ours.keys() == theirs.keys()
+    for name in theirs.keys() - {"adapters", "cookies"}:
+        assert ours[name] == theirs[name]
 
 
 # --- URLs -------------------------------------------------------------------------------------

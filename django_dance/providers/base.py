@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..exceptions import FlowError
-from ..origins import is_loopback, is_secure
+from ..origins import Origin, is_loopback, is_secure, origin
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token
 
@@ -355,7 +355,8 @@ class Provider:
                 f"{self.label} does not know this site: set {' and '.join(missing)} to what it "
                 "gave you when you registered your application there."
             )
-        return ClientCredentials(self.client_id, self.client_secret)
+        current = self.current()
+        return ClientCredentials(current.client_id, current.client_secret)
 
     @cached_property
     def token_storage(self) -> BaseStorage:
@@ -365,6 +366,13 @@ class Provider:
         build = import_string("django_dance.storage.build")
         storage: BaseStorage = build(self.storage or settings.storage)
         return storage
+
+    @cached_property
+    def trusted_origins(self) -> frozenset[Origin]:
+        """Where the token may be sent: the origins of ``base_url`` and ``api_origins``."""
+        return frozenset(
+            filter(None, map(origin, filter(None, (self.base_url, *self.api_origins))))
+        )
 
     # --- sessions -----------------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs
 
 from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
+from ..flow import MAX_STATE
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token
+from ..tokens import Secret, Token, checked_token, clean_text
 from .base import Problem, Provider, single, with_query
 
 if TYPE_CHECKING:
@@ -109,6 +111,9 @@ class OAuth1Provider(Provider):
         if answer.get("oauth_callback_confirmed") != "true":
             # RFC 5849 §2.1: without it this is OAuth 1.0, open to session fixation.
             raise InvalidResponse(f"{self.label} did not confirm the callback address.")
+        if max(len(answer["oauth_token"]), len(answer["oauth_token_secret"])) > MAX_STATE:
+            # It would not fit into a cookie, nor into an address.
+            raise InvalidResponse(f"{self.label}'s temporary credentials are too long.")
         flow = replace(
             flow,
             request_token=Secret(answer["oauth_token"]),
@@ -174,8 +179,12 @@ class OAuth1Provider(Provider):
 
     def _token_fields(self, answer: Answer) -> dict[str, Any]:
         if answer.status in (400, 401, 403):
+            # http://wiki.oauth.net/ProblemReporting, which many speak: timestamp_refused, say.
+            problem = parse_qs(answer.body.decode("latin-1")).get("oauth_problem", [""])[0]
             raise TokenRequestRefused(
-                f"{self.label} refused: it answered {answer.status}.", status=answer.status
+                f"{self.label} refused: it answered {answer.status} {clean_text(problem)}".strip(),
+                status=answer.status,
+                error=clean_text(problem) or None,
             )
         if answer.status not in (200, 201):
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)

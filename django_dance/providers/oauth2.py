@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote_plus
@@ -18,7 +17,7 @@ from ..exceptions import (
     TokenRequestRefused,
 )
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token, scope_list
+from ..tokens import Secret, Token, checked_token, clean_text, scope_list
 from .base import ClientCredentials, Problem, Provider, single, with_query
 
 if TYPE_CHECKING:
@@ -258,7 +257,7 @@ class OAuth2Provider(Provider):
         fields = self.parse(answer)
         if "error" in fields:
             # RFC 6749 §5.2, whatever the status: some providers say no with 200.
-            error = _text(fields["error"]) or "invalid_response"
+            error = clean_text(fields["error"]) or "invalid_response"
             kind = (
                 ProviderUnavailable
                 if error in ("temporarily_unavailable", "server_error", "slow_down")
@@ -268,7 +267,7 @@ class OAuth2Provider(Provider):
                 f"{self.label} refused: {error}.",
                 status=answer.status,
                 error=error,
-                error_description=_text(fields.get("error_description")),
+                error_description=clean_text(fields.get("error_description")),
                 error_uri=_https(fields.get("error_uri")),
             )
         if answer.status != 200:
@@ -356,23 +355,16 @@ class BasicAuth:
 
 def provider_refusal(params: Mapping[str, Any]) -> FlowError:
     """What an error response of the authorization endpoint says (RFC 6749 §4.1.2.1)."""
-    error = _text(params.get("error"))
+    error = clean_text(params.get("error"))
     return FlowError(
         "access_denied" if error == "access_denied" else "provider_error",
         f"the provider answered {error or 'with an empty error'}",
         error=error or "",
-        error_description=_text(params.get("error_description")),
+        error_description=clean_text(params.get("error_description")),
         error_uri=_https(params.get("error_uri")),
     )
 
 
-def _text(value: object, limit: int = 300) -> str | None:
-    """A provider's words, fit for a log and a page: RFC 6749 §5.2 allows printable ASCII."""
-    if not isinstance(value, str):
-        return None
-    return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()
-
-
 def _https(value: object) -> str | None:
-    text = _text(value)
+    text = clean_text(value)
     return text if text and text.startswith("https://") else None

@@ -1,0 +1,58 @@
+"""Side by side with what a user would pick instead."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import django
+
+from .measure import Target
+from .server import Server, running
+
+
+def run(server: Server) -> list[Target]:
+    """Print what was measured; return what must hold."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "BENCHMARK_SERVER": server.url,
+        "BENCHMARK_CA_BUNDLE": server.ca_bundle,
+    }
+    # Everybody goes straight to the server, and trusts what the settings say.
+    for name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "curl_ca_bundle"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
+    django.setup()
+
+    # What needs the settings can be imported from here on.
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+
+    from . import calls, pages
+
+    call_command("migrate", verbosity=0)
+    user = get_user_model().objects.create_user("ada")
+    return [
+        *calls.compare(server, 20, rounds=60, batch=1),
+        *calls.compare(server, 1, rounds=150, batch=4),
+        *pages.middleware(),
+        *pages.authorized(user),
+        *pages.dance(user),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as server:
+        targets = run(server)
+    print(*targets, sep="\n")
+    return int(arguments.check and not all(target.held for target in targets))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""What the site pays: for the middleware, for ``.authorized``, for a login."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+
+from django_dance.middleware import OAuthMiddleware
+from django_dance.models import OAuthToken
+from django_dance.registry import providers
+
+from .measure import Target, interleaved, seconds, seconds_each, table
+
+#: Seconds that the middleware may add to a request that has nothing to do with OAuth.
+MIDDLEWARE_LIMIT = 3e-6
+ROW = "the row alone, by Django's ORM"
+
+
+def middleware() -> list[Target]:
+    """A view that never touches ``request.oauth``, with the middleware and without."""
+    response = HttpResponse()
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return response
+
+    # As Django's handler chains them.
+    without = convert_exception_to_response(view)
+    chains = {
+        "without": without,
+        "with OAuthMiddleware": convert_exception_to_response(OAuthMiddleware(without)),
+    }
+    request = HttpRequest()
+    took = interleaved(
+        {
+            name: partial(seconds_each, partial(chain, request), 5_000)
+            for name, chain in chains.items()
+        },
+        rounds=40,
+    )
+    added = took["with OAuthMiddleware"] - took["without"]
+    print(
+        table(
+            "A request that does not touch request.oauth",
+            ("", "µs per request"),
+            [(name, f"{took[name] * 1e6:.2f}") for name in took.rounds],
+        )
+    )
+    return [
+        Target(
+            f"OAuthMiddleware adds at most {MIDDLEWARE_LIMIT * 1e6:.0f} µs",
+            f"{added * 1e6:.2f} µs",
+            added <= MIDDLEWARE_LIMIT,
+        )
+    ]
+
+
+def authorized(user: Any) -> list[Target]:
+    """``request.oauth.github.authorized`` for a user whose token is in the table, sealed."""
+    request = HttpRequest()
+    request.user = user
+    make = partial(providers["github"].session, request)
+    make().token = settings.TOKEN
+
+    def row() -> float:
+        return seconds(OAuthToken.objects.filter(user=user, provider="github", account="").first)
+
+    def first() -> float:
+        session = make()
+        return seconds(lambda: session.authorized)
+
+    def later() -> float:
+        session = make()
+        assert session.authorized
+        return seconds(lambda: session.authorized)
+
+    took = interleaved(
+        {
+            ROW: row,
+            "request.oauth.github": lambda: seconds(make),
+            ".authorized, the first time": first,
+            ".authorized, later": later,
+        },
+        rounds=500,
+    )
+    print(
+        table(
+            "Is there a token? (SQLite in memory)",
+            ("", "µs", "× the row"),
+            [
+                (name, f"{took[name] * 1e6:.1f}", f"{took.ratio(name, ROW):.2f}")
+                for name in took.rounds
+            ],
+        )
+    )
+    session = make()
+    queries = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as captured:
+            assert session.authorized
+        queries.append(len(captured))
+    return [
+        Target(
+            ".authorized makes one query the first time, none after",
+            ", ".join(map(str, queries)),
+            queries == [1, 0, 0],
+        )
+    ]
+
+
+class Browser:
+    """A browser where somebody is logged in, with nothing between it and Django's handler."""
+
+    def __init__(self, user: Any) -> None:
+        client = Client()
+        client.force_login(user)
+        self._factory = RequestFactory()
+        self._factory.cookies = client.cookies
+        self._handler = WSGIHandler()
+        self.taken = 0.0
+
+    def follow(self, url: str) -> str:
+        """Where the page redirects to; the time it took is in ``taken``."""
+        request = self._factory.get(url, secure=True)
+        start = time.perf_counter()
+        response = self._handler.get_response(request)
+        self.taken = time.perf_counter() - start
+        if response.status_code != 302:
+            raise RuntimeError(f"{url} answered {response.status_code}.")
+        for name, morsel in response.cookies.items():
+            if morsel["max-age"] == 0:
+                self._factory.cookies.pop(name, None)
+            else:
+                self._factory.cookies[name] = morsel
+        return str(response["Location"])
+
+
+def dance(user: Any) -> list[Target]:
+    """Both steps of the dance, through the handler and the database; no target, for comparison."""
+
+    def steps(login: str, callback: str) -> tuple[Callable[[], float], Callable[[], float]]:
+        browser = Browser(user)
+
+        def login_step() -> float:
+            location = browser.follow(login)
+            taken = browser.taken
+            finish(location)
+            return taken
+
+        def callback_step() -> float:
+            finish(browser.follow(login))
+            return browser.taken
+
+        def finish(location: str) -> None:
+            (state,) = parse_qs(urlsplit(location).query)["state"]
+            browser.follow(f"{callback}?{urlencode({'state': state, 'code': 'a-code'})}")
+
+        return login_step, callback_step
+
+    login, callback = steps("/login/github/", "/login/github/authorized/")
+    authlib_login, authlib_callback = steps("/authlib/", "/authlib/authorized/")
+    took = interleaved(
+        {
+            "login": login,
+            "login, Authlib": authlib_login,
+            "callback": callback,
+            "callback, Authlib": authlib_callback,
+        },
+        rounds=150,
+    )
+    print(
+        table(
+            "The dance, in requests per second of one thread (callback: with the token request)",
+            ("", "django-dance", "Authlib", "×"),
+            [
+                (
+                    step,
+                    f"{1 / took[step]:.0f}",
+                    f"{1 / took[f'{step}, Authlib']:.0f}",
+                    f"{took.ratio(f'{step}, Authlib', step):.2f}",
+                )
+                for step in ("login", "callback")
+            ],
+        )
+    )
+    return []

@@ -1,0 +1,66 @@
+"""A small site; where the loopback server is, the environment says (see :mod:`.__main__`)."""
+
+import os
+
+_SERVER = os.environ["BENCHMARK_SERVER"]
+CA_BUNDLE = os.environ["BENCHMARK_CA_BUNDLE"]
+TOKEN = {"access_token": "an-access-token", "token_type": "bearer"}
+
+SECRET_KEY = "a-key-for-the-benchmarks-and-for-nothing-else"
+ALLOWED_HOSTS = ["testserver"]
+ROOT_URLCONF = "benchmarks.urls"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django_dance",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_dance.middleware.OAuthMiddleware",
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+
+# What is measured is the table, not a cache in front of it.
+DANCE_CACHE = None
+_PROVIDER = {
+    "PROVIDER": "django_dance.providers.OAuth2Provider",
+    "BASE_URL": _SERVER,
+    "AUTHORIZATION_URL": f"{_SERVER}authorize",
+    "TOKEN_URL": f"{_SERVER}token",
+    "CA_BUNDLE": CA_BUNDLE,
+    "SCOPE": "read:user",
+}
+DANCE_PROVIDERS = {
+    # Tokens in the table, sealed.
+    "github": _PROVIDER,
+    # Tokens in memory, as the others keep theirs here.
+    "memory": {
+        **_PROVIDER,
+        "STORAGE": {
+            "BACKEND": "django_dance.storage.MemoryStorage",
+            "OPTIONS": {"token": TOKEN},
+        },
+    },
+}
+GITHUB_OAUTH_CLIENT_ID = MEMORY_OAUTH_CLIENT_ID = "a-client"
+GITHUB_OAUTH_CLIENT_SECRET = MEMORY_OAUTH_CLIENT_SECRET = "a-client-secret"
+
+AUTHLIB_OAUTH_CLIENTS = {
+    "github": {
+        "client_id": GITHUB_OAUTH_CLIENT_ID,
+        "client_secret": GITHUB_OAUTH_CLIENT_SECRET,
+        "access_token_url": f"{_SERVER}token",
+        "authorize_url": f"{_SERVER}authorize",
+        "api_base_url": _SERVER,
+        "client_kwargs": {
+            "scope": "read:user",
+            "code_challenge_method": "S256",
+            "verify": CA_BUNDLE,
+        },
+    }
+}

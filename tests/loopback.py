@@ -1,0 +1,101 @@
+"""A server on this machine, for what only a real socket can show."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+
+class Received(NamedTuple):
+    """A request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes
+
+    @property
+    def path(self):
+        return urlsplit(self.target).path
+
+    @property
+    def query(self):
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+    @property
+    def form(self):
+        return parse_qsl(self.body.decode(), keep_blank_values=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
+    disable_nagle_algorithm = True
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        received = Received(self.command, self.path, self.headers, body)
+        self.server.received.append(received)
+        status, headers, body = self.server.answer(received)
+        body = body.encode() if isinstance(body, str) else body or b""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+    def log_message(self, *args):
+        pass
+
+
+class Loopback(ThreadingHTTPServer):
+    """Serves what ``answer(received)`` returns: status, headers and body.
+
+    Notes what it ``received``, and how many ``connections`` it accepted.
+    """
+
+    daemon_threads = False  # so that closing waits for them
+    request_queue_size = 64
+
+    def __init__(self, answer=None):
+        if answer is not None:
+            self.answer = answer
+        self.received: list[Received] = []
+        self._accepted: list[socket.socket] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def answer(self, received):
+        return 200, {"Content-Type": "application/json"}, "{}"
+
+    @property
+    def connections(self):
+        return len(self._accepted)
+
+    def get_request(self):
+        connection, peer = super().get_request()
+        self._accepted.append(connection)
+        return connection, peer
+
+    def handle_error(self, request, client_address):
+        """Clients may hang up; it is no news."""
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.shutdown()
+        for connection in self._accepted:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+        self._thread.join()
