@@ -54,6 +54,8 @@ class Flow:
     #: OAuth 1: the temporary credentials (RFC 5849 §2.1).
     request_token: str = ""
     request_token_secret: str = ""
+    #: OpenID Connect: a digest of the endpoints that were published when it began.
+    pin: str = ""
 
     @classmethod
     def begin(cls, request: HttpRequest, provider: str, next: str, scope: tuple[str, ...]) -> Flow:
@@ -108,8 +110,8 @@ class Flow:
             self.next,
             " ".join(self.scope),
         ]
-        if self.request_token:
-            fields += [self.request_token, self.request_token_secret]
+        if self.request_token or self.pin:
+            fields += [self.request_token, self.request_token_secret, self.pin]
         plain = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
         return seal(plain.encode(), purpose="flow", identity=digest)
 
@@ -126,8 +128,8 @@ class Flow:
                 str(next_url),
                 str(scope),
                 *rest,
-            ] if len(rest) in (0, 2) and all(isinstance(r, str) for r in rest):
-                token, token_secret = rest or ("", "")
+            ] if len(rest) in (0, 3) and all(isinstance(r, str) for r in rest):
+                token, token_secret, pin = rest or ("", "", "")
                 return cls(
                     provider=provider,
                     secret=Secret(secret),
@@ -137,6 +139,7 @@ class Flow:
                     scope=tuple(scope.split()),
                     request_token=Secret(token),
                     request_token_secret=Secret(token_secret),
+                    pin=pin,
                 )
         raise SealBroken("This flow has another shape.")
 

@@ -36,7 +36,7 @@ from .transport import shared_adapter, without_frames
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from .providers import OAuth1Provider, OAuth2Provider, Provider
+    from .providers import AccountInfo, OAuth1Provider, OAuth2Provider, OIDCProvider, Provider
     from .storage import BaseStorage
 
 logger = logging.getLogger("django_dance")
@@ -98,6 +98,9 @@ class DanceSession(requests.Session):
         self._account = owner.account
         self._token: Token | None = _UNSET
         self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
+        self._account_info: AccountInfo | None = None
+        for header in provider.request_headers:
+            self.headers[header] = provider.request_headers[header]
         # Our own Authorization or none: requests must not look into .netrc.
         self.auth = _unsigned
         if provider.ca_bundle:
@@ -134,6 +137,7 @@ class DanceSession(requests.Session):
 
     def _forget_token(self) -> None:
         self._token = _UNSET
+        self._account_info = None
 
     def _load_token(self) -> Token | None:
         if self._token is _UNSET:
@@ -229,6 +233,20 @@ class DanceSession(requests.Session):
             reason="disconnected",
         )
 
+    def account_info(self) -> AccountInfo:
+        """Who the owner is at the provider. Asked for once, and remembered by this session.
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises ImproperlyConfigured: the provider does not state where to ask.
+        :raises InvalidResponse: the provider's answer does not say.
+        """
+        if self._account_info is None:
+            self._account_info = self.provider.account_info(self)
+        return self._account_info
+
+    async def aaccount_info(self) -> AccountInfo:
+        return await sync_to_async(self.account_info)()
+
     # --- the way to the dance -----------------------------------------------------------------
 
     @property
@@ -260,7 +278,8 @@ class DanceSession(requests.Session):
 
     @property
     def base_url(self) -> str | None:
-        return self.provider.base_url
+        """Where relative URLs are joined; for some providers the token says it."""
+        return self.provider.base_url_for(self._load_token)
 
     def request(  # type: ignore[override]
         self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
@@ -377,10 +396,11 @@ class DanceSession(requests.Session):
         url = self.absolute_url(url)
         if not withhold_token:
             names = {name.lower() for name in kwargs.get("headers") or ()}
-            if kwargs.get("auth") is not None or names & {"authorization", b"authorization"}:
+            ours = self.provider.token_header.lower()
+            if kwargs.get("auth") is not None or names & {ours, ours.encode()}:
                 raise ValueError(
-                    "This session brings its own Authorization; pass withhold_token=True to "
-                    "make a call with another."
+                    f"This session brings its own {self.provider.token_header}; pass "
+                    "withhold_token=True to make a call with another."
                 )
             self._check_origin(url)
         return url, kwargs
@@ -419,9 +439,15 @@ class DanceSession(requests.Session):
             return base + url
         return f"{base.rstrip('/')}/{url.lstrip('/')}" if url else base
 
+    def trusted_origins(self) -> frozenset[Any]:
+        """The origins that the token may be sent to."""
+        if not self.provider.base_url_from_token:
+            return self.provider.trusted_origins
+        return self.provider.trusted_origins | {origin(self.base_url or "")}
+
     def _check_origin(self, url: str) -> None:
         where = origin(url)
-        if where is None or where not in self.provider.trusted_origins:
+        if where is None or where not in self.trusted_origins():
             shown = "{}://{}:{}".format(*where) if where else "That address"
             raise UntrustedOrigin(
                 f"{shown} is not where {self.provider.name}'s token belongs. If it is, add the "
@@ -477,6 +503,7 @@ class DanceSession(requests.Session):
         here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
         if here != there:
             prepared_request.headers.pop("Authorization", None)
+            prepared_request.headers.pop(self.provider.token_header, None)
 
 
 _POSITIONAL = (
@@ -567,6 +594,33 @@ class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, _SharingSessi
         )
 
     authorization_url = fetch_token = token_from_fragment = refresh_token = _unguarded
+
+
+class OIDCSession(OAuth2Session):
+    """A session of somebody the provider has identified."""
+
+    provider: OIDCProvider
+
+    @property
+    def id_claims(self) -> dict[str, Any]:
+        """The claims of the ID token, all of them checked at login."""
+        return dict((self._load_token() or Token({})).get("id_claims") or {})
+
+    def userinfo(self) -> dict[str, Any]:
+        """What the userinfo endpoint says, of this very subject (OpenID Connect Core 5.3).
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises FlowError: ``userinfo_subject``.
+        :raises ProviderError:
+        """
+        return self.provider.userinfo(self.ready_token())
+
+    def logout_url(self, return_to: str | None = None) -> str | None:
+        """Where to send the visitor to end the session at the provider, if there is such a place.
+
+        :param return_to: an absolute URL of this site that is registered at the provider.
+        """
+        return self.provider.logout_url(self.token, return_to)
 
 
 class OAuth1Session(  # type: ignore[misc]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
+import json as jsonlib
 import math
 import os
 import ssl
@@ -135,7 +135,7 @@ class Answer:
         :raises InvalidResponse: it is anything else.
         """
         try:
-            value = json.loads(self.body, parse_constant=_no_constant)
+            value = jsonlib.loads(self.body, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise InvalidResponse(
                 f"The provider answered {self.status} without a JSON object."
@@ -173,6 +173,7 @@ def protocol_call(
     url: str,
     *,
     data: Mapping[str, str] | None = None,
+    json: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
     verify: bool | str = True,
@@ -203,6 +204,7 @@ def protocol_call(
                 method,
                 url,
                 data=data,
+                json=json,
                 headers=sent,
                 auth=auth or _unchanged,
                 timeout=timeout,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
 
 from ..conf import settings
-from ..exceptions import FlowError
+from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
 from ..origins import Origin, is_loopback, is_secure, origin
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token
@@ -41,6 +41,18 @@ class ClientCredentials:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", Secret(self.client_secret or ""))
+
+
+@dataclass(frozen=True)
+class AccountInfo:
+    """Who somebody is at a provider."""
+
+    #: Immutable there; with the provider's name it identifies the account for good.
+    id: str
+    #: What to show to people; it may change, and others may have had it.
+    label: str
+    #: The whole answer.
+    fields: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,10 +82,31 @@ class Provider:
     label: str = ""
     #: The page of the provider's documentation that these facts were read from.
     documentation: str = ""
+    #: The page where a site is registered as an application.
+    registration_url: str = ""
+    #: Facts that could not be confirmed from two independent sources.
+    unconfirmed: Sequence[str] = ()
     #: Relative URLs of API calls are joined to its path; its origin is where the token belongs.
     base_url: str | None = None
     #: Further origins that the token may be sent to, such as ``"https://uploads.github.com"``.
     api_origins: Sequence[str] = ()
+    #: For providers of many hosts, each for some accounts: the base URL with fields of the token in
+    #: braces, and the domains that it must lie in.
+    base_url_from_token: str = ""
+    base_url_domains: Sequence[str] = ()
+    #: Headers of every API call.
+    request_headers: Mapping[str, str] = {}
+    #: The header that the token goes in.
+    token_header: str = "Authorization"  # noqa: S105
+    #: Where to ask who this is, relative to ``base_url`` or absolute, and how; ``account_json`` is
+    #: sent as the body. Empty where the token's own fields say it.
+    account_url: str = ""
+    account_method: str = "GET"
+    account_json: Mapping[str, Any] | None = None
+    #: Which field of the answer is the immutable id and which to show to people; dots lead into
+    #: objects and, by numbers, lists: ``"data.0.id"``.
+    account_id: str = ""
+    account_label: str = ""
     #: Where the visitor is sent to grant authorization.
     authorization_url: str = ""
     #: Parameters to add to it.
@@ -108,7 +141,18 @@ class Provider:
     _urls: ClassVar[tuple[str, ...]] = ("base_url", "authorization_url")
     _required: ClassVar[tuple[str, ...]] = ("authorization_url",)
     #: Facts that a class may state and the settings may not: they keep a door locked.
-    _fixed: ClassVar[frozenset[str]] = frozenset({"name", "authorization_url_options"})
+    _fixed: ClassVar[frozenset[str]] = frozenset(
+        {
+            "name",
+            "authorization_url_options",
+            "base_url_from_token",
+            "base_url_domains",
+            "documentation",
+            "registration_url",
+            "token_header",
+            "unconfirmed",
+        }
+    )
     #: Parameters of the authorization URL that are the dance's own.
     _reserved: ClassVar[frozenset[str]] = frozenset()
     #: Where the credentials are read from; ``{NAME}`` is the provider's name in upper case.
@@ -214,13 +258,24 @@ class Provider:
                     "A name in braces must be the name of a fact of the provider.",
                 )
                 continue
-            if fact != "base_url" and self.base_url and "://" not in url:
+            if url and fact != "base_url" and self.base_url and "://" not in url:
                 url = f"{self.base_url.rstrip('/')}/{url.lstrip('/')}"
             values[fact] = self.__dict__[fact] = url
             if "://" not in url and not self.base_url:
                 continue  # for want of a base URL, which is told already
-            if not _good_url(url) and template != "{token_url}":  # told already
+            if template != "{token_url}" and not good_url(url):  # that one is told already
                 yield self._bad_url(fact, url)
+        try:
+            self.__dict__["account_url"] = str(self.account_url or "").format(**values)
+            self.__dict__["request_headers"] = {
+                name: text.format(**values) for name, text in self.request_headers.items()
+            }
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: ACCOUNT_URL or REQUEST_HEADERS cannot be filled in: {error}.",
+                "A name in braces must be the name of a fact of the provider.",
+            )
         given = self.api_origins or ()
         try:
             origins = [o.format(**values) for o in ((given,) if isinstance(given, str) else given)]
@@ -229,7 +284,7 @@ class Provider:
             origins = []
         self.__dict__["api_origins"] = tuple(origins)
         for url in origins:
-            if not _good_url(url) or urlsplit(url).path not in ("", "/"):
+            if not good_url(url) or urlsplit(url).path not in ("", "/"):
                 yield self._bad_url("api_origins", url)
 
     def _needs_base(self) -> bool:
@@ -369,10 +424,51 @@ class Provider:
 
     @cached_property
     def trusted_origins(self) -> frozenset[Origin]:
-        """Where the token may be sent: the origins of ``base_url`` and ``api_origins``."""
-        return frozenset(
-            filter(None, map(origin, filter(None, (self.base_url, *self.api_origins))))
-        )
+        """Where the token may be sent: home, to ``api_origins``, and where to ask who this is."""
+        urls = (self.base_url or "", *self.api_origins, self.account_url)
+        return frozenset(filter(None, map(origin, urls)))
+
+    def base_url_for(self, load_token: Callable[[], Token | None]) -> str | None:
+        """The base URL for a token.
+
+        :raises UntrustedOrigin: the token names a host that is not the provider's.
+        """
+        token = load_token() if self.base_url_from_token else None
+        if token is None:
+            return self.base_url
+        try:
+            url = self.base_url_from_token.format_map(token)
+        except KeyError:
+            return self.base_url
+        host = (origin(url) or ("", "", 0))[1]
+        if not good_url(url) or not any(
+            host == domain or host.endswith(f".{domain}") for domain in self.base_url_domains
+        ):
+            raise UntrustedOrigin(f"{self.label}'s token names {host or 'an address'} as its home.")
+        return url
+
+    def account_info(self, session: DanceSession) -> AccountInfo:
+        """Who the session's owner is at the provider."""
+        if not self.account_id:
+            raise ImproperlyConfigured(
+                f"{self.name} does not state where to ask whose token it is: set ACCOUNT_URL and "
+                f"ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
+            )
+        fields: Any = session.token
+        if self.account_url:
+            response = session.request(
+                self.account_method, self.account_url, json=self.account_json
+            )
+            try:
+                fields = response.json() if response.ok else None
+            except ValueError:
+                fields = None
+        found = _field(fields, self.account_id)
+        # A number or a text, and nothing that two accounts could share.
+        if isinstance(found, bool) or not isinstance(found, (int, str)) or found in ("", "None"):
+            raise InvalidResponse(f"{self.label} does not say whose token it is.")
+        label = _field(fields, self.account_label) if self.account_label else None
+        return AccountInfo(str(found), str(label or found), fields)
 
     # --- sessions -----------------------------------------------------------------------------
 
@@ -506,6 +602,18 @@ class Provider:
         return params
 
 
+def _field(fields: Any, path: str) -> Any:
+    """The field that a path of names and numbers leads to, or ``None``."""
+    for name in path.split("."):
+        if isinstance(fields, Mapping):
+            fields = fields.get(name)
+        elif isinstance(fields, list) and name.isdigit() and int(name) < len(fields):
+            fields = fields[int(name)]
+        else:
+            return None
+    return fields
+
+
 def _imported(provider: Provider, fact: str) -> Any:
     """The class that a fact is, or names."""
     value = getattr(provider, fact)
@@ -519,7 +627,8 @@ def _imported(provider: Provider, fact: str) -> Any:
         ) from error
 
 
-def _good_url(url: str) -> bool:
+def good_url(url: str) -> bool:
+    """Whether a protocol call may go there."""
     try:
         parts = urlsplit(url)
         plain = parts.username is None and parts.password is None and "#" not in url

@@ -55,25 +55,42 @@ class OAuth2Provider(Provider):
     auto_refresh_url: str | None = "{token_url}"
     #: Further parameters of the refresh request.
     auto_refresh_kwargs: Mapping[str, str] = {}
-    #: The revocation endpoint (RFC 7009), if there is one.
+    #: The revocation endpoint (RFC 7009), if there is one, and the token that ends the grant.
     revocation_url: str | None = None
+    revocation_token: str = "refresh_token"  # noqa: S105
     #: What is asked for, as a list or a string.
     scope: str | Sequence[str] | None = None
-    #: What this provider puts between two scopes.
+    #: What this provider puts between two scopes, and the parameter they go in.
     scope_separator: str = " "
+    scope_param: str = "scope"
     #: How this site says who it is at the token endpoint (RFC 6749 §2.3.1): ``"basic"``,
     #: ``"post"`` or, for a public client that has no secret, ``"none"``.
     client_auth: str = "basic"
     #: Whether Basic credentials are form-urlencoded first, as RFC 6749 §2.3.1 has it.
     client_auth_urlencoded: bool = True
-    #: ``"S256"`` (RFC 7636), or ``None`` for a provider that refuses PKCE.
+    #: What the provider calls the parameters of the client's id and secret.
+    client_id_param: str = "client_id"
+    client_secret_param: str = "client_secret"  # noqa: S105
+    #: ``"S256"`` (RFC 7636); ``None`` for a provider that refuses PKCE; ``"plain"`` for one that
+    #: knows no better, which is refused unless ``allow_plain_pkce`` is set.
     pkce: str | None = "S256"
+    allow_plain_pkce: bool = False
+    #: How the callback comes: ``"query"``, or ``"form_post"`` (OAuth 2.0 Form Post Response Mode).
+    response_mode: str = "query"
     #: The issuer identifier (RFC 8414 §2), compared with the callback's ``iss`` (RFC 9207).
     issuer: str | None = None
     #: Whether every callback has an ``iss``.
     authorization_response_iss: bool = False
-    #: How the token endpoint answers: ``"json"`` or ``"form"``.
+    #: How the token endpoint is asked, ``"form"`` or ``"json"``, and with which headers.
+    token_request_format: str = "form"  # noqa: S105
+    token_headers: Mapping[str, str] = {}
+    #: How it answers, ``"json"`` or ``"form"``, and in which object within the answer.
     token_format: str = "json"  # noqa: S105
+    token_path: str = ""
+    #: Whether each refresh grants a new refresh token and ends the old one; ``None``: not known.
+    refresh_rotates: bool | None = None
+    #: Where a device gets its code (RFC 8628 §3.1).
+    device_authorization_url: str | None = None
     #: The ``token_type`` that can be used (RFC 6749 §7.1), in lower case.
     token_type: str = "bearer"  # noqa: S105
     #: The scheme of the ``Authorization`` header (RFC 6750 §2.1).
@@ -86,6 +103,7 @@ class OAuth2Provider(Provider):
         "token_url",
         "auto_refresh_url",
         "revocation_url",
+        "device_authorization_url",
         "issuer",
     )
     _required: ClassVar[tuple[str, ...]] = ("authorization_url", "token_url")
@@ -93,8 +111,17 @@ class OAuth2Provider(Provider):
         "pkce",
         "token_format",
         "token_type",
+        "token_path",
+        "token_headers",
+        "token_request_format",
         "authorization_scheme",
         "client_auth_urlencoded",
+        "client_id_param",
+        "client_secret_param",
+        "scope_param",
+        "refresh_rotates",
+        "response_mode",
+        "revocation_token",
     }
     _reserved: ClassVar[frozenset[str]] = frozenset(
         {
@@ -121,11 +148,17 @@ class OAuth2Provider(Provider):
                 f"{where}: CLIENT_AUTH is {self.client_auth!r}.",
                 'It must be "basic", "post" or, for a client without a secret, "none".',
             )
-        if self.pkce not in ("S256", None):
+        if self.pkce == "plain" and not self.allow_plain_pkce:
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: {self.label} knows only the plain form of PKCE.",
+                "It protects less than S256 does. If that will do, set ALLOW_PLAIN_PKCE to True.",
+            )
+        elif self.pkce not in ("S256", "plain", None):
             yield Problem(
                 "django_dance.E004",
                 f"{where}: pkce is {self.pkce!r}.",
-                'It must be "S256", or None where PKCE is refused; "plain" protects nothing.',
+                'It must be "S256", or None where PKCE is refused.',
             )
         elif self.pkce is None and self.client_auth == "none":
             yield Problem(
@@ -161,19 +194,22 @@ class OAuth2Provider(Provider):
         # RFC 6749 §4.1.1
         params |= {
             "response_type": "code",
-            "client_id": client.client_id,
+            self.client_id_param: client.client_id,
             "redirect_uri": self.callback_uri(request),
             "state": flow.state,
         }
+        if self.response_mode != "query":
+            params["response_mode"] = self.response_mode
         if flow.scope:
-            params["scope"] = self.scope_separator.join(flow.scope)
+            params[self.scope_param] = self.scope_separator.join(flow.scope)
         if self.pkce:
             # RFC 7636 §4.3
-            params |= {"code_challenge": flow.challenge, "code_challenge_method": self.pkce}
+            challenge = flow.challenge if self.pkce == "S256" else flow.verifier
+            params |= {"code_challenge": challenge, "code_challenge_method": self.pkce}
         if "openid" in flow.scope:
             # OpenID Connect Core 3.1.2.1
             params["nonce"] = flow.nonce
-        return with_query(self.authorization_url, params), flow
+        return with_query(self.endpoint("authorization_url"), params), flow
 
     def callback_state(self, params: QueryDict) -> str:
         return single(params, "state") or ""
@@ -184,7 +220,7 @@ class OAuth2Provider(Provider):
         # RFC 9207 §2.4: a simple string comparison, for errors as for codes.
         issuer = params.get("iss")
         if issuer is None:
-            if self.authorization_response_iss:
+            if self.iss_advertised():
                 raise FlowError("issuer_missing", "the callback does not say who it is from")
         elif self.issuer and not constant_time_compare(issuer, self.issuer):
             raise FlowError("issuer_mismatch", "the callback is from another issuer")
@@ -208,15 +244,32 @@ class OAuth2Provider(Provider):
         if self.pkce:
             data["code_verifier"] = flow.verifier
         client = self.get_client_credentials(ResourceOwner(self, request))
-        granted = self.grant(self.token_url, data, client)
+        fields = self.grant(self.endpoint("token_url"), data, client)
+        return Token.granted(self.granted(fields, flow, client))
+
+    def granted(
+        self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
+    ) -> dict[str, Any]:
+        """The fields to keep of what a dance was granted. The hook for checks on them.
+
+        :raises FlowError: they are not to be believed.
+        """
         # RFC 6749 §5.1: a scope that is not named is the one that was asked for.
-        scopes = scope_list(granted.get("scope")) or list(flow.scope)
+        scopes = scope_list(fields.get("scope")) or list(flow.scope)
         if scopes:
-            granted["scope"] = scopes
+            fields["scope"] = scopes
             declined = [scope for scope in flow.scope if scope not in scopes]
             if declined:
-                granted["declined_scope"] = declined
-        return Token.granted(granted)
+                fields["declined_scope"] = declined
+        return fields
+
+    def endpoint(self, fact: str) -> str:
+        """The address that a fact states. The hook for providers that publish theirs."""
+        return getattr(self, fact) or ""
+
+    def iss_advertised(self) -> bool:
+        """Whether a callback without ``iss`` is refused (RFC 9207 §2.4)."""
+        return self.authorization_response_iss
 
     def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> Answer:
         """A call to an endpoint where this site must say who it is."""
@@ -227,10 +280,19 @@ class OAuth2Provider(Provider):
         if self.client_auth == "basic":
             auth = BasicAuth(client, urlencode=self.client_auth_urlencoded)
         else:
-            data["client_id"] = client.client_id
+            data[self.client_id_param] = client.client_id
             if self.client_auth == "post":
-                data["client_secret"] = client.client_secret
-        return protocol_call("POST", url, data=data, auth=auth, verify=self.ca_bundle or True)
+                data[self.client_secret_param] = client.client_secret
+        form = self.token_request_format == "form"  # noqa: S105
+        return protocol_call(
+            "POST",
+            url,
+            data=data if form else None,
+            json=None if form else data,
+            auth=auth,
+            headers=self.token_headers,
+            verify=self.ca_bundle or True,
+        )
 
     def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
         """What a token endpoint grants.
@@ -247,7 +309,10 @@ class OAuth2Provider(Provider):
     def parse(self, answer: Answer) -> dict[str, Any]:
         """The fields of an answer, in the format the facts declare."""
         form = self.token_format == "form"  # noqa: S105
-        return dict(answer.form()) if form else answer.json()
+        fields: Any = dict(answer.form()) if form else answer.json()
+        for name in filter(None, self.token_path.split(".")):
+            fields = fields.get(name) if isinstance(fields.get(name), dict) else fields
+        return dict(fields)
 
     def token_fields(self, answer: Answer) -> dict[str, Any]:
         """The fields of a token endpoint's answer. The hook for presets with odd answers.
@@ -296,7 +361,7 @@ class OAuth2Provider(Provider):
         return bool(token.get("access_token")) and (not token.expired or self.refreshable(token))
 
     def refreshable(self, token: Token) -> bool:
-        return bool(self.auto_refresh_url and token.get("refresh_token"))
+        return self.auto_refresh_url is not None and bool(token.get("refresh_token"))
 
     def refresh(self, owner: ResourceOwner, token: Token) -> Token:
         """Redeem the refresh token (RFC 6749 §6). What the answer leaves out stays as it was.
@@ -311,7 +376,8 @@ class OAuth2Provider(Provider):
             "refresh_token": token["refresh_token"],
         }
         client = self.get_client_credentials(owner)
-        fields = self.grant(self.auto_refresh_url or "", data, client)
+        url = self.auto_refresh_url or self.endpoint("token_url")
+        fields = self.grant(url, data, client)
         kept = {
             name: value
             for name, value in token.stored.items()
@@ -321,11 +387,12 @@ class OAuth2Provider(Provider):
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """RFC 7009: the refresh token if there is one, for that ends the whole grant."""
-        if not self.revocation_url:
+        url = self.endpoint("revocation_url")
+        if not url:
             return
-        hint = "refresh_token" if token.get("refresh_token") else "access_token"
+        hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
         data = {"token": token[hint], "token_type_hint": hint}
-        answer = self.token_call(self.revocation_url, data, self.get_client_credentials(owner))
+        answer = self.token_call(url, data, self.get_client_credentials(owner))
         if answer.status != 200:
             raise ProviderError(
                 f"{self.label} did not revoke the token: it answered {answer.status}.",
@@ -334,8 +401,8 @@ class OAuth2Provider(Provider):
 
     def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
         """Put the token on an API call. The hook for presets with odd headers."""
-        request.headers["Authorization"] = Secret(
-            f"{self.authorization_scheme} {token['access_token']}"
+        request.headers[self.token_header] = Secret(
+            f"{self.authorization_scheme} {token['access_token']}".lstrip()
         )
         return request
 

@@ -1,0 +1,234 @@
+"""OpenID Connect: give it an issuer and it works (OpenID Connect Core, Discovery)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.utils.crypto import constant_time_compare
+
+from .. import idtoken
+from ..exceptions import FlowError
+from ..owner import ResourceOwner
+from ..tokens import Secret, Token
+from .base import AccountInfo, ClientCredentials, Problem, with_query
+from .oauth2 import OAuth2Provider
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, QueryDict
+
+    from ..flow import Flow
+    from ..sessions import DanceSession
+
+_ENDPOINTS = {
+    "authorization_url": "authorization_endpoint",
+    "token_url": "token_endpoint",
+    "revocation_url": "revocation_endpoint",
+    "userinfo_url": "userinfo_endpoint",
+    "end_session_url": "end_session_endpoint",
+    "jwks_url": "jwks_uri",
+    "device_authorization_url": "device_authorization_endpoint",
+}
+
+
+class OIDCProvider(OAuth2Provider):
+    """A provider that speaks OpenID Connect. An endpoint that is not stated is discovered."""
+
+    scope = "openid"
+    #: Where the metadata is; ``None`` for the well-known place (OpenID Connect Discovery 4).
+    discovery_url: str | None = None
+    #: The key set (RFC 7517).
+    jwks_url: str | None = None
+    #: Who this is, by the access token (OpenID Connect Core 5.3).
+    userinfo_url: str | None = None
+    #: Where the session at the provider is ended (OpenID Connect RP-Initiated Logout).
+    end_session_url: str | None = None
+    account_id = "sub"
+    account_label = "name"
+    session_class: str | type = "django_dance.sessions.OIDCSession"
+
+    _urls: ClassVar[tuple[str, ...]] = (
+        *OAuth2Provider._urls,
+        "discovery_url",
+        "jwks_url",
+        "userinfo_url",
+        "end_session_url",
+    )
+    _required: ClassVar[tuple[str, ...]] = ("issuer",)
+
+    def find_problems(self) -> Iterator[Problem]:
+        yield from super().find_problems()
+        if self.issuer and "?" in self.issuer:
+            yield self._bad_url("issuer", self.issuer)
+
+    # --- what is discovered -------------------------------------------------------------------
+
+    def metadata(self) -> dict[str, Any]:
+        """What the issuer publishes about itself.
+
+        :raises ProviderError: it cannot be had.
+        """
+        from ..discovery import metadata
+
+        issuer = self.issuer or ""
+        return metadata(
+            self.name,
+            issuer,
+            self.discovery_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+            required=tuple(
+                published
+                for fact, published in _ENDPOINTS.items()
+                if fact in ("authorization_url", "token_url", "jwks_url")
+                and not getattr(self, fact)
+            ),
+            verify=self.ca_bundle or True,
+            accept=self.accepts_issuer,
+        )
+
+    def accepts_issuer(self, issuer: str) -> bool:
+        """Whether this is the issuer, exactly. The hook for presets of many tenants."""
+        return issuer == self.issuer
+
+    def issuer_of(self, claims: Mapping[str, Any]) -> str:
+        """The issuer that an ID token must name. The hook for presets of many tenants."""
+        return self.issuer or ""
+
+    def endpoint(self, fact: str) -> str:
+        stated = super().endpoint(fact)
+        if stated or fact not in _ENDPOINTS:
+            return stated
+        return str(self.metadata().get(_ENDPOINTS[fact]) or "")
+
+    def _pin(self) -> str:
+        """A digest of where the code and the client's secret go."""
+        pinned = "\n".join(map(self.endpoint, ("authorization_url", "token_url", "jwks_url")))
+        return hashlib.sha256(pinned.encode()).hexdigest()[:16]
+
+    # --- the two steps ------------------------------------------------------------------------
+
+    def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
+        url, flow = super().begin(request, flow)
+        return url, replace(flow, pin=self._pin())
+
+    def check_callback(self, flow: Flow, params: QueryDict) -> None:
+        super().check_callback(flow, params)
+        if not constant_time_compare(flow.pin, self._pin()):
+            raise FlowError("metadata_changed", "the provider's endpoints changed meanwhile")
+
+    def iss_advertised(self) -> bool:
+        return super().iss_advertised() or (
+            not self.authorization_url
+            and self.metadata().get("authorization_response_iss_parameter_supported") is True
+        )
+
+    def granted(
+        self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
+    ) -> dict[str, Any]:
+        fields = super().granted(fields, flow, client)
+        if "openid" in flow.scope:
+            fields["id_claims"] = self.verified_claims(fields, client, nonce=flow.nonce)
+        return fields
+
+    def verified_claims(
+        self,
+        fields: Mapping[str, Any],
+        client: ClientCredentials,
+        *,
+        nonce: str | None,
+        fresh: bool = True,
+    ) -> dict[str, Any]:
+        """The claims of the ID token among ``fields``, all checked.
+
+        :raises FlowError: each refusal with its own code.
+        :raises ProviderError: the keys cannot be had.
+        """
+        from ..discovery import keys
+
+        token = fields.get("id_token")
+        if token is None:
+            raise idtoken.refuse("missing", "openid was asked for, and there is no ID token")
+        header = idtoken.header(token)
+        found = keys(
+            self.name,
+            self.issuer or "",
+            self.endpoint("jwks_url"),
+            verify=self.ca_bundle or True,
+            usable=lambda known: bool(idtoken.candidates(known, header)),
+        )
+        candidates = idtoken.candidates(found, header)
+        if not candidates:
+            raise idtoken.refuse("key", "the provider has no key that the ID token could be from")
+        claims = idtoken.verified(Secret(token), header, candidates)
+        idtoken.check(
+            claims,
+            header,
+            issuer=self.issuer_of(claims),
+            client_id=client.client_id,
+            nonce=nonce,
+            access_token=fields["access_token"],
+            fresh=fresh,
+        )
+        return claims
+
+    # --- the life of a token ------------------------------------------------------------------
+
+    def refresh(self, owner: ResourceOwner, token: Token) -> Token:
+        renewed = super().refresh(owner, token)
+        before = token.get("id_claims")
+        if not before or renewed.get("id_token") == token.get("id_token"):
+            return renewed
+        # OpenID Connect Core 12.2: the same subject at the same issuer, for the same client.
+        claims = self.verified_claims(
+            renewed, self.get_client_credentials(owner), nonce=None, fresh=False
+        )
+        for name in ("iss", "sub", "aud"):
+            if claims.get(name) != before.get(name):
+                raise idtoken.refuse("changed", f"the refreshed ID token has another {name}")
+        if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
+            raise idtoken.refuse("changed", "the refreshed ID token has another nonce")
+        return Token({**renewed.stored, "id_claims": claims})
+
+    def account_info(self, session: DanceSession) -> AccountInfo:
+        claims = (session.token or Token({})).get("id_claims")
+        if self.account_url or not claims:
+            return super().account_info(session)
+        label = claims.get(self.account_label) or claims.get("email") or claims["sub"]
+        return AccountInfo(claims["sub"], str(label), claims)
+
+    def userinfo(self, token: Token) -> dict[str, Any]:
+        """What the userinfo endpoint says of the subject (OpenID Connect Core 5.3).
+
+        :raises FlowError: ``userinfo_subject``; it says it of another subject.
+        :raises ProviderError:
+        """
+        from ..transport import protocol_call
+
+        answer = protocol_call(
+            "GET",
+            self.endpoint("userinfo_url"),
+            auth=lambda request: self.sign(request, token),
+            verify=self.ca_bundle or True,
+        )
+        claims = answer.json()
+        subject = (token.get("id_claims") or {}).get("sub")
+        if subject is not None and claims.get("sub") != subject:
+            # OpenID Connect Core 5.3.2: then nothing of it may be used.
+            raise FlowError("userinfo_subject", "the userinfo is about another subject")
+        return claims
+
+    def logout_url(self, token: Token | None, return_to: str | None = None) -> str | None:
+        """Where to send the visitor to end the session at the provider too.
+
+        :param return_to: an absolute URL of this site that is registered at the provider.
+        """
+        url = self.endpoint("end_session_url")
+        if not url:
+            return None
+        params = {"client_id": self.client_id}
+        if token and token.get("id_token"):
+            params["id_token_hint"] = str(token["id_token"])
+        if return_to:
+            params["post_logout_redirect_uri"] = return_to
+        return with_query(url, params)
