@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
 from . import flow as flows
+from . import formpost
 from .conf import settings
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
 from .flow import Flow
@@ -167,21 +175,38 @@ class LoginView(DanceView):
         return tuple(dict.fromkeys([*scopes, *granted, *wanted]))
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class AuthorizedView(DanceView):
     """The second step: the provider sends the visitor back."""
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "post"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.takes_forms:
+            return HttpResponseNotAllowed(["GET"])
+        return guarded(HttpResponseRedirect(formpost.way_back(request, self.provider.name)))
+
+    @property
+    def takes_forms(self) -> bool:
+        return getattr(self.provider, "response_mode", "query") == "form_post"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        here = request.GET
+        if self.takes_forms:
+            fields = formpost.brought_back(request, self.provider.name)
+            if fields is None:
+                return HttpResponseNotAllowed(["POST"])
+            request.GET = fields  # type: ignore[assignment]
         params = _taken_params(request)
         flow = flows.find(request, self.provider.callback_state(params))
         if flow.provider != self.provider.name:
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
         if not -60 <= flow.age <= settings.flow_age:
             raise FlowError("flow_expired", f"the flow was begun {int(flow.age)} seconds ago")
-        if _lost_its_session(request, flow) and _BOUNCED not in params:
-            params[_BOUNCED] = "1"
-            context = {"provider": self.provider, "url": f"{request.path}?{params.urlencode()}"}
+        if _lost_its_session(request, flow) and _BOUNCED not in here:
+            again = here.copy()
+            again[_BOUNCED] = "1"
+            context = {"provider": self.provider, "url": f"{request.path}?{again.urlencode()}"}
             return guarded(page(request, "bounce.html", context))
         if flows.user_key(request) != flow.user:
             raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")

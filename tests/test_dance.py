@@ -893,3 +893,57 @@ def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance
 def test_pages_with_forms_let_the_browser_say_where_it_comes_from(member):
     response = member.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
     assert response["Referrer-Policy"] == "strict-origin"
+
+
+# --- callbacks that come as a form ------------------------------------------------------------
+
+
+@pytest.fixture
+def form_post(settings):
+    settings.DANCE_PROVIDERS = {
+        **settings.DANCE_PROVIDERS,
+        "github": {"PROVIDER": "tests.test_dance.Posting", "SCOPE": "read:user"},
+    }
+
+
+class Posting(GitHub):
+    """A provider that sends its answer as a form."""
+
+    response_mode = "form_post"
+
+
+def test_a_form_changes_nothing_and_comes_back_by_get(form_post, member, user, dance, responses):
+    begun = dance(member, next="/x")
+    assert begun.asked["response_mode"] == "form_post"
+    theirs = Browser(enforce_csrf_checks=True)  # the browser withholds all cookies from it
+    fields = {"state": begun.asked["state"], "code": "planted-code", "access_token": "evil"}
+    response = theirs.post("/login/github/authorized/", fields)
+    assert response.status_code == 302
+    assert (
+        "planted" not in response["Location"] and begun.asked["state"] not in response["Location"]
+    )
+    assert not responses.calls and not response.cookies
+    assert member.get(response["Location"])["Location"] == "/x"
+    assert OAuthToken.objects.get().user == user
+
+
+def test_a_form_provider_takes_no_query(form_post, member, dance, responses):
+    begun = dance(member)
+    assert begun.callback().status_code == 405
+    assert member.get("/login/github/authorized/?dance_posted=junk").status_code == 405
+    assert not responses.calls
+
+
+def test_a_hostile_form_is_refused_when_it_comes_back(form_post, member, dance, events):
+    begun = dance(member)
+    for fields in ({}, {"state": "x" * 43}, {"state": "x" * 100_000}, {"state": ["a", "b"]}):
+        location = member.post("/login/github/authorized/", fields)["Location"]
+        assert len(location) < 8000
+        assert member.get(location).status_code == 400
+    assert events.codes == ["state_missing", "flow_unknown", "state_missing", "parameter_repeated"]
+    right = {"state": begun.asked["state"], "code": "planted-code"}
+    location = member.post("/login/github/authorized/", right)["Location"]
+    assert member.get(location).status_code == 302
+    assert member.get(location).status_code == 400  # a replay
+    elsewhere = location.replace("/login/github/", "/login/gitlab/")
+    assert member.get(elsewhere).status_code == 400

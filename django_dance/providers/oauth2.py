@@ -19,6 +19,7 @@ from ..exceptions import (
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token, checked_token, clean_text, scope_list
 from .base import ClientCredentials, Problem, Provider, single, with_query
+from .grants import BackgroundGrants
 
 if TYPE_CHECKING:
     import requests
@@ -44,7 +45,7 @@ _GRANT_PARAMS = frozenset(
 )
 
 
-class OAuth2Provider(Provider):
+class OAuth2Provider(BackgroundGrants, Provider):
     """A provider that speaks OAuth 2.0."""
 
     #: The token endpoint (RFC 6749 §3.2).
