@@ -610,8 +610,7 @@ class OIDCSession(OAuth2Session):
         """What the userinfo endpoint says, of this very subject (OpenID Connect Core 5.3).
 
         :raises AuthorizationRequired: there is no usable token.
-        :raises FlowError: ``userinfo_subject``.
-        :raises ProviderError:
+        :raises ProviderError: among them ``IdentityChanged``: it is about somebody else.
         """
         return self.provider.userinfo(self.ready_token())
 

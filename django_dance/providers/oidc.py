@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.utils.crypto import constant_time_compare
 
 from .. import idtoken
-from ..exceptions import FlowError
+from ..exceptions import FlowError, InvalidResponse
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token
 from .base import AccountInfo, ClientCredentials, Problem, with_query
@@ -31,6 +31,12 @@ _ENDPOINTS = {
     "jwks_url": "jwks_uri",
     "device_authorization_url": "device_authorization_endpoint",
 }
+
+
+class IdentityChanged(InvalidResponse):
+    """What the provider says now is not about the subject who logged in."""
+
+    code = "identity_changed"
 
 
 class OIDCProvider(OAuth2Provider):
@@ -180,14 +186,18 @@ class OIDCProvider(OAuth2Provider):
         if not before or renewed.get("id_token") == token.get("id_token"):
             return renewed
         # OpenID Connect Core 12.2: the same subject at the same issuer, for the same client.
-        claims = self.verified_claims(
-            renewed, self.get_client_credentials(owner), nonce=None, fresh=False
-        )
-        for name in ("iss", "sub", "aud"):
-            if claims.get(name) != before.get(name):
-                raise idtoken.refuse("changed", f"the refreshed ID token has another {name}")
-        if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
-            raise idtoken.refuse("changed", "the refreshed ID token has another nonce")
+        try:
+            claims = self.verified_claims(
+                renewed, self.get_client_credentials(owner), nonce=None, fresh=False
+            )
+            for name in ("iss", "sub", "aud"):
+                if claims.get(name) != before.get(name):
+                    raise idtoken.refuse("changed", f"the refreshed ID token has another {name}")
+            if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
+                raise idtoken.refuse("changed", "the refreshed ID token has another nonce")
+        except FlowError as error:
+            # There is no flow: to whoever makes the call, the provider's answer is of no use.
+            raise IdentityChanged(str(error)) from error
         return Token({**renewed.stored, "id_claims": claims})
 
     def account_info(self, session: DanceSession) -> AccountInfo:
@@ -200,7 +210,7 @@ class OIDCProvider(OAuth2Provider):
     def userinfo(self, token: Token) -> dict[str, Any]:
         """What the userinfo endpoint says of the subject (OpenID Connect Core 5.3).
 
-        :raises FlowError: ``userinfo_subject``; it says it of another subject.
+        :raises IdentityChanged: it says it of another subject.
         :raises ProviderError:
         """
         from ..transport import protocol_call
@@ -215,7 +225,7 @@ class OIDCProvider(OAuth2Provider):
         subject = (token.get("id_claims") or {}).get("sub")
         if subject is not None and claims.get("sub") != subject:
             # OpenID Connect Core 5.3.2: then nothing of it may be used.
-            raise FlowError("userinfo_subject", "the userinfo is about another subject")
+            raise IdentityChanged("userinfo_subject: the userinfo is about another subject")
         return claims
 
     def logout_url(self, token: Token | None, return_to: str | None = None) -> str | None:
