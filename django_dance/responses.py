@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from .exceptions import AuthorizationRequired, ProviderError
 from .flow import MAX_NEXT
+from .scopes import signed_scope
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -51,8 +52,6 @@ def is_navigation(request: HttpRequest) -> bool:
 
 def authorization_response(request: HttpRequest, required: AuthorizationRequired) -> HttpResponse:
     """The way to the login: a redirect that brings a visitor back, a ``401`` for scripts."""
-    from .sessions import signed_scope
-
     provider = required.provider
     navigation = is_navigation(request)
     query = {}

@@ -29,6 +29,7 @@ from .flow import Flow
 from .owner import ResourceOwner
 from .registry import providers
 from .responses import guarded, page
+from .scopes import signed_scope, verified_scope
 from .signals import oauth_authorized, oauth_before_login, oauth_error
 from .tokens import Secret, Token, scope_list
 
@@ -103,8 +104,6 @@ class DanceView(View):
         """Where the same dance begins anew."""
         if self.flow is None:
             return str(self.provider.url("login"))
-        from .sessions import signed_scope
-
         query = {"next": self.flow.next}
         if self.flow.scope:
             query["scope"] = signed_scope(self.provider, self.flow.scope)
@@ -163,8 +162,6 @@ class LoginView(DanceView):
         scopes = scope_list(getattr(self.provider, "scope", None))
         if "scope" not in params:
             return tuple(scopes)
-        from .sessions import verified_scope
-
         try:
             wanted = verified_scope(self.provider, str(params["scope"]))
         except signing.BadSignature:
@@ -191,7 +188,8 @@ class AuthorizedView(DanceView):
         return getattr(self.provider, "response_mode", "query") == "form_post"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        here = request.GET
+        here = Secret(request.get_full_path())
+        bounced = _BOUNCED in request.GET
         if self.takes_forms:
             fields = formpost.brought_back(request, self.provider.name)
             if fields is None:
@@ -203,10 +201,8 @@ class AuthorizedView(DanceView):
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
         if not -60 <= flow.age <= settings.flow_age:
             raise FlowError("flow_expired", f"the flow was begun {int(flow.age)} seconds ago")
-        if _lost_its_session(request, flow) and _BOUNCED not in here:
-            again = here.copy()
-            again[_BOUNCED] = "1"
-            context = {"provider": self.provider, "url": f"{request.path}?{again.urlencode()}"}
+        if _lost_its_session(request, flow) and not bounced:
+            context = {"provider": self.provider, "url": Secret(f"{here}&{_BOUNCED}=1")}
             return guarded(page(request, "bounce.html", context))
         if flows.user_key(request) != flow.user:
             raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")

@@ -17,8 +17,9 @@ from django_dance.contrib.github import GitHub
 from django_dance.crypto import seal
 from django_dance.flow import Flow
 from django_dance.models import OAuthToken
+from django_dance.providers import OAuth2Provider
 from django_dance.registry import providers
-from django_dance.sessions import signed_scope
+from django_dance.scopes import signed_scope
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.storage import FallbackStorage
 
@@ -750,13 +751,15 @@ def test_a_declined_scope_ends_on_a_page_and_not_in_a_loop(member, dance, respon
     assert b"repo" in response.content and b"/login/github/?next=" in response.content
 
 
+class Revoking(GitHub):
+    """A provider that revokes by RFC 7009."""
+
+    revocation_url = "https://github.com/revoke"
+    revoke = OAuth2Provider.revoke
+
+
 def test_disconnect_revokes_and_deletes(member, dance, responses, settings, events):
-    settings.DANCE_PROVIDERS = {
-        "github": {
-            **settings.DANCE_PROVIDERS["github"],
-            "REVOCATION_URL": "https://github.com/revoke",
-        }
-    }
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_dance.Revoking"}}
     dance(member).callback()
     revoked = responses.post("https://github.com/revoke")
     response = member.post("/login/github/disconnect/", {"next": "/bye/"})
@@ -772,12 +775,7 @@ def test_disconnect_revokes_and_deletes(member, dance, responses, settings, even
 def test_disconnect_deletes_even_if_the_provider_does_not_listen(
     member, dance, responses, settings, answer
 ):
-    settings.DANCE_PROVIDERS = {
-        "github": {
-            **settings.DANCE_PROVIDERS["github"],
-            "REVOCATION_URL": "https://github.com/revoke",
-        }
-    }
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_dance.Revoking"}}
     dance(member).callback()
     responses.post("https://github.com/revoke", **answer)
     assert member.post("/login/github/disconnect/").status_code == 302

@@ -23,7 +23,7 @@ from django_dance.exceptions import (
 )
 from django_dance.models import OAuthToken
 from django_dance.registry import providers
-from django_dance.sessions import _SharingSession
+from django_dance.sessions.calls import SharingSession
 
 from .conftest import GRANTED, TOKEN_URL
 
@@ -132,7 +132,7 @@ def test_to_close_one_closes_no_other(session, responses):
 
 def test_a_sharing_session_has_what_a_requests_session_has():
     """It repeats what requests sets, but for the adapters; a new requests may set more."""
-    theirs, ours = vars(requests.Session()), vars(_SharingSession())
+    theirs, ours = vars(requests.Session()), vars(SharingSession())
     assert ours.keys() == theirs.keys()
     for name in theirs.keys() - {"adapters", "cookies"}:
         assert ours[name] == theirs[name]

@@ -113,6 +113,8 @@ class Provider:
     authorization_url_params: Mapping[str, str] = {}
     #: Fact → the parameters it adds while it is true. Equal names are joined by a space.
     authorization_url_options: Mapping[str, Mapping[str, str]] = {}
+    #: Fact → the facts that change while it is true, unless they are options too.
+    option_facts: Mapping[str, Mapping[str, Any]] = {}
     #: A file or directory of CA certificates, for a server with a certificate of your own CA.
     ca_bundle: str | None = None
     #: This site's credentials. Better kept in the settings that ``from_config`` names.
@@ -148,6 +150,7 @@ class Provider:
             "base_url_from_token",
             "base_url_domains",
             "documentation",
+            "option_facts",
             "registration_url",
             "token_header",
             "unconfirmed",
@@ -181,6 +184,9 @@ class Provider:
             _variant=None,
             _original=self,
         )
+        for fact, changed in self.option_facts.items():
+            if getattr(self, fact):
+                self.__dict__.update({**changed, **self.__dict__})
         self.__dict__["label"] = self.label or type(self).__name__
         own_config = dict(getattr(type(self), "from_config", {}))
         self.__dict__["from_config"] = {

@@ -59,6 +59,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The revocation endpoint (RFC 7009), if there is one, and the token that ends the grant.
     revocation_url: str | None = None
     revocation_token: str = "refresh_token"  # noqa: S105
+    #: How it is asked: by the ``"client"``, as the RFC has it, or as the API is, with the
+    #: ``"token"``; by which method, and in which parameter the token is named, if in any.
+    revocation_auth: str = "client"
+    revocation_method: str = "POST"
+    revocation_param: str = "token"
     #: What is asked for, as a list or a string.
     scope: str | Sequence[str] | None = None
     #: What this provider puts between two scopes, and the parameter they go in.
@@ -122,6 +127,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         "scope_param",
         "refresh_rotates",
         "response_mode",
+        "revocation_auth",
+        "revocation_method",
+        "revocation_param",
         "revocation_token",
     }
     _reserved: ClassVar[frozenset[str]] = frozenset(
@@ -392,9 +400,20 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if not url:
             return
         hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
-        data = {"token": token[hint], "token_type_hint": hint}
-        answer = self.token_call(url, data, self.get_client_credentials(owner))
-        if answer.status != 200:
+        if self.revocation_auth == "token":
+            from ..transport import protocol_call
+
+            answer = protocol_call(
+                self.revocation_method,
+                url,
+                data={self.revocation_param: token[hint]} if self.revocation_param else None,
+                auth=lambda request: self.sign(request, token),
+                verify=self.ca_bundle or True,
+            )
+        else:
+            data = {self.revocation_param: token[hint], "token_type_hint": hint}
+            answer = self.token_call(url, data, self.get_client_credentials(owner))
+        if not 200 <= answer.status < 300:
             raise ProviderError(
                 f"{self.label} did not revoke the token: it answered {answer.status}.",
                 status=answer.status,

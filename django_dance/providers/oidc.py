@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,7 +42,7 @@ class IdentityChanged(InvalidResponse):
 class OIDCProvider(OAuth2Provider):
     """A provider that speaks OpenID Connect. An endpoint that is not stated is discovered."""
 
-    scope = "openid"
+    scope: str | Sequence[str] | None = "openid"
     #: Where the metadata is; ``None`` for the well-known place (OpenID Connect Discovery 4).
     discovery_url: str | None = None
     #: The key set (RFC 7517).

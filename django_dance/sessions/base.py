@@ -1,0 +1,256 @@
+"""DanceSession: whose token, and what it is."""
+
+from __future__ import annotations
+
+import logging
+from collections import UserDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+
+from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
+from ..owner import ResourceOwner
+from ..scopes import signed_scope
+from ..signals import token_revoked
+from ..tokens import Token, scope_list
+from .calls import CallingSession, unsigned
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from ..providers import AccountInfo, Provider
+    from ..storage import BaseStorage
+
+logger = logging.getLogger("django_dance")
+
+_UNSET: Any = object()
+
+
+class Config(UserDict[str, Any]):
+    """What a session was told of its owner: ``user`` and ``user_id``. A change counts at once."""
+
+    def __init__(self, changed: Callable[[], None], **fields: Any) -> None:
+        super().__init__()
+        self.data.update(fields)
+        self._changed = changed
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._changed()
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._changed()
+
+
+class DanceSession(CallingSession):
+    """What both kinds of session have. Made by :meth:`Provider.session`, never shared by owners."""
+
+    provider: Provider
+    config: Config
+
+    def _bind(self, provider: Provider, owner: ResourceOwner) -> None:
+        self.provider = provider
+        self.http_request: HttpRequest | None = owner.request
+        self._account = owner.account
+        self._token: Token | None = _UNSET
+        self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
+        self._account_info: AccountInfo | None = None
+        for header in provider.request_headers:
+            self.headers[header] = provider.request_headers[header]
+        # Our own Authorization or none: requests must not look into .netrc.
+        self.auth = unsigned
+        if provider.ca_bundle:
+            self.verify = provider.ca_bundle
+
+    # --- whose --------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> ResourceOwner:
+        """Whose token this session uses: of now, for a view may log somebody in."""
+        return ResourceOwner(
+            self.provider,
+            self.http_request,
+            self.config.get("user"),
+            self.config.get("user_id"),
+            self._account,
+        )
+
+    def for_user(self, user: Any) -> DanceSession:
+        """A session for another user."""
+        return self.provider.session(self.http_request, user=user)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.provider.name}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A session acts for somebody now; it cannot be pickled. Keep the user.")
+
+    # --- the token ----------------------------------------------------------------------------
+
+    @property
+    def storage(self) -> BaseStorage:
+        return self.provider.token_storage
+
+    def _forget_token(self) -> None:
+        self._token = _UNSET
+        self._account_info = None
+
+    def _load_token(self) -> Token | None:
+        if self._token is _UNSET:
+            self._token = self.storage.get_token(self.owner)
+        return self._token
+
+    def _present_token(self) -> Token:
+        try:
+            token = self._load_token()
+        except OwnerRequired:  # from a storage that keeps nothing for anonymous visitors
+            token = None
+        if token is None:
+            raise AuthorizationRequired(self.provider)
+        return token
+
+    def load_token(self) -> bool:
+        """Read the token, if it was not yet; whether there is one."""
+        return self._load_token() is not None
+
+    @property
+    def token(self) -> Token | None:
+        """The owner's token. To set it stores it, to delete it deletes it there."""
+        return self._load_token()
+
+    @token.setter
+    def token(self, value: Mapping[str, Any] | None) -> None:
+        if "provider" not in self.__dict__:
+            return  # requests_oauthlib sets an empty token while it is being made
+        if value is None:
+            del self.token
+            return
+        token = value if isinstance(value, Token) else Token.granted(value)
+        self.storage.set_token(self.owner, token)
+        self._token = token
+
+    @token.deleter
+    def token(self) -> None:
+        self.storage.delete(self.owner)
+        self._token = _UNSET
+
+    def carry(self, token: Token) -> None:
+        """Use this token from now on, without storing it."""
+        self._token = token
+
+    @property
+    def authorized(self) -> bool:
+        """Whether there is a token that can be used now, or after a refresh."""
+        token = self._load_token()
+        return token is not None and self.provider.usable(token)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes granted, as far as they are known."""
+        token = self._load_token()
+        return (token.scopes if token else None) or frozenset()
+
+    def missing_scopes(self, *scopes: str) -> tuple[str, ...]:
+        """Those of ``scopes`` that the token was not granted."""
+        granted = self.scopes
+        return tuple(s for s in scope_list(" ".join(scopes)) if s not in granted)
+
+    def require(self, scope: str | Iterable[str] = ()) -> None:
+        """Do nothing if there is a usable token with these scopes.
+
+        :raises AuthorizationRequired: there is not.
+        """
+        token = self._present_token()
+        if not self.provider.usable(token):
+            raise AuthorizationRequired(self.provider, "expired")
+        missing = self.missing_scopes(*scope_list(scope))
+        if missing:
+            # To ask again for what the visitor has just refused would never end.
+            declined = not set(missing) - set(token.get("declined_scope", ()))
+            reason = "declined_scopes" if declined else "missing_scopes"
+            raise AuthorizationRequired(self.provider, reason, missing)
+
+    def disconnect(self) -> None:
+        """Revoke the token at the provider, if it has a way, and delete it here in any case."""
+        owner, token = self.owner, self._load_token()
+        if token is None:
+            return
+        try:
+            self.provider.revoke(owner, token)
+        except ProviderError as error:
+            logger.warning("%s: the token could not be revoked: %s", self.provider.name, error)
+        finally:
+            del self.token
+        token_revoked.send(
+            type(self.provider),
+            provider=self.provider,
+            request=self.http_request,
+            owner=owner,
+            reason="disconnected",
+        )
+
+    def account_info(self) -> AccountInfo:
+        """Who the owner is at the provider. Asked for once, and remembered by this session.
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises ImproperlyConfigured: the provider does not state where to ask.
+        :raises InvalidResponse: the provider's answer does not say.
+        """
+        if self._account_info is None:
+            self._account_info = self.provider.account_info(self)
+        return self._account_info
+
+    # --- the same for async views ------------------------------------------------------------
+
+    async def aauthorized(self) -> bool:
+        return await sync_to_async(lambda: self.authorized)()
+
+    async def atoken(self) -> Token | None:
+        return await sync_to_async(lambda: self.token)()
+
+    async def arequire(self, scope: str | Iterable[str] = ()) -> None:
+        await sync_to_async(self.require)(scope)
+
+    async def adisconnect(self) -> None:
+        await sync_to_async(self.disconnect)()
+
+    async def aaccount_info(self) -> AccountInfo:
+        return await sync_to_async(self.account_info)()
+
+    # --- the way to the dance -----------------------------------------------------------------
+
+    @property
+    def login_url(self) -> str:
+        """The path that begins the dance."""
+        return self.get_login_url()
+
+    def get_login_url(self, next: str | None = None, scope: str | Iterable[str] = ()) -> str:
+        """The path that begins the dance.
+
+        :param next: a path of this site to end at.
+        :param scope: scopes to ask for beyond the provider's own. They are signed, so that
+            nobody else can make a link that asks for more.
+        """
+        query = {"next": next} if next else {}
+        scopes = scope_list(scope)
+        if scopes:
+            query["scope"] = signed_scope(self.provider, scopes)
+        return self.provider.url("login", **query)
+
+    @property
+    def authorization_required(self) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """The decorator of this name, for this provider."""
+        from ..decorators import authorization_required
+
+        return authorization_required(self.provider.name)
+
+    @property
+    def base_url(self) -> str | None:
+        """Where relative URLs are joined; for some providers the token says it."""
+        return self.provider.base_url_for(self._load_token)
+
+    def ready_token(self) -> Token:
+        """A token for the next call, refreshed if it is about to end."""
+        return self._present_token()

@@ -1,0 +1,99 @@
+"""Sessions of OAuth 2 and OpenID Connect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+import requests_oauthlib
+
+from .. import refresh
+from ..exceptions import AuthorizationRequired
+from ..owner import ResourceOwner
+from ..tokens import Token, scope_list
+from .base import DanceSession
+from .calls import SharingSession, Signer
+
+if TYPE_CHECKING:
+    from ..providers import OAuth2Provider, OIDCProvider
+
+
+class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, SharingSession):
+    """A ``requests_oauthlib.OAuth2Session`` of one owner."""
+
+    provider: OAuth2Provider
+
+    def __init__(self, provider: OAuth2Provider, owner: ResourceOwner) -> None:
+        super().__init__(client_id=provider.client_id, scope=scope_list(provider.scope))
+        self._bind(provider, owner)
+
+    @property  # type: ignore[misc]
+    def access_token(self) -> str | None:
+        """The access token alone."""
+        token = self.token
+        return None if token is None else token.get("access_token")
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        for hook in self.compliance_hook["protected_request"]:
+            url, kwargs["headers"], kwargs["data"] = hook(
+                url, kwargs.get("headers"), kwargs.get("data")
+            )
+        return DanceSession.request(
+            self, method, url, *args, withhold_token=withhold_token, **kwargs
+        )
+
+    request.__doc__ = DanceSession.request.__doc__
+
+    def _signer(self, token: Token) -> Signer:
+        return Signer(token, lambda request: self.provider.sign(request, token))
+
+    def ready_token(self) -> Token:
+        token = super().ready_token()
+        if token.stale and self.provider.refreshable(token):
+            token = self._token = refresh.refreshed(self, token)
+        elif not self.provider.usable(token):
+            raise AuthorizationRequired(self.provider, "expired")
+        return token
+
+    def _rejected(self, response: requests.Response, token: Token) -> bool:
+        return response.status_code == 401 and self.provider.refreshable(token)
+
+    def renewed_token(self, rejected: Token) -> Token | None:
+        token = self._token = refresh.refreshed(self, rejected, forced=True)
+        return None if token["access_token"] == rejected["access_token"] else token
+
+    def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            "A session does not dance: send the visitor to login_url, and leave the token "
+            "request and the refresh to the provider."
+        )
+
+    authorization_url = fetch_token = token_from_fragment = refresh_token = _unguarded
+
+
+class OIDCSession(OAuth2Session):
+    """A session of somebody the provider has identified."""
+
+    provider: OIDCProvider
+
+    @property
+    def id_claims(self) -> dict[str, Any]:
+        """The claims of the ID token, all of them checked at login."""
+        return dict((self._load_token() or Token({})).get("id_claims") or {})
+
+    def userinfo(self) -> dict[str, Any]:
+        """What the userinfo endpoint says, of this very subject (OpenID Connect Core 5.3).
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises ProviderError: among them ``IdentityChanged``: it is about somebody else.
+        """
+        return self.provider.userinfo(self.ready_token())
+
+    def logout_url(self, return_to: str | None = None) -> str | None:
+        """Where to send the visitor to end the session at the provider, if there is such a place.
+
+        :param return_to: an absolute URL of this site that is registered at the provider.
+        """
+        return self.provider.logout_url(self.token, return_to)

@@ -1,0 +1,253 @@
+"""One dance with every preset, against a provider that answers as the preset's facts say.
+
+Only quirks have tests of their own, below.
+"""
+
+import base64
+import json
+import sys
+import time
+import types
+from urllib.parse import parse_qsl, quote_plus, urlsplit
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.urls import include, path
+
+from django_dance import discovery
+from django_dance.models import OAuthToken
+from django_dance.providers import OAuth1Provider, OIDCProvider
+from django_dance.registry import providers
+
+from . import keys
+from .catalogue import PRESETS, REQUIRED
+from .conftest import query
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+#: What a token endpoint grants beyond the standard fields, where a preset's facts need it.
+GRANTED = {}
+
+
+@pytest.fixture(params=sorted(PRESETS))
+def preset(request, settings):
+    """A site whose one provider is the preset."""
+    name, cls = request.param, PRESETS[request.param]
+    options = {option.upper(): value for option, value in REQUIRED.get(name, {}).items()}
+    settings.DANCE_PROVIDERS = {name: {"PROVIDER": cls, **options}}
+    for setting in providers[name].from_config.values():
+        value = keys.PRIVATE if setting.endswith("RSA_KEY") else f"planted-{setting.lower()}"
+        setattr(settings, setting, value)
+    urls = types.ModuleType(f"tests.urls_of_{name}")
+    urls.urlpatterns = [path("login/", include("django_dance.urls"))]
+    sys.modules[urls.__name__] = urls
+    settings.ROOT_URLCONF = urls.__name__
+    discovery.forget()
+    yield providers[name].current()
+    del sys.modules[urls.__name__]
+    discovery.forget()
+
+
+def fields_of(request):
+    """The parameters of a request to a token endpoint, each once."""
+    body = request.body.decode() if isinstance(request.body, bytes) else request.body or ""
+    if request.headers.get("Content-Type", "").startswith("application/json"):
+        return json.loads(body)
+    pairs = parse_qsl(body, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+class FakeProvider:
+    """Answers as the facts of a preset say, and keeps what it was asked."""
+
+    def __init__(self, provider, responses):
+        self.provider, self.asked, self.count, self.nonce = provider, [], 0, None
+        for fact in ("token_url", "revocation_url", "access_token_url", "request_token_url"):
+            if url := getattr(provider, fact, None):
+                url = url.partition("?")[0]
+                responses.add_callback("POST", url, getattr(self, fact))
+        if isinstance(provider, OIDCProvider):
+            public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+            keys_url = provider.jwks_url or f"{provider.issuer}/keys"
+            responses.get(keys_url, json={"keys": [{**public, "kid": "k", "use": "sig"}]})
+            well_known = (
+                provider.discovery_url
+                or f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
+            )
+            self.published = {
+                "issuer": provider.issuer,
+                "authorization_endpoint": f"{provider.issuer}/authorize",
+                "token_endpoint": f"{provider.issuer}/token",
+                "jwks_uri": keys_url,
+            }
+            responses.get(well_known, json=self.published)
+            if not provider.token_url:
+                responses.add_callback("POST", self.published["token_endpoint"], self.token_url)
+
+    def token_url(self, request):
+        self.asked.append(request)
+        self.count += 1
+        provider, now = self.provider, time.time()
+        fields = {
+            "access_token": f"planted-access-{self.count}",
+            "refresh_token": f"planted-refresh-{self.count}",
+            "token_type": provider.token_type,
+            "expires_in": 3600,
+            **GRANTED.get(provider.name, {}),
+        }
+        if self.nonce:
+            claims = {"iss": self.issuer(), "aud": provider.client_id, "sub": "248289761001"}
+            claims |= {"exp": now + 300, "iat": now, "nonce": self.nonce, **TENANT}
+            fields["id_token"] = jwt.encode(claims, KEY, algorithm="RS256", headers={"kid": "k"})
+        for name in filter(None, reversed(provider.token_path.split("."))):
+            fields = {name: fields}
+        if provider.token_format == "form":
+            return 200, {}, "&".join(f"{k}={quote_plus(str(v))}" for k, v in fields.items())
+        return 200, {}, json.dumps(fields)
+
+    def issuer(self):
+        return self.provider.issuer_of(TENANT)
+
+    def revocation_url(self, request):
+        self.asked.append(request)
+        return 200, {}, ""
+
+    def request_token_url(self, request):
+        self.asked.append(request)
+        body = "oauth_token=planted-temp&oauth_token_secret=s&oauth_callback_confirmed=true"
+        return 200, {}, body
+
+    def access_token_url(self, request):
+        self.asked.append(request)
+        return 200, {}, "oauth_token=planted-token&oauth_token_secret=planted-secret"
+
+
+#: A tenant, for the issuers that name one.
+TENANT = {"tid": "11111111-2222-3333-4444-555555555555"}
+
+
+def authenticated(provider, request):
+    """How the client said who it is, for comparison with what the preset states."""
+    fields, header = fields_of(request), request.headers.get("Authorization", "")
+    client = provider.client_id, fields.get(provider.client_secret_param)
+    if header.startswith("Basic "):
+        pair = base64.b64decode(header.removeprefix("Basic ")).decode()
+        expected = f"{quote_plus(provider.client_id)}:{quote_plus(provider.client_secret)}"
+        assert pair == expected or not provider.client_auth_urlencoded
+        assert provider.client_secret_param not in fields
+        return "basic"
+    assert not header
+    assert fields[provider.client_id_param] == client[0]
+    return "post" if client[1] else "none"
+
+
+def refreshable(user, provider):
+    row = OAuthToken.objects.get()
+    row.token = {**row.token.stored, "expires_at": 1}
+    row.save()
+    return providers[provider.name].session(user=user)
+
+
+def test_every_preset_dances(preset, member, user, responses):
+    if isinstance(preset, OAuth1Provider):
+        dance_1(preset, member, user, responses)
+    else:
+        dance_2(preset, member, user, responses)
+
+
+def dance_1(provider, member, user, responses):
+    fake = FakeProvider(provider, responses)
+    url = member.get(f"/login/{provider.name}/")["Location"]
+    assert url.startswith(provider.authorization_url)
+    assert query(url)["oauth_token"] == "planted-temp"
+    back = {"oauth_token": "planted-temp", "oauth_verifier": "v"}
+    assert member.get(f"/login/{provider.name}/authorized/", back).status_code == 302
+    for request in fake.asked:
+        assert request.headers["Authorization"].startswith("OAuth ")
+        assert (
+            f'oauth_signature_method="{provider.signature_method}"'
+            in (request.headers["Authorization"])
+        )
+    call_the_api(provider, user, responses, 'oauth_token="planted-token"')
+
+
+def dance_2(provider, member, user, responses):
+    fake = FakeProvider(provider, responses)
+    response = member.get(f"/login/{provider.name}/")
+    assert response.status_code == 302, response.content
+    url = response["Location"]
+    asked = query(url)
+    assert url.startswith(provider.endpoint("authorization_url").partition("?")[0])
+    assert asked[provider.client_id_param] == provider.client_id
+    assert asked["response_type"] == "code"
+    assert len(asked["state"]) == 43
+    assert asked["redirect_uri"] == f"https://testserver/login/{provider.name}/authorized/"
+    assert asked.get("code_challenge_method") == provider.pkce
+    scopes = provider.scope.split() if isinstance(provider.scope, str) else provider.scope or []
+    if isinstance(provider.scope, str):
+        assert (
+            asked.get(provider.scope_param, "").replace(provider.scope_separator, " ").split()
+            == provider.scope.replace(",", " ").split()
+        )
+    if "openid" in (scopes or []):
+        fake.nonce = asked["nonce"]
+
+    fields = {"state": asked["state"], "code": "planted-code"}
+    back = f"/login/{provider.name}/authorized/"
+    if provider.response_mode == "form_post":
+        response = member.get(member.post(back, fields)["Location"])
+    else:
+        if provider.authorization_response_iss:
+            fields["iss"] = provider.issuer
+        response = member.get(back, fields)
+    assert response.status_code == 302, response.content
+    (exchange,) = fake.asked
+    assert exchange.method == "POST"
+    sent = fields_of(exchange)
+    assert sent["grant_type"] == "authorization_code" and sent["code"] == "planted-code"
+    assert ("code_verifier" in sent) == (provider.pkce is not None)
+    assert authenticated(provider, exchange) == provider.client_auth
+    for header, value in provider.token_headers.items():
+        assert exchange.headers[header] == value
+
+    session = call_the_api(provider, user, responses, "planted-access-1")
+    if provider.auto_refresh_url is not None:
+        session = refreshable(user, provider)
+        fake.nonce = None
+        session.get("planted")
+        sent = fields_of(fake.asked[1])
+        assert sent["grant_type"] == "refresh_token"
+        assert sent["refresh_token"] == "planted-refresh-1"
+        assert authenticated(provider, fake.asked[1]) == provider.client_auth
+        assert session.access_token == "planted-access-2"
+    before = len(fake.asked)
+    if type(provider).revoke in REVOKE_BY_FACTS:
+        session.disconnect()
+        assert not OAuthToken.objects.exists()
+        assert len(fake.asked) - before == bool(provider.endpoint("revocation_url"))
+        if provider.endpoint("revocation_url"):
+            kind = provider.revocation_token
+            assert fields_of(fake.asked[-1])["token"].startswith(f"planted-{kind.split('_')[0]}")
+
+
+REVOKE_BY_FACTS = {OIDCProvider.revoke}
+
+
+def call_the_api(provider, user, responses, token):
+    """One call to where the facts say that the token belongs."""
+    session = providers[provider.name].session(user=user)
+    url = session.absolute_url("planted")
+    assert url.startswith(session.base_url)
+    responses.get(url, json={})
+    assert session.get("planted").ok
+    sent = responses.calls[-1].request
+    assert token in sent.headers[provider.token_header]
+    for header, value in provider.request_headers.items():
+        assert sent.headers[header] == value
+    assert urlsplit(sent.url).scheme == "https"
+    return session
+
+
+def test_there_are_at_least_a_hundred_presets():
+    assert len(PRESETS) >= 100
