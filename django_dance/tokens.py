@@ -50,9 +50,8 @@ class Token(dict[str, Any]):
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         super().__init__(fields.stored if isinstance(fields, Token) else fields)
-        for name in SECRETS & self.keys():
-            if isinstance(self[name], str):
-                self[name] = Secret(self[name])
+        for name, value in self.items():
+            self[name] = _wrapped(name, value, Secret)
         self.lifetime = seconds(self.get("expires_in"))
         if self.expires_at is not None:
             self["expires_in"] = int(self.expires_at - time.time())
@@ -72,7 +71,7 @@ class Token(dict[str, Any]):
     @property
     def stored(self) -> dict[str, Any]:
         """The fields to keep: as granted, with plain strings."""
-        fields = {k: str(v) if isinstance(v, Secret) else v for k, v in self.items()}
+        fields = {name: _wrapped(name, value, str) for name, value in self.items()}
         if self.lifetime is not None:
             fields["expires_in"] = self.lifetime
         return fields
@@ -113,6 +112,15 @@ class Token(dict[str, Any]):
 
     def __reduce__(self) -> tuple[type[Token], tuple[dict[str, Any]]]:
         return Token, (self.stored,)
+
+
+def _wrapped(name: str, value: Any, kind: type[str]) -> Any:
+    """The field with each secret in it as a ``kind``; some providers grant a token in a token."""
+    if isinstance(value, dict):
+        return {inner: _wrapped(inner, field, kind) for inner, field in value.items()}
+    if isinstance(value, list):
+        return [_wrapped(name, field, kind) for field in value]
+    return kind(value) if name in SECRETS and isinstance(value, str) else value
 
 
 def seconds(value: object) -> int | None:

@@ -1,6 +1,7 @@
 """How the documentation is built: ``make docs``."""
 
 import re
+import sys
 from pathlib import Path
 
 _package = Path(__file__).resolve().parent.parent / "django_dance" / "__init__.py"
@@ -10,9 +11,11 @@ author = "The django-dance maintainers"
 project_copyright = "2026, the django-dance maintainers"
 release = version = re.findall(r'__version__ = "(.+)"', _package.read_text("utf-8"))[0]
 
-extensions = ["myst_parser"]
+sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(_package.parent.parent)]
+
+extensions = ["myst_parser", "catalogue"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 
 html_theme = "alabaster"

@@ -9,7 +9,17 @@ from django_dance.providers import Provider
 
 #: Options without which a preset cannot be used, by module.
 REQUIRED = {
+    "apple": {"team_id": "TEAM", "key_id": "KEY"},
+    "ebay": {"ru_name": "My-RuName"},
     "jira": {"base_url": "https://jira.example.com"},
+    "myanimelist": {"allow_plain_pkce": True},
+}
+#: What stands for the facts without which a preset cannot be used.
+EXAMPLES = {
+    "host": "host.example.com",
+    "realm": "realm",
+    "subdomain": "acme",
+    "tenant": "acme",
 }
 
 
@@ -28,6 +38,16 @@ def presets():
         assert len(classes) == 1, f"{module.__name__} must define one preset"
         found[module_info.name] = classes[0]
     return found
+
+
+def required(name, cls):
+    """The options that ``name`` cannot do without."""
+    options = dict(REQUIRED.get(name, {}))
+    told = " ".join(map(str, cls(name, **options).problems()))
+    return {
+        **{fact: text for fact, text in EXAMPLES.items() if f"has no {fact.upper()}." in told},
+        **options,
+    }
 
 
 PRESETS = presets()

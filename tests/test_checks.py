@@ -84,7 +84,7 @@ def test_the_tests_own_site_is_in_order():
         ({**GITHUB, "API_ORIGINS": ["https://{nowhere}"]}, "E003", "https"),
         ({**GITHUB, "LOGIN_URL": "{name}/"}, "E004", "provider.name"),
         ({**GITHUB, "SESSION_CLASS": "nowhere.Session"}, "E004", "nowhere"),
-        ({**GOOGLE, "ISSUER": None}, "E004", "never loosen"),
+        ({**GITHUB, "ISSUER": None}, "E004", "never loosen"),
         ({**OAUTH1, "SIGNATURE_METHOD": "MD5"}, "E004", "HMAC-SHA1"),
         ({**OAUTH1, "SIGNATURE_TYPE": "COOKIE"}, "E004", "AUTH_HEADER"),
         ({**GITHUB, "STORAGE": "nowhere.Storage"}, "E006", "cannot be imported"),

@@ -3,10 +3,9 @@
 import ast
 import importlib
 import importlib.util
-import inspect
-import pkgutil
 import re
 import stat
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -17,10 +16,10 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 import django_dance
-from django_dance import conf, contrib, exceptions, registry, signals, views
+from django_dance import conf, exceptions, registry, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.owner import ResourceOwner
-from django_dance.providers import OAuth1Provider, OAuth2Provider, Provider
+from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider
 from django_dance.testing import StorageContract
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,11 +36,14 @@ LAYERS = [
     "crypto",
     "origins",
     "owner",
+    "scopes",
     "registry",
     "transport",
     "signing",
     "idtoken",
+    "discovery",
     "flow",
+    "formpost",
     "refresh",
     "sessions",
     "providers",
@@ -61,6 +63,18 @@ LAYERS = [
     "testing",
     "contrib",
 ]
+
+
+def loaded(path):
+    """A module of the documentation's own."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+#: The extension that writes the catalogue, but for Sphinx.
+PRESETS = loaded(DOCS / "_ext" / "presets.py")
 
 
 def page(name):
@@ -83,12 +97,17 @@ def table_keys(text):
     return {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
 
 
-def presets():
-    for module in pkgutil.iter_modules(contrib.__path__):
-        found = importlib.import_module(f"{contrib.__name__}.{module.name}")
-        for _, cls in inspect.getmembers(found, inspect.isclass):
-            if issubclass(cls, Provider) and cls.__module__ == found.__name__:
-                yield cls
+@cache
+def catalogue():
+    """The page of the catalogue, as the build makes it."""
+    return PRESETS.markdown()
+
+
+def section(preset):
+    return catalogue().partition(f"(preset-{preset.name})=\n")[2].partition("\n(preset-")[0]
+
+
+PROTOCOLS = [OAuth1Provider, OAuth2Provider, OIDCProvider]
 
 
 def options(cls):
@@ -110,7 +129,7 @@ def test_the_documented_default_is_the_default(setting):
     assert ast.literal_eval(row[1]) == conf.DEFAULTS[setting]
 
 
-@pytest.mark.parametrize("cls", [OAuth1Provider, OAuth2Provider])
+@pytest.mark.parametrize("cls", PROTOCOLS)
 def test_every_option_is_documented(cls):
     assert options(cls) - table_keys(page("settings.md")) == set()
 
@@ -118,7 +137,7 @@ def test_every_option_is_documented(cls):
 def test_every_documented_option_exists():
     documented = {k for k in table_keys(page("settings.md")) if re.fullmatch("[A-Z_]+", k)}
     documented -= {"PROVIDER", *conf.DEFAULTS}
-    assert documented == options(OAuth1Provider) | options(OAuth2Provider)
+    assert documented == set().union(*map(options, PROTOCOLS))
 
 
 @pytest.mark.parametrize("fact", sorted(OAuth2Provider._fixed - {"name"}))
@@ -129,18 +148,48 @@ def test_every_fact_that_only_a_class_may_state_is_documented(fact):
 # --- providers ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", [*presets()], ids=lambda cls: cls.__name__)
-def test_every_preset_is_documented(cls):
-    text = page("providers.md")
-    assert f"`{cls.__module__}.{cls.__name__}`" in text
-    assert f"<{cls.documentation}>" in text
-    inherited = options(OAuth1Provider) | options(OAuth2Provider)
-    assert options(cls) - inherited - table_keys(text) == set()
+every_preset = pytest.mark.parametrize("preset", PRESETS.presets(), ids=lambda preset: preset.name)
 
 
-def test_every_module_of_presets_holds_one():
-    modules = {module.name for module in pkgutil.iter_modules(contrib.__path__)}
-    assert {cls.__module__.rpartition(".")[2] for cls in presets()} == modules
+@every_preset
+def test_every_preset_has_its_row_and_its_section(preset):
+    assert f"](#preset-{preset.name}) | `{preset.path}` |" in catalogue()
+    text = section(preset)
+    assert f"| `{preset.path}` |" in text
+    assert f"`https://example.com/login/{preset.name}/authorized/`" in text
+    assert all(f"`{fact}`" in text for fact in preset.cls.unconfirmed)
+
+
+@every_preset
+def test_every_option_of_a_preset_is_in_its_section(preset):
+    own = options(preset.cls) - set().union(*map(options, PROTOCOLS))
+    assert own | {fact.upper() for fact in preset.required} <= table_keys(section(preset))
+
+
+@every_preset
+def test_the_entry_of_a_preset_can_be_pasted(preset, settings):
+    (block,) = python_in(section(preset))
+    settings.DANCE_PROVIDERS = assigned(block, "DANCE_PROVIDERS")
+    assert registry.providers[preset.name].problems() == ()
+    named = set(re.findall(r'^(\w+) = os\.environ\["\1"\]$', block, re.MULTILINE))
+    for setting in named:
+        setattr(settings, setting, "planted")
+    assert registry.providers[preset.name].missing_credentials() == []
+
+
+def test_a_fact_that_a_preset_lacks_is_left_out():
+    class Bare(OAuth2Provider):
+        """A | B"""
+
+    text = PRESETS.section(PRESETS.Preset.of("bare", Bare))
+    for title in ("documentation", "register your site at", "API", "account id", "default scope"):
+        assert f"| {title} |" not in text
+    assert r"A \| B" in text
+
+
+def test_the_page_of_the_catalogue_is_made_by_the_build():
+    assert "```{catalogue}\n```" in page("catalogue.md")
+    assert table_keys(page("catalogue.md")) == set()
 
 
 def test_every_class_that_the_documents_name_can_be_imported():
@@ -194,8 +243,10 @@ def test_check_ids_are_numbered_once():
 
 
 def codes():
-    """The first argument of each FlowError, and each class's ``code``."""
+    """The first argument of each FlowError and ``refuse()``, and each class's ``code``."""
     for path in modules():
+        for what in re.findall(r'\brefuse\(\s*"(\w+)"', path.read_text("utf-8")):
+            yield f"id_token_{what}"
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "FlowError" and node.args:
                 code = node.args[0]
@@ -259,7 +310,11 @@ def test_the_changelog_begins_with_this_version():
 
 
 def blocks(path):
-    return re.findall(r"^```python\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return python_in(path.read_text("utf-8"))
+
+
+def python_in(text):
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -364,11 +419,7 @@ def test_nothing_imports_contrib():
 
 
 def file_storage():
-    path = DOCS / "examples" / "file_storage.py"
-    spec = importlib.util.spec_from_file_location("file_storage", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FileStorage
+    return loaded(DOCS / "examples" / "file_storage.py").FileStorage
 
 
 class FileStorageTests(StorageContract, TestCase):

@@ -109,6 +109,8 @@ def test_nothing_that_holds_a_secret_prints_it():
         token,
         Token({"oauth_token": "planted", "oauth_token_secret": "planted"}),
         token["access_token"],
+        Token({"authed_user": {"access_token": "planted"}})["authed_user"],
+        Token({"others": [{"refresh_token": "planted"}]})["others"],
         [token],
         {"token": token, "refresh": token["refresh_token"]},
         credentials,

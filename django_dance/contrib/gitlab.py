@@ -1,13 +1,23 @@
-from ..providers import OAuth2Provider
+from ..providers import OIDCProvider
 
 
-class GitLab(OAuth2Provider):
+class GitLab(OIDCProvider):
     """https://docs.gitlab.com/api/oauth2/ — set ``HOST`` for your own server, and ``CA_BUNDLE``
     if its certificate is of your own CA."""
 
     documentation = "https://docs.gitlab.com/api/oauth2/"
+    registration_url = "https://gitlab.com/-/user_settings/applications"
     host = "gitlab.com"
     base_url = "https://{host}/api/v4/"
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"
     revocation_url = "https://{host}/oauth/revoke"
+    device_authorization_url = "https://{host}/oauth/authorize_device"
+    jwks_url = "https://{host}/oauth/discovery/keys"
+    userinfo_url = "https://{host}/oauth/userinfo"
+    issuer = "https://{host}"
+    scope = None
+    refresh_rotates = True
+    account_url = "user"
+    account_id = "id"
+    account_label = "username"

@@ -1,7 +1,7 @@
-from ..providers import OAuth2Provider
+from ..providers import OIDCProvider
 
 
-class Google(OAuth2Provider):
+class Google(OIDCProvider):
     """https://developers.google.com/identity/protocols/oauth2/web-server
 
     ``HOSTED_DOMAIN`` only preselects what the visitor sees: check ``hd`` in the ID token or the
@@ -9,12 +9,18 @@ class Google(OAuth2Provider):
     """
 
     documentation = "https://developers.google.com/identity/protocols/oauth2/web-server"
+    registration_url = "https://console.cloud.google.com/auth/clients"
     base_url = "https://www.googleapis.com/"
     authorization_url = "https://accounts.google.com/o/oauth2/v2/auth"
     token_url = "https://oauth2.googleapis.com/token"
     revocation_url = "https://oauth2.googleapis.com/revoke"
+    device_authorization_url = "https://oauth2.googleapis.com/device/code"
+    jwks_url = "https://www.googleapis.com/oauth2/v3/certs"
+    userinfo_url = "https://openidconnect.googleapis.com/v1/userinfo"
     issuer = "https://accounts.google.com"
     scope = "https://www.googleapis.com/auth/userinfo.profile"
+    refresh_rotates = False
+    account_url = "oauth2/v3/userinfo"
 
     #: Ask for a refresh token.
     offline = False

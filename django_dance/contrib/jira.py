@@ -11,10 +11,15 @@ class Jira(OAuth1Provider):
     with an RSA key. Set ``BASE_URL`` to your server's address."""
 
     documentation = "https://developer.atlassian.com/server/jira/platform/oauth/"
+    # An administrator of the server does it; the page says how.
+    registration_url = documentation
     authorization_url = "plugins/servlet/oauth/authorize"
     request_token_url = "plugins/servlet/oauth/request-token"
     access_token_url = "plugins/servlet/oauth/access-token"
     signature_method = "RSA-SHA1"
+    account_url = "rest/api/2/myself"
+    account_id = "key"
+    account_label = "displayName"
     from_config = {
         "client_id": "{NAME}_OAUTH_CONSUMER_KEY",
         "rsa_key": "{NAME}_OAUTH_RSA_KEY",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from string import Formatter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -234,14 +235,7 @@ class Provider:
         """Fill in the texts that name other facts."""
         where = f"DANCE_PROVIDERS[{self.name!r}]"
         values = {fact: getattr(self, fact, None) for fact in self.facts()}
-        host = values.get("host")
-        if host is not None and not (isinstance(host, str) and _HOST.fullmatch(host)):
-            yield Problem(
-                "django_dance.E003",
-                f"{where}: HOST is {host!r}, which is no host name.",
-                'Write it without "https://" and without a path, such as "gitlab.example.com".',
-            )
-            values["host"] = "invalid.invalid"
+        yield from self._bad_hosts(values)
         for fact in self._urls:
             template = getattr(self, fact)
             if template is None or template == "":
@@ -292,6 +286,34 @@ class Provider:
         for url in origins:
             if not good_url(url) or urlsplit(url).path not in ("", "/"):
                 yield self._bad_url("api_origins", url)
+
+    def _bad_hosts(self, values: dict[str, Any]) -> Iterator[Problem]:
+        """What is wrong with the facts that URLs name; they are put right for the others' sake."""
+        where = f"DANCE_PROVIDERS[{self.name!r}]"
+        templates = [text for fact in self._urls if isinstance(text := getattr(self, fact), str)]
+        for name in dict.fromkeys(n for text in templates for n in _names(text)):
+            value = values.get(name)
+            if name in self._urls or name not in values:
+                continue
+            if value is None or value == "":
+                yield Problem(
+                    "django_dance.E003",
+                    f"{where} has no {name.upper()}.",
+                    f"Add {name.upper()} to its options: its addresses are made of it.",
+                )
+            elif any(
+                name in _names(text.partition("://")[2].partition("/")[0]) for text in templates
+            ):
+                if isinstance(value, str) and _HOST.fullmatch(value):
+                    continue
+                yield Problem(
+                    "django_dance.E003",
+                    f"{where}: {name.upper()} is {value!r}, which is no host name.",
+                    'Write it without "https://" and without a path, such as "gitlab.example.com".',
+                )
+            else:
+                continue
+            values[name] = "invalid.invalid"
 
     def _needs_base(self) -> bool:
         """Whether a required URL is relative to ``base_url``."""
@@ -606,6 +628,14 @@ class Provider:
                     value = template.format(**{fact: getattr(self, fact)})
                     params[name] = f"{params[name]} {value}" if name in params else value
         return params
+
+
+def _names(template: str) -> list[str]:
+    """The facts that a text names."""
+    try:
+        return [name for _, name, _, _ in Formatter().parse(template) if name]
+    except ValueError:
+        return []
 
 
 def _field(fields: Any, path: str) -> Any:

@@ -6,7 +6,7 @@ The device grant is RFC 8628, client credentials are RFC 6749 §4.4.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         scope: Any
         scope_separator: str
         scope_param: str
+        client_id_param: str
         name: str
         label: str
 
@@ -88,7 +89,7 @@ class BackgroundGrants(_Base):
             )
         scopes = scope_list(self.scope if scope is None else scope)
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
-        data = {"client_id": client.client_id, **self._scope(scopes)}
+        data = {self.client_id_param: client.client_id, **self._scope(scopes)}
         answer = self.token_call(url, data, client)
         fields = answer.json()
         if "error" in fields or answer.status != 200:
@@ -125,7 +126,7 @@ class BackgroundGrants(_Base):
         """
         data = {"grant_type": _DEVICE_GRANT, "device_code": authorization.device_code}
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
-        data["client_id"] = client.client_id
+        data[self.client_id_param] = client.client_id
         try:
             fields = self.grant(self.endpoint("token_url"), data, client)
         except TokenRequestRefused as error:
@@ -138,7 +139,7 @@ class BackgroundGrants(_Base):
             raise
         if authorization.scope:
             fields.setdefault("scope", list(authorization.scope))
-        return Token.granted(fields)
+        return Token.granted(self.identified(fields, authorization.scope, client))
 
     def wait_for_device(self, authorization: DeviceAuthorization) -> Token:
         """Poll until somebody has authorized the device. Sleeps; for commands and workers.
@@ -157,6 +158,12 @@ class BackgroundGrants(_Base):
             if token is not None:
                 return token
         raise FlowError("flow_expired", "nobody authorized the device in time")
+
+    def identified(
+        self, fields: dict[str, Any], scope: Sequence[str], client: ClientCredentials
+    ) -> dict[str, Any]:
+        """The fields, with who was identified by them. The hook of OpenID Connect."""
+        return fields
 
     def _scope(self, scopes: list[str]) -> dict[str, str]:
         return {self.scope_param: self.scope_separator.join(scopes)} if scopes else {}

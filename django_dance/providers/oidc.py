@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 
 from .. import idtoken
@@ -105,6 +106,8 @@ class OIDCProvider(OAuth2Provider):
         stated = super().endpoint(fact)
         if stated or fact not in _ENDPOINTS:
             return stated
+        if self.authorization_url and self.token_url and self.jwks_url:
+            return ""  # what states the endpoints of the dance states all that there are
         return str(self.metadata().get(_ENDPOINTS[fact]) or "")
 
     def _pin(self) -> str:
@@ -133,8 +136,18 @@ class OIDCProvider(OAuth2Provider):
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
     ) -> dict[str, Any]:
         fields = super().granted(fields, flow, client)
-        if "openid" in flow.scope:
-            fields["id_claims"] = self.verified_claims(fields, client, nonce=flow.nonce)
+        return self.identified(fields, flow.scope, client, nonce=flow.nonce)
+
+    def identified(
+        self,
+        fields: dict[str, Any],
+        scope: Sequence[str],
+        client: ClientCredentials,
+        *,
+        nonce: str | None = None,
+    ) -> dict[str, Any]:
+        if "openid" in scope:
+            fields["id_claims"] = self.verified_claims(fields, client, nonce=nonce)
         return fields
 
     def verified_claims(
@@ -201,9 +214,12 @@ class OIDCProvider(OAuth2Provider):
         return Token({**renewed.stored, "id_claims": claims})
 
     def account_info(self, session: DanceSession) -> AccountInfo:
-        claims = (session.token or Token({})).get("id_claims")
-        if self.account_url or not claims:
+        if self.account_url or self.account_id != "sub":
             return super().account_info(session)
+        token = session.ready_token()
+        claims = token.get("id_claims") or self.userinfo(token)
+        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+            raise InvalidResponse(f"{self.label} does not say whose token it is.")
         label = claims.get(self.account_label) or claims.get("email") or claims["sub"]
         return AccountInfo(claims["sub"], str(label), claims)
 
@@ -215,12 +231,22 @@ class OIDCProvider(OAuth2Provider):
         """
         from ..transport import protocol_call
 
+        url = self.endpoint("userinfo_url")
+        if not url:
+            raise ImproperlyConfigured(
+                f"{self.label} publishes no userinfo endpoint: set USERINFO_URL if it has one."
+            )
         answer = protocol_call(
             "GET",
-            self.endpoint("userinfo_url"),
+            url,
             auth=lambda request: self.sign(request, token),
             verify=self.ca_bundle or True,
         )
+        if answer.status != 200:
+            raise InvalidResponse(
+                f"{self.label} answered {answer.status} at its userinfo endpoint.",
+                status=answer.status,
+            )
         claims = answer.json()
         subject = (token.get("id_claims") or {}).get("sub")
         if subject is not None and claims.get("sub") != subject:
@@ -228,7 +254,9 @@ class OIDCProvider(OAuth2Provider):
             raise IdentityChanged("userinfo_subject: the userinfo is about another subject")
         return claims
 
-    def logout_url(self, token: Token | None, return_to: str | None = None) -> str | None:
+    def logout_url(
+        self, owner: ResourceOwner, token: Token | None, return_to: str | None = None
+    ) -> str | None:
         """Where to send the visitor to end the session at the provider too.
 
         :param return_to: an absolute URL of this site that is registered at the provider.
@@ -236,7 +264,7 @@ class OIDCProvider(OAuth2Provider):
         url = self.endpoint("end_session_url")
         if not url:
             return None
-        params = {"client_id": self.client_id}
+        params = {"client_id": self.get_client_credentials(owner).client_id}
         if token and token.get("id_token"):
             params["id_token_hint"] = str(token["id_token"])
         if return_to:

@@ -96,4 +96,4 @@ class OIDCSession(OAuth2Session):
 
         :param return_to: an absolute URL of this site that is registered at the provider.
         """
-        return self.provider.logout_url(self.token, return_to)
+        return self.provider.logout_url(self.owner, self.token, return_to)

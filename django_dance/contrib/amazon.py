@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Amazon(OAuth2Provider):
+    """https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html — Login
+    with Amazon."""
+
+    documentation = (
+        "https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html"
+    )
+    registration_url = "https://developer.amazon.com/loginwithamazon/console/site/lwa/overview.html"
+    base_url = "https://api.amazon.com/"
+    authorization_url = "https://www.amazon.com/ap/oa"
+    token_url = "https://api.amazon.com/auth/o2/token"
+    client_auth = "post"
+    scope = "profile"
+    account_url = "user/profile"
+    account_id = "user_id"
+    account_label = "name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

@@ -1,0 +1,73 @@
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import jwt
+from django.core.exceptions import ImproperlyConfigured
+
+from ..providers import ClientCredentials, OIDCProvider
+from ..providers.base import Problem
+
+if TYPE_CHECKING:
+    from ..transport import Answer
+
+
+class Apple(OIDCProvider):
+    """https://developer.apple.com/documentation/signinwithapplerestapi — ``CLIENT_ID`` is your
+    Services ID. Set ``TEAM_ID``, ``KEY_ID`` and, in ``<NAME>_OAUTH_PRIVATE_KEY``, the text of the
+    ``.p8`` file: the client secret is signed with it."""
+
+    documentation = "https://developer.apple.com/documentation/signinwithapplerestapi"
+    registration_url = "https://developer.apple.com/account/resources/identifiers/list/serviceId"
+    base_url = "https://appleid.apple.com/auth/"
+    authorization_url = "https://appleid.apple.com/auth/authorize"
+    token_url = "https://appleid.apple.com/auth/token"
+    revocation_url = "https://appleid.apple.com/auth/revoke"
+    jwks_url = "https://appleid.apple.com/auth/keys"
+    issuer = "https://appleid.apple.com"
+    # Apple answers a request for these by form_post only.
+    scope = ("openid", "name", "email")
+    response_mode = "form_post"
+    client_auth = "post"
+    account_label = "email"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: The ten characters that name your team, and those that name your key.
+    team_id: str = ""
+    key_id: str = ""
+    #: The key itself, in PEM.
+    private_key: str = ""
+
+    _credentials: ClassVar[Mapping[str, str]] = {
+        "client_id": "{NAME}_OAUTH_CLIENT_ID",
+        "private_key": "{NAME}_OAUTH_PRIVATE_KEY",
+    }
+
+    def find_problems(self) -> Iterator[Problem]:
+        yield from super().find_problems()
+        for fact in ("team_id", "key_id"):
+            if not getattr(self, fact):
+                yield Problem(
+                    "django_dance.E003",
+                    f"DANCE_PROVIDERS[{self.name!r}] has no {fact.upper()}.",
+                    "Apple's developer site shows it beside your membership and your key.",
+                )
+
+    def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> "Answer":
+        return super().token_call(url, data, replace(client, client_secret=self._signed(client)))
+
+    def _signed(self, client: ClientCredentials) -> str:
+        """The client secret of the next five minutes."""
+        current: Any = self.current()
+        now = int(time.time())
+        claims = {"iss": current.team_id, "sub": client.client_id, "aud": current.issuer}
+        claims |= {"iat": now, "exp": now + 300}
+        try:
+            return jwt.encode(
+                claims, current.private_key, algorithm="ES256", headers={"kid": current.key_id}
+            )
+        except (ValueError, TypeError, jwt.PyJWTError):
+            raise ImproperlyConfigured(
+                f"{current.from_config['private_key']} is no P-256 private key in PEM."
+            ) from None

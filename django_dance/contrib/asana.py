@@ -1,0 +1,18 @@
+from ..providers import OAuth2Provider
+
+
+class Asana(OAuth2Provider):
+    """https://developers.asana.com/docs/oauth — an application with full permissions asks for no
+    scope; any other needs ``users:read`` to be asked whose token it is."""
+
+    documentation = "https://developers.asana.com/docs/oauth"
+    registration_url = "https://app.asana.com/0/my-apps"
+    base_url = "https://app.asana.com/api/1.0/"
+    authorization_url = "https://app.asana.com/-/oauth_authorize"
+    token_url = "https://app.asana.com/-/oauth_token"
+    revocation_url = "https://app.asana.com/-/oauth_revoke"
+    client_auth = "post"
+    account_url = "users/me"
+    account_id = "data.gid"
+    account_label = "data.name"
+    unconfirmed = ("refresh_rotates",)

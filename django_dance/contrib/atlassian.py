@@ -1,0 +1,24 @@
+from ..providers import OAuth2Provider
+
+
+class Atlassian(OAuth2Provider):
+    """https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/ — for a refresh token add
+    ``offline_access`` to the scope; to be asked whose token it is, ``read:me``."""
+
+    documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
+    registration_url = "https://developer.atlassian.com/console/myapps/"
+    base_url = "https://api.atlassian.com/"
+    authorization_url = "https://auth.atlassian.com/authorize"
+    authorization_url_params = {"audience": "api.atlassian.com"}
+    token_url = "https://auth.atlassian.com/oauth/token"
+    client_auth = "post"
+    refresh_rotates = True
+    account_url = "me"
+    account_id = "account_id"
+    account_label = "name"
+    unconfirmed = ("registration_url",)
+
+    #: Ask again even if the user has consented before.
+    reprompt_consent = False
+
+    authorization_url_options = {"reprompt_consent": {"prompt": "consent"}}

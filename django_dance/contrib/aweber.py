@@ -1,0 +1,16 @@
+from ..providers import OAuth2Provider
+
+
+class AWeber(OAuth2Provider):
+    """https://api.aweber.com/"""
+
+    documentation = "https://api.aweber.com/"
+    registration_url = "https://labs.aweber.com/apps"
+    base_url = "https://api.aweber.com/1.0/"
+    authorization_url = "https://auth.aweber.com/oauth2/authorize"
+    token_url = "https://auth.aweber.com/oauth2/token"
+    revocation_url = "https://auth.aweber.com/oauth2/revoke"
+    scope = "account.read"
+    account_url = "accounts"
+    account_id = "entries.0.id"
+    unconfirmed = ("pkce", "refresh_rotates")

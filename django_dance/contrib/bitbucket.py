@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class Bitbucket(OAuth2Provider):
+    """https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/ — the
+    consumer must have each scope that is asked for."""
+
+    documentation = (
+        "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"
+    )
+    registration_url = "https://bitbucket.org/account/workspaces/"
+    base_url = "https://api.bitbucket.org/2.0/"
+    authorization_url = "https://bitbucket.org/site/oauth2/authorize"
+    token_url = "https://bitbucket.org/site/oauth2/access_token"
+    scope = "account"
+    account_url = "user"
+    account_id = "uuid"
+    account_label = "display_name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Box(OAuth2Provider):
+    """https://developer.box.com/guides/authentication/oauth2/ — scopes are set where the
+    application is registered; a narrower set may be asked for."""
+
+    documentation = "https://developer.box.com/guides/authentication/oauth2/"
+    registration_url = "https://app.box.com/developers/console"
+    base_url = "https://api.box.com/2.0/"
+    api_origins = ("https://upload.box.com",)
+    authorization_url = "https://account.box.com/api/oauth2/authorize"
+    token_url = "https://api.box.com/oauth2/token"
+    revocation_url = "https://api.box.com/oauth2/revoke"
+    client_auth = "post"
+    refresh_rotates = True
+    account_url = "users/me"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("pkce",)

@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class Bungie(OAuth2Provider):
+    """https://github.com/Bungie-net/api/wiki/OAuth-Documentation — every call needs the
+    application's ``API_KEY`` too. Scopes are chosen at registration."""
+
+    documentation = "https://github.com/Bungie-net/api/wiki/OAuth-Documentation"
+    registration_url = "https://www.bungie.net/en/Application"
+    base_url = "https://www.bungie.net/Platform/"
+    authorization_url = "https://www.bungie.net/en/OAuth/Authorize"
+    token_url = "https://www.bungie.net/Platform/App/OAuth/Token/"
+    request_headers = {"X-API-Key": "{api_key}"}
+    from_config = {"api_key": "{NAME}_OAUTH_API_KEY"}
+    # The token itself says it.
+    account_id = "membership_id"
+    account_label = "membership_id"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: The application's key. Better kept in the setting that ``from_config`` names.
+    api_key = ""

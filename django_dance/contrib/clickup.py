@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class ClickUp(OAuth2Provider):
+    """https://developer.clickup.com/docs/authentication — there are no scopes: the user chooses the
+    workspaces."""
+
+    documentation = "https://developer.clickup.com/docs/authentication"
+    registration_url = "https://app.clickup.com/settings/apps"
+    base_url = "https://api.clickup.com/api/v2/"
+    authorization_url = "https://app.clickup.com/api"
+    token_url = "https://api.clickup.com/api/v2/oauth/token"
+    # Its tokens do not expire.
+    auto_refresh_url = None
+    client_auth = "post"
+    account_url = "user"
+    account_id = "user.id"
+    account_label = "user.username"
+    unconfirmed = ("pkce",)

@@ -1,0 +1,25 @@
+from ..providers import OAuth2Provider
+
+
+class Coinbase(OAuth2Provider):
+    """https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations — add
+    ``offline_access`` to ``SCOPE`` for refresh tokens."""
+
+    documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
+    registration_url = "https://portal.cdp.coinbase.com/"
+    base_url = "https://api.coinbase.com/v2/"
+    authorization_url = "https://login.coinbase.com/oauth2/auth"
+    token_url = "https://login.coinbase.com/oauth2/token"
+    revocation_url = "https://login.coinbase.com/oauth2/revoke"
+    client_auth = "post"
+    scope = "wallet:user:read"
+    scope_separator = ","
+    request_headers = {"CB-VERSION": "{api_version}"}
+    account_url = "user"
+    account_id = "data.id"
+    account_label = "data.name"
+    # Some revoke with the client's credentials, others with the token.
+    unconfirmed = ("pkce", "refresh_rotates", "revocation_auth", "registration_url")
+
+    #: The version of the API, a date.
+    api_version = "2022-01-06"

@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class ConstantContact(OAuth2Provider):
+    """https://developer.constantcontact.com/api_guide/server_flow.html"""
+
+    documentation = "https://developer.constantcontact.com/api_guide/server_flow.html"
+    registration_url = "https://app.constantcontact.com/pages/dma/portal/"
+    label = "Constant Contact"
+    base_url = "https://api.cc.email/v3/"
+    authorization_url = "https://authz.constantcontact.com/oauth2/default/v1/authorize"
+    token_url = "https://authz.constantcontact.com/oauth2/default/v1/token"
+    # It is for applications that were registered for it, without a secret.
+    pkce = None
+    scope = ("account_read", "offline_access")
+    account_url = "account/summary"
+    account_id = "encoded_account_id"
+    account_label = "organization_name"
+    unconfirmed = ("pkce", "refresh_rotates")

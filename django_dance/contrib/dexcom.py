@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class Dexcom(OAuth2Provider):
+    """https://developer.dexcom.com/docs/dexcom/authentication — set ``HOST`` to
+    ``sandbox-api.dexcom.com`` for the sandbox, or to ``api.dexcom.eu`` or ``api.dexcom.jp``."""
+
+    documentation = "https://developer.dexcom.com/docs/dexcom/authentication"
+    registration_url = "https://developer.dexcom.com/"
+    host = "api.dexcom.com"
+    base_url = "https://{host}/"
+    authorization_url = "https://{host}/v2/oauth2/login"
+    token_url = "https://{host}/v2/oauth2/token"
+    client_auth = "post"
+    scope = "offline_access"
+    account_url = "v3/users/self/dataRange"
+    account_id = "userId"
+    account_label = "userId"
+    unconfirmed = ("account_id", "pkce", "refresh_rotates", "registration_url")

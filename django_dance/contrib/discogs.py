@@ -1,0 +1,22 @@
+from .. import __version__
+from ..providers import OAuth1Provider
+
+
+class Discogs(OAuth1Provider):
+    """https://www.discogs.com/developers/#page:authentication — Discogs wants a ``USER_AGENT``
+    that names your site."""
+
+    documentation = "https://www.discogs.com/developers/#page:authentication"
+    registration_url = "https://www.discogs.com/settings/developers"
+    base_url = "https://api.discogs.com/"
+    request_token_url = "https://api.discogs.com/oauth/request_token"
+    authorization_url = "https://www.discogs.com/oauth/authorize"
+    access_token_url = "https://api.discogs.com/oauth/access_token"
+    request_headers = {"User-Agent": "{user_agent}"}
+    account_url = "oauth/identity"
+    account_id = "id"
+    account_label = "username"
+    unconfirmed = ("registration_url",)
+
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"

@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class Discord(OAuth2Provider):
+    """https://docs.discord.com/developers/topics/oauth2 — set ``PROMPT`` to ``"none"`` to spare
+    the user a question that was answered before."""
+
+    documentation = "https://docs.discord.com/developers/topics/oauth2"
+    registration_url = "https://discord.com/developers/applications"
+    base_url = "https://discord.com/"
+    authorization_url = "https://discord.com/api/oauth2/authorize"
+    token_url = "https://discord.com/api/oauth2/token"
+    revocation_url = "https://discord.com/api/oauth2/token/revoke"
+    scope = "identify"
+    account_url = "api/users/@me"
+    account_id = "id"
+    account_label = "username"
+    unconfirmed = ("registration_url",)
+
+    #: ``"consent"``, ``"none"``, or ``None`` to leave it to Discord.
+    prompt: str | None = "consent"
+
+    authorization_url_options = {"prompt": {"prompt": "{prompt}"}}

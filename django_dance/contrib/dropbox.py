@@ -1,0 +1,40 @@
+from ..providers import OAuth2Provider
+
+
+class Dropbox(OAuth2Provider):
+    """https://developers.dropbox.com/oauth-guide — what Dropbox calls app key and app secret are
+    ``client_id`` and ``client_secret``. Its parameters are described at
+    https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize."""
+
+    documentation = "https://developers.dropbox.com/oauth-guide"
+    registration_url = "https://www.dropbox.com/developers/apps"
+    base_url = "https://api.dropboxapi.com/2/"
+    api_origins = ("https://content.dropboxapi.com", "https://notify.dropboxapi.com")
+    authorization_url = "https://www.dropbox.com/oauth2/authorize"
+    token_url = "https://api.dropboxapi.com/oauth2/token"
+    refresh_rotates = False
+    # It ends the token that it is called with, and its refresh token.
+    revocation_url = "https://api.dropboxapi.com/2/auth/token/revoke"
+    revocation_auth = "token"
+    revocation_param = ""
+    account_url = "users/get_current_account"
+    account_method = "POST"
+    account_id = "account_id"
+    account_label = "name.display_name"
+    unconfirmed = ("registration_url",)
+
+    #: Ask for a refresh token.
+    offline = False
+    #: Ask again even if the user has consented before.
+    force_reapprove = False
+    #: Do not offer to make a Dropbox account.
+    disable_signup = False
+    #: ``"personal"`` or ``"work"``: which of two linked accounts must be used.
+    require_role: str | None = None
+
+    authorization_url_options = {
+        "offline": {"token_access_type": "offline"},
+        "force_reapprove": {"force_reapprove": "true"},
+        "disable_signup": {"disable_signup": "true"},
+        "require_role": {"require_role": "{require_role}"},
+    }

@@ -1,0 +1,47 @@
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..providers import OAuth2Provider
+from ..providers.base import Problem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class EBay(OAuth2Provider):
+    """https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html — set
+    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` is to try things in."""
+
+    documentation = "https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html"
+    registration_url = "https://developer.ebay.com/my/keys"
+    label = "eBay"
+    host = "ebay.com"
+    base_url = "https://api.{host}/"
+    authorization_url = "https://auth.{host}/oauth2/authorize"
+    token_url = "https://api.{host}/identity/v1/oauth2/token"
+    token_type = "user access token"
+    scope = "https://api.ebay.com/oauth/api_scope/commerce.identity.readonly"
+    account_url = "https://apiz.{host}/commerce/identity/v1/user/"
+    account_id = "userId"
+    account_label = "username"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: What stands for the callback URL; eBay's keys page shows it.
+    ru_name: str = ""
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {"sandbox": {"host": "sandbox.ebay.com"}}
+
+    def find_problems(self) -> Iterator[Problem]:
+        yield from super().find_problems()
+        if not self.ru_name:
+            yield Problem(
+                "django_dance.E003",
+                f"DANCE_PROVIDERS[{self.name!r}] has no RU_NAME.",
+                "Enter the callback URL at eBay, under User Tokens, and set the name it gets.",
+            )
+
+    def callback_uri(self, request: "HttpRequest") -> str:
+        super().callback_uri(request)  # refuses plain http
+        return self.ru_name

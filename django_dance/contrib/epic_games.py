@@ -1,0 +1,18 @@
+from ..providers import OAuth2Provider
+
+
+class EpicGames(OAuth2Provider):
+    """https://dev.epicgames.com/docs/web-api-ref/authentication"""
+
+    label = "Epic Games"
+    documentation = "https://dev.epicgames.com/docs/web-api-ref/authentication"
+    registration_url = "https://dev.epicgames.com/portal/"
+    base_url = "https://api.epicgames.dev/"
+    authorization_url = "https://www.epicgames.com/id/authorize"
+    token_url = "https://api.epicgames.dev/epic/oauth/v2/token"
+    revocation_url = "https://api.epicgames.dev/epic/oauth/v2/revoke"
+    scope = "basic_profile"
+    account_url = "epic/oauth/v2/userInfo"
+    account_id = "sub"
+    account_label = "preferred_username"
+    unconfirmed = ("pkce", "refresh_rotates", "revocation_url", "registration_url")

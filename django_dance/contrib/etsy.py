@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class Etsy(OAuth2Provider):
+    """https://developers.etsy.com/documentation/essentials/authentication — ``CLIENT_ID`` is the
+    keystring and ``CLIENT_SECRET`` the shared secret of your application."""
+
+    documentation = "https://developers.etsy.com/documentation/essentials/authentication"
+    registration_url = "https://www.etsy.com/developers/your-apps"
+    base_url = "https://api.etsy.com/v3/application/"
+    api_origins = ("https://openapi.etsy.com",)
+    authorization_url = "https://www.etsy.com/oauth/connect"
+    token_url = "https://api.etsy.com/v3/public/oauth/token"
+    client_auth = "post"
+    scope = "shops_r"
+    request_headers = {"x-api-key": "{client_id}:{client_secret}"}
+    account_url = "users/me"
+    account_id = "user_id"
+    unconfirmed = ("client_auth", "refresh_rotates")

@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class EVEOnline(OAuth2Provider):
+    """https://developers.eveonline.com/docs/services/sso/"""
+
+    label = "EVE Online"
+    documentation = "https://developers.eveonline.com/docs/services/sso/"
+    registration_url = "https://developers.eveonline.com/applications"
+    base_url = "https://esi.evetech.net/"
+    authorization_url = "https://login.eveonline.com/v2/oauth/authorize"
+    token_url = "https://login.eveonline.com/v2/oauth/token"
+    revocation_url = "https://login.eveonline.com/v2/oauth/revoke"
+    scope = "publicData"
+    account_url = "https://login.eveonline.com/oauth/verify"
+    # Of character and player: characters are sold, and CharacterID goes with them.
+    account_id = "CharacterOwnerHash"
+    account_label = "CharacterName"
+    # The v2 token is a JWT that says it too; /oauth/verify is deprecated since 2021.
+    unconfirmed = ("account_url", "pkce", "refresh_rotates", "registration_url")

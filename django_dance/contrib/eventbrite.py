@@ -1,0 +1,18 @@
+from ..providers import OAuth2Provider
+
+
+class Eventbrite(OAuth2Provider):
+    """https://www.eventbrite.com/platform/docs/authentication"""
+
+    documentation = "https://www.eventbrite.com/platform/docs/authentication"
+    registration_url = "https://www.eventbrite.com/account-settings/apps"
+    base_url = "https://www.eventbriteapi.com/v3/"
+    authorization_url = "https://www.eventbrite.com/oauth/authorize"
+    token_url = "https://www.eventbrite.com/oauth/token"
+    # Its tokens do not expire.
+    auto_refresh_url = None
+    client_auth = "post"
+    account_url = "users/me/"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("pkce", "registration_url")

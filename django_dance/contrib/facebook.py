@@ -1,0 +1,32 @@
+from ..providers import OAuth2Provider
+
+
+class Facebook(OAuth2Provider):
+    """https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/ — set
+    ``API_VERSION`` to the version of the Graph API that your site was written for."""
+
+    documentation = (
+        "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/"
+    )
+    registration_url = "https://developers.facebook.com/apps/"
+    base_url = "https://graph.facebook.com/{api_version}/"
+    authorization_url = "https://www.facebook.com/{api_version}/dialog/oauth"
+    token_url = "https://graph.facebook.com/{api_version}/oauth/access_token"
+    client_auth = "post"
+    # No refresh tokens: a token is exchanged for one that lasts two months.
+    auto_refresh_url = None
+    revocation_url = "https://graph.facebook.com/{api_version}/me/permissions"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    account_url = "me?fields=id,name"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("registration_url",)
+
+    #: The version of the Graph API.
+    api_version = "v24.0"
+    #: Ask again for what the user declined before.
+    rerequest_declined_permissions = False
+
+    authorization_url_options = {"rerequest_declined_permissions": {"auth_type": "rerequest"}}

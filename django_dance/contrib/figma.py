@@ -1,0 +1,17 @@
+from ..providers import OAuth2Provider
+
+
+class Figma(OAuth2Provider):
+    """https://developers.figma.com/docs/rest-api/oauth-apps/"""
+
+    documentation = "https://developers.figma.com/docs/rest-api/oauth-apps/"
+    registration_url = "https://www.figma.com/developers/apps"
+    base_url = "https://api.figma.com/"
+    authorization_url = "https://www.figma.com/oauth"
+    token_url = "https://api.figma.com/v1/oauth/token"
+    auto_refresh_url = "https://api.figma.com/v1/oauth/refresh"
+    scope = "current_user:read"
+    refresh_rotates = False
+    account_url = "v1/me"
+    account_id = "id"
+    account_label = "handle"

@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class Figshare(OAuth2Provider):
+    """https://docs.figshare.com/old_docs/oauth/"""
+
+    documentation = "https://docs.figshare.com/old_docs/oauth/"
+    registration_url = "https://figshare.com/account/applications"
+    label = "figshare"
+    base_url = "https://api.figshare.com/v2/"
+    authorization_url = "https://figshare.com/account/applications/authorize"
+    token_url = "https://api.figshare.com/v2/token"
+    client_auth = "post"
+    scope = "all"
+    authorization_scheme = "token"
+    account_url = "account"
+    account_id = "id"
+    account_label = "email"
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -1,0 +1,17 @@
+from ..providers import OAuth2Provider
+
+
+class Fitbit(OAuth2Provider):
+    """https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"""
+
+    documentation = "https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"
+    registration_url = "https://dev.fitbit.com/apps/new"
+    base_url = "https://api.fitbit.com/"
+    authorization_url = "https://www.fitbit.com/oauth2/authorize"
+    token_url = "https://api.fitbit.com/oauth2/token"
+    revocation_url = "https://api.fitbit.com/oauth2/revoke"
+    refresh_rotates = True
+    account_url = "1/user/-/profile.json"
+    account_id = "user.encodedId"
+    account_label = "user.displayName"
+    unconfirmed = ("registration_url",)

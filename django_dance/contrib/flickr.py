@@ -1,0 +1,22 @@
+from ..providers import OAuth1Provider
+
+
+class Flickr(OAuth1Provider):
+    """https://www.flickr.com/services/api/auth.oauth.html — ``PERMS`` is ``"read"``, ``"write"``
+    or ``"delete"``; each includes the one before."""
+
+    documentation = "https://www.flickr.com/services/api/auth.oauth.html"
+    registration_url = "https://www.flickr.com/services/apps/create/"
+    base_url = "https://api.flickr.com/services/rest/"
+    request_token_url = "https://www.flickr.com/services/oauth/request_token"
+    authorization_url = "https://www.flickr.com/services/oauth/authorize"
+    access_token_url = "https://www.flickr.com/services/oauth/access_token"
+    # The token itself says it.
+    account_id = "user_nsid"
+    account_label = "username"
+    unconfirmed = ("registration_url",)
+
+    #: What the site may do for the user.
+    perms = "read"
+
+    authorization_url_options = {"perms": {"perms": "{perms}"}}

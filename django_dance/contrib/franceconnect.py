@@ -1,0 +1,31 @@
+from ..providers import OIDCProvider
+
+
+class FranceConnect(OIDCProvider):
+    """https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/ —
+    version 2. ``SANDBOX`` is to try things in."""
+
+    documentation = (
+        "https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/"
+    )
+    registration_url = "https://espace.partenaires.franceconnect.gouv.fr/"
+    host = "oidc.franceconnect.gouv.fr"
+    base_url = "https://{host}/api/v2/"
+    authorization_url = "https://{host}/api/v2/authorize"
+    token_url = "https://{host}/api/v2/token"
+    jwks_url = "https://{host}/api/v2/jwks"
+    userinfo_url = "https://{host}/api/v2/userinfo"
+    end_session_url = "https://{host}/api/v2/session/end"
+    issuer = "https://{host}/api/v2"
+    client_auth = "post"
+    auto_refresh_url = None
+    scope = ("openid", "profile", "email")
+    unconfirmed = ("auto_refresh_url", "pkce")
+
+    #: How sure of a person FranceConnect shall be.
+    acr_values = "eidas1"
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {"sandbox": {"host": "fcp-low.integ01.dev-franceconnect.fr"}}
+    authorization_url_options = {"acr_values": {"acr_values": "{acr_values}"}}

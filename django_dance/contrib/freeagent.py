@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class FreeAgent(OAuth2Provider):
+    """https://dev.freeagent.com/docs/oauth — ``SANDBOX`` is to try things in."""
+
+    documentation = "https://dev.freeagent.com/docs/oauth"
+    registration_url = "https://dev.freeagent.com/apps"
+    host = "api.freeagent.com"
+    base_url = "https://{host}/v2/"
+    authorization_url = "https://{host}/v2/approve_app"
+    token_url = "https://{host}/v2/token_endpoint"
+    refresh_rotates = True
+    account_url = "users/me"
+    # Its address; users have no other id.
+    account_id = "user.url"
+    account_label = "user.email"
+    unconfirmed = ("pkce", "registration_url")
+
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {"sandbox": {"host": "api.sandbox.freeagent.com"}}

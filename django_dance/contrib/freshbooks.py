@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class FreshBooks(OAuth2Provider):
+    """https://www.freshbooks.com/api/authentication — the application must have each scope that is
+    asked for."""
+
+    documentation = "https://www.freshbooks.com/api/authentication"
+    registration_url = "https://my.freshbooks.com/#/developer"
+    base_url = "https://api.freshbooks.com/"
+    authorization_url = "https://auth.freshbooks.com/oauth/authorize"
+    token_url = "https://api.freshbooks.com/auth/oauth/token"
+    token_request_format = "json"
+    revocation_url = "https://api.freshbooks.com/auth/oauth/revoke"
+    client_auth = "post"
+    scope = "user:profile:read"
+    refresh_rotates = True
+    account_url = "auth/api/v1/users/me"
+    account_id = "response.id"
+    account_label = "response.email"
+    unconfirmed = ("pkce",)

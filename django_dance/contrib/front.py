@@ -1,0 +1,16 @@
+from ..providers import OAuth2Provider
+
+
+class Front(OAuth2Provider):
+    """https://dev.frontapp.com/docs/oauth — the account is the company's, and an administrator has
+    to grant access to it."""
+
+    documentation = "https://dev.frontapp.com/docs/oauth"
+    registration_url = "https://dev.frontapp.com/docs/create-and-manage-apps"
+    base_url = "https://api2.frontapp.com/"
+    authorization_url = "https://app.frontapp.com/oauth/authorize"
+    token_url = "https://app.frontapp.com/oauth/token"
+    account_url = "me"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("pkce", "refresh_rotates")

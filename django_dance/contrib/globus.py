@@ -1,0 +1,23 @@
+from ..providers import OIDCProvider
+
+
+class Globus(OIDCProvider):
+    """https://docs.globus.org/api/auth/developer-guide/ — tokens for further Globus services come
+    under ``other_tokens``."""
+
+    documentation = "https://docs.globus.org/api/auth/developer-guide/"
+    registration_url = "https://app.globus.org/settings/developers"
+    base_url = "https://auth.globus.org/v2/api/"
+    authorization_url = "https://auth.globus.org/v2/oauth2/authorize"
+    token_url = "https://auth.globus.org/v2/oauth2/token"
+    revocation_url = "https://auth.globus.org/v2/oauth2/token/revoke"
+    jwks_url = "https://auth.globus.org/jwk.json"
+    userinfo_url = "https://auth.globus.org/v2/oauth2/userinfo"
+    issuer = "https://auth.globus.org"
+    scope = ("openid", "profile", "email")
+    unconfirmed = ("offline", "pkce", "refresh_rotates")
+
+    #: Ask for a refresh token.
+    offline = False
+
+    authorization_url_options = {"offline": {"access_type": "offline"}}

@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class HelpScout(OAuth2Provider):
+    """https://developer.helpscout.com/mailbox-api/overview/authentication/ — an application's
+    callback URL is set where it is registered, under Your Profile › My Apps; there are no
+    scopes."""
+
+    documentation = "https://developer.helpscout.com/mailbox-api/overview/authentication/"
+    registration_url = "https://secure.helpscout.net/"
+    label = "Help Scout"
+    base_url = "https://api.helpscout.net/v2/"
+    authorization_url = "https://secure.helpscout.net/authentication/authorizeClientApplication"
+    token_url = "https://api.helpscout.net/v2/oauth2/token"
+    client_auth = "post"
+    account_url = "users/me"
+    account_id = "id"
+    account_label = "email"
+    unconfirmed = ("pkce", "refresh_rotates")

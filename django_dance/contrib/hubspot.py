@@ -1,0 +1,41 @@
+from typing import TYPE_CHECKING
+
+from ..exceptions import InvalidResponse
+from ..providers import OAuth2Provider
+from ..providers.base import AccountInfo
+from ..tokens import Token
+
+if TYPE_CHECKING:
+    from ..sessions import DanceSession
+
+
+class HubSpot(OAuth2Provider):
+    """https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens — the
+    scope must have each scope that the application requires."""
+
+    documentation = (
+        "https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens"
+    )
+    registration_url = "https://app.hubspot.com/developer"
+    base_url = "https://api.hubapi.com/"
+    authorization_url = "https://app.hubspot.com/oauth/authorize"
+    token_url = "https://api.hubapi.com/oauth/2026-03/token"
+    revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
+    client_auth = "post"
+    scope = "oauth"
+    account_id = "user_id"
+    account_label = "user"
+    unconfirmed = ("refresh_rotates", "registration_url")
+
+    def account_info(self, session: "DanceSession") -> AccountInfo:
+        # Only this site can ask (RFC 7662); a token is for one user in one HubSpot account.
+        token = session.token or Token({"access_token": ""})
+        fields = self.token_call(
+            f"{self.token_url}/introspect",
+            {"token": token["access_token"], "token_type_hint": "access_token"},
+            self.get_client_credentials(session.owner),
+        ).json()
+        hub, user = fields.get("hub_id"), fields.get(self.account_id)
+        if not hub or not user:
+            raise InvalidResponse(f"{self.label} does not say whose token it is.")
+        return AccountInfo(f"{hub}:{user}", str(fields.get(self.account_label) or user), fields)

@@ -1,0 +1,29 @@
+from ..providers import OAuth2Provider
+
+
+class Intercom(OAuth2Provider):
+    """https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/setting-up-oauth
+
+    Scopes are set where the application is registered. For workspaces in Europe set ``HOST`` to
+    ``app.eu.intercom.com`` and ``API_HOST`` to ``api.eu.intercom.io``; Australia has ``au``.
+    """
+
+    documentation = (
+        "https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/"
+        "setting-up-oauth"
+    )
+    registration_url = "https://app.intercom.com/a/apps/_/developer-hub"
+    host = "app.intercom.com"
+    base_url = "https://{api_host}/"
+    authorization_url = "https://{host}/oauth"
+    token_url = "https://{api_host}/auth/eagle/token"
+    # Its tokens do not expire.
+    auto_refresh_url = None
+    client_auth = "post"
+    account_url = "me"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("pkce",)
+
+    #: The host of the API.
+    api_host = "api.intercom.io"

@@ -1,0 +1,23 @@
+from ..providers import OIDCProvider
+
+
+class Kakao(OIDCProvider):
+    """https://developers.kakao.com/docs/latest/en/kakaologin/rest-api — activate OpenID Connect
+    in the application's settings. To disconnect is to unlink the user from the application."""
+
+    documentation = "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api"
+    registration_url = "https://developers.kakao.com/console/app"
+    base_url = "https://kapi.kakao.com/"
+    authorization_url = "https://kauth.kakao.com/oauth/authorize"
+    token_url = "https://kauth.kakao.com/oauth/token"
+    revocation_url = "https://kapi.kakao.com/v1/user/unlink"
+    revocation_auth = "token"
+    revocation_token = "access_token"
+    revocation_param = ""
+    jwks_url = "https://kauth.kakao.com/.well-known/jwks.json"
+    userinfo_url = "https://kapi.kakao.com/v1/oidc/userinfo"
+    issuer = "https://kauth.kakao.com"
+    client_auth = "post"
+    scope_separator = ","
+    account_label = "nickname"
+    unconfirmed = ("refresh_rotates", "scope_separator", "userinfo_url", "registration_url")

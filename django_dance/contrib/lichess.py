@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class Lichess(OAuth2Provider):
+    """https://lichess.org/api#tag/OAuth — nothing is registered: ``CLIENT_ID`` is any name that
+    is yours, and there is no secret. Set ``HOST`` for a server of your own."""
+
+    documentation = "https://lichess.org/api#tag/OAuth"
+    host = "lichess.org"
+    base_url = "https://{host}/api/"
+    authorization_url = "https://{host}/oauth"
+    token_url = "https://{host}/api/token"
+    auto_refresh_url = None
+    revocation_url = "https://{host}/api/token"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    client_auth = "none"
+    account_url = "account"
+    account_id = "id"
+    account_label = "username"

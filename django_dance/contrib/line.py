@@ -1,0 +1,22 @@
+from ..providers import OAuth2Provider
+
+
+class LINE(OAuth2Provider):
+    """https://developers.line.biz/en/docs/line-login/integrate-line-login/"""
+
+    # No OIDCProvider: a web login's ID token is signed by HS256, with the client's secret, while
+    # https://access.line.me/.well-known/openid-configuration announces ES256.
+    documentation = "https://developers.line.biz/en/docs/line-login/integrate-line-login/"
+    registration_url = "https://developers.line.biz/console/"
+    base_url = "https://api.line.me/"
+    authorization_url = "https://access.line.me/oauth2/v2.1/authorize"
+    token_url = "https://api.line.me/oauth2/v2.1/token"
+    revocation_url = "https://api.line.me/oauth2/v2.1/revoke"
+    revocation_token = "access_token"
+    revocation_param = "access_token"
+    client_auth = "post"
+    scope = "profile"
+    account_url = "v2/profile"
+    account_id = "userId"
+    account_label = "displayName"
+    unconfirmed = ("refresh_rotates", "registration_url")

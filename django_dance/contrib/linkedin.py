@@ -1,0 +1,36 @@
+from collections.abc import Mapping
+from typing import Any
+
+from ..providers import ClientCredentials, OIDCProvider
+
+
+class LinkedIn(OIDCProvider):
+    """https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow"""
+
+    documentation = (
+        "https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow"
+    )
+    registration_url = "https://www.linkedin.com/developers/apps"
+    base_url = "https://api.linkedin.com/v2/"
+    authorization_url = "https://www.linkedin.com/oauth/v2/authorization"
+    token_url = "https://www.linkedin.com/oauth/v2/accessToken"
+    jwks_url = "https://www.linkedin.com/oauth/openid/jwks"
+    userinfo_url = "https://api.linkedin.com/v2/userinfo"
+    issuer = "https://www.linkedin.com/oauth"
+    scope = None
+    client_auth = "post"
+    # PKCE is for native clients there, and has endpoints of its own.
+    pkce = None
+    account_url = "userinfo"
+    unconfirmed = ("registration_url",)
+
+    def verified_claims(
+        self,
+        fields: Mapping[str, Any],
+        client: ClientCredentials,
+        *,
+        nonce: str | None,
+        fresh: bool = True,
+    ) -> dict[str, Any]:
+        # LinkedIn's ID tokens have no nonce.
+        return super().verified_claims(fields, client, nonce=None, fresh=fresh)

@@ -1,0 +1,45 @@
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import InvalidResponse
+from ..providers import ClientCredentials, OAuth2Provider
+from ..tokens import Secret
+
+if TYPE_CHECKING:
+    from ..flow import Flow
+
+
+class Mailchimp(OAuth2Provider):
+    """https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/ — which data
+    centre an account is in is asked for after the grant, and kept with the token."""
+
+    documentation = "https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/"
+    registration_url = "https://admin.mailchimp.com/account/oauth2/"
+    base_url = "https://login.mailchimp.com/oauth2/"
+    base_url_from_token = "{api_endpoint}/3.0/"
+    base_url_domains = ("api.mailchimp.com",)
+    authorization_url = "https://login.mailchimp.com/oauth2/authorize"
+    token_url = "https://login.mailchimp.com/oauth2/token"
+    # Its tokens do not expire.
+    auto_refresh_url = None
+    client_auth = "post"
+    # Kept with the token, as the API's address is.
+    account_id = "user_id"
+    account_label = "accountname"
+    unconfirmed = ("pkce", "registration_url")
+
+    def granted(
+        self, fields: dict[str, Any], flow: "Flow", client: ClientCredentials
+    ) -> dict[str, Any]:
+        from ..transport import protocol_call
+
+        fields = super().granted(fields, flow, client)
+        fields.pop("expires_in", None)  # 0, for never
+        known = protocol_call(
+            "GET",
+            f"{self.base_url}metadata",
+            headers={"Authorization": Secret(f"OAuth {fields['access_token']}")},
+        ).json()
+        if "api_endpoint" not in known:
+            raise InvalidResponse(f"{self.label} does not say where the account's API is.")
+        kept = ("api_endpoint", "user_id", "accountname")
+        return fields | {name: known[name] for name in kept if name in known}

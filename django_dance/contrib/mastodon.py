@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Mastodon(OAuth2Provider):
+    """https://docs.joinmastodon.org/spec/oauth/ — set ``HOST`` to the server whose accounts you
+    connect; each server is a provider of its own."""
+
+    documentation = "https://docs.joinmastodon.org/spec/oauth/"
+    registration_url = "https://mastodon.social/settings/applications"
+    host = "mastodon.social"
+    base_url = "https://{host}/api/"
+    authorization_url = "https://{host}/oauth/authorize"
+    token_url = "https://{host}/oauth/token"
+    auto_refresh_url = None
+    revocation_url = "https://{host}/oauth/revoke"
+    client_auth = "post"
+    scope = "read"
+    account_url = "v1/accounts/verify_credentials"
+    account_id = "id"
+    account_label = "acct"

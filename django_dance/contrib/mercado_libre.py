@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class MercadoLibre(OAuth2Provider):
+    """https://developers.mercadolibre.com.ar/en_us/authentication-and-authorization — set ``HOST``
+    to your country's, such as ``auth.mercadolivre.com.br``. Scopes are set where the application
+    is registered."""
+
+    documentation = "https://developers.mercadolibre.com.ar/en_us/authentication-and-authorization"
+    registration_url = "https://developers.mercadolibre.com.ar/devcenter"
+    label = "Mercado Libre"
+    host = "auth.mercadolibre.com"
+    base_url = "https://api.mercadolibre.com/"
+    authorization_url = "https://{host}/authorization"
+    token_url = "https://api.mercadolibre.com/oauth/token"
+    client_auth = "post"
+    account_url = "users/me"
+    account_id = "id"
+    account_label = "nickname"
+    unconfirmed = ("refresh_rotates", "registration_url")

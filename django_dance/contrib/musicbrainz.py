@@ -1,0 +1,29 @@
+from .. import __version__
+from ..providers import OAuth2Provider
+
+
+class MusicBrainz(OAuth2Provider):
+    """https://musicbrainz.org/doc/Development/OAuth2 — MusicBrainz wants a ``USER_AGENT`` that
+    names your site and an address to write to. ``SCOPE`` needs ``profile`` to say who it is."""
+
+    documentation = "https://musicbrainz.org/doc/Development/OAuth2"
+    registration_url = "https://musicbrainz.org/account/applications"
+    base_url = "https://musicbrainz.org/ws/2/"
+    authorization_url = "https://musicbrainz.org/oauth2/authorize"
+    token_url = "https://musicbrainz.org/oauth2/token"
+    revocation_url = "https://musicbrainz.org/oauth2/revoke"
+    client_auth = "post"
+    scope = "profile"
+    refresh_rotates = False
+    request_headers = {"User-Agent": "{user_agent}"}
+    account_url = "https://musicbrainz.org/oauth2/userinfo"
+    account_id = "metabrainz_user_id"
+    account_label = "sub"
+    unconfirmed = ("refresh_rotates", "registration_url")
+
+    #: Ask for a refresh token.
+    offline = False
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"
+
+    authorization_url_options = {"offline": {"access_type": "offline"}}

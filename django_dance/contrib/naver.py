@@ -1,0 +1,31 @@
+from typing import TYPE_CHECKING
+
+from ..providers import OAuth2Provider
+
+if TYPE_CHECKING:
+    from ..owner import ResourceOwner
+    from ..tokens import Token
+
+
+class Naver(OAuth2Provider):
+    """https://developers.naver.com/docs/login/api/api.md"""
+
+    documentation = "https://developers.naver.com/docs/login/api/api.md"
+    registration_url = "https://developers.naver.com/apps/"
+    base_url = "https://openapi.naver.com/v1/"
+    authorization_url = "https://nid.naver.com/oauth2.0/authorize"
+    token_url = "https://nid.naver.com/oauth2.0/token"
+    client_auth = "post"
+    account_url = "nid/me"
+    account_id = "response.id"
+    account_label = "response.nickname"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
+        # A grant of the token endpoint, which answers as it answers all grants.
+        data = {
+            "grant_type": "delete",
+            "access_token": token["access_token"],
+            "service_provider": "NAVER",
+        }
+        self.grant(self.token_url, data, self.get_client_credentials(owner))

@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class Nextcloud(OAuth2Provider):
+    """https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/oauth2.html — set
+    ``HOST`` to your server, which knows no scopes: a token may do whatever its user may."""
+
+    documentation = (
+        "https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/oauth2.html"
+    )
+    registration_url = documentation
+    host: str = ""
+    base_url = "https://{host}/"
+    authorization_url = "https://{host}/apps/oauth2/authorize"
+    token_url = "https://{host}/apps/oauth2/api/v1/token"
+    client_auth = "post"
+    refresh_rotates = True
+    # Without it the OCS API takes a call for one that another site has a browser make.
+    request_headers = {"OCS-APIRequest": "true"}
+    account_url = "ocs/v2.php/cloud/user?format=json"
+    account_id = "ocs.data.id"
+    account_label = "ocs.data.displayname"
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class Nylas(OAuth2Provider):
+    """https://developer.nylas.com/docs/v3/auth/hosted-oauth-accesstoken/ — the client secret is
+    your API key. Set ``HOST`` to ``api.eu.nylas.com`` if your data are kept in Europe."""
+
+    documentation = "https://developer.nylas.com/docs/v3/auth/hosted-oauth-accesstoken/"
+    registration_url = "https://dashboard-v3.nylas.com/"
+    host = "api.us.nylas.com"
+    base_url = "https://{host}/v3/"
+    authorization_url = "https://{host}/v3/connect/auth"
+    authorization_url_params = {"access_type": "offline"}
+    token_url = "https://{host}/v3/connect/token"
+    client_auth = "post"
+    # Its S256 is the base64 of hexadecimal digits, which RFC 7636 §4.2 does not have.
+    pkce = None
+    # The token itself says it.
+    account_id = "grant_id"
+    account_label = "email"
+    unconfirmed = ("refresh_rotates", "registration_url")

@@ -1,0 +1,31 @@
+from ..providers import OIDCProvider
+
+
+class ORCID(OIDCProvider):
+    """https://info.orcid.org/documentation/api-tutorials/api-tutorial-get-and-authenticated-orcid-id/
+    — ``SANDBOX`` is for the registry to try things in."""
+
+    documentation = (
+        "https://info.orcid.org/documentation/api-tutorials/"
+        "api-tutorial-get-and-authenticated-orcid-id/"
+    )
+    registration_url = "https://orcid.org/developer-tools"
+    host = "orcid.org"
+    base_url = "https://api.{host}/"
+    api_origins = ("https://pub.{host}",)
+    authorization_url = "https://{host}/oauth/authorize"
+    token_url = "https://{host}/oauth/token"
+    revocation_url = "https://{host}/oauth/revoke"
+    jwks_url = "https://{host}/oauth/jwks"
+    userinfo_url = "https://{host}/oauth/userinfo"
+    issuer = "https://{host}"
+    scope = None
+    client_auth = "post"
+    # The token itself says it.
+    account_id = "orcid"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {"sandbox": {"host": "sandbox.orcid.org"}}

@@ -1,0 +1,24 @@
+from ..providers import OIDCProvider
+
+
+class OpenStreetMap(OIDCProvider):
+    """https://wiki.openstreetmap.org/wiki/OAuth"""
+
+    documentation = "https://wiki.openstreetmap.org/wiki/OAuth"
+    registration_url = "https://www.openstreetmap.org/oauth2/applications"
+    label = "OpenStreetMap"
+    base_url = "https://api.openstreetmap.org/api/0.6/"
+    api_origins = ("https://www.openstreetmap.org",)
+    authorization_url = "https://www.openstreetmap.org/oauth2/authorize"
+    token_url = "https://www.openstreetmap.org/oauth2/token"
+    # Its tokens do not expire.
+    auto_refresh_url = None
+    revocation_url = "https://www.openstreetmap.org/oauth2/revoke"
+    jwks_url = "https://www.openstreetmap.org/oauth2/discovery/keys"
+    userinfo_url = "https://www.openstreetmap.org/oauth2/userinfo"
+    issuer = "https://www.openstreetmap.org"
+    scope = None
+    account_url = "user/details.json"
+    account_id = "user.id"
+    account_label = "user.display_name"
+    unconfirmed = ("jwks_url", "revocation_url", "registration_url")

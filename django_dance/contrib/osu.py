@@ -1,0 +1,22 @@
+from ..providers import OAuth2Provider
+
+
+class Osu(OAuth2Provider):
+    """https://osu.ppy.sh/docs/index.html#authentication"""
+
+    label = "osu!"
+    documentation = "https://osu.ppy.sh/docs/index.html#authentication"
+    registration_url = "https://osu.ppy.sh/home/account/edit#new-oauth-application"
+    base_url = "https://osu.ppy.sh/api/v2/"
+    authorization_url = "https://osu.ppy.sh/oauth/authorize"
+    token_url = "https://osu.ppy.sh/oauth/token"
+    revocation_url = "https://osu.ppy.sh/api/v2/oauth/tokens/current"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    client_auth = "post"
+    scope = "identify"
+    account_url = "me"
+    account_id = "id"
+    account_label = "username"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

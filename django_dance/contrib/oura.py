@@ -1,0 +1,18 @@
+from ..providers import OAuth2Provider
+
+
+class Oura(OAuth2Provider):
+    """https://cloud.ouraring.com/docs/authentication"""
+
+    documentation = "https://cloud.ouraring.com/docs/authentication"
+    registration_url = "https://cloud.ouraring.com/oauth/applications"
+    base_url = "https://api.ouraring.com/v2/"
+    authorization_url = "https://cloud.ouraring.com/oauth/authorize"
+    token_url = "https://api.ouraring.com/oauth/token"
+    client_auth = "post"
+    scope = "personal daily"
+    refresh_rotates = True
+    account_url = "usercollection/personal_info"
+    account_id = "id"
+    account_label = "email"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

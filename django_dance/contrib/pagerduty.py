@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class PagerDuty(OAuth2Provider):
+    """https://developer.pagerduty.com/docs/oauth-functionality — "Scoped OAuth"."""
+
+    documentation = "https://developer.pagerduty.com/docs/oauth-functionality"
+    registration_url = "https://developer.pagerduty.com/docs/register-an-app"
+    base_url = "https://api.pagerduty.com/"
+    authorization_url = "https://identity.pagerduty.com/oauth/authorize"
+    token_url = "https://identity.pagerduty.com/oauth/token"
+    revocation_url = "https://identity.pagerduty.com/oauth/revoke"
+    client_auth = "post"
+    scope = "users.read"
+    request_headers = {"Accept": "application/vnd.pagerduty+json;version=2"}
+    account_url = "users/me"
+    account_id = "user.id"
+    account_label = "user.name"
+    unconfirmed = ("refresh_rotates", "registration_url")

@@ -1,0 +1,24 @@
+from ..providers import OAuth2Provider
+
+
+class PayPal(OAuth2Provider):
+    """https://developer.paypal.com/docs/log-in-with-paypal/integrate/ — ``SANDBOX`` is to try
+    things in."""
+
+    documentation = "https://developer.paypal.com/docs/log-in-with-paypal/integrate/"
+    registration_url = "https://developer.paypal.com/dashboard/applications/"
+    host = "paypal.com"
+    base_url = "https://api-m.{host}/"
+    authorization_url = "https://www.{host}/signin/authorize"
+    authorization_url_params = {"flowEntry": "static"}
+    token_url = "https://api-m.{host}/v1/oauth2/token"
+    scope = "openid profile"
+    account_url = "v1/identity/oauth2/userinfo?schema=paypalv1.1"
+    account_id = "user_id"
+    account_label = "name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {"sandbox": {"host": "sandbox.paypal.com"}}

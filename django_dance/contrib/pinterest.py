@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Pinterest(OAuth2Provider):
+    """https://developers.pinterest.com/docs/getting-started/set-up-authentication-and-authorization/"""
+
+    documentation = (
+        "https://developers.pinterest.com/docs/getting-started/"
+        "set-up-authentication-and-authorization/"
+    )
+    registration_url = "https://developers.pinterest.com/apps/"
+    base_url = "https://api.pinterest.com/v5/"
+    authorization_url = "https://www.pinterest.com/oauth/"
+    token_url = "https://api.pinterest.com/v5/oauth/token"
+    scope = "user_accounts:read"
+    scope_separator = ","
+    account_url = "user_account"
+    account_id = "id"
+    account_label = "username"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

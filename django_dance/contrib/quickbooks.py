@@ -1,0 +1,48 @@
+from typing import TYPE_CHECKING
+
+from ..providers import OAuth2Provider
+from ..tokens import Token
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, QueryDict
+
+    from ..flow import Flow
+
+
+class QuickBooks(OAuth2Provider):
+    """https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0
+    — ``session.token["realmId"]`` is the company, as the browser told it. ``SANDBOX`` is to try
+    things in."""
+
+    documentation = (
+        "https://developer.intuit.com/app/developer/qbo/docs/develop/"
+        "authentication-and-authorization/oauth-2.0"
+    )
+    registration_url = "https://developer.intuit.com/app/developer/dashboard"
+    base_url = "https://quickbooks.api.intuit.com/v3/"
+    authorization_url = "https://appcenter.intuit.com/connect/oauth2"
+    token_url = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
+    revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
+    scope = ("openid", "com.intuit.quickbooks.accounting")
+    # The person: the company comes by way of the browser, where anybody could change it.
+    account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
+    account_id = "sub"
+    account_label = "email"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {
+        "sandbox": {
+            "base_url": "https://sandbox-quickbooks.api.intuit.com/v3/",
+            "account_url": (
+                "https://sandbox-accounts.platform.intuit.com/v1/openid_connect/userinfo"
+            ),
+        }
+    }
+
+    def complete(self, request: "HttpRequest", flow: "Flow", params: "QueryDict") -> Token:
+        token = super().complete(request, flow, params)
+        realm = params.get("realmId")
+        return Token({**token.stored, "realmId": realm}) if realm else token

@@ -1,0 +1,28 @@
+from .. import __version__
+from ..providers import OAuth2Provider
+
+
+class Reddit(OAuth2Provider):
+    """https://github.com/reddit-archive/reddit/wiki/OAuth2 — Reddit wants a ``USER_AGENT`` that
+    names your site and a Reddit user to write to."""
+
+    documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
+    registration_url = "https://www.reddit.com/prefs/apps"
+    base_url = "https://oauth.reddit.com/"
+    authorization_url = "https://www.reddit.com/api/v1/authorize"
+    token_url = "https://www.reddit.com/api/v1/access_token"
+    revocation_url = "https://www.reddit.com/api/v1/revoke_token"
+    scope = "identity"
+    refresh_rotates = False
+    request_headers = {"User-Agent": "{user_agent}"}
+    account_url = "api/v1/me"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("registration_url",)
+
+    #: Ask for a refresh token.
+    permanent = False
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"
+
+    authorization_url_options = {"permanent": {"duration": "permanent"}}

@@ -1,0 +1,20 @@
+from ..providers import OIDCProvider
+
+
+class Roblox(OIDCProvider):
+    """https://create.roblox.com/docs/cloud/auth/oauth2-overview"""
+
+    documentation = "https://create.roblox.com/docs/cloud/auth/oauth2-overview"
+    registration_url = "https://create.roblox.com/dashboard/credentials?activeTab=OAuthTab"
+    base_url = "https://apis.roblox.com/"
+    authorization_url = "https://apis.roblox.com/oauth/v1/authorize"
+    token_url = "https://apis.roblox.com/oauth/v1/token"
+    revocation_url = "https://apis.roblox.com/oauth/v1/token/revoke"
+    jwks_url = "https://apis.roblox.com/oauth/v1/certs"
+    userinfo_url = "https://apis.roblox.com/oauth/v1/userinfo"
+    issuer = "https://apis.roblox.com/oauth/"
+    client_auth = "post"
+    scope = "openid profile"
+    refresh_rotates = True
+    account_label = "preferred_username"
+    unconfirmed = ("refresh_rotates", "registration_url")

@@ -1,0 +1,19 @@
+from ..providers import OAuth2Provider
+
+
+class Sage(OAuth2Provider):
+    """https://developer.sage.com/accounting/guides/authenticating/authentication/ — Sage
+    Accounting. To write too, set ``SCOPE`` to ``full_access``."""
+
+    documentation = "https://developer.sage.com/accounting/guides/authenticating/authentication/"
+    registration_url = "https://developerselfservice.sageone.com/"
+    base_url = "https://api.accounting.sage.com/v3.1/"
+    authorization_url = "https://www.sageone.com/oauth2/auth/central"
+    authorization_url_params = {"filter": "apiv3.1"}
+    token_url = "https://oauth.accounting.sage.com/token"
+    revocation_url = "https://oauth.accounting.sage.com/revoke"
+    client_auth = "post"
+    scope = "readonly"
+    # The token itself says who granted it.
+    account_id = "requested_by_id"
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -1,0 +1,34 @@
+from ..providers import OIDCProvider
+
+
+class Salesforce(OIDCProvider):
+    """https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_web_server_flow.htm — set
+    ``HOST`` to your My Domain, or ``IS_SANDBOX`` for a sandbox; for a refresh token add
+    ``refresh_token`` to the scope. The API's address comes with the token."""
+
+    documentation = (
+        "https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_web_server_flow.htm"
+    )
+    registration_url = "https://login.salesforce.com/"
+    host = "login.salesforce.com"
+    base_url = "https://{host}/"
+    base_url_from_token = "{instance_url}"
+    base_url_domains = ("salesforce.com", "salesforce.mil")
+    authorization_url = "https://{host}/services/oauth2/authorize"
+    token_url = "https://{host}/services/oauth2/token"
+    revocation_url = "https://{host}/services/oauth2/revoke"
+    jwks_url = "https://{host}/id/keys"
+    userinfo_url = "https://{host}/services/oauth2/userinfo"
+    issuer = "https://{host}"
+    scope = None
+    # The token itself says it, as the address of the identity.
+    account_id = "id"
+    unconfirmed = ("issuer", "refresh_rotates", "registration_url")
+
+    #: Use the login page of sandboxes.
+    is_sandbox = False
+    #: Ask again even if the user has consented before.
+    reprompt_consent = False
+
+    option_facts = {"is_sandbox": {"host": "test.salesforce.com"}}
+    authorization_url_options = {"reprompt_consent": {"prompt": "consent"}}

@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Sentry(OAuth2Provider):
+    """https://docs.sentry.io/api/auth/ — set ``HOST`` for your own server. A token is for the
+    organization that the visitor chooses."""
+
+    documentation = "https://docs.sentry.io/api/auth/"
+    registration_url = "https://sentry.io/settings/account/api/applications/"
+    host = "sentry.io"
+    base_url = "https://{host}/api/0/"
+    authorization_url = "https://{host}/oauth/authorize/"
+    token_url = "https://{host}/oauth/token/"
+    client_auth = "post"
+    scope = "org:read"
+    refresh_rotates = True
+    # The token itself says whose it is.
+    account_id = "user.id"
+    account_label = "user.name"
+    unconfirmed = ("refresh_rotates",)

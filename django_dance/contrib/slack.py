@@ -1,0 +1,48 @@
+from typing import TYPE_CHECKING, Any
+
+from ..providers import OAuth2Provider
+
+if TYPE_CHECKING:
+    from ..transport import Answer
+
+
+class Slack(OAuth2Provider):
+    """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` is for a bot, and
+    ``USER_SCOPE`` for the user; where both are granted, the bot's token is the one in use."""
+
+    documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
+    registration_url = "https://api.slack.com/apps"
+    base_url = "https://slack.com/api/"
+    authorization_url = "https://slack.com/oauth/v2/authorize"
+    token_url = "https://slack.com/api/oauth.v2.access"
+    revocation_url = "https://slack.com/api/auth.revoke"
+    revocation_auth = "token"
+    revocation_param = ""
+    scope = "chat:write"
+    scope_separator = ","
+    # Refused unless it was switched on for the application.
+    pkce = None
+    refresh_rotates = True
+    # The token itself says who installed the application.
+    account_id = "authed_user.id"
+    account_label = "team.name"
+    unconfirmed = ("registration_url", "refresh_rotates")
+
+    #: Scopes of the user's own token, separated by commas.
+    user_scope: str | None = None
+    #: The workspace to begin with.
+    subdomain: str | None = None
+
+    option_facts = {
+        "subdomain": {"authorization_url": "https://{subdomain}.slack.com/oauth/v2/authorize"}
+    }
+    authorization_url_options = {"user_scope": {"user_scope": "{user_scope}"}}
+
+    def parse(self, answer: "Answer") -> dict[str, Any]:
+        fields = super().parse(answer)
+        user = fields.get("authed_user")
+        if "access_token" not in fields and isinstance(user, dict):
+            fields |= {name: value for name, value in user.items() if name != "id"}
+        # "bot" or "user"; both are used as bearer tokens are.
+        fields.pop("token_type", None)
+        return fields

@@ -1,0 +1,23 @@
+from ..providers import OIDCProvider
+
+
+class SlackLogin(OIDCProvider):
+    """https://docs.slack.dev/authentication/sign-in-with-slack/ — who somebody is, and no more."""
+
+    documentation = "https://docs.slack.dev/authentication/sign-in-with-slack/"
+    unconfirmed = ("registration_url",)
+    registration_url = "https://api.slack.com/apps"
+    label = "Sign in with Slack"
+    base_url = "https://slack.com/api/"
+    authorization_url = "https://slack.com/openid/connect/authorize"
+    token_url = "https://slack.com/api/openid.connect.token"
+    revocation_url = "https://slack.com/api/auth.revoke"
+    revocation_auth = "token"
+    revocation_param = ""
+    jwks_url = "https://slack.com/openid/connect/keys"
+    userinfo_url = "https://slack.com/api/openid.connect.userInfo"
+    issuer = "https://slack.com"
+    scope = ("openid", "profile")
+    # Refused unless it was switched on for the application.
+    pkce = None
+    refresh_rotates = True

@@ -1,0 +1,15 @@
+from ..providers import OAuth2Provider
+
+
+class Spotify(OAuth2Provider):
+    """https://developer.spotify.com/documentation/web-api/tutorials/code-flow"""
+
+    documentation = "https://developer.spotify.com/documentation/web-api/tutorials/code-flow"
+    registration_url = "https://developer.spotify.com/dashboard"
+    base_url = "https://api.spotify.com/"
+    authorization_url = "https://accounts.spotify.com/authorize"
+    token_url = "https://accounts.spotify.com/api/token"
+    account_url = "v1/me"
+    account_id = "id"
+    account_label = "display_name"
+    unconfirmed = ("refresh_rotates", "registration_url")

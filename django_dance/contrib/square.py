@@ -1,0 +1,68 @@
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from ..exceptions import ProviderError
+from ..providers import OAuth2Provider
+from ..tokens import Secret
+
+if TYPE_CHECKING:
+    from ..owner import ResourceOwner
+    from ..tokens import Token
+    from ..transport import Answer
+
+
+class Square(OAuth2Provider):
+    """https://developer.squareup.com/docs/oauth-api/overview — ``SANDBOX`` is to try things in."""
+
+    documentation = "https://developer.squareup.com/docs/oauth-api/overview"
+    registration_url = "https://developer.squareup.com/apps"
+    host = "connect.squareup.com"
+    base_url = "https://{host}/v2/"
+    authorization_url = "https://{host}/oauth2/authorize"
+    token_url = "https://{host}/oauth2/token"
+    revocation_url = "https://{host}/oauth2/revoke"
+    client_auth = "post"
+    token_request_format = "json"
+    # PKCE takes the place of the client secret there.
+    pkce = None
+    scope = "MERCHANT_PROFILE_READ"
+    refresh_rotates = False
+    # The token itself says it.
+    account_id = "merchant_id"
+    unconfirmed = ("registration_url",)
+
+    #: Use the sandbox.
+    sandbox = False
+    #: Ask the seller to log in even if a session is open; the sandbox does not know how.
+    require_login = True
+
+    option_facts = {
+        "sandbox": {"host": "connect.squareupsandbox.com", "require_login": False},
+    }
+    authorization_url_options = {"require_login": {"session": "false"}}
+
+    def token_fields(self, answer: "Answer") -> dict[str, Any]:
+        fields = super().token_fields(answer)
+        # A date and time as text.
+        ends = parse_datetime(str(fields.pop("expires_at", "")))
+        if ends is not None and ends.tzinfo is not None:
+            fields["expires_in"] = int((ends - timezone.now()).total_seconds())
+        return fields
+
+    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
+        from ..transport import protocol_call
+
+        client = self.get_client_credentials(owner)
+        answer = protocol_call(
+            "POST",
+            self.endpoint("revocation_url"),
+            json={"client_id": client.client_id, "access_token": token["access_token"]},
+            headers={"Authorization": Secret(f"Client {client.client_secret}")},
+        )
+        if answer.status != 200:
+            raise ProviderError(
+                f"{self.label} did not revoke the token: it answered {answer.status}.",
+                status=answer.status,
+            )

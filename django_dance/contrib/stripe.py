@@ -1,0 +1,36 @@
+from typing import TYPE_CHECKING
+
+from ..exceptions import ProviderError
+from ..providers import OAuth2Provider
+
+if TYPE_CHECKING:
+    from ..owner import ResourceOwner
+    from ..tokens import Token
+
+
+class Stripe(OAuth2Provider):
+    """https://docs.stripe.com/connect/oauth-reference — Connect. The client secret is your
+    platform's secret key."""
+
+    documentation = "https://docs.stripe.com/connect/oauth-reference"
+    registration_url = "https://dashboard.stripe.com/settings/connect"
+    base_url = "https://api.stripe.com/v1/"
+    authorization_url = "https://connect.stripe.com/oauth/authorize"
+    token_url = "https://connect.stripe.com/oauth/token"
+    revocation_url = "https://connect.stripe.com/oauth/deauthorize"
+    client_auth = "post"
+    scope = "read_only"
+    # The token itself says it.
+    account_id = "stripe_user_id"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+
+    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
+        # What is revoked is named by the account, not by a token.
+        data = {"stripe_user_id": token["stripe_user_id"]}
+        client = self.get_client_credentials(owner)
+        answer = self.token_call(self.endpoint("revocation_url"), data, client)
+        if answer.status != 200:
+            raise ProviderError(
+                f"{self.label} did not disconnect the account: it answered {answer.status}.",
+                status=answer.status,
+            )

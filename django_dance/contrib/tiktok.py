@@ -1,0 +1,22 @@
+from ..providers import OAuth2Provider
+
+
+class TikTok(OAuth2Provider):
+    """https://developers.tiktok.com/doc/oauth-user-access-token-management/ — revocation must be
+    enabled in the application's settings."""
+
+    documentation = "https://developers.tiktok.com/doc/oauth-user-access-token-management/"
+    registration_url = "https://developers.tiktok.com/apps/"
+    base_url = "https://open.tiktokapis.com/v2/"
+    authorization_url = "https://www.tiktok.com/v2/auth/authorize/"
+    token_url = "https://open.tiktokapis.com/v2/oauth/token/"
+    revocation_url = "https://open.tiktokapis.com/v2/oauth/revoke/"
+    revocation_token = "access_token"
+    client_auth = "post"
+    client_id_param = "client_key"
+    scope = "user.info.basic"
+    scope_separator = ","
+    account_url = "user/info/?fields=open_id,display_name"
+    account_id = "data.user.open_id"
+    account_label = "data.user.display_name"
+    unconfirmed = ("revocation_token", "refresh_rotates", "registration_url")

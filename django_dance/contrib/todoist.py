@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class Todoist(OAuth2Provider):
+    """https://developer.todoist.com/api/v1/#tag/Authorization"""
+
+    documentation = "https://developer.todoist.com/api/v1/#tag/Authorization"
+    registration_url = "https://developer.todoist.com/appconsole.html"
+    base_url = "https://api.todoist.com/api/v1/"
+    authorization_url = "https://todoist.com/oauth/authorize"
+    token_url = "https://todoist.com/oauth/access_token"
+    revocation_url = "https://api.todoist.com/api/v1/revoke"
+    client_auth = "post"
+    scope = "data:read"
+    scope_separator = ","
+    # Applications of before had tokens that last, and no refresh tokens.
+    refresh_rotates = True
+    account_url = "user"
+    account_id = "id"
+    account_label = "full_name"
+    unconfirmed = ("pkce", "refresh_rotates", "revocation_url")

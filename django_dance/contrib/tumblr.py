@@ -1,0 +1,32 @@
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..exceptions import InvalidResponse
+from ..providers import OAuth1Provider
+
+if TYPE_CHECKING:
+    from ..providers.base import AccountInfo
+    from ..sessions import DanceSession
+
+
+class Tumblr(OAuth1Provider):
+    """https://www.tumblr.com/docs/en/api/v2#auth"""
+
+    documentation = "https://www.tumblr.com/docs/en/api/v2#auth"
+    registration_url = "https://www.tumblr.com/oauth/apps"
+    base_url = "https://api.tumblr.com/v2/"
+    request_token_url = "https://www.tumblr.com/oauth/request_token"
+    authorization_url = "https://www.tumblr.com/oauth/authorize"
+    access_token_url = "https://www.tumblr.com/oauth/access_token"
+    account_url = "user/info"
+    account_id = "response.user.blogs.0.uuid"
+    account_label = "response.user.name"
+    unconfirmed = ("registration_url",)
+
+    def account_info(self, session: "DanceSession") -> "AccountInfo":
+        # Users have no id of their own. Their primary blog has; the others may have many members.
+        info = super().account_info(session)
+        for blog in info.fields["response"]["user"]["blogs"]:
+            if blog.get("primary") and blog.get("uuid"):
+                return replace(info, id=str(blog["uuid"]))
+        raise InvalidResponse(f"{self.label} does not say whose token it is.")

@@ -1,0 +1,24 @@
+from ..providers import OIDCProvider
+
+
+class Twitch(OIDCProvider):
+    """https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/"""
+
+    documentation = "https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/"
+    registration_url = "https://dev.twitch.tv/console/apps"
+    base_url = "https://api.twitch.tv/helix/"
+    authorization_url = "https://id.twitch.tv/oauth2/authorize"
+    token_url = "https://id.twitch.tv/oauth2/token"
+    revocation_url = "https://id.twitch.tv/oauth2/revoke"
+    revocation_token = "access_token"
+    device_authorization_url = "https://id.twitch.tv/oauth2/device"
+    jwks_url = "https://id.twitch.tv/oauth2/keys"
+    userinfo_url = "https://id.twitch.tv/oauth2/userinfo"
+    issuer = "https://id.twitch.tv/oauth2"
+    scope = None
+    client_auth = "post"
+    request_headers = {"Client-Id": "{client_id}"}
+    account_url = "users"
+    account_id = "data.0.id"
+    account_label = "data.0.display_name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

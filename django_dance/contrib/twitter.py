@@ -1,0 +1,20 @@
+from ..providers import OAuth2Provider
+
+
+class Twitter(OAuth2Provider):
+    """https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token — without
+    ``offline.access`` in ``SCOPE`` there are no refresh tokens."""
+
+    label = "X"
+    documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"
+    registration_url = "https://developer.x.com/en/portal/dashboard"
+    base_url = "https://api.x.com/2/"
+    authorization_url = "https://x.com/i/oauth2/authorize"
+    token_url = "https://api.x.com/2/oauth2/token"
+    revocation_url = "https://api.x.com/2/oauth2/revoke"
+    scope = "users.read tweet.read offline.access"
+    refresh_rotates = True
+    account_url = "users/me"
+    account_id = "data.id"
+    account_label = "data.username"
+    unconfirmed = ("refresh_rotates", "registration_url")

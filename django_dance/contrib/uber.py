@@ -1,0 +1,18 @@
+from ..providers import OAuth2Provider
+
+
+class Uber(OAuth2Provider):
+    """https://developer.uber.com/docs/riders/guides/authentication/introduction"""
+
+    documentation = "https://developer.uber.com/docs/riders/guides/authentication/introduction"
+    registration_url = "https://developer.uber.com/dashboard"
+    base_url = "https://api.uber.com/v1.2/"
+    authorization_url = "https://login.uber.com/oauth/v2/authorize"
+    token_url = "https://login.uber.com/oauth/v2/token"
+    revocation_url = "https://login.uber.com/oauth/v2/revoke"
+    client_auth = "post"
+    scope = "profile"
+    account_url = "me"
+    account_id = "uuid"
+    account_label = "first_name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class Vimeo(OAuth2Provider):
+    """https://developer.vimeo.com/api/authentication"""
+
+    documentation = "https://developer.vimeo.com/api/authentication"
+    registration_url = "https://developer.vimeo.com/apps"
+    base_url = "https://api.vimeo.com/"
+    authorization_url = "https://api.vimeo.com/oauth/authorize"
+    token_url = "https://api.vimeo.com/oauth/access_token"
+    auto_refresh_url = None
+    revocation_url = "https://api.vimeo.com/tokens"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    scope = "public"
+    request_headers = {"Accept": "application/vnd.vimeo.*+json;version=3.4"}
+    account_url = "me"
+    # "/users/" and a number.
+    account_id = "uri"
+    account_label = "name"
+    unconfirmed = ("pkce", "revocation_url", "registration_url")

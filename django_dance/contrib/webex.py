@@ -1,0 +1,17 @@
+from ..providers import OAuth2Provider
+
+
+class Webex(OAuth2Provider):
+    """https://developer.webex.com/docs/integrations"""
+
+    documentation = "https://developer.webex.com/docs/integrations"
+    registration_url = "https://developer.webex.com/my-apps"
+    base_url = "https://webexapis.com/v1/"
+    authorization_url = "https://webexapis.com/v1/authorize"
+    token_url = "https://webexapis.com/v1/access_token"
+    client_auth = "post"
+    scope = "spark:people_read"
+    account_url = "people/me"
+    account_id = "id"
+    account_label = "displayName"
+    unconfirmed = ("refresh_rotates", "registration_url")

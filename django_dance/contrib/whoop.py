@@ -1,0 +1,24 @@
+from ..providers import OAuth2Provider
+
+
+class WHOOP(OAuth2Provider):
+    """https://developer.whoop.com/docs/developing/oauth — without ``offline`` in ``SCOPE`` there
+    are no refresh tokens."""
+
+    documentation = "https://developer.whoop.com/docs/developing/oauth"
+    registration_url = "https://developer-dashboard.whoop.com/"
+    base_url = "https://api.prod.whoop.com/developer/v2/"
+    authorization_url = "https://api.prod.whoop.com/oauth/oauth2/auth"
+    token_url = "https://api.prod.whoop.com/oauth/oauth2/token"
+    auto_refresh_kwargs = {"scope": "offline"}
+    revocation_url = "https://api.prod.whoop.com/developer/v2/user/access"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    client_auth = "post"
+    scope = "offline read:profile"
+    refresh_rotates = True
+    account_url = "user/profile/basic"
+    account_id = "user_id"
+    account_label = "first_name"
+    unconfirmed = ("auto_refresh_kwargs", "pkce", "refresh_rotates", "registration_url")

@@ -1,0 +1,25 @@
+from .. import __version__
+from ..providers import OAuth1Provider
+
+
+class Wikimedia(OAuth1Provider):
+    """https://www.mediawiki.org/wiki/OAuth/For_Developers — register with "Allow consumer to
+    specify a callback". ``HOST`` is the wiki to ask; name others in ``API_ORIGINS``."""
+
+    documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
+    registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
+    host = "meta.wikimedia.org"
+    base_url = "https://{host}/w/"
+    request_token_url = "https://{host}/w/index.php?title=Special:OAuth/initiate"
+    authorization_url = "https://{host}/wiki/Special:OAuth/authorize"
+    access_token_url = "https://{host}/w/index.php?title=Special:OAuth/token"
+    authorization_url_options = {"client_id": {"oauth_consumer_key": "{client_id}"}}
+    request_headers = {"User-Agent": "{user_agent}"}
+    # The id that is the same on all wikis.
+    account_url = "api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
+    account_id = "query.userinfo.centralids.CentralAuth"
+    account_label = "query.userinfo.name"
+    unconfirmed = ("registration_url",)
+
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"

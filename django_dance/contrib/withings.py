@@ -1,0 +1,38 @@
+from typing import TYPE_CHECKING, Any
+
+from ..providers import OAuth2Provider
+
+if TYPE_CHECKING:
+    from ..transport import Answer
+
+
+class Withings(OAuth2Provider):
+    """https://developer.withings.com/api-reference/#tag/oauth2"""
+
+    documentation = "https://developer.withings.com/api-reference/#tag/oauth2"
+    registration_url = "https://developer.withings.com/dashboard/"
+    base_url = "https://wbsapi.withings.net/"
+    authorization_url = "https://account.withings.com/oauth2_user/authorize2"
+    token_url = "https://wbsapi.withings.net/v2/oauth2"
+    token_url_params = {"action": "requesttoken"}
+    auto_refresh_kwargs = {"action": "requesttoken"}
+    token_path = "body"
+    client_auth = "post"
+    scope = "user.info,user.metrics"
+    scope_separator = ","
+    refresh_rotates = True
+    # The token itself says it.
+    account_id = "userid"
+    account_label = "userid"
+    unconfirmed = ("pkce", "registration_url")
+
+    def parse(self, answer: "Answer") -> dict[str, Any]:
+        # It says no with 200, a status of its own beside the body, and no OAuth error.
+        whole = answer.json()
+        if not whole.get("status"):
+            return super().parse(answer)
+        reason = str(whole.get("error"))
+        return {
+            "error": "invalid_grant" if "invalid refresh_token" in reason else "invalid_request",
+            "error_description": f"{whole['status']} {reason}",
+        }

@@ -1,0 +1,19 @@
+from ..providers import OIDCProvider
+
+
+class Xero(OIDCProvider):
+    """https://developer.xero.com/documentation/guides/oauth2/auth-flow/ — ask
+    ``https://api.xero.com/connections`` for the organisations, and name one in the header
+    ``xero-tenant-id`` of each call."""
+
+    documentation = "https://developer.xero.com/documentation/guides/oauth2/auth-flow/"
+    unconfirmed = ("registration_url",)
+    registration_url = "https://developer.xero.com/app/manage"
+    base_url = "https://api.xero.com/api.xro/2.0/"
+    authorization_url = "https://login.xero.com/identity/connect/authorize"
+    token_url = "https://identity.xero.com/connect/token"
+    revocation_url = "https://identity.xero.com/connect/revocation"
+    jwks_url = "https://identity.xero.com/.well-known/openid-configuration/jwks"
+    issuer = "https://identity.xero.com"
+    scope = ("openid", "profile", "email", "offline_access")
+    refresh_rotates = True

@@ -1,0 +1,17 @@
+from ..providers import OIDCProvider
+
+
+class Yahoo(OIDCProvider):
+    """https://developer.yahoo.com/oauth2/guide/openid_connect/"""
+
+    documentation = "https://developer.yahoo.com/oauth2/guide/openid_connect/"
+    registration_url = "https://developer.yahoo.com/apps/"
+    base_url = "https://api.login.yahoo.com/openid/v1/"
+    api_origins = ("https://fantasysports.yahooapis.com",)
+    authorization_url = "https://api.login.yahoo.com/oauth2/request_auth"
+    token_url = "https://api.login.yahoo.com/oauth2/get_token"
+    revocation_url = "https://api.login.yahoo.com/oauth2/revoke"
+    userinfo_url = "https://api.login.yahoo.com/openid/v1/userinfo"
+    issuer = "https://api.login.yahoo.com"
+    scope = ("openid", "profile", "email")
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

@@ -1,0 +1,21 @@
+from ..providers import OAuth2Provider
+
+
+class Yandex(OAuth2Provider):
+    """https://yandex.com/dev/id/doc/en/ — for Yandex Disk and the like set ``BASE_URL`` or
+    ``API_ORIGINS``, such as ``https://cloud-api.yandex.net``."""
+
+    documentation = "https://yandex.com/dev/id/doc/en/"
+    registration_url = "https://oauth.yandex.ru/client/new"
+    host = "oauth.yandex.ru"
+    base_url = "https://login.yandex.ru/"
+    authorization_url = "https://{host}/authorize"
+    token_url = "https://{host}/token"
+    revocation_url = "https://{host}/revoke_token"
+    revocation_token = "access_token"
+    revocation_param = "access_token"
+    authorization_scheme = "OAuth"
+    account_url = "https://login.yandex.ru/info?format=json"
+    account_id = "id"
+    account_label = "display_name"
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

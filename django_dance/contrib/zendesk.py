@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class Zendesk(OAuth2Provider):
+    """https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/ — set ``HOST``
+    to your account's address, such as ``example.zendesk.com``."""
+
+    documentation = "https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"
+    registration_url = "https://support.zendesk.com/hc/en-us/articles/4408845965210"
+    host: str = ""
+    base_url = "https://{host}/api/v2/"
+    authorization_url = "https://{host}/oauth/authorizations/new"
+    token_url = "https://{host}/oauth/tokens"
+    revocation_url = "https://{host}/api/v2/oauth/tokens/current.json"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    client_auth = "post"
+    scope = "read"
+    refresh_rotates = True
+    account_url = "users/me.json"
+    account_id = "user.id"
+    account_label = "user.name"
