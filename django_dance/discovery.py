@@ -147,6 +147,6 @@ def _object(url: str, verify: bool | str) -> dict[str, Any]:
 
 
 def _good(url: object) -> bool:
-    from .providers.base import good_url
+    from .providers.facts import good_url
 
     return isinstance(url, str) and origin(url) is not None and good_url(url)

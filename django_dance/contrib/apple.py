@@ -7,7 +7,7 @@ import jwt
 from django.core.exceptions import ImproperlyConfigured
 
 from ..providers import ClientCredentials, OIDCProvider
-from ..providers.base import Problem
+from ..providers.facts import Problem
 
 if TYPE_CHECKING:
     from ..transport import Answer

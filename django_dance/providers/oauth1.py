@@ -13,7 +13,8 @@ from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequest
 from ..flow import MAX_STATE
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token, checked_token, clean_text
-from .base import Problem, Provider, single, with_query
+from .base import Provider, single, with_query
+from .facts import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict

@@ -18,7 +18,8 @@ from ..exceptions import (
 )
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token, checked_token, clean_text, scope_list
-from .base import ClientCredentials, Problem, Provider, single, with_query
+from .base import ClientCredentials, Provider, single, with_query
+from .facts import Problem
 from .grants import BackgroundGrants
 
 if TYPE_CHECKING:

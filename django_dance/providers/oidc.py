@@ -14,7 +14,8 @@ from .. import idtoken
 from ..exceptions import FlowError, InvalidResponse
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token
-from .base import AccountInfo, ClientCredentials, Problem, with_query
+from .base import AccountInfo, ClientCredentials, with_query
+from .facts import Problem
 from .oauth2 import OAuth2Provider
 
 if TYPE_CHECKING:
