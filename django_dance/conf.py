@@ -1,15 +1,18 @@
 """The settings; this module is their only reader.
 
-Each is read when it is needed, so ``override_settings`` counts at once.
+Each is read when it is first needed, and again when Django says that a setting has changed, so
+``override_settings`` counts at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 
 #: Every setting and its default.
 DEFAULTS: dict[str, Any] = {
@@ -34,9 +37,10 @@ class Settings:
             default = DEFAULTS[setting]
         except KeyError:
             raise AttributeError(f"There is no setting {setting}.") from None
-        return getattr(django_settings, setting, default)
+        value = self.__dict__[name] = getattr(django_settings, setting, default)
+        return value
 
-    @property
+    @cached_property
     def providers(self) -> Mapping[str, Mapping[str, Any]]:
         found = getattr(django_settings, "DANCE_PROVIDERS", None) or {}
         if not isinstance(found, Mapping):
@@ -46,7 +50,7 @@ class Settings:
             )
         return found
 
-    @property
+    @cached_property
     def encryption_keys(self) -> Sequence[str]:
         """First the key that seals, then those that only open."""
         keys = getattr(django_settings, "DANCE_ENCRYPTION_KEYS", None)
@@ -64,6 +68,7 @@ class Settings:
 
     @property
     def debug(self) -> bool:
+        # Never remembered: a test runner switches it without saying so.
         return bool(django_settings.DEBUG)
 
     def named(self, name: str) -> Any:
@@ -80,3 +85,10 @@ class Settings:
 
 
 settings = Settings()
+
+
+def _on_setting_changed(**kwargs: Any) -> None:
+    settings.__dict__.clear()
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.conf")
