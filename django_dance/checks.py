@@ -96,7 +96,7 @@ def _values() -> Iterator[CheckMessage]:
             yield bad(
                 f"DANCE_{name.upper()} is {value!r}.", "It must be a positive number of seconds."
             )
-    if settings.cache is not None and settings.cache not in caches.settings:
+    if settings.cache is not None and settings.cache not in list(caches.settings):
         yield bad(
             f"DANCE_CACHE is {settings.cache!r}, which is not in CACHES.",
             "Name one of its aliases, or None.",

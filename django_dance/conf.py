@@ -59,7 +59,11 @@ class Settings:
                 key if isinstance(key, str) else key.decode()
                 for key in (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
             )
-        if isinstance(keys, str) or not keys or not all(isinstance(k, str) and k for k in keys):
+        if (
+            not isinstance(keys, (list, tuple))
+            or not keys
+            or not all(isinstance(key, str) and key for key in keys)
+        ):
             raise ImproperlyConfigured(
                 "DANCE_ENCRYPTION_KEYS must be a list of strings: the key that encrypts first, "
                 "then older keys that may still decrypt."

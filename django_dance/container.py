@@ -36,6 +36,8 @@ class OAuth:
         return session
 
     def __getattr__(self, name: str) -> DanceSession:
+        if name.startswith("_"):
+            raise AttributeError(name)
         try:
             return self[name]
         except ProviderNotConfigured as error:

@@ -25,6 +25,19 @@ FRESH, STALE = 3600, 7 * 24 * 3600
 #: Seconds between two attempts, whatever happens.
 PAUSE = 60
 
+#: The members that are addresses, of those that anybody here uses.
+_ENDPOINTS = frozenset(
+    {
+        "authorization_endpoint",
+        "device_authorization_endpoint",
+        "end_session_endpoint",
+        "jwks_uri",
+        "revocation_endpoint",
+        "token_endpoint",
+        "userinfo_endpoint",
+    }
+)
+
 T = TypeVar("T")
 
 
@@ -58,21 +71,33 @@ class Documents(Generic[T]):
         :raises ProviderError: it cannot be had, and there is no copy that is good enough.
         """
         kept = self._kept.setdefault(key, _Remembered())
-        with kept.lock:
-            now = time.monotonic()
+
+        def wanted(document: T | None) -> bool:
+            return document is None or time.monotonic() - kept.read > FRESH or stale(document)
+
+        document = kept.document
+        if document is not None and not wanted(document):
+            return document
+        # Who has a copy uses it while another thread asks; who has none waits for the answer.
+        if not kept.lock.acquire(blocking=document is None):
+            return document  # type: ignore[return-value]
+        try:
             document = kept.document
-            wanted = document is None or now - kept.read > FRESH or stale(document)
-            if wanted and (now - kept.asked > PAUSE or (document is None and now > kept.asked + 1)):
-                kept.asked = now
+            pause = PAUSE if document is not None else 1
+            if wanted(document) and time.monotonic() - kept.asked > pause:
                 try:
-                    kept.document, kept.read = fetch(), now
+                    kept.document, kept.read = fetch(), time.monotonic()
                 except ProviderError as error:
-                    if document is None or now - kept.read > STALE:
+                    if document is None or time.monotonic() - kept.read > STALE:
                         raise
                     logger.warning("the last good copy is used, for %s", error)
+                finally:
+                    kept.asked = time.monotonic()
             if kept.document is None:
                 raise ProviderUnavailable("The provider's metadata could not be read a moment ago.")
             return kept.document
+        finally:
+            kept.lock.release()
 
     def forget(self) -> None:
         self._kept.clear()
@@ -109,10 +134,10 @@ def metadata(
         if not isinstance(named, str) or not accept(named):
             raise MetadataInvalid("The metadata names another issuer.")
         for name, value in document.items():
-            if name.endswith(("_endpoint", "jwks_uri")) and not _good(value):
+            if value is not None and name in _ENDPOINTS and not _good(value):
                 raise MetadataInvalid(f"The metadata's {name} is no https address.")
         for name in required:
-            if name not in document:
+            if document.get(name) is None:
                 raise MetadataInvalid(f"The metadata has no {name}.")
         return document
 

@@ -55,7 +55,8 @@ class AuthorizationRequired(DanceError):
 
     :ivar provider: the provider to dance with.
     :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"missing_scopes"`` or
-        ``"declined_scopes"`` (they were asked for in the last dance and not granted).
+        ``"declined_scopes"`` (they were asked for in the last dance and not granted), or
+        ``"revoked_at_once"`` (what was granted a moment ago is dead).
     :ivar missing_scopes: the scopes that the token lacks.
     """
 

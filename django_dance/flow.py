@@ -12,10 +12,12 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -38,6 +40,7 @@ MAX_NEXT = 512
 MAX_STATE = 512
 
 _PREFIX = "dance_"
+_DIGEST = re.compile(r"[0-9a-f]{24}")
 _HOST_PREFIX = "__Host-"
 
 
@@ -48,6 +51,7 @@ class Flow:
     provider: str
     secret: str
     began: int
+    #: The user's primary key; ``""`` for an anonymous visitor with a session, ``None`` without.
     user: str | None
     next: str
     scope: tuple[str, ...] = ()
@@ -63,7 +67,7 @@ class Flow:
             provider=provider,
             secret=Secret(base64.urlsafe_b64encode(os.urandom(16)).rstrip(b"=").decode()),
             began=int(time.time()),
-            user=user_key(request),
+            user=user_key(request) or ("" if has_session_cookie(request) else None),
             next=next,
             scope=scope,
         )
@@ -150,6 +154,10 @@ def user_key(request: HttpRequest) -> str | None:
     return str(user.pk) if user is not None and user.is_authenticated else None
 
 
+def has_session_cookie(request: HttpRequest) -> bool:
+    return django_settings.SESSION_COOKIE_NAME in request.COOKIES
+
+
 def safe_next(request: HttpRequest, url: str | None) -> str | None:
     """``url`` as a path on this host, or ``None`` if it is not one.
 
@@ -157,7 +165,7 @@ def safe_next(request: HttpRequest, url: str | None) -> str | None:
     """
     if (
         not url
-        or len(url) > MAX_NEXT
+        or len(url.encode("utf-8", "replace")) > MAX_NEXT
         or "\\" in url
         or any(ord(c) <= 32 or ord(c) == 127 for c in url)
     ):
@@ -189,7 +197,7 @@ def _pending(request: HttpRequest) -> list[tuple[int, str, int]]:
     start = _cookie_name(request, "")
     found = []
     for name, value in request.COOKIES.items():
-        if name.startswith(start):
+        if name.startswith(start) and _DIGEST.fullmatch(name.removeprefix(start)):
             try:
                 began = Flow.opened(value, name.removeprefix(start)).began
             except (SealBroken, ValueError):

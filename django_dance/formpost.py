@@ -13,6 +13,7 @@ from django.http import HttpRequest, QueryDict
 
 from .crypto import seal, unseal
 from .exceptions import SealBroken
+from .tokens import Secret
 
 _PARAMETER = "dance_posted"
 #: What a form may carry, and how long it may be in all.
@@ -40,5 +41,5 @@ def brought_back(request: HttpRequest, provider: str) -> QueryDict | None:
         return None
     query = QueryDict(mutable=True)
     for name, values in fields.items():
-        query.setlist(name, values)
+        query.setlist(name, [Secret(value) for value in values])
     return query

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
@@ -70,7 +71,10 @@ def refreshed(session: OAuth2Session, stale: Token, *, forced: bool = False) -> 
                     owner=owner,
                     reason="invalid_grant",
                 )
-                raise AuthorizationRequired(provider, "revoked") from error
+                # Granted a moment ago: to send the visitor there at once could go on for ever.
+                moment_ago = time.time() - token.get("granted_at", 0) < 60
+                reason = "revoked_at_once" if moment_ago else "revoked"
+                raise AuthorizationRequired(provider, reason) from error
             failure: ProviderError = error
         except ProviderError as error:
             failure = error

@@ -75,8 +75,8 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
             headers={"WWW-Authenticate": f'OAuth realm="{provider.name}"'},
         )
         return guarded(response)
-    if required.reason == "declined_scopes":
-        # They were asked for a moment ago and not granted: now it is for the visitor to start.
+    if required.reason in ("declined_scopes", "revoked_at_once"):
+        # It was asked for a moment ago, and in vain: now it is for the visitor to start.
         context = {
             "provider": provider,
             "login_url": login_url,

@@ -96,6 +96,8 @@ class Signature:
             kind = kind.decode("latin-1")
         # RFC 5849 §3.4.1.3.1: parameters of the body count only if it is a form.
         form = _FORM in kind or (not kind and bool(extract_params(body)))
+        if form and body is None and request.body:
+            raise ValueError("A form's body must be text: its fields are part of the signature.")
         if form:
             request.headers["Content-Type"] = _FORM
             body = _unsigned(body or "")

@@ -25,6 +25,9 @@ SECRETS = frozenset(
     {"access_token", "refresh_token", "id_token", "oauth_token", "oauth_token_secret"}
 )
 
+#: The year 9999, which is as far as dates go.
+_END_OF_TIME = 253_402_300_799
+
 # RFC 6749 appendix A.12 and A.17 allow 1*VSCHAR; a space would break the Authorization header.
 _VSCHAR = re.compile(r"[\x21-\x7e]+")
 
@@ -51,7 +54,7 @@ class Token(dict[str, Any]):
     def __init__(self, fields: Mapping[str, Any]) -> None:
         super().__init__(fields.stored if isinstance(fields, Token) else fields)
         for name, value in self.items():
-            self[name] = _wrapped(name, value, Secret)
+            self[name] = secretive(value, name)
         self.lifetime = seconds(self.get("expires_in"))
         if self.expires_at is not None:
             self["expires_in"] = int(self.expires_at - time.time())
@@ -64,14 +67,19 @@ class Token(dict[str, Any]):
         if lifetime is not None:
             fields["expires_in"] = lifetime
             fields["expires_at"] = time.time() + lifetime
-        elif fields.pop("expires_in", None) is not None:
-            logger.warning("The provider's expires_in is not a number of seconds; ignored.")
+        else:
+            if fields.pop("expires_in", None) is not None:
+                logger.warning("The provider's expires_in is not a number of seconds; ignored.")
+            moment = cls(fields).expires_at
+            fields.pop("expires_at", None)
+            if moment is not None:
+                fields["expires_at"] = min(moment, time.time() + MAX_LIFETIME)
         return cls(fields)
 
     @property
     def stored(self) -> dict[str, Any]:
-        """The fields to keep: as granted, with plain strings."""
-        fields = {name: _wrapped(name, value, str) for name, value in self.items()}
+        """The fields to keep: as granted."""
+        fields = dict(self)
         if self.lifetime is not None:
             fields["expires_in"] = self.lifetime
         return fields
@@ -82,7 +90,7 @@ class Token(dict[str, Any]):
         value = self.get("expires_at")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        return float(value) if math.isfinite(value) else None
+        return float(value) if abs(value) < _END_OF_TIME else None
 
     def expires_within(self, leeway: float) -> bool:
         """Whether it ends within ``leeway`` seconds, or has ended."""
@@ -114,13 +122,18 @@ class Token(dict[str, Any]):
         return Token, (self.stored,)
 
 
-def _wrapped(name: str, value: Any, kind: type[str]) -> Any:
-    """The field with each secret in it as a ``kind``; some providers grant a token in a token."""
+def secretive(value: Any, name: str = "", depth: int = 0) -> Any:
+    """The value with each secret in it as a :class:`Secret`; some providers nest them.
+
+    :raises ValueError: it is nested deeper than any answer needs.
+    """
+    if depth > 50:
+        raise ValueError("nested too deeply")
     if isinstance(value, dict):
-        return {inner: _wrapped(inner, field, kind) for inner, field in value.items()}
+        return {inner: secretive(field, inner, depth + 1) for inner, field in value.items()}
     if isinstance(value, list):
-        return [_wrapped(name, field, kind) for field in value]
-    return kind(value) if name in SECRETS and isinstance(value, str) else value
+        return [secretive(field, name, depth + 1) for field in value]
+    return Secret(value) if name in SECRETS and isinstance(value, str) else value
 
 
 def seconds(value: object) -> int | None:
@@ -165,3 +178,9 @@ def clean_text(value: object, limit: int = 300) -> str | None:
     if not isinstance(value, str):
         return None
     return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()
+
+
+def drop_our_own(fields: dict[str, Any]) -> None:
+    """Remove what only we may say of a token from a provider's answer."""
+    for name in ("id_claims", "declined_scope", "granted_at"):
+        fields.pop(name, None)

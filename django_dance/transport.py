@@ -32,6 +32,7 @@ from . import __version__
 from .conf import settings
 from .exceptions import InvalidResponse, ProviderUnavailable
 from .origins import is_secure
+from .tokens import secretive
 
 #: The largest answer to a protocol call, in bytes.
 MAX_ANSWER = 1024 * 1024
@@ -135,7 +136,7 @@ class Answer:
         :raises InvalidResponse: it is anything else.
         """
         try:
-            value = jsonlib.loads(self.body, parse_constant=_no_constant)
+            value = secretive(jsonlib.loads(self.body, parse_constant=_no_constant))
         except (ValueError, RecursionError):
             raise InvalidResponse(
                 f"The provider answered {self.status} without a JSON object."
@@ -160,7 +161,7 @@ class Answer:
             raise InvalidResponse(f"The provider answered {self.status} without a form.") from None
         if len(dict(pairs)) != len(pairs):
             raise InvalidResponse("The provider's answer has a field twice.")
-        return dict(pairs)
+        return dict(secretive(dict(pairs)))
 
 
 def _no_constant(name: str) -> float:
@@ -191,7 +192,7 @@ def protocol_call(
             f"{url.split('?')[0]} is no https address; http is for loopback while DEBUG only."
         )
     timeout = float(settings.timeout)
-    with requests.Session() as session:
+    with _ProtocolSession() as session:
         adapter = _ProtocolAdapter(deadline=time.monotonic() + timeout)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
@@ -229,6 +230,13 @@ def protocol_call(
             return answer
     # Outside the handler: the failure's frames hold the body with its secrets.
     raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
+
+
+class _ProtocolSession(requests.Session):
+    """Sees no redirects; ``requests`` would read one to its end before it does not follow it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.http import (
@@ -204,7 +205,7 @@ class AuthorizedView(DanceView):
         if _lost_its_session(request, flow) and not bounced:
             context = {"provider": self.provider, "url": Secret(f"{here}&{_BOUNCED}=1")}
             return guarded(page(request, "bounce.html", context))
-        if flows.user_key(request) != flow.user:
+        if flows.user_key(request) != (flow.user or None):
             raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")
         _refuse_inactive(request)
         self.flow = flow
@@ -285,12 +286,10 @@ def _is_prefetch(request: HttpRequest) -> bool:
 
 def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:
     """Whether the browser withheld a ``SameSite=Strict`` session cookie from this callback."""
-    from django.conf import settings as django_settings
-
     return (
         flow.user is not None
         and str(django_settings.SESSION_COOKIE_SAMESITE).lower() == "strict"
-        and django_settings.SESSION_COOKIE_NAME not in request.COOKIES
+        and not flows.has_session_cookie(request)
     )
 
 

@@ -539,3 +539,16 @@ def test_anonymous_visitors_can_dance_too(issuer, db):
     begun = Dance(browser, "id")
     issuer.nonce = begun.asked["nonce"]
     assert begun.callback().status_code == 302
+
+
+def test_a_dance_with_an_issuer_logs_and_prints_no_secret(issuer, begin, user, responses, caplog):
+    caplog.set_level("DEBUG")
+    begun = begin()
+    begun.callback()
+    responses.get("https://id.example.com/userinfo", json={"sub": "248289761001"})
+    session = providers["id"].session(user=user)
+    session.userinfo()
+    signed = str(session.token["id_token"])
+    for secret in ("planted", begun.asked["state"], begun.asked["nonce"], signed):
+        assert secret not in caplog.text
+        assert secret not in repr(session.token)

@@ -134,7 +134,7 @@ def test_secrets_are_strings_where_they_are_needed():
     assert token["access_token"] == "planted-access-token"
     assert f"Bearer {token['access_token']}" == "Bearer planted-access-token"
     assert json.loads(json.dumps(token))["access_token"] == "planted-access-token"
-    assert type(token.stored["access_token"]) is str
+    assert json.loads(json.dumps(token.stored)) == token.stored
 
 
 @pytest.mark.parametrize(

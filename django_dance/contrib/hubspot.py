@@ -3,7 +3,6 @@ from typing import TYPE_CHECKING
 from ..exceptions import InvalidResponse
 from ..providers import OAuth2Provider
 from ..providers.base import AccountInfo
-from ..tokens import Token
 
 if TYPE_CHECKING:
     from ..sessions import DanceSession
@@ -29,13 +28,14 @@ class HubSpot(OAuth2Provider):
 
     def account_info(self, session: "DanceSession") -> AccountInfo:
         # Only this site can ask (RFC 7662); a token is for one user in one HubSpot account.
-        token = session.token or Token({"access_token": ""})
+        token = session.ready_token()
         fields = self.token_call(
             f"{self.token_url}/introspect",
             {"token": token["access_token"], "token_type_hint": "access_token"},
             self.get_client_credentials(session.owner),
         ).json()
         hub, user = fields.get("hub_id"), fields.get(self.account_id)
-        if not hub or not user:
-            raise InvalidResponse(f"{self.label} does not say whose token it is.")
+        for found in (hub, user):
+            if isinstance(found, bool) or not isinstance(found, (int, str)) or not found:
+                raise InvalidResponse(f"{self.label} does not say whose token it is.")
         return AccountInfo(f"{hub}:{user}", str(fields.get(self.account_label) or user), fields)

@@ -46,7 +46,10 @@ class Square(OAuth2Provider):
     def token_fields(self, answer: "Answer") -> dict[str, Any]:
         fields = super().token_fields(answer)
         # A date and time as text.
-        ends = parse_datetime(str(fields.pop("expires_at", "")))
+        try:
+            ends = parse_datetime(str(fields.pop("expires_at", "")))
+        except ValueError:  # a 30th of February
+            ends = None
         if ends is not None and ends.tzinfo is not None:
             fields["expires_in"] = int((ends - timezone.now()).total_seconds())
         return fields

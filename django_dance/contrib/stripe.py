@@ -2,6 +2,7 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
+from ..tokens import Secret
 
 if TYPE_CHECKING:
     from ..owner import ResourceOwner
@@ -25,10 +26,20 @@ class Stripe(OAuth2Provider):
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # What is revoked is named by the account, not by a token.
-        data = {"stripe_user_id": token["stripe_user_id"]}
+        # What is revoked is named by the account, not by a token, and the secret key goes in a
+        # header: https://docs.stripe.com/connect/oauth-reference#post-deauthorize-request
+        from ..transport import protocol_call
+
         client = self.get_client_credentials(owner)
-        answer = self.token_call(self.endpoint("revocation_url"), data, client)
+        answer = protocol_call(
+            "POST",
+            self.endpoint("revocation_url"),
+            data={
+                "client_id": client.client_id,
+                "stripe_user_id": token.get("stripe_user_id", ""),
+            },
+            headers={"Authorization": Secret(f"Bearer {client.client_secret}")},
+        )
         if answer.status != 200:
             raise ProviderError(
                 f"{self.label} did not disconnect the account: it answered {answer.status}.",

@@ -27,6 +27,7 @@ class Tumblr(OAuth1Provider):
         # Users have no id of their own. Their primary blog has; the others may have many members.
         info = super().account_info(session)
         for blog in info.fields["response"]["user"]["blogs"]:
-            if blog.get("primary") and blog.get("uuid"):
-                return replace(info, id=str(blog["uuid"]))
+            uuid = blog.get("uuid") if isinstance(blog, dict) and blog.get("primary") else None
+            if uuid and isinstance(uuid, str):
+                return replace(info, id=uuid)
         raise InvalidResponse(f"{self.label} does not say whose token it is.")

@@ -125,11 +125,13 @@ class Provider(Facts):
         fields: Any = session.token
         if self.account_url:
             response = session.request(
-                self.account_method, self.account_url, json=self.account_json
+                self.account_method,
+                self.account_url,
+                json=dict(self.account_json) if self.account_json else None,
             )
             try:
                 fields = response.json() if response.ok else None
-            except ValueError:
+            except (ValueError, RecursionError):
                 fields = None
         found = _field(fields, self.account_id)
         # A number or a text, and nothing that two accounts could share.

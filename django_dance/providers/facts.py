@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -143,6 +143,9 @@ class Facts:
         """
         known = self.facts()
         accepted = {k: v for k, v in options.items() if k in known and k not in self._fixed}
+        odd = [option for option in accepted if not self._fits(option, accepted[option])]
+        for option in odd:
+            del accepted[option]
         self.__dict__.update(
             accepted,
             name=name,
@@ -163,7 +166,18 @@ class Facts:
                 **(accepted.get("from_config") or {}),
             }.items()
         }
-        self.__dict__["_problems"] = tuple(self._resolve_urls()) + tuple(self.find_problems())
+        for fact in known:
+            # All requests share them: what can be changed is made what cannot.
+            value = getattr(self, fact, None)
+            if isinstance(value, dict):
+                self.__dict__[fact] = MappingProxyType(dict(value))
+            elif isinstance(value, (list, set)):
+                self.__dict__[fact] = tuple(value)
+        self.__dict__["_problems"] = (
+            *(self._odd_option(option) for option in odd),
+            *self._resolve_urls(),
+            *self.find_problems(),
+        )
 
     @classmethod
     def facts(cls) -> frozenset[str]:
@@ -193,6 +207,34 @@ class Facts:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+    @classmethod
+    def _fits(cls, option: str, value: Any) -> bool:
+        """Whether an option's value is of the kind that the fact is of."""
+        kind = getattr(cls, option, None)
+        if option in cls._urls or kind is None or option in ("session_class", "storage"):
+            return True  # these tell for themselves
+        if isinstance(kind, bool):
+            return isinstance(value, bool)
+        if isinstance(kind, Mapping):
+            return value is None or (
+                isinstance(value, Mapping)
+                and all(isinstance(name, str) for name in value)
+                and (option != "from_config" or all(isinstance(v, str) for v in value.values()))
+            )
+        if isinstance(kind, (tuple, list)):
+            return value is None or isinstance(value, (str, tuple, list))
+        if option.endswith(("_view", "_class")):
+            return isinstance(value, (str, type))
+        return value is None or isinstance(value, (str, tuple, list))
+
+    def _odd_option(self, option: str) -> Problem:
+        kind = type(getattr(type(self), option)).__name__
+        return Problem(
+            "django_dance.E004",
+            f"DANCE_PROVIDERS[{self.name!r}]: {option.upper()} is {self._options[option]!r}.",
+            f"It must be of another kind; the preset has a {kind} there.",
+        )
 
     # --- what may be wrong --------------------------------------------------------------------
 
@@ -282,7 +324,8 @@ class Facts:
 
     def _needs_base(self) -> bool:
         """Whether a required URL is relative to ``base_url``."""
-        return any("://" not in (getattr(self, fact) or "://") for fact in self._required)
+        urls = (getattr(self, fact) for fact in self._required)
+        return any(isinstance(url, str) and url and "://" not in url for url in urls)
 
     def _bad_url(self, fact: str, value: object) -> Problem:
         return Problem(

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenRequestRefused
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, scope_list, seconds
+from ..tokens import Secret, Token, clean_text, scope_list, seconds
 
 if TYPE_CHECKING:
     from ..transport import Answer
@@ -96,7 +96,7 @@ class BackgroundGrants(_Base):
             raise TokenRequestRefused(
                 f"{self.label} refused: it answered {answer.status}.",
                 status=answer.status,
-                error=str(fields.get("error", "")) or None,
+                error=clean_text(fields.get("error")),
             )
         texts = [fields.get(name) for name in ("device_code", "user_code")]
         # Google says verification_url, from before the RFC.
@@ -104,13 +104,16 @@ class BackgroundGrants(_Base):
         complete = fields.get("verification_uri_complete")
         if not all(isinstance(text, str) and text for text in (*texts, uri)):
             raise InvalidResponse(f"{self.label}'s answer has no usable device code.")
+        if not isinstance(complete, str):
+            complete = None
         if not str(uri).startswith("https://") or not str(complete or uri).startswith("https://"):
             raise InvalidResponse(f"{self.label}'s verification address is not https.")
         return DeviceAuthorization(
             device_code=Secret(texts[0]),
-            user_code=str(texts[1]),
-            verification_uri=str(uri),
-            verification_uri_complete=complete,
+            # They are shown on a terminal.
+            user_code=clean_text(texts[1]) or "",
+            verification_uri=clean_text(uri) or "",
+            verification_uri_complete=clean_text(complete),
             expires_at=time.time() + max(seconds(fields.get("expires_in")) or 600, 1),
             interval=min(max(seconds(fields.get("interval")) or 5, 1), 60),
             scope=tuple(scopes),

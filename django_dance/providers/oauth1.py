@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
 from ..flow import MAX_STATE
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token, clean_text
+from ..tokens import Secret, Token, checked_token, clean_text, drop_our_own
 from .base import Provider, single, with_query
 from .facts import Problem
 
@@ -74,7 +74,7 @@ class OAuth1Provider(Provider):
 
     @property
     def uses_rsa(self) -> bool:
-        return self.signature_method.startswith("RSA-")
+        return str(self.signature_method).startswith("RSA-")
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
@@ -87,6 +87,12 @@ class OAuth1Provider(Provider):
                 "django_dance.E004",
                 f"{where}: SIGNATURE_METHOD is {self.signature_method!r}.",
                 f"There are {', '.join(SIGNATURE_METHODS)}.",
+            )
+        if (self.signature_method, self.signature_type) == ("PLAINTEXT", "QUERY"):
+            yield Problem(
+                "django_dance.E004",
+                f"{where}: PLAINTEXT puts secrets into the signature, and QUERY that into URLs.",
+                "URLs are logged; choose another SIGNATURE_TYPE.",
             )
         if self.signature_type not in ("AUTH_HEADER", "QUERY", "BODY"):
             yield Problem(
@@ -160,7 +166,7 @@ class OAuth1Provider(Provider):
                 verifier=Secret(params["oauth_verifier"]),
             ),
         )
-        return Token(answer)
+        return Token.granted(answer)
 
     def _token_call(self, url: str, signature: Signature) -> dict[str, Any]:
         from ..transport import protocol_call
@@ -191,7 +197,8 @@ class OAuth1Provider(Provider):
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         fields = answer.form()
         checked_token(fields, "oauth_token", "oauth_token_secret")
-        return dict(fields)
+        drop_our_own(fields)
+        return fields
 
     # --- the life of a token ------------------------------------------------------------------
 

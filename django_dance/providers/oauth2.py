@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote_plus
@@ -15,9 +16,10 @@ from ..exceptions import (
     ProviderError,
     ProviderUnavailable,
     TokenRequestRefused,
+    UntrustedOrigin,
 )
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token, clean_text, scope_list
+from ..tokens import Secret, Token, checked_token, clean_text, drop_our_own, scope_list
 from .base import ClientCredentials, Provider, single, with_query
 from .facts import Problem
 from .grants import BackgroundGrants
@@ -255,7 +257,16 @@ class OAuth2Provider(BackgroundGrants, Provider):
             data["code_verifier"] = flow.verifier
         client = self.get_client_credentials(ResourceOwner(self, request))
         fields = self.grant(self.endpoint("token_url"), data, client)
-        return Token.granted(self.granted(fields, flow, client))
+        token = Token.granted(
+            {**self.granted(fields, flow, client), "granted_at": int(time.time())}
+        )
+        if not self.usable(token):
+            raise InvalidResponse(f"{self.label} granted a token that is over already.")
+        try:
+            self.base_url_for(lambda: token)
+        except UntrustedOrigin as error:
+            raise InvalidResponse(str(error)) from None
+        return token
 
     def granted(
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
@@ -350,6 +361,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
                 f"{self.label} answered {answer.status} without an OAuth error.",
                 status=answer.status,
             )
+        drop_our_own(fields)
         checked_token(fields, "access_token")
         if fields.get("refresh_token") in ("", None):
             fields.pop("refresh_token", None)
@@ -361,6 +373,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         scope = fields.pop("scope", None)
         if isinstance(scope, (str, list)):
             scopes = scope_list(scope)
+            if not all(s.isascii() and s.isprintable() for s in scopes):
+                # RFC 6749 §3.3
+                raise InvalidResponse(f"{self.label} granted a scope that is none.")
             if scopes:
                 fields["scope"] = scopes
         return fields

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_dance")
 
 _UNSET: Any = object()
+#: Whose a token is that a dance was granted and nobody has yet.
+_ANYBODY: Any = object()
 
 
 class Config(UserDict[str, Any]):
@@ -43,6 +45,10 @@ class Config(UserDict[str, Any]):
         super().__delitem__(key)
         self._changed()
 
+    def __ior__(self, other: Any) -> Config:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
 
 class DanceSession(CallingSession):
     """What both kinds of session have. Made by :meth:`Provider.session`, never shared by owners."""
@@ -55,10 +61,9 @@ class DanceSession(CallingSession):
         self.http_request: HttpRequest | None = owner.request
         self._account = owner.account
         self._token: Token | None = _UNSET
+        self._token_of: Any = None
         self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
         self._account_info: AccountInfo | None = None
-        for header in provider.request_headers:
-            self.headers[header] = provider.request_headers[header]
         # Our own Authorization or none: requests must not look into .netrc.
         self.auth = unsigned
         if provider.ca_bundle:
@@ -78,7 +83,12 @@ class DanceSession(CallingSession):
         )
 
     def for_user(self, user: Any) -> DanceSession:
-        """A session for another user."""
+        """A session for another user.
+
+        :raises OwnerRequired: that is nobody, who must not be taken for the current visitor.
+        """
+        if user is None or not user.is_authenticated or user.pk is None:
+            raise OwnerRequired("for_user() needs a user who is stored and not anonymous.")
         return self.provider.session(self.http_request, user=user)
 
     def __repr__(self) -> str:
@@ -96,10 +106,15 @@ class DanceSession(CallingSession):
     def _forget_token(self) -> None:
         self._token = _UNSET
         self._account_info = None
+        self.cookies.clear()
 
     def _load_token(self) -> Token | None:
+        owner = self.owner
+        if self._token is not _UNSET and self._token_of not in (_ANYBODY, owner.user_id):
+            self._forget_token()  # the view has logged somebody else in, or out
         if self._token is _UNSET:
-            self._token = self.storage.get_token(self.owner)
+            self._token_of = owner.user_id
+            self._token = self.storage.get_token(owner)
         return self._token
 
     def _present_token(self) -> Token:
@@ -128,8 +143,9 @@ class DanceSession(CallingSession):
             del self.token
             return
         token = value if isinstance(value, Token) else Token.granted(value)
-        self.storage.set_token(self.owner, token)
-        self._token = token
+        owner = self.owner
+        self.storage.set_token(owner, token)
+        self._token, self._token_of = token, owner.user_id
 
     @token.deleter
     def token(self) -> None:
@@ -137,8 +153,8 @@ class DanceSession(CallingSession):
         self._token = _UNSET
 
     def carry(self, token: Token) -> None:
-        """Use this token from now on, without storing it."""
-        self._token = token
+        """Use this token from now on, without storing it, whoever logs in meanwhile."""
+        self._token, self._token_of = token, _ANYBODY
 
     @property
     def authorized(self) -> bool:
@@ -190,6 +206,8 @@ class DanceSession(CallingSession):
             owner=owner,
             reason="disconnected",
         )
+
+    disconnect.alters_data = True  # type: ignore[attr-defined]  # not for templates
 
     def account_info(self) -> AccountInfo:
         """Who the owner is at the provider. Asked for once, and remembered by this session.

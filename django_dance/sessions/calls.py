@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.models import DEFAULT_REDIRECT_LIMIT
+from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 
 from ..conf import settings
@@ -75,11 +76,16 @@ class Signer:
     """
 
     def __init__(
-        self, token: Token, sign: Callable[[requests.PreparedRequest], requests.PreparedRequest]
+        self,
+        token: Token,
+        sign: Callable[[requests.PreparedRequest], requests.PreparedRequest],
+        check: Callable[[str], None],
     ) -> None:
-        self.token, self._sign = token, sign
+        self.token, self._sign, self._check = token, sign, check
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # What was asked for has been checked; this is what will be sent.
+        self._check(request.url or "")
         request = self._sign(request)
         request.dance_signer = self  # type: ignore[attr-defined]
         return request
@@ -124,12 +130,17 @@ class CallingSession(requests.Session):
         self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
     ) -> requests.Response:
         """:meth:`request` for async views: the loop is free while the provider thinks."""
-        url, kwargs = self._prepare_call(method, url, args, kwargs, withhold_token)
+
+        def prepared() -> tuple[str, dict[str, Any], Signer | None]:
+            ready, options = self._prepare_call(method, url, args, kwargs, withhold_token)
+            signer = None if withhold_token else self._signer(self.ready_token())
+            return ready, options, signer
+
         # Storage in the one thread where Django keeps its connections, the network in any.
         send = sync_to_async(self._send, thread_sensitive=False)
-        if withhold_token:
+        url, kwargs, signer = await sync_to_async(prepared)()
+        if signer is None:
             return await send(method, url, kwargs)
-        signer = await sync_to_async(lambda: self._signer(self.ready_token()))()
         response = await send(method, url, kwargs, signer)
         if self._rejected(response, signer.token):
             renewed = await sync_to_async(self.renewed_token)(signer.token)
@@ -207,6 +218,9 @@ class CallingSession(requests.Session):
                     "withhold_token=True to make a call with another."
                 )
             self._check_origin(url)
+            headers = CaseInsensitiveDict(self.provider.request_headers)
+            headers.update(kwargs.get("headers") or {})
+            kwargs["headers"] = headers
         return url, kwargs
 
     def absolute_url(self, url: str) -> str:
@@ -215,8 +229,9 @@ class CallingSession(requests.Session):
         :raises UntrustedOrigin: it is neither relative nor an absolute http(s) URL, or it
             climbs out of the base path.
         """
-        if re.search(r"[\x00-\x1f\x7f]", url):
-            raise UntrustedOrigin("The URL of an API call has control characters in it.")
+        if re.search(r"[\x00-\x1f\x7f\\]", url):
+            # Of a backslash, parsers think differently; one of them may see another host.
+            raise UntrustedOrigin("The URL of an API call has control characters in it, or \\.")
         try:
             parts = urlsplit(url)
         except ValueError as error:
@@ -288,10 +303,13 @@ class CallingSession(requests.Session):
 
         Not followed: from https to http, and to another origin with the body of the request.
         """
-        target = super().get_redirect_target(resp)
-        if target is None:
-            return None
-        here, there = origin(resp.url), origin(urljoin(resp.url, target))
+        try:
+            target = super().get_redirect_target(resp)
+            if target is None:
+                return None
+            here, there = origin(resp.url), origin(urljoin(resp.url, target))
+        except ValueError:
+            return None  # no URL at all
         if here == there:
             return target
         if there is None or (here and here[0] == "https" and there[0] != "https"):
@@ -308,6 +326,8 @@ class CallingSession(requests.Session):
         if here != there:
             prepared_request.headers.pop("Authorization", None)
             prepared_request.headers.pop(self.provider.token_header, None)
+            for header in self.provider.request_headers:
+                prepared_request.headers.pop(header, None)
 
 
 def unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -34,6 +34,7 @@ class OAuth1Session(  # type: ignore[misc]
             self.provider.signature(
                 self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
             ),
+            self._check_origin,
         )
 
     def rebuild_auth(

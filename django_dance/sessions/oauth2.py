@@ -9,6 +9,7 @@ import requests_oauthlib
 
 from .. import refresh
 from ..exceptions import AuthorizationRequired
+from ..origins import origin
 from ..owner import ResourceOwner
 from ..tokens import Token, scope_list
 from .base import DanceSession
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from ..providers import OAuth2Provider, OIDCProvider
 
 
-class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, SharingSession):
+class OAuth2Session(  # type: ignore[misc]
+    DanceSession, requests_oauthlib.OAuth2Session, SharingSession
+):
     """A ``requests_oauthlib.OAuth2Session`` of one owner."""
 
     provider: OAuth2Provider
@@ -33,21 +36,22 @@ class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, SharingSessio
         token = self.token
         return None if token is None else token.get("access_token")
 
-    def request(  # type: ignore[override]
-        self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
-    ) -> requests.Response:
+    def _prepare_call(
+        self,
+        method: str,
+        url: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        withhold_token: bool,
+    ) -> tuple[str, dict[str, Any]]:
         for hook in self.compliance_hook["protected_request"]:
             url, kwargs["headers"], kwargs["data"] = hook(
                 url, kwargs.get("headers"), kwargs.get("data")
             )
-        return DanceSession.request(
-            self, method, url, *args, withhold_token=withhold_token, **kwargs
-        )
-
-    request.__doc__ = DanceSession.request.__doc__
+        return super()._prepare_call(method, url, args, kwargs, withhold_token)
 
     def _signer(self, token: Token) -> Signer:
-        return Signer(token, lambda request: self.provider.sign(request, token))
+        return Signer(token, lambda request: self.provider.sign(request, token), self._check_origin)
 
     def ready_token(self) -> Token:
         token = super().ready_token()
@@ -58,7 +62,12 @@ class OAuth2Session(DanceSession, requests_oauthlib.OAuth2Session, SharingSessio
         return token
 
     def _rejected(self, response: requests.Response, token: Token) -> bool:
-        return response.status_code == 401 and self.provider.refreshable(token)
+        return (
+            response.status_code == 401
+            and self.provider.refreshable(token)
+            # The verdict of another host, after a redirect, says nothing of the token.
+            and origin(response.url) in self.trusted_origins()
+        )
 
     def renewed_token(self, rejected: Token) -> Token | None:
         token = self._token = refresh.refreshed(self, rejected, forced=True)

@@ -57,6 +57,8 @@ def build(spec: Any) -> BaseStorage:
                 + (f"there is no {min(unknown)!r}." if unknown else "BACKEND is missing.")
             )
         spec, options = spec["BACKEND"], spec.get("OPTIONS") or {}
+        if not isinstance(options, Mapping):
+            raise ImproperlyConfigured("The OPTIONS of a storage are a dict.")
     if isinstance(spec, str):
         try:
             spec = import_string(spec)

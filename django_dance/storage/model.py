@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from ..exceptions import OwnerRequired, SealBroken
 from ..owner import ResourceOwner
+from ..tokens import Token
 from .base import BaseStorage
 from .session import SessionStorage
 
@@ -51,8 +52,10 @@ class ModelStorage(BaseStorage):
     @cached_property
     def model(self) -> Any:
         """The model class."""
-        if not isinstance(self._model, str):
+        if isinstance(self._model, type) and issubclass(self._model, models.Model):
             return self._model
+        if not isinstance(self._model, str):
+            raise ImproperlyConfigured(f"MODEL is {self._model!r}, which is no model.")
         try:
             return apps.get_model(self._model)
         except (LookupError, ValueError) as error:
@@ -98,7 +101,7 @@ class ModelStorage(BaseStorage):
             scope = token.get("scope") or ()
             values["scope"] = scope if isinstance(scope, str) else " ".join(map(str, scope))
         if "expires_at" in self._fields:
-            expires_at = token.get("expires_at")
+            expires_at = Token(token).expires_at
             values["expires_at"] = (
                 None
                 if expires_at is None
@@ -146,7 +149,10 @@ class ModelStorage(BaseStorage):
 
 def _function(value: Any) -> Callable[[ResourceOwner], Any]:
     if isinstance(value, str):
-        value = import_string(value)
+        try:
+            value = import_string(value)
+        except ImportError as error:
+            raise ImproperlyConfigured(f"ModelStorage cannot import {value!r}: {error}.") from error
     return value if callable(value) else lambda owner: value
 
 

@@ -1,0 +1,356 @@
+"""Doors that were found open once. Each is tried again here."""
+
+import asyncio
+import copy
+import json
+import time
+
+import pytest
+import requests
+from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError
+from django.template import Context, Template
+from django.test import RequestFactory
+
+from django_dance import discovery
+from django_dance.container import OAuth
+from django_dance.exceptions import (
+    AuthorizationRequired,
+    OwnerRequired,
+    ProviderUnavailable,
+    UntrustedOrigin,
+)
+from django_dance.models import OAuthToken
+from django_dance.providers import OIDCProvider
+from django_dance.registry import providers
+from django_dance.storage import ModelStorage
+from django_dance.tokens import Token
+
+from .conftest import GRANTED, TOKEN_URL, Browser
+from .loopback import Loopback
+from .test_dance import assert_refused
+from .test_secrets import assert_clean, report
+
+API = "https://api.github.com"
+
+
+@pytest.fixture
+def session(user):
+    session = providers["github"].session(user=user)
+    session.token = GRANTED
+    return session
+
+
+# --- where the token goes ---------------------------------------------------------------------
+
+
+def test_a_backslash_leads_nowhere_else(user, settings):
+    settings.DEBUG = True
+    with Loopback() as home, Loopback() as evil:
+        options = {**settings.DANCE_PROVIDERS["github"], "BASE_URL": home.url}
+        settings.DANCE_PROVIDERS = {"github": options}
+        session = providers["github"].session(user=user)
+        session.token = GRANTED
+        for url in (f"{evil.url}\\@{home.url.partition('//')[2]}/user", "https:\\\\evil.example"):
+            with pytest.raises(UntrustedOrigin):
+                session.get(url)
+        assert evil.received == []
+
+
+def test_what_is_signed_is_what_was_checked(session):
+    """Should two parsers ever disagree again, the last word is with what will be sent."""
+    elsewhere = requests.Request("GET", "https://evil.example/").prepare()
+    with pytest.raises(UntrustedOrigin):
+        session._signer(session.token)(elsewhere)
+    assert "Authorization" not in elsewhere.headers
+
+
+@pytest.mark.parametrize("name", ["etsy", "trakt", "twitch"])
+def test_a_presets_headers_stay_at_home_too(user, settings, responses, name):
+    from .catalogue import PRESETS
+
+    settings.DANCE_PROVIDERS = {name: {"PROVIDER": PRESETS[name]}}
+    setattr(settings, f"{name.upper()}_OAUTH_CLIENT_ID", "planted-id")
+    setattr(settings, f"{name.upper()}_OAUTH_CLIENT_SECRET", "planted-secret")
+    session = providers[name].session(user=user)
+    session.token = GRANTED
+    url = session.absolute_url("a")
+    responses.get(url, status=302, headers={"Location": "https://evil.example/b"})
+    responses.get("https://evil.example/b")
+    session.get("a")
+    session.get("https://evil.example/b", withhold_token=True)
+    at_home, *elsewhere = (str(dict(call.request.headers.items())) for call in responses.calls)
+    assert "***" in at_home
+    for headers in elsewhere:
+        assert "planted" not in headers and "***" not in headers
+    assert_clean(repr(session.headers))
+
+
+# --- whose token it is ------------------------------------------------------------------------
+
+
+def test_a_session_follows_who_is_logged_in(make_user):
+    ada, grace = make_user("ada"), make_user("grace")
+    for user in (ada, grace):
+        providers["github"].session(user=user).token = {"access_token": user.username}
+    request = RequestFactory().get("/")
+    request.user = ada
+    session = OAuth(request).github
+    assert session.access_token == "ada"
+    session.cookies.set("theirs", "ada")
+    request.user = grace
+    assert session.access_token == "grace"
+    assert not session.cookies
+    request.user = AnonymousUser()
+    assert not session.authorized
+
+
+def test_a_changed_config_forgets_by_every_operator(session, make_user):
+    session.config |= {"user": make_user("grace")}
+    assert not session.authorized
+
+
+@pytest.mark.parametrize("nobody", [None, AnonymousUser()])
+def test_nobody_is_not_the_current_visitor(session, nobody):
+    with pytest.raises(OwnerRequired):
+        session.for_user(nobody)
+
+
+def test_a_template_cannot_disconnect(session):
+    Template("{{ session.disconnect }}").render(Context({"session": session}))
+    assert OAuthToken.objects.exists()
+
+
+def test_the_container_can_be_looked_at_by_anything(rf):
+    request = rf.get("/")
+    copied = copy.copy(OAuth(request))
+    assert copied._request is request
+
+
+def test_facts_cannot_be_changed_by_a_request():
+    with pytest.raises(TypeError):
+        providers["github"].authorization_url_params["login_hint"] = "ada"
+    assert providers["github"].authorization_url_params == {}
+
+
+# --- what prints ------------------------------------------------------------------------------
+
+
+def test_a_database_that_fails_while_storing_reports_no_token(user, monkeypatch):
+    def fail(*args, **kwargs):
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr("django.db.models.sql.compiler.SQLInsertCompiler.execute_sql", fail)
+    try:
+        providers["github"].session(user=user).token = Token.granted(GRANTED)
+    except DatabaseError as error:
+        text = report(error)
+    assert "the disk is full" in text
+    assert_clean(text)
+
+
+def test_an_answer_of_no_use_reports_no_token(user, responses):
+    session = providers["github"].session(user=user)
+    session.token = {**GRANTED, "expires_in": -1}
+    responses.post(TOKEN_URL, body=json.dumps({**GRANTED, "token_type": "mac"}))
+    try:
+        session.get("/user")
+    except Exception as error:
+        text = report(error)
+    assert "of a type that is not supported" in text
+    assert_clean(text)
+
+
+# --- what a provider can send -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        ({"scope": "\ud800"}, "token_response_invalid"),
+        ({"scope": ["\ud800"]}, "token_response_invalid"),
+        ({"expires_in": 0, "refresh_token": None}, "token_response_invalid"),
+    ],
+)
+def test_an_odd_grant_is_refused(member, dance, events, extra, code):
+    assert_refused(dance(member, granted=extra).callback(), code, events)
+
+
+@pytest.mark.parametrize("depth", [60, 500, 900, 5000])
+def test_a_deep_answer_is_refused(member, dance, events, responses, depth):
+    body = json.dumps(GRANTED)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
+    responses.post(TOKEN_URL, body=body)
+    assert_refused(dance(member, granted=False).callback(), "token_response_invalid", events)
+
+
+@pytest.mark.parametrize("moment", [10**400, 1e20, "abc", [1], -(10**30), True, float("nan")])
+def test_an_odd_moment_is_no_500(member, dance, moment):
+    granted = {"expires_at": moment, "expires_in": None}
+    assert dance(member, granted=granted).callback().status_code == 302
+    assert OAuthToken.objects.get().expires_at is None
+
+
+def test_a_provider_cannot_say_what_only_we_may(member, dance):
+    granted = {"id_claims": {"sub": "admin"}, "declined_scope": 5, "granted_at": "never"}
+    dance(member, granted=granted).callback()
+    token = OAuthToken.objects.get().token
+    assert "id_claims" not in token and "declined_scope" not in token
+    assert token["granted_at"] == pytest.approx(time.time(), abs=5)
+
+
+def test_a_refresh_cannot_say_it_either(session, responses):
+    stored = {**GRANTED, "expires_in": -1, "id_claims": {"sub": "me"}}
+    session.token = stored
+    responses.post(TOKEN_URL, json={**GRANTED, "id_claims": {"sub": "admin"}})
+    responses.get(f"{API}/user", json={})
+    session.get("/user")
+    assert session.token["id_claims"] == {"sub": "me"}
+
+
+@pytest.mark.parametrize("location", ["https://[", "//[", "https://℀.com", "\x80\xff"])
+def test_an_odd_redirect_is_no_500(member, dance, events, responses, session, location):
+    responses.post(TOKEN_URL, status=302, headers={"Location": location})
+    OAuthToken.objects.all().delete()
+    assert_refused(dance(member, granted=False).callback(), "token_response_invalid", events)
+
+
+def test_an_odd_redirect_of_the_api_is_not_followed(session, responses):
+    responses.get(f"{API}/a", status=302, headers={"Location": "https://["})
+    assert session.get("/a").status_code == 302
+
+
+def test_a_401_of_another_host_says_nothing_of_the_token(session, responses):
+    responses.get(f"{API}/a", status=302, headers={"Location": "https://elsewhere.example/"})
+    responses.get("https://elsewhere.example/", status=401)
+    assert session.get("/a").status_code == 401
+    assert len(responses.calls) == 2
+
+
+def test_a_grant_that_dies_at_once_ends_on_a_page_and_not_in_a_loop(member, dance, responses):
+    dance(member).callback()
+    responses.replace("POST", TOKEN_URL, status=400, json={"error": "invalid_grant"})
+    responses.get(f"{API}/user", status=401)
+    response = member.get("/uncaught/")
+    assert response.status_code == 403
+    assert b"/login/github/" in response.content
+
+
+# --- cookies ----------------------------------------------------------------------------------
+
+
+def test_a_stray_cookie_keeps_nobody_out(member, dance):
+    for name in ("__Host-dance_[x]", "__Host-dance_" + "z" * 24, "__Host-dance_"):
+        member.cookies.load({})
+        member.cookies[name.replace("[", "").replace("]", "")] = "x" * 5100
+    assert dance(member).response.status_code == 302
+    request = RequestFactory().get("/", HTTP_COOKIE="dance_[x]=" + "x" * 5100)
+    from django_dance.flow import _pending
+
+    assert _pending(request) == []
+
+
+def test_a_long_next_is_measured_in_bytes(member, dance):
+    assert dance(member, next="/" + "🕺" * 300).callback()["Location"] == "/"
+
+
+def test_an_anonymous_visitor_with_a_strict_session_keeps_it(settings, dance, db):
+    settings.SESSION_COOKIE_SAMESITE = "Strict"
+    browser = Browser()
+    session = browser.session
+    session["cart"] = ["book"]
+    session.save()
+    begun = dance(browser)
+    withheld = browser.cookies.pop("sessionid")
+    response = begun.callback()
+    assert b"dance_bounced" in response.content and not response.cookies
+    browser.cookies["sessionid"] = withheld.value
+    assert begun.callback(dance_bounced="1").status_code == 302
+    assert browser.session["cart"] == ["book"]
+
+
+# --- elsewhere --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_async_call_where_the_token_says_the_host(make_user, settings, responses):
+    settings.DANCE_PROVIDERS = {
+        "salesforce": {"PROVIDER": "django_dance.contrib.salesforce.Salesforce"}
+    }
+    session = providers["salesforce"].session(user=make_user())
+    session.token = {"access_token": "x", "instance_url": "https://acme.my.salesforce.com"}
+    responses.get("https://acme.my.salesforce.com/a", json={})
+    fresh = providers["salesforce"].session(user=session.owner.user)
+    assert asyncio.run(fresh.aget("/a")).ok
+
+
+@pytest.mark.django_db(transaction=True)
+def test_compliance_hooks_are_for_async_calls_too(make_user, responses):
+    session = providers["github"].session(user=make_user())
+    session.token = GRANTED
+    seen = []
+
+    def hook(url, headers, data):
+        seen.append(url)
+        return url, headers, data
+
+    session.register_compliance_hook("protected_request", hook)
+    responses.get(f"{API}/a", json={})
+    asyncio.run(session.aget("/a"))
+    session.get("/a")
+    assert seen == ["/a", "/a"]
+
+
+def test_those_who_wait_for_metadata_share_the_answer(responses):
+    """One slow failure is one failure, and not one after another."""
+    import threading
+
+    discovery.forget()
+    asked = []
+
+    def slowly(request):
+        asked.append(1)
+        time.sleep(0.3)
+        return 500, {}, ""
+
+    url = "https://slow.example.com/.well-known/openid-configuration"
+    responses.add_callback("GET", url, slowly)
+    provider = OIDCProvider("slow", issuer="https://slow.example.com")
+    failures = []
+
+    def ask():
+        try:
+            provider.metadata()
+        except ProviderUnavailable:
+            failures.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(asked), len(failures)) == (1, 6)
+    assert time.monotonic() - started < 1.5
+    discovery.forget()
+
+
+def test_a_form_that_cannot_be_signed_is_not_emptied(user):
+    session = providers["tripit"].session(user=user)
+    session.token = {"oauth_token": "a", "oauth_token_secret": "b"}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    with pytest.raises(ValueError, match="must be text"):
+        session.post("/a", data=b"a=\xff", headers=form)
+
+
+def test_a_storage_that_wants_another_user_says_what_is_wrong():
+    from django.core.exceptions import ImproperlyConfigured
+
+    with pytest.raises(ImproperlyConfigured, match="cannot import"):
+        ModelStorage(user="nowhere.current_user")
+    with pytest.raises(ImproperlyConfigured, match="no model"):
+        _ = ModelStorage(model=None).model
+
+
+def test_no_token_is_still_no_token(user):
+    with pytest.raises(AuthorizationRequired):
+        providers["github"].session(user=user).get("/user")
