@@ -150,7 +150,7 @@ def session(toolkit, browse, user):
 
 def expire(user):
     row = user.oauth_tokens.get()
-    row.token = {**row.token.stored, "expires_at": time.time() - 5}
+    row.token = {**row.token.stored, "expires_at": time.time() - 5, "granted_at": 1}
     row.save()
 
 
@@ -346,6 +346,7 @@ def test_a_grant_that_is_gone_leads_a_visitor_to_a_new_dance(api, browse, user, 
     browser = browse()
     browser.submit(begun(browser))
     RefreshToken.objects.get().revoke()
+    expire(user)
     page = browser.get("/uncaught/")
     assert page.url.startswith(f"{browser.url}/o/authorize/?")
     assert not user.oauth_tokens.exists()

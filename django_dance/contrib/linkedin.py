@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .. import idtoken
 from ..providers import ClientCredentials, OIDCProvider
 
 
@@ -32,5 +33,8 @@ class LinkedIn(OIDCProvider):
         nonce: str | None,
         fresh: bool = True,
     ) -> dict[str, Any]:
-        # LinkedIn's ID tokens have no nonce.
-        return super().verified_claims(fields, client, nonce=None, fresh=fresh)
+        # LinkedIn's ID tokens have no nonce; should one come, it must be right.
+        claims = super().verified_claims(fields, client, nonce=None, fresh=fresh)
+        if nonce is not None and claims.get("nonce", nonce) != nonce:
+            raise idtoken.refuse("nonce", "the ID token is not for this flow")
+        return claims

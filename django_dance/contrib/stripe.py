@@ -20,10 +20,10 @@ class Stripe(OAuth2Provider):
     token_url = "https://connect.stripe.com/oauth/token"
     revocation_url = "https://connect.stripe.com/oauth/deauthorize"
     client_auth = "post"
-    scope = "read_only"
+    scope = "read_write"
     # The token itself says it.
     account_id = "stripe_user_id"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("scope", "pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # What is revoked is named by the account, not by a token, and the secret key goes in a

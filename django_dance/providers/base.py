@@ -122,7 +122,7 @@ class Provider(Facts):
                 f"{self.name} does not state where to ask whose token it is: set ACCOUNT_URL and "
                 f"ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
             )
-        fields: Any = session.token
+        fields: Any = session.ready_token()
         if self.account_url:
             response = session.request(
                 self.account_method,

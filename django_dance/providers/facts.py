@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import settings
 from ..origins import is_secure
+from ..tokens import Secret
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
@@ -275,7 +276,7 @@ class Facts:
         try:
             self.__dict__["account_url"] = str(self.account_url or "").format(**values)
             self.__dict__["request_headers"] = {
-                name: text.format(**values) for name, text in self.request_headers.items()
+                name: Secret(text.format(**values)) for name, text in self.request_headers.items()
             }
         except (KeyError, IndexError, ValueError, AttributeError) as error:
             yield Problem(

@@ -208,6 +208,8 @@ class CallingSession(requests.Session):
             kwargs["timeout"] = settings.timeout
         if isinstance(url, bytes):
             url = url.decode("ascii")
+        if self.provider.base_url_from_token and not withhold_token:
+            self.ready_token()  # a refresh may name another home
         url = self.absolute_url(url)
         if not withhold_token:
             names = {name.lower() for name in kwargs.get("headers") or ()}
