@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-import weakref
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from .conf import settings
 from .exceptions import AuthorizationRequired, ProviderError, TokenRequestRefused
 from .signals import token_refreshed, token_revoked
 from .tokens import Token
 
 if TYPE_CHECKING:
-    from .owner import ResourceOwner
     from .sessions import OAuth2Session
 
 logger = logging.getLogger("django_dance")
 
 
-_locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
-_locks_lock = threading.Lock()
-
-
-def _single_flight(owner: ResourceOwner) -> AbstractContextManager[object]:
-    """Holds all others of this process off that would refresh the same owner's token."""
-    key = owner.key
-    if key is None:
-        return nullcontext()
-    with _locks_lock:
-        return _locks.setdefault(key, threading.Lock())
+def _lease_seconds() -> float:
+    """Longer than a refresh can take: to connect, to shake hands, and to answer."""
+    return 3 * float(settings.timeout) + 5
 
 
 def refreshed(session: OAuth2Session, stale: Token, *, forced: bool = False) -> Token:
@@ -43,7 +32,7 @@ def refreshed(session: OAuth2Session, stale: Token, *, forced: bool = False) -> 
     :raises ProviderError: the provider's answer is of no use, and ``stale`` is over.
     """
     owner, provider, storage = session.owner, session.provider, session.storage
-    with _single_flight(owner):
+    with storage.lease(owner, _lease_seconds()):
         token = storage.get_token(owner)
         if token is None:
             if session.token is not stale:

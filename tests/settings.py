@@ -6,7 +6,9 @@ from pathlib import Path
 
 from . import keys
 
-_DATABASE = Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
+_DATABASE = os.environ.get("DANCE_TEST_DATABASE") or (
+    Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
+)
 
 SECRET_KEY = "a-key-for-the-tests-and-for-nothing-else-at-all"
 DEBUG = False

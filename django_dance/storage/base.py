@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +13,9 @@ from django.utils.module_loading import import_string
 
 from ..owner import ResourceOwner
 from ..tokens import Token
+
+_locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
+_locks_lock = threading.Lock()
 
 
 class BaseStorage:
@@ -31,6 +37,22 @@ class BaseStorage:
     def delete(self, owner: ResourceOwner) -> None:
         """Forget the owner's token. To delete what is not there is fine."""
         raise NotImplementedError("subclasses of BaseStorage must provide a delete() method")
+
+    @contextmanager
+    def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
+        """Hold all others off who would refresh this owner's token, for ``seconds`` at the most.
+
+        This one holds off the threads of its process. A storage that processes share should hold
+        those off as well.
+        """
+        key = owner.key
+        if key is None:
+            yield
+            return
+        with _locks_lock:
+            lock = _locks.setdefault(key, threading.Lock())
+        with lock:
+            yield
 
     def get_token(self, owner: ResourceOwner) -> Token | None:
         """The owner's token, as a :class:`~django_dance.tokens.Token`."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from datetime import datetime
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -73,7 +77,7 @@ class ModelStorage(BaseStorage):
     def _fields(self) -> frozenset[str]:
         return frozenset(
             name
-            for name in ("user", "account", "scope", "expires_at")
+            for name in ("user", "account", "scope", "expires_at", "lease")
             if _has_field(self.model, name)
         )
 
@@ -116,6 +120,34 @@ class ModelStorage(BaseStorage):
             self._anonymous.delete(owner)
         else:
             self._rows(where).delete()
+
+    @contextmanager
+    def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
+        """Also holds off other processes and hosts, by a lease beside the token.
+
+        It is taken by a conditional ``UPDATE``, which every database can do, and no lock is held
+        over the call to the provider. The lease of a process that died runs out.
+        """
+        with super().lease(owner, seconds):
+            where = self._where(owner)
+            if where is None or "lease" not in self._fields:
+                yield
+                return
+            rows = self.model._default_manager.filter(**where)
+            name, pause = secrets.token_hex(16), 0.01
+            while not self._taken(rows, name, seconds) and rows.exists():
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
+                pause = min(pause * 1.5, 0.25)
+            try:
+                yield
+            finally:
+                rows.filter(lease=name).update(lease="", lease_until=None)
+
+    def _taken(self, rows: Any, name: str, seconds: float) -> bool:
+        now = timezone.now()
+        free = models.Q(lease="") | models.Q(lease_until__lt=now)
+        until = now + timedelta(seconds=seconds)
+        return bool(rows.filter(free).update(lease=name, lease_until=until))
 
     def _rows(self, where: Mapping[str, Any]) -> Any:
         return self.model._default_manager.filter(**where).order_by("pk")
