@@ -285,6 +285,9 @@ def test_a_grant_that_the_provider_ended_leads_to_the_dance_again(connected, sit
         "RefreshToken.objects.all().delete(), AccessToken.objects.all().delete()",
     )
     connected.open("/profile/")
+    # It was granted a moment ago: who is sent straight back might be sent round in circles.
+    assert connected.status == 403
+    connected.follow("Ask again")
     assert connected.path == "/o/authorize/"
     connected.press("Allow")
     assert connected.path == "/profile/"
