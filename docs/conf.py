@@ -22,6 +22,6 @@ html_theme = "alabaster"
 html_theme_options = {
     "description": "Act for your users at other sites.",
     "fixed_sidebar": True,
-    "page_width": "60rem",
+    "page_width": "68rem",
 }
 html_show_sourcelink = False

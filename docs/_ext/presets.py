@@ -233,7 +233,7 @@ def overview() -> str:
     rows = [
         (
             f"[{escaped(preset.provider.label)}](#preset-{preset.name})",
-            code(preset.path),
+            code(preset.path.removeprefix("django_dance.")),
             preset.protocol,
             refresh(preset.provider) or "–",
             pkce(preset.provider) or "–",
