@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import time
@@ -29,6 +30,8 @@ from .tokens import Secret
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
+
+logger = logging.getLogger("django_dance")
 
 #: Flows one browser may have pending, by number and by the bytes it sends back with each request;
 #: the oldest go. Servers commonly refuse a Cookie header of 8 kB.
@@ -266,6 +269,7 @@ def spend(flow: Flow) -> None:
     except Exception:  # noqa: BLE001  whatever the backend's library raises
         # The cookie is deleted and the provider takes a code once; a cache that is down
         # must not keep everybody out.
+        logger.warning("the cache is down: a callback cannot be told from a replay of it")
         spent = False
     if spent:
         raise FlowError("flow_spent", "this callback was answered already")

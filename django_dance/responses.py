@@ -89,7 +89,7 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
 
 def unavailable_response(request: HttpRequest, error: ProviderError) -> HttpResponse:
     """A ``503``: the token could not be refreshed now, which is nobody's mistake here."""
-    logger.warning("%s answered %s: %s", request.path, 503, error)
+    logger.warning("answered 503, because %s", error)
     if is_navigation(request):
         return guarded(render(request, "django_dance/unavailable.html", status=503))
     return guarded(JsonResponse({"error": error.code}, status=503))

@@ -15,6 +15,8 @@ from django.utils.module_loading import import_string
 from oauthlib.common import extract_params
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
 
+from .tokens import Secret
+
 if TYPE_CHECKING:
     import requests
 
@@ -115,6 +117,8 @@ class Signature:
             {_title(name): value for name, value in request.headers.items()},
         )
         request.url = url
+        if "Authorization" in headers:
+            headers["Authorization"] = Secret(headers["Authorization"])
         request.prepare_headers(headers)
         if form:
             request.body = signed

@@ -41,7 +41,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_dance")
 
 #: The callback's parameters that nobody needs to see after us.
-_SECRET_PARAMS = ("code", "state", "oauth_token", "oauth_verifier")
+_SECRET_PARAMS = (
+    "code",
+    "state",
+    "oauth_token",
+    "oauth_verifier",
+    "denied",
+    "access_token",
+    "id_token",
+)
 #: What a login link may carry.
 _FIELDS = frozenset({"next", "scope"})
 #: Marks a callback that came back once for its session cookie.

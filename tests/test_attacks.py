@@ -354,3 +354,17 @@ def test_a_storage_that_wants_another_user_says_what_is_wrong():
 def test_no_token_is_still_no_token(user):
     with pytest.raises(AuthorizationRequired):
         providers["github"].session(user=user).get("/user")
+
+
+def test_another_token_means_another_account(session, responses):
+    responses.get(f"{API}/user", json={"id": 1, "login": "ada"})
+    assert session.account_info().id == "1"
+    session.token = {**GRANTED, "access_token": "of another account"}
+    responses.replace("GET", f"{API}/user", json={"id": 2, "login": "grace"})
+    assert session.account_info().id == "2"
+
+
+def test_a_refused_callback_keeps_no_request_token_in_the_request(member, events):
+    member.get("/login/tripit/authorized/", {"denied": "planted", "access_token": "planted"})
+    (heard,) = events.named("oauth_error")
+    assert "planted" not in str(heard["request"].GET) + heard["request"].META["QUERY_STRING"]

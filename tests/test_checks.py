@@ -345,3 +345,27 @@ def test_a_newcomer_who_forgot_the_provider_is_told_at_use(newcomer):
     manage("manage.py", "migrate", "--verbosity", "0")
     visited = manage("-c", VISIT, check=False)
     assert "There is no provider 'gitlab' in DANCE_PROVIDERS (there: 'github')" in visited.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (
+            "DANCE_PROVIDERS",
+            {"github": {**OAUTH2, "TOKEN_URL": "https://me:planted@example.com/token"}},
+        ),
+        ("DANCE_PROVIDERS", {"github": {**GITHUB, "CLIENT_SECRET": {"planted": 1}}}),
+        (
+            "DANCE_STORAGE",
+            {
+                "BACKEND": "django_dance.storage.SessionStorage",
+                "OPTIONS": {"token": {"access_token": "planted"}},
+            },
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_secret_in_it(settings, name, value):
+    setattr(settings, name, value)
+    messages = run()
+    assert [message for message in messages if message.level >= checks.ERROR]
+    assert "planted" not in str(messages)

@@ -230,10 +230,12 @@ class Facts:
         return value is None or isinstance(value, (str, tuple, list))
 
     def _odd_option(self, option: str) -> Problem:
+        # By their kinds: the value may be a secret.
+        given = type(self._options[option]).__name__
         kind = type(getattr(type(self), option)).__name__
         return Problem(
             "django_dance.E004",
-            f"DANCE_PROVIDERS[{self.name!r}]: {option.upper()} is {self._options[option]!r}.",
+            f"DANCE_PROVIDERS[{self.name!r}]: {option.upper()} is a {given}.",
             f"It must be of another kind; the preset has a {kind} there.",
         )
 
@@ -331,7 +333,9 @@ class Facts:
     def _bad_url(self, fact: str, value: object) -> Problem:
         return Problem(
             "django_dance.E003",
-            f"DANCE_PROVIDERS[{self.name!r}]: {fact.upper()} is {value!r}.",
+            # Not the password that it may have in it.
+            f"DANCE_PROVIDERS[{self.name!r}]: {fact.upper()} is "
+            f"{re.sub(r'//[^/]*@', '//***@', repr(value))}.",
             "It must be an https address without user, password or fragment "
             "(http only for loopback while DEBUG"
             + ("; an origin has no path)." if fact == "api_origins" else ")."),

@@ -145,16 +145,16 @@ class DanceSession(CallingSession):
         token = value if isinstance(value, Token) else Token.granted(value)
         owner = self.owner
         self.storage.set_token(owner, token)
-        self._token, self._token_of = token, owner.user_id
+        self._token, self._token_of, self._account_info = token, owner.user_id, None
 
     @token.deleter
     def token(self) -> None:
         self.storage.delete(self.owner)
-        self._token = _UNSET
+        self._forget_token()
 
     def carry(self, token: Token) -> None:
         """Use this token from now on, without storing it, whoever logs in meanwhile."""
-        self._token, self._token_of = token, _ANYBODY
+        self._token, self._token_of, self._account_info = token, _ANYBODY, None
 
     @property
     def authorized(self) -> bool:

@@ -91,7 +91,7 @@ def build(spec: Any) -> BaseStorage:
             return spec(**options)
         except TypeError as error:
             raise ImproperlyConfigured(
-                f"{spec.__name__} cannot be made with OPTIONS {dict(options)!r}: {error}."
+                f"{spec.__name__} cannot be made with OPTIONS {sorted(options)}: {error}."
             ) from error
     if isinstance(spec, BaseStorage) and not options:
         return spec
