@@ -7,4 +7,14 @@ class DjangoDanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.apps import apps
+        from django.db.models.signals import post_delete, post_save
+
         from . import checks  # noqa: F401  registers them
+        from .models import OAuthConsumerMixin
+        from .storage.model import row_changed
+
+        for model in apps.get_models():
+            if issubclass(model, OAuthConsumerMixin):
+                for signal in (post_save, post_delete):
+                    signal.connect(row_changed, sender=model, dispatch_uid="django_dance.storage")

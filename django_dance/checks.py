@@ -20,6 +20,7 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
+from .accounts import POLICIES
 from .conf import DEFAULTS, settings
 from .origins import is_secure, origin
 from .registry import providers
@@ -96,6 +97,14 @@ def _values() -> Iterator[CheckMessage]:
             yield bad(
                 f"DANCE_{name.upper()} is {value!r}.", "It must be a positive number of seconds."
             )
+    leeway = settings.refresh_leeway
+    if isinstance(leeway, bool) or not isinstance(leeway, (int, float)) or leeway < 0:
+        yield bad(f"DANCE_REFRESH_LEEWAY is {leeway!r}.", "It must be a number of seconds.")
+    if settings.account_conflict not in POLICIES:
+        yield bad(
+            f"DANCE_ACCOUNT_CONFLICT is {settings.account_conflict!r}.",
+            f"It must be one of {', '.join(map(repr, POLICIES))}.",
+        )
     if settings.cache is not None and settings.cache not in list(caches.settings):
         yield bad(
             f"DANCE_CACHE is {settings.cache!r}, which is not in CACHES.",
@@ -270,7 +279,8 @@ def _deployment() -> Iterator[CheckMessage]:
     if backend.endswith((".LocMemCache", ".DummyCache")):
         yield checks.Warning(
             f"The cache {alias!r} is not shared between processes, so one process does not know "
-            "which callbacks another has answered.",
+            "which callbacks another has answered"
+            + (", and which tokens it has deleted." if settings.token_cache else "."),
             hint="Use a shared cache, such as Redis, and name its alias in DANCE_CACHE.",
             id="django_dance.W013",
         )

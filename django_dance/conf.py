@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -19,6 +20,8 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_PROVIDERS": {},
     "DANCE_STORAGE": {"BACKEND": "django_dance.storage.FallbackStorage"},
     "DANCE_CACHE": "default",
+    "DANCE_REFRESH_LEEWAY": 60,
+    "DANCE_ACCOUNT_CONFLICT": "refuse",
     "DANCE_ENCRYPTION_KEYS": None,
     "DANCE_LOGIN_REDIRECT_URL": "/",
     "DANCE_TIMEOUT": 10,
@@ -26,6 +29,9 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_LOGIN_ON_GET": True,
     "DANCE_BASE_URL": None,
 }
+
+#: Backends that keep nothing for other processes, or nothing faster than the table does.
+UNSHARED = tuple(f"django.core.cache.backends.{name}." for name in ("locmem", "dummy", "db"))
 
 
 class Settings:
@@ -70,6 +76,18 @@ class Settings:
             )
         return tuple(keys)
 
+    @cached_property
+    def token_cache(self) -> str | None:
+        """The cache to keep tokens in, sealed: the one that ``DANCE_CACHE`` names.
+
+        Where it names none, it is "default", unless that belongs to one process (the others
+        would not hear of a token that is gone) or is a database itself.
+        """
+        if hasattr(django_settings, "DANCE_CACHE"):
+            return self.cache and str(self.cache)
+        backend = str(django_settings.CACHES.get("default", {}).get("BACKEND", ""))
+        return None if backend.startswith(UNSHARED) else "default"
+
     @property
     def debug(self) -> bool:
         # Never remembered: a test runner switches it without saying so.
@@ -81,10 +99,14 @@ class Settings:
 
     def unknown(self) -> list[str]:
         """``DANCE_…`` names in the settings that mean nothing to us."""
+        # The optional server has settings of its own, and a check for them.
+        server = apps.is_installed("django_dance.server")
         return sorted(
             name
             for name in dir(django_settings)
-            if name.startswith("DANCE_") and name not in DEFAULTS
+            if name.startswith("DANCE_")
+            and name not in DEFAULTS
+            and not (server and name.startswith("DANCE_SERVER_"))
         )
 
 

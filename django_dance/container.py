@@ -43,6 +43,21 @@ class OAuth:
         except ProviderNotConfigured as error:
             raise AttributeError(str(error)) from None
 
+    def adopt(self, *names: str) -> list[str]:
+        """Give the user who has just logged in the tokens that the visitor was granted before.
+
+        Call it on purpose, after ``login()``: nothing is carried over by itself, for not everybody
+        who logs in on a machine is the one who danced on it before.
+
+        :param names: providers; without any, all of them.
+        :returns: the names of those that had a token.
+        :raises OwnerRequired: nobody is logged in.
+        :raises FlowError: ``account_taken`` or ``account_unknown``; the token stays in the session.
+        """
+        from .accounts import adopt
+
+        return [name for name in names or providers if adopt(self[name])]
+
     def __contains__(self, name: object) -> bool:
         return name in providers
 

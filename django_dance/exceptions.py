@@ -112,6 +112,8 @@ class ProviderError(DanceError):
     code = "provider_error"
     #: What it answered, where it answered: a :class:`django_dance.transport.Answer`.
     response: Any = None
+    #: Seconds that it asked to be left alone for (RFC 9110 §10.2.3), if it did.
+    retry_after: int | None = None
 
     def __init__(
         self,

@@ -89,13 +89,15 @@ class SealedTokenField(_TextField):
         ]
         return json.dumps([instance._meta.label_lower, *values])
 
+    def sealed(self, instance: models.Model, token: Mapping[str, Any]) -> str:
+        """The token as the instance's row may hold it; ``update()`` takes this."""
+        fields = token.stored if isinstance(token, Token) else dict(token)
+        plain = json.dumps(fields).encode()
+        return _Sealed(seal(plain, purpose="token", identity=self.identity(instance)))
+
     def pre_save(self, instance: models.Model, add: bool) -> Any:
         value = instance.__dict__.get(self.attname)
-        if isinstance(value, Mapping):
-            fields = value.stored if isinstance(value, Token) else dict(value)
-            plain = json.dumps(fields).encode()
-            return _Sealed(seal(plain, purpose="token", identity=self.identity(instance)))
-        return value
+        return self.sealed(instance, value) if isinstance(value, Mapping) else value
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         return None if value is None else _Sealed(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -31,8 +31,28 @@ class OAuthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         request.oauth = OAuth(request)  # type: ignore[attr-defined]
-        response: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
+        if self.is_async:
+            return self._asettled(request)
+        try:
+            response: HttpResponseBase = self.get_response(request)
+        finally:
+            if "_dance_again" in request.__dict__:
+                self._settle(request)
         return response
+
+    async def _asettled(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = await self.get_response(request)
+        finally:
+            if "_dance_again" in request.__dict__:
+                await sync_to_async(self._settle)(request)
+        return response
+
+    def _settle(self, request: HttpRequest) -> None:
+        """The view is over, and so is a transaction of its own that it may have had."""
+        from .storage.durable import settle
+
+        settle(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, AuthorizationRequired):

@@ -38,8 +38,12 @@ class OAuthToken(OAuthConsumerMixin):
     )
     #: The account's immutable id at the provider; "" is the only one.
     account = models.CharField(_("account"), max_length=255, default="", blank=True)
+    #: When the account was last danced with; the latest is the user's default one.
+    connected_at = models.DateTimeField(_("connected at"), default=timezone.now, editable=False)
     scope = models.TextField(_("scope"), default="", blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    #: Why the last refresh failed; "" if it did not.
+    last_error = models.CharField(_("last error"), max_length=100, default="", blank=True)
     #: Who refreshes the token now, and until when nobody else does.
     lease = models.CharField(max_length=32, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
@@ -51,4 +55,8 @@ class OAuthToken(OAuthConsumerMixin):
             models.UniqueConstraint(
                 fields=["user", "provider", "account"], name="django_dance_one_token_per_account"
             ),
+        ]
+        indexes = [
+            models.Index(fields=["provider", "account"], name="django_dance_whose_account"),
+            models.Index(fields=["expires_at"], name="django_dance_expires_at"),
         ]

@@ -74,6 +74,10 @@ class ResourceOwner:
             return None
         return json.dumps([self.provider.name, "session", session.session_key, self.account])
 
+    def at(self, account: str) -> ResourceOwner:
+        """The same owner with another account."""
+        return ResourceOwner(self.provider, self.request, self._user, self._user_id, account)
+
     def __repr__(self) -> str:
         who = "anonymous" if self.user_id is None else f"user {self.user_id}"
         return f"<ResourceOwner {who} at {self.provider.name}>"

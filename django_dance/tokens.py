@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .conf import settings
 from .exceptions import InvalidResponse
 
 logger = logging.getLogger("django_dance")
@@ -17,12 +18,22 @@ logger = logging.getLogger("django_dance")
 MAX_LIFETIME = 10 * 365 * 24 * 3600
 #: The longest token accepted, in characters.
 MAX_TOKEN_LENGTH = 64 * 1024
-#: A token is renewed this many seconds before its end, or 10 % of its life before, if shorter.
-LEEWAY = 60
-
 #: The fields that must never be printed.
 SECRETS = frozenset(
     {"access_token", "refresh_token", "id_token", "oauth_token", "oauth_token_secret"}
+)
+
+#: What we note of a refresh that failed: why, how many in a row, and when to try again.
+FAILURE = ("last_error", "failures", "retry_at")
+#: What we note of a token beside the provider's own fields: the ID token's claims; the scopes that
+#: were asked for and not granted; when the dance was; whose it is, and what they are called.
+OUR_OWN = (
+    "id_claims",
+    "declined_scope",
+    "granted_at",
+    "connected_account",
+    "connected_as",
+    *FAILURE,
 )
 
 #: The year 9999, which is as far as dates go.
@@ -80,6 +91,7 @@ class Token(dict[str, Any]):
     def stored(self) -> dict[str, Any]:
         """The fields to keep: as granted."""
         fields = dict(self)
+        fields.pop("expires_in", None)
         if self.lifetime is not None:
             fields["expires_in"] = self.lifetime
         return fields
@@ -102,9 +114,30 @@ class Token(dict[str, Any]):
 
     @property
     def stale(self) -> bool:
-        """Whether it is time to refresh it, a little before its end."""
-        leeway = LEEWAY if self.lifetime is None else min(LEEWAY, self.lifetime / 10)
-        return self.expires_within(leeway)
+        """Whether it is time to refresh it: ``DANCE_REFRESH_LEEWAY`` before its end, or a tenth
+        of its life before, if that is shorter."""
+        leeway = float(settings.refresh_leeway)
+        return self.expires_within(
+            leeway if self.lifetime is None else min(leeway, self.lifetime / 10)
+        )
+
+    @property
+    def retry_at(self) -> float:
+        """Before when it is not to be refreshed again, after a refresh that failed."""
+        value = self.get("retry_at")
+        return float(value) if isinstance(value, (int, float)) else 0.0
+
+    def followed_by(self, fields: Mapping[str, Any]) -> Token:
+        """What a provider granted in this token's place, for the same account.
+
+        A refresh token or a scope that it leaves out stays (RFC 6749 §6).
+        """
+        kept = {
+            name: self.stored[name]
+            for name in ("refresh_token", "scope")
+            if name in self and not fields.get(name)
+        }
+        return Token({**(fields.stored if isinstance(fields, Token) else fields), **kept})
 
     @property
     def scopes(self) -> frozenset[str] | None:
@@ -182,5 +215,5 @@ def clean_text(value: object, limit: int = 300) -> str | None:
 
 def drop_our_own(fields: dict[str, Any]) -> None:
     """Remove what only we may say of a token from a provider's answer."""
-    for name in ("id_claims", "declined_scope", "granted_at"):
+    for name in OUR_OWN:
         fields.pop(name, None)

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
+from django.utils.http import parse_http_date_safe
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -224,12 +225,23 @@ def protocol_call(
             failure = type(exception).__name__
         else:
             if answer.status in (408, 429) or answer.status >= 500:
-                raise ProviderUnavailable(
+                busy = ProviderUnavailable(
                     f"{urlsplit(url).hostname} answered {answer.status}.", status=answer.status
                 )
+                busy.retry_after = _retry_after(answer)
+                raise busy
             return answer
     # Outside the handler: the failure's frames hold the body with its secrets.
     raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
+
+
+def _retry_after(answer: Answer) -> int | None:
+    """RFC 9110 §10.2.3: seconds, or a date."""
+    value = next((v for k, v in answer.headers.items() if k.lower() == "retry-after"), "").strip()
+    if value.isascii() and value.isdigit():
+        return int(value[:9])
+    moment = parse_http_date_safe(value)
+    return None if moment is None else max(0, moment - int(time.time()))
 
 
 class _ProtocolSession(requests.Session):

@@ -22,8 +22,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
+from . import accounts, formpost
 from . import flow as flows
-from . import formpost
 from .conf import settings
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
 from .flow import Flow
@@ -54,7 +54,9 @@ _SECRET_PARAMS = (
 _FIELDS = frozenset({"next", "scope"})
 #: Marks a callback that came back once for its session cookie.
 _BOUNCED = "dance_bounced"
-_FORBIDDEN = frozenset({"access_denied", "user_mismatch", "user_inactive", "user_required"})
+_FORBIDDEN = frozenset(
+    {"access_denied", "account_taken", "user_mismatch", "user_inactive", "user_required"}
+)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -242,7 +244,7 @@ class AuthorizedView(DanceView):
                 return guarded(returned)
         if not any(returned is False for _, returned in received):
             with self.not_without_the_event("storage_failed"):
-                session.token = token
+                accounts.connect(session, token)
         return guarded(HttpResponseRedirect(flow.next))
 
     @contextmanager

@@ -1,6 +1,9 @@
 """Caches in trouble."""
 
 from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+
+from .interleaving import turn
 
 
 class RaisingCache(DummyCache):
@@ -17,3 +20,19 @@ class SilentCache(DummyCache):
 
     def add(self, *args, **kwargs):
         return None
+
+
+class InterleavedCache(LocMemCache):
+    """Each operation is a place where another thread may go on."""
+
+    def get(self, *args, **kwargs):
+        turn()
+        return super().get(*args, **kwargs)
+
+    def add(self, *args, **kwargs):
+        turn()
+        return super().add(*args, **kwargs)
+
+    def set(self, *args, **kwargs):
+        turn()
+        return super().set(*args, **kwargs)

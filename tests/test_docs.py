@@ -45,6 +45,7 @@ LAYERS = [
     "flow",
     "formpost",
     "refresh",
+    "accounts",
     "sessions",
     "providers",
     "storage",
@@ -60,8 +61,10 @@ LAYERS = [
     "checks",
     "admin",
     "apps",
+    "management",
     "testing",
     "contrib",
+    "server",
 ]
 
 
@@ -82,8 +85,12 @@ def page(name):
 
 
 def modules():
-    """Every Python file of the package but the migrations."""
-    return sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+    """Every Python file of the client but the migrations."""
+    return sorted(
+        path
+        for path in PACKAGE.rglob("*.py")
+        if "migrations" not in path.parts and PACKAGE / "server" not in path.parents
+    )
 
 
 @cache
@@ -415,6 +422,13 @@ def test_nothing_imports_contrib():
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 text = ast.unparse(node)
                 assert "contrib" not in text.replace("django.contrib", ""), f"{path.name}: {text}"
+
+
+def test_the_client_never_imports_the_server():
+    for path in modules():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                assert not re.search(r"\bserver\b", ast.unparse(node)), f"{path.name} does"
 
 
 # --- the example of a storage ---------------------------------------------------------------------

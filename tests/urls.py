@@ -15,6 +15,7 @@ urlpatterns = [
     path("class-profile/", views.ClassProfile.as_view()),
     path("async-class-profile/", views.AsyncClassProfile.as_view()),
     path("uncaught/", views.uncaught),
+    path("failing/", views.failing),
     path("plain/", views.plain),
     path("whoami/", views.whoami),
 ]

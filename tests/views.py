@@ -38,6 +38,11 @@ def uncaught(request):
     return JsonResponse(request.oauth.github.get("/user").json())
 
 
+def failing(request):
+    request.oauth.github.get("/user")
+    raise ZeroDivisionError
+
+
 def plain(request):
     return HttpResponse("plain")
 

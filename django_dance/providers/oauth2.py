@@ -19,7 +19,7 @@ from ..exceptions import (
     UntrustedOrigin,
 )
 from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token, clean_text, drop_our_own, scope_list
+from ..tokens import FAILURE, Secret, Token, checked_token, clean_text, drop_our_own, scope_list
 from .base import ClientCredentials, Provider, single, with_query
 from .facts import Problem
 from .grants import BackgroundGrants
@@ -406,7 +406,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         kept = {
             name: value
             for name, value in token.stored.items()
-            if name not in ("expires_in", "expires_at")
+            if name not in ("expires_in", "expires_at", *FAILURE)
         }
         return Token.granted({**kept, **fields})
 

@@ -91,6 +91,38 @@ class DanceSession(CallingSession):
             raise OwnerRequired("for_user() needs a user who is stored and not anonymous.")
         return self.provider.session(self.http_request, user=user)
 
+    @property
+    def account_id(self) -> str:
+        """The account at the provider that this session acts for; ``""`` if it is not known."""
+        token = self._load_token() or Token({})
+        return self._account or str(token.get("connected_account") or "")
+
+    @property
+    def account_label(self) -> str:
+        """What the account is called at the provider, as it was when it was connected."""
+        token = self._load_token() or Token({})
+        return str(token.get("connected_as") or self.account_id)
+
+    @property
+    def accounts(self) -> list[DanceSession]:
+        """A session for each account of the owner's, the default one first.
+
+        The default is the one that was danced with last.
+        """
+        return [self.account(account) for account in self.storage.accounts(self.owner)]
+
+    def account(self, account: str) -> DanceSession:
+        """A session for another account of the same owner's.
+
+        :param account: the account's id at the provider; ``""`` is the default one.
+        """
+        return self.provider.session(
+            self.http_request,
+            user=self.config.get("user"),
+            user_id=self.config.get("user_id"),
+            account=account,
+        )
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.provider.name}>"
 
@@ -143,18 +175,25 @@ class DanceSession(CallingSession):
             del self.token
             return
         token = value if isinstance(value, Token) else Token.granted(value)
-        owner = self.owner
-        self.storage.set_token(owner, token)
-        self._token, self._token_of, self._account_info = token, owner.user_id, None
+        self.storage.set_token(self.owner, token)
+        self.settled(token)
 
     @token.deleter
     def token(self) -> None:
         self.storage.delete(self.owner)
         self._forget_token()
 
+    def carries(self, token: Token) -> bool:
+        """Whether it uses this token without having it from the storage."""
+        return self._token is token and self._token_of is _ANYBODY
+
     def carry(self, token: Token) -> None:
         """Use this token from now on, without storing it, whoever logs in meanwhile."""
         self._token, self._token_of, self._account_info = token, _ANYBODY, None
+
+    def settled(self, token: Token) -> None:
+        """Use this token from now on, which the storage has already."""
+        self._token, self._token_of, self._account_info = token, self.owner.user_id, None
 
     @property
     def authorized(self) -> bool:

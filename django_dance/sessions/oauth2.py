@@ -61,6 +61,22 @@ class OAuth2Session(  # type: ignore[misc]
             raise AuthorizationRequired(self.provider, "expired")
         return token
 
+    def refresh(self, *, within: float | None = None) -> Token:
+        """Refresh the token now, or find that somebody else has.
+
+        :param within: seconds; a token that has more than that left is good enough.
+        :raises AuthorizationRequired: there is no token, or it cannot be refreshed, or the
+            provider refused for good.
+        :raises ProviderError: it cannot be refreshed now.
+        """
+        token = self._present_token()
+        if within is not None and not token.expires_within(within):
+            return token
+        if not self.provider.refreshable(token):
+            raise AuthorizationRequired(self.provider, "expired")
+        token = self._token = refresh.renewed(self, token)
+        return token
+
     def _rejected(self, response: requests.Response, token: Token) -> bool:
         return (
             response.status_code == 401

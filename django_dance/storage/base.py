@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -16,6 +16,9 @@ from ..tokens import Token
 
 _locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 _locks_lock = threading.Lock()
+
+
+_Result = TypeVar("_Result")
 
 
 class BaseStorage:
@@ -38,6 +41,31 @@ class BaseStorage:
         """Forget the owner's token. To delete what is not there is fine."""
         raise NotImplementedError("subclasses of BaseStorage must provide a delete() method")
 
+    # --- for refreshing: better done by a storage that processes share -------------------------
+
+    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        """What :meth:`get` would return if there were no caches on the way."""
+        return self.get(owner)
+
+    def replace(
+        self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
+    ) -> bool:
+        """Put ``new`` in the place of ``old``, or delete it, if it is still the owner's token.
+
+        Whether it was. In between somebody may have disconnected, or connected anew.
+        """
+        if not same_token(self.reread(owner), old):
+            return False
+        if new is None:
+            self.delete(owner)
+        else:
+            self.set(owner, new)
+        return True
+
+    def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
+        """Call ``work`` so that what it stores outlives a transaction that is open here."""
+        return work()
+
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
         """Hold all others off who would refresh this owner's token, for ``seconds`` at the most.
@@ -54,14 +82,40 @@ class BaseStorage:
         with lock:
             yield
 
+    # --- for owners with several accounts ------------------------------------------------------
+
+    def keeps_accounts(self, owner: ResourceOwner) -> bool:
+        """Whether this owner may have several accounts at the provider."""
+        return False
+
+    def accounts(self, owner: ResourceOwner) -> Sequence[str]:
+        """The owner's accounts at the provider, the default one first."""
+        return () if self.get(owner) is None else ("",)
+
+    def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
+        """The ids of the other users who have connected this account."""
+        return ()
+
     def get_token(self, owner: ResourceOwner) -> Token | None:
         """The owner's token, as a :class:`~django_dance.tokens.Token`."""
         stored = self.get(owner)
         return None if stored is None else Token(stored)
 
+    def reread_token(self, owner: ResourceOwner) -> Token | None:
+        """The same, past any cache."""
+        stored = self.reread(owner)
+        return None if stored is None else Token(stored)
+
     def set_token(self, owner: ResourceOwner, token: Token) -> None:
         """Keep a :class:`~django_dance.tokens.Token`, by its plain fields."""
         self.set(owner, token.stored)
+
+
+def same_token(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Whether both are the token that one grant, or one refresh, has made."""
+    return one is not None and all(
+        one.get(name) == other.get(name) for name in ("access_token", "oauth_token")
+    )
 
 
 def build(spec: Any) -> BaseStorage:

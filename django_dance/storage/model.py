@@ -5,26 +5,50 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar, cast
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
-from django.db import models
+from django.db import DatabaseError, IntegrityError, connections, models, router, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ..exceptions import OwnerRequired, SealBroken
+from ..conf import settings
+from ..exceptions import OwnerRequired, SealBroken, StorageError
 from ..owner import ResourceOwner
+from ..registry import providers
 from ..tokens import Token
-from .base import BaseStorage
+from .base import BaseStorage, same_token
+from .cache import MISS, TokenCache, shelf_of
+from .durable import (
+    after_the_transaction,
+    has_one_writer,
+    in_transaction,
+    may_roll_back,
+    on_a_connection_of_its_own,
+)
 from .session import SessionStorage
 
 logger = logging.getLogger("django_dance")
+
+_UNSET: Any = object()
+_Result = TypeVar("_Result")
+
+#: The fields that a model may have beyond those of ``OAuthConsumerMixin``.
+_OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_error", "lease")
+#: Others may write a row, or encrypt it anew, between our reading and our writing.
+_ATTEMPTS = 10
+#: So many accounts of one user are put into the cache at once.
+_SHELF = 20
+
+#: What this thread is doing: whether a storage writes, and what its transactions have written.
+_here = threading.local()
 
 
 class ModelStorage(BaseStorage):
@@ -35,6 +59,8 @@ class ModelStorage(BaseStorage):
     :param user: whose tokens, if not the owner's: a user, or a function of the owner (or its
         dotted path) that returns one. For tokens that belong to a team or a tenant.
     :param user_id: the same by primary key; it takes precedence.
+    :param cache: the alias of the cache that stands before the table, or ``None`` for none; the
+        default is what ``DANCE_CACHE`` says.
     :param user_required: refuse anonymous visitors by ``OwnerRequired``. Else their tokens are
         kept in their sessions, never in the table. The default is ``True`` if the model has a
         ``user`` field.
@@ -46,11 +72,13 @@ class ModelStorage(BaseStorage):
         user: Any = None,
         user_id: Any = None,
         user_required: bool | None = None,
+        cache: str | None = _UNSET,
     ) -> None:
         self._model = model
         self._user = _function(user)
         self._user_id = _function(user_id)
         self._user_required = user_required
+        self._alias = cache
         self._anonymous = SessionStorage()
 
     @cached_property
@@ -75,51 +103,99 @@ class ModelStorage(BaseStorage):
 
     @cached_property
     def _fields(self) -> frozenset[str]:
-        return frozenset(
-            name
-            for name in ("user", "account", "scope", "expires_at", "lease")
-            if _has_field(self.model, name)
-        )
+        return frozenset(name for name in _OPTIONAL if _has_field(self.model, name))
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
         where = self._where(owner)
         if where is None:
             return self._anonymous.get(owner)
-        row = self._rows(where).first()
-        if row is None:
-            return None
-        try:
-            token: Mapping[str, Any] = row.token
-        except SealBroken as error:
-            logger.error("%s: the token of row %s cannot be read: %s", where, row.pk, error)
-            return None
+        cache = self._cache
+        if cache is None or self._touched(where):
+            return self._read(where, owner.account)
+        found, place = cache.look_up(self._shelf(where), owner.account)
+        if found is not MISS:
+            return cast("Mapping[str, Any] | None", found)
+        token = self._read(where, owner.account)
+        if not in_transaction(self.using):
+            if place is not None:
+                cache.lay(place, {owner.account: token})
+        elif connections[self.using].in_atomic_block:
+            # What this transaction sees may be older than the edition.
+            transaction.on_commit(
+                partial(self._lay, where, owner.account), using=self.using, robust=True
+            )
         return token
+
+    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        where = self._where(owner)
+        if where is None:
+            return self._anonymous.reread(owner)
+        return self._read(where, owner.account)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         where = self._where(owner)
         if where is None:
             self._anonymous.set(owner, token)
             return
-        values: dict[str, Any] = {"token": dict(token)}
-        if "scope" in self._fields:
-            scope = token.get("scope") or ()
-            values["scope"] = scope if isinstance(scope, str) else " ".join(map(str, scope))
-        if "expires_at" in self._fields:
-            expires_at = Token(token).expires_at
-            values["expires_at"] = (
-                None
-                if expires_at is None
-                # Aware or naive, as Django's own "now" is.
-                else datetime.fromtimestamp(expires_at, tz=timezone.now().tzinfo)
-            )
-        self.model._default_manager.update_or_create(**where, defaults=values)
+        values = self._columns(token)
+        if "connected_at" in self._fields:
+            values["connected_at"] = timezone.now()
+        with self._own_write(where):
+            for _ in range(_ATTEMPTS):
+                if self._updated(where, owner.account, values):
+                    return
+                account = {"account": owner.account} if "account" in self._fields else {}
+                row = self.model(**where, **account, **values)
+                try:
+                    with transaction.atomic(using=self.using):
+                        row.save(using=self.using, force_insert=True)
+                    return
+                except IntegrityError as error:
+                    refusal = error  # somebody else was faster; or there is no such user
+        raise StorageError(
+            f"The database does not take {owner.provider.label}'s token: another account has an "
+            "id that it cannot tell from this one's, or the user is gone."
+        ) from refusal
+
+    def replace(
+        self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
+    ) -> bool:
+        where = self._where(owner)
+        if where is None:
+            return self._anonymous.replace(owner, old, new)
+        undone = (
+            may_roll_back(self.using) and has_one_writer(self.using) and not self._touched(where)
+        )
+        with self._own_write(where):
+            replaced = self._replaced(where, owner.account, old, new)
+        if replaced and undone:
+            after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
+        return replaced
 
     def delete(self, owner: ResourceOwner) -> None:
         where = self._where(owner)
         if where is None:
             self._anonymous.delete(owner)
-        else:
-            self._rows(where).delete()
+            return
+        with self._own_write(where):
+            row = self._row(where, owner.account)
+            if row is not None:
+                self._rows(pk=row.pk).delete()
+
+    def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
+        """Work on a connection of its own, beside a transaction that may be rolled back.
+
+        A database with one writer cannot do that: there, `replace` has the middleware look after
+        the view whether it must be done again. What this very transaction has written nobody else
+        can see, so there it stays within.
+        """
+        where = self._where(owner)
+        if where is None:
+            return self._anonymous.durably(owner, work)
+        using = self.using
+        if not may_roll_back(using) or has_one_writer(using) or self._touched(where):
+            return work()
+        return on_a_connection_of_its_own(using, work)
 
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
@@ -128,12 +204,17 @@ class ModelStorage(BaseStorage):
         It is taken by a conditional ``UPDATE``, which every database can do, and no lock is held
         over the call to the provider. The lease of a process that died runs out.
         """
+        where = self._where(owner)
+        if where is None:
+            with self._anonymous.lease(owner, seconds):
+                yield
+            return
         with super().lease(owner, seconds):
-            where = self._where(owner)
-            if where is None or "lease" not in self._fields:
+            row = self._row(where, owner.account) if "lease" in self._fields else None
+            if row is None:
                 yield
                 return
-            rows = self.model._default_manager.filter(**where)
+            rows = self._rows(pk=row.pk)
             name, pause = secrets.token_hex(16), 0.01
             while not self._taken(rows, name, seconds) and rows.exists():
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
@@ -143,20 +224,183 @@ class ModelStorage(BaseStorage):
             finally:
                 rows.filter(lease=name).update(lease="", lease_until=None)
 
+    # --- accounts -----------------------------------------------------------------------------
+
+    def keeps_accounts(self, owner: ResourceOwner) -> bool:
+        return {"user", "account"} <= self._fields and self._where(owner) is not None
+
+    def accounts(self, owner: ResourceOwner) -> Sequence[str]:
+        where = self._where(owner)
+        if where is None or "account" not in self._fields:
+            return super().accounts(owner)
+        return tuple(self._rows(**where).values_list("account", flat=True))
+
+    def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
+        if not self.keeps_accounts(owner):
+            return ()
+        where = {**(self._where(owner) or {})}
+        me = where.pop("user_id")
+        rows = self._rows(**where, account=account).exclude(user_id=me)
+        # Databases compare texts as their collation has it; two ids are the same or they are not.
+        return [
+            user for user, theirs in rows.values_list("user_id", "account") if theirs == account
+        ]
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    @property
+    def using(self) -> str:
+        """The database. To read from a replica would bring back what was replaced just now."""
+        return router.db_for_write(self.model)
+
+    def _rows(self, **where: Any) -> Any:
+        rows = self.model._default_manager.using(self.using).filter(**where)
+        order = ("-connected_at", "-pk") if "connected_at" in self._fields else ("pk",)
+        return rows.order_by(*order)
+
+    def _row(self, where: Mapping[str, Any], account: str) -> Any:
+        """The row of this account, or of the default one."""
+        if not account or "account" not in self._fields:
+            return self._rows(**where).first()
+        rows = self._rows(**where, account=account)
+        return next((row for row in rows if row.account == account), None)
+
+    def _read(self, where: Mapping[str, Any], account: str) -> Mapping[str, Any] | None:
+        return _opened(self._row(where, account))
+
+    def _columns(self, token: Mapping[str, Any]) -> dict[str, Any]:
+        """The row's columns for this token."""
+        scope = token.get("scope") or ()
+        expires_at = Token(token).expires_at
+        columns = {
+            "token": dict(token),
+            "scope": scope if isinstance(scope, str) else " ".join(map(str, scope)),
+            "expires_at": (
+                None
+                if expires_at is None
+                # Aware or naive, as Django's own "now" is.
+                else datetime.fromtimestamp(expires_at, tz=timezone.now().tzinfo)
+            ),
+            "last_error": str(token.get("last_error") or "")[:100],
+        }
+        return {name: columns[name] for name in columns if name in self._fields | {"token"}}
+
+    def _updated(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
+        """Whether there was a row to update."""
+        row = self._row(where, account)
+        if row is None and account:
+            # That of a time when the account was not known becomes this account's.
+            row = next((row for row in self._rows(**where, account="") if row.account == ""), None)
+        if row is None:
+            return False
+        if account and "account" in self._fields:
+            values = {**values, "account": account}
+        for name, value in values.items():
+            setattr(row, name, value)
+        try:
+            row.save(using=self.using, force_update=True, update_fields=list(values))
+        except DatabaseError as error:
+            if error.__cause__ is None:
+                return False  # Django's own: the row is gone
+            raise
+        return True
+
+    def _replaced(
+        self,
+        where: Mapping[str, Any],
+        account: str,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+    ) -> bool:
+        for _ in range(_ATTEMPTS):
+            row = self._row(where, account)
+            if not same_token(_opened(row), old):
+                break
+            # Nobody has written the row since, or it would be sealed anew.
+            rows = self._rows(pk=row.pk, token=row.token)
+            if new is None:
+                with transaction.atomic(using=self.using):
+                    if rows.select_for_update().exists():
+                        rows.delete()
+                        return True
+            else:
+                field = self.model._meta.get_field("token")
+                columns = {**self._columns(new), "token": field.sealed(row, new)}
+                if rows.order_by().update(**columns):
+                    return True
+        return False
+
     def _taken(self, rows: Any, name: str, seconds: float) -> bool:
         now = timezone.now()
         free = models.Q(lease="") | models.Q(lease_until__lt=now)
         until = now + timedelta(seconds=seconds)
-        return bool(rows.filter(free).update(lease=name, lease_until=until))
+        return bool(rows.filter(free).order_by().update(lease=name, lease_until=until))
 
-    def _rows(self, where: Mapping[str, Any]) -> Any:
-        return self.model._default_manager.filter(**where).order_by("pk")
+    # --- the cache ----------------------------------------------------------------------------
+
+    @property
+    def _cache(self) -> TokenCache | None:
+        alias = settings.token_cache if self._alias is _UNSET else self._alias
+        return TokenCache(alias) if alias else None
+
+    def _shelf(self, where: Mapping[str, Any]) -> str:
+        using = self.using
+        database = str(connections[using].settings_dict["NAME"])
+        label = self.model._meta.label_lower
+        return shelf_of(database, label, where["provider"], str(where.get("user_id", "")))
+
+    def _lay(self, where: Mapping[str, Any], account: str) -> None:
+        if (cache := self._cache) is not None:
+            found, place = cache.look_up(self._shelf(where), account)
+            if found is MISS and place is not None:
+                cache.lay(place, {account: self._read(where, account)})
+
+    def _publish(self, where: Mapping[str, Any]) -> None:
+        """Void what is cached of this owner, and put what the table has now in its place."""
+        if (cache := self._cache) is not None:
+            place = cache.announce(self._shelf(where))
+            if place is not None:
+                rows = list(self._rows(**where)[:_SHELF])
+                tokens = {getattr(row, "account", ""): _opened(row) for row in rows}
+                cache.lay(place, {**tokens, "": _opened(rows[0]) if rows else None})
+
+    @contextmanager
+    def _own_write(self, where: Mapping[str, Any]) -> Iterator[None]:
+        """What is written within is published when it is committed, and once."""
+        outer, _here.writing = getattr(_here, "writing", False), True
+        try:
+            yield
+        finally:
+            _here.writing = outer
+        self._changed(where)
+
+    def _changed(self, where: Mapping[str, Any]) -> None:
+        using = self.using
+        connection = connections[using]
+        if connection.in_atomic_block:
+            _touched_rows(connection).add(self._shelf(where))
+            if self._cache is not None:
+                transaction.on_commit(partial(self._publish, where), using=using, robust=True)
+        elif self._cache is not None:
+            self._publish(where)
+
+    def _touched(self, where: Mapping[str, Any]) -> bool:
+        """Whether the open transaction has written this owner's tokens, which nobody else sees."""
+        connection = connections[self.using]
+        return connection.in_atomic_block and self._shelf(where) in _touched_rows(connection)
+
+    def row_changed(self, row: Any) -> None:
+        """A row was saved or deleted by somebody else: a view, the admin, a user's end."""
+        where = {"provider": row.provider}
+        if "user" in self._fields:
+            where["user_id"] = row.user_id
+        self._changed(where)
+
+    # --- whose --------------------------------------------------------------------------------
 
     def _where(self, owner: ResourceOwner) -> dict[str, Any] | None:
-        """What finds the owner's row; ``None`` for a visitor who can have none."""
+        """What finds the owner's rows; ``None`` for a visitor who can have none."""
         where: dict[str, Any] = {"provider": owner.provider.name}
-        if "account" in self._fields:
-            where["account"] = owner.account
         if "user" in self._fields:
             user_id = self._owner_id(owner)
             if user_id is None:
@@ -194,3 +438,35 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     except FieldDoesNotExist:
         return False
     return True
+
+
+def _opened(row: Any) -> Mapping[str, Any] | None:
+    """The row's token, if there is a row, and its seal opens."""
+    if row is None:
+        return None
+    try:
+        token: Mapping[str, Any] = row.token
+    except SealBroken as error:
+        logger.error("%r cannot be read: %s", row, error)
+        return None
+    return token
+
+
+def _touched_rows(connection: Any) -> set[str]:
+    """The shelves that the transaction which is open on this connection has written to."""
+    blocks = _here.__dict__.setdefault("blocks", {})
+    outermost = connection.atomic_blocks[0] if connection.atomic_blocks else None
+    if connection.alias not in blocks or blocks[connection.alias][0] is not outermost:
+        blocks[connection.alias] = outermost, set()
+    shelves: set[str] = blocks[connection.alias][1]
+    return shelves
+
+
+def row_changed(sender: Any, instance: models.Model, **kwargs: Any) -> None:
+    """Receives ``post_save`` and ``post_delete`` of the token models."""
+    if getattr(_here, "writing", False):
+        return
+    name = str(getattr(instance, "provider", ""))
+    storage = providers[name].token_storage if name in providers else None
+    if isinstance(storage, ModelStorage) and storage.model is sender:
+        storage.row_changed(instance)

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
+from django.contrib.sessions.backends.base import UpdateError
+from django.core.cache import caches
+from django.db import router
+
+from ..conf import settings
 from ..crypto import seal, unseal
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
 from ..owner import ResourceOwner
-from .base import BaseStorage
+from .base import BaseStorage, same_token
+from .durable import (
+    after_the_transaction,
+    has_one_writer,
+    may_roll_back,
+    on_a_connection_of_its_own,
+)
 
 logger = logging.getLogger("django_dance")
 
 #: What browsers keep of a cookie, its name and attributes included (RFC 6265 §6.1).
 MAX_COOKIE = 4096
+#: With `signed_cookies`: how long the cache remembers what took a token's place, in seconds, and
+#: how many of them are followed.
+_REMEMBERED = 3600
+_FOLLOWED = 5
+
+_Result = TypeVar("_Result")
 
 
 class SessionStorage(BaseStorage):
@@ -29,26 +50,12 @@ class SessionStorage(BaseStorage):
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
         session = getattr(owner.request, "session", None)
-        sealed = None if session is None else session.get(self._key(owner))
-        if sealed is None:
-            return None
-        try:
-            token: dict[str, Any] = json.loads(
-                unseal(str(sealed), purpose="session", identity=self._identity(owner))
-            )
-        except (SealBroken, ValueError):
-            # Also the token of an anonymous visitor who has logged in since: it is not carried
-            # over unless the site says so.
-            logger.debug("%s: the session's token does not open here", owner.provider.name)
-            return None
-        return token
+        return self._opened(owner, None if session is None else session.get(self._key(owner)))
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         session = self._session(owner)
         key, before = self._key(owner), session.get(self._key(owner))
-        session[key] = seal(
-            json.dumps(token).encode(), purpose="session", identity=self._identity(owner)
-        )
+        session[key] = self._sealed(owner, token)
         if _in_a_cookie(session) and len(session._get_session_key()) > MAX_COOKIE - 200:
             if before is None:
                 del session[key]
@@ -63,6 +70,112 @@ class SessionStorage(BaseStorage):
         session = getattr(owner.request, "session", None)
         if session is not None:
             session.pop(self._key(owner), None)
+
+    # --- for refreshing -----------------------------------------------------------------------
+
+    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        """As the session's store has it: a parallel request of this visitor may have changed it."""
+        token = self.get(owner)
+        session = getattr(owner.request, "session", None)
+        if session is None:
+            return token
+        if _in_a_cookie(session):
+            # The browser has the store; what a parallel request refreshed is noted in the cache.
+            for _ in range(_FOLLOWED):
+                follower = None if token is None else self._follower(owner, token)
+                if follower is None:
+                    break
+                token = follower
+            return token
+        if session.session_key is None:
+            return token  # it is not saved yet
+        stored = _stored(session)
+        if stored is None:
+            return None  # the visitor has logged out meanwhile
+        if session.modified and self._key(owner) not in stored:
+            return token  # of this very request, and not saved yet
+        return self._opened(owner, stored.get(self._key(owner)))
+
+    def replace(
+        self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
+    ) -> bool:
+        """At once: a request that ends in a server error does not save its session."""
+        if not same_token(self.reread(owner), old):
+            return False
+        if new is None:
+            self.delete(owner)
+        else:
+            self.set(owner, new)
+        session = self._session(owner)
+        if _in_a_cookie(session):
+            if new is not None:
+                self._note_follower(owner, old, new)
+            return True
+        stored = _stored(session)
+        if stored is not None:
+            key = self._key(owner)
+            if new is None:
+                stored.pop(key, None)
+            else:
+                stored[key] = session[key]
+            try:
+                stored.save()
+            except UpdateError:
+                return False  # the visitor has logged out meanwhile
+            using = _database(session)
+            if using and may_roll_back(using) and has_one_writer(using):
+                after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
+        return True
+
+    def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
+        session = getattr(owner.request, "session", None)
+        using = _database(session)
+        if using is None or not may_roll_back(using) or has_one_writer(using):
+            return work()
+
+        def there() -> bool:
+            return session.session_key is not None and session.exists(session.session_key)
+
+        # A session that this very transaction has made can be seen nowhere else.
+        outside = on_a_connection_of_its_own(using, there)
+        return on_a_connection_of_its_own(using, work) if outside else work()
+
+    @contextmanager
+    def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
+        """Also holds off the processes that share the cache."""
+        with super().lease(owner, seconds):
+            name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + seconds
+            key = f"django_dance:lease:{_digest(owner.key or name)}"
+            try:
+                # A cache that is down may answer "not added" instead of raising.
+                while not _cache().add(key, name, int(seconds) + 1) and _cache().get(key):
+                    if time.monotonic() > until:
+                        break
+                    time.sleep(pause)
+                    pause = min(pause * 1.5, 0.25)
+            except Exception as error:  # noqa: BLE001  whatever the backend's library raises
+                logger.warning("the cache does not answer (%s)", type(error).__name__)
+            try:
+                yield
+            finally:
+                with suppress(Exception):
+                    if _cache().get(key) == name:
+                        _cache().delete(key)
+
+    def _follower(self, owner: ResourceOwner, token: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What a parallel request has put in this token's place."""
+        try:
+            sealed = _cache().get(_follows(token))
+        except Exception as error:  # noqa: BLE001
+            logger.warning("the cache does not answer (%s)", type(error).__name__)
+            return None
+        return self._opened(owner, sealed)
+
+    def _note_follower(
+        self, owner: ResourceOwner, token: Mapping[str, Any], follower: Mapping[str, Any]
+    ) -> None:
+        with suppress(Exception):
+            _cache().set(_follows(token), self._sealed(owner, follower), _REMEMBERED)
 
     def _session(self, owner: ResourceOwner) -> Any:
         session = getattr(owner.request, "session", None)
@@ -79,6 +192,23 @@ class SessionStorage(BaseStorage):
             f":{owner.account}" * bool(owner.account)
         )
 
+    def _sealed(self, owner: ResourceOwner, token: Mapping[str, Any]) -> str:
+        return seal(json.dumps(token).encode(), purpose="session", identity=self._identity(owner))
+
+    def _opened(self, owner: ResourceOwner, sealed: Any) -> Mapping[str, Any] | None:
+        if sealed is None:
+            return None
+        try:
+            token: dict[str, Any] = json.loads(
+                unseal(str(sealed), purpose="session", identity=self._identity(owner))
+            )
+        except (SealBroken, ValueError):
+            # Also the token of an anonymous visitor who has logged in since: it is not carried
+            # over unless the site says so.
+            logger.debug("%s: the session's token does not open here", owner.provider.name)
+            return None
+        return token
+
     def _identity(self, owner: ResourceOwner) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
         return json.dumps([owner.provider.name, who, owner.account])
@@ -86,3 +216,29 @@ class SessionStorage(BaseStorage):
 
 def _in_a_cookie(session: Any) -> bool:
     return type(session).__module__ == "django.contrib.sessions.backends.signed_cookies"
+
+
+def _stored(session: Any) -> Any:
+    """The session as its store has it now; ``None`` if it is not there."""
+    key = session.session_key
+    if key is None or not session.exists(key):
+        return None
+    return type(session)(key)
+
+
+def _database(session: Any) -> str | None:
+    """The database that the session is kept in, if in any."""
+    model = getattr(type(session), "model", None)
+    return None if model is None else router.db_for_write(model)
+
+
+def _cache() -> Any:
+    return caches[settings.cache or "default"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _follows(token: Mapping[str, Any]) -> str:
+    return f"django_dance:follows:{_digest(str(token.get('access_token')))}"
