@@ -1,5 +1,6 @@
 """Refreshing: what may come of it, what is stored of it, and what it costs."""
 
+import asyncio
 import json
 import threading
 import time
@@ -463,6 +464,27 @@ class TestTransactions:
         ):
             OAuthToken.objects.select_for_update().get()
             session(user).get(API)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_calls_that_are_awaited_together_refresh_once(user, api):
+    stored(user)
+    api.post(TOKEN_URL, json={**GRANTED, "access_token": "new"})
+
+    async def page():
+        sessions = [session(user) for _ in range(8)]
+        return await asyncio.gather(*(each.aget(API) for each in sessions))
+
+    assert [answer.status_code for answer in async_to_sync(page)()] == [200] * 8
+    assert asked(api) == 1
+
+
+def test_a_model_without_accounts_has_one_token_for_any(user, make_user):
+    owner = ResourceOwner(providers["github"], user=user, account="7")
+    storage = ModelStorage(model="tests.TeamToken")
+    storage.set(owner, GRANTED)
+    assert storage.get(owner)["access_token"] == GRANTED["access_token"]
+    assert storage.get(owner.at(""))["access_token"] == GRANTED["access_token"]
 
 
 # --- the cost -------------------------------------------------------------------------------------

@@ -288,13 +288,12 @@ class ModelStorage(BaseStorage):
     def _updated(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
         """Whether there was a row to update."""
         row = self._row(where, account)
-        if row is None and account:
-            # That of a time when the account was not known becomes this account's.
-            row = next((row for row in self._rows(**where, account="") if row.account == ""), None)
+        if account and "account" in self._fields:
+            # The row of a time when the account was not known becomes this account's.
+            row = row or self._rows(**where, account="").first()
+            values = {**values, "account": account}
         if row is None:
             return False
-        if account and "account" in self._fields:
-            values = {**values, "account": account}
         for name, value in values.items():
             setattr(row, name, value)
         try:
