@@ -74,3 +74,13 @@ def unseal(sealed: str, *, purpose: str, identity: str) -> bytes:
         "No configured key opens this value: it was altered, moved, or its key was removed from "
         "DANCE_ENCRYPTION_KEYS (or SECRET_KEY_FALLBACKS)."
     )
+
+
+def sealed_with_first_key(sealed: str, *, purpose: str) -> bool:
+    """Whether the key that seals today has sealed it. The head says so; nothing is opened."""
+    key_id, _ = _derive(settings.encryption_keys[0], purpose)
+    head = _VERSION + key_id
+    try:
+        return base64.urlsafe_b64decode(sealed[:8])[: len(head)] == head
+    except ValueError:
+        return False

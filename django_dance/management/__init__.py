@@ -1,0 +1,1 @@
+"""For the command line: what the commands share."""

@@ -1,0 +1,96 @@
+"""What is configured, and what to register and set before it can be used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import NoReverseMatch
+
+from ...conf import settings
+from ...origins import is_loopback, origin
+from ...registry import providers
+
+
+class Command(BaseCommand):
+    help = (
+        "Lists the providers: name, class, the callback URL to paste where you register your "
+        "site, and what is missing."
+    )
+    # The checks would end the command that says what to do about them.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--base-url",
+            metavar="URL",
+            help="Your site's public origin, such as https://example.com (default: DANCE_BASE_URL)",
+        )
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="One JSON object on each line"
+        )
+
+    def handle(self, *, base_url: str | None, as_json: bool, **options: Any) -> None:
+        base = _base(base_url) if base_url else str(settings.base_url or "").rstrip("/")
+        try:
+            names = list(providers)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        for name in names:
+            provider = _described(name, base)
+            self.stdout.write(json.dumps(provider) if as_json else _block(provider))
+        if not names:
+            self.stderr.write("DANCE_PROVIDERS names no provider.")
+        elif not base and not as_json:
+            self.stderr.write(
+                "Callback URLs are shown without your site's origin: set DANCE_BASE_URL, or pass "
+                "--base-url https://…"
+            )
+
+
+def _base(url: str) -> str:
+    where = origin(url)
+    if (
+        where is None
+        or urlsplit(url).path not in ("", "/")
+        or not (where[0] == "https" or is_loopback(where[1]))
+    ):
+        raise CommandError(
+            f"--base-url is {url!r}; it must be your site's public https origin, without a path: "
+            "https://example.com"
+        )
+    return url.rstrip("/")
+
+
+def _described(name: str, base: str) -> dict[str, Any]:
+    try:
+        provider = providers[name]
+    except ImproperlyConfigured as error:
+        return {"name": name, "class": None, "callback_url": None, "missing": [str(error)]}
+    cls = type(provider)
+    missing = [f"{problem.message} {problem.hint}" for problem in provider.problems()]
+    missing += [f"the setting {setting}" for setting in provider.missing_credentials()]
+    callback = None
+    try:
+        callback = base + provider.url("authorized")
+    except NoReverseMatch:
+        missing.append('its URLs: path("login/", include("django_dance.urls")) in your URLconf')
+    return {
+        "name": name,
+        "class": f"{cls.__module__}.{cls.__qualname__}",
+        "callback_url": callback,
+        "missing": missing,
+    }
+
+
+def _block(provider: dict[str, Any]) -> str:
+    lines = [
+        provider["name"],
+        f"  class         {provider['class'] or '-'}",
+        f"  callback URL  {provider['callback_url'] or '-'}",
+        f"  missing       {'; '.join(provider['missing']) or 'nothing'}",
+    ]
+    return "\n".join(lines)

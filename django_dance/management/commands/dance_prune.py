@@ -1,0 +1,76 @@
+"""Deletes what can never be used again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ...registry import providers
+from ..rows import batches, columns, opened, rows_of, tables
+
+_OVER = "over"
+_UNREADABLE = "unreadable"
+_UNCONFIGURED = "of a provider that is not configured"
+
+
+class Command(BaseCommand):
+    help = "Deletes tokens whose time is over and that cannot be refreshed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--unconfigured",
+            action="store_true",
+            help="Also all of providers that DANCE_PROVIDERS does not name",
+        )
+        parser.add_argument(
+            "--unreadable", action="store_true", help="Also those that no configured key opens"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say what would be deleted; delete nothing"
+        )
+
+    def handle(
+        self, *, unconfigured: bool, unreadable: bool, dry_run: bool, **options: Any
+    ) -> None:
+        wanted = [_OVER] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
+        deleted: Counter[str] = Counter()
+        for model in tables():
+            rows = rows_of(model)
+            if "expires_at" in columns(model) and not unreadable:
+                over = Q(expires_at__lte=timezone.now())
+                other = ~Q(provider__in=list(providers))
+                rows = rows.filter(over | other if unconfigured else over)
+            for batch in batches(rows):
+                for row in batch:
+                    reason = next((reason for reason in wanted if _holds(reason, row)), None)
+                    if reason and (dry_run or _deleted(row)):
+                        deleted[reason] += 1
+        self.stdout.write(
+            f"{'Would delete' if dry_run else 'Deleted'} {deleted.total()} tokens: "
+            + ", ".join(f"{deleted[reason]} {reason}" for reason in wanted)
+        )
+
+
+def _holds(reason: str, row: Any) -> bool:
+    """Whether this is a reason to delete the row."""
+    if reason == _UNCONFIGURED:
+        return row.provider not in providers
+    token = opened(row)
+    if token is None or row.provider not in providers:
+        return reason == _UNREADABLE and token is None
+    return reason == _OVER and token.expired and not providers[row.provider].usable(token)
+
+
+def _deleted(row: Any) -> bool:
+    """Delete a row, unless somebody has connected anew since it was read."""
+    rows = rows_of(type(row)).filter(pk=row.pk, token=row.__dict__["token"])
+    with transaction.atomic(using=rows.db):
+        if not rows.select_for_update().exists():
+            return False
+        rows.delete()
+        return True

@@ -1,0 +1,72 @@
+"""Seals every token with the first key, so that older keys can be taken away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ...crypto import seal, sealed_with_first_key, unseal
+from ...exceptions import SealBroken
+from ..progress import Progress
+from ..rows import batches, columns, rows_of, tables
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypts all tokens with the first of the keys. Can be interrupted and run again: what "
+        "is done is passed over."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say what would be done; write nothing"
+        )
+
+    def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
+        models = list(tables())
+        outcomes: Counter[str] = Counter()
+        with Progress(sum(rows_of(m).count() for m in models), self.stderr, verbosity) as progress:
+            for model in models:
+                bound = set(model._meta.get_field("token").bound_to) & columns(model)
+                for batch in batches(rows_of(model).only("pk", "token", *bound)):
+                    for row in batch:
+                        outcome = _sealed_anew(row, dry_run=dry_run)
+                        outcomes[outcome] += 1
+                        if outcome == "unreadable":
+                            self.stderr.write(f"{model._meta.label} {row.pk} cannot be opened")
+                        progress.step()
+        self.stdout.write(
+            f"{'Would re-encrypt' if dry_run else 'Re-encrypted'} {outcomes['done']}, "
+            f"under the first key already {outcomes['done before']}, "
+            f"unreadable {outcomes['unreadable']}"
+        )
+        if outcomes["unreadable"]:
+            raise CommandError(
+                "The unreadable ones are as they were. Put the key that sealed them back, at the "
+                "end of DANCE_ENCRYPTION_KEYS (or in SECRET_KEY_FALLBACKS), and run this again; "
+                "or delete them by dance_prune --unreadable."
+            )
+
+
+def _sealed_anew(row: Any, *, dry_run: bool) -> str:
+    """What became of a row: "done", "done before", "unreadable" or "gone"."""
+    rows = rows_of(type(row)).filter(pk=row.pk)
+    field = row._meta.get_field("token")
+    while row is not None:
+        sealed = row.__dict__["token"]
+        if sealed_with_first_key(sealed, purpose="token"):
+            return "done before"
+        identity = field.identity(row)
+        try:
+            plain = unseal(sealed, purpose="token", identity=identity)
+        except SealBroken:
+            return "unreadable"
+        if dry_run or rows.filter(token=sealed).update(
+            token=seal(plain, purpose="token", identity=identity)
+        ):
+            return "done"
+        # Somebody has refreshed it, or connected anew: what is there now is newer.
+        row = rows.first()
+    return "gone"

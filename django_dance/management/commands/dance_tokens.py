@@ -1,0 +1,144 @@
+"""Who is connected to what, until when, and what went wrong; never a token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from ..owners import add_owner_arguments, user_id_of
+from ..rows import batches, columns, opened, rows_of, tables
+
+_HEADINGS = ["id", "provider", "user", "account", "scope", "expires", "refreshable", "last error"]
+
+
+class Command(BaseCommand):
+    help = "Lists the tokens that are kept in tables: whose, and until when. Never the tokens."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_owner_arguments(parser)
+        parser.add_argument("--expired", action="store_true", help="Only those whose time is over")
+        parser.add_argument(
+            "--failing", action="store_true", help="Only those whose last refresh failed"
+        )
+        parser.add_argument(
+            "--unreadable", action="store_true", help="Only those that no configured key opens"
+        )
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="One JSON object on each line"
+        )
+
+    def handle(
+        self,
+        *,
+        names: list[str] | None,
+        user: str | None,
+        expired: bool,
+        failing: bool,
+        unreadable: bool,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        user_id = None if user is None else user_id_of(user)
+        now = timezone.now()
+        for model in tables():
+            fields = columns(model)
+            if user_id is not None and "user" not in fields:
+                continue
+            if failing and "last_error" not in fields:
+                continue
+            rows = rows_of(model)
+            if names:
+                rows = rows.filter(provider__in=names)
+            if user_id is not None:
+                rows = rows.filter(user_id=user_id)
+            if failing:
+                rows = rows.exclude(last_error="")
+            if expired and "expires_at" in fields:
+                rows = rows.filter(expires_at__lte=now)
+            if "user" in fields:
+                rows = rows.select_related("user")
+            found = (
+                [
+                    token
+                    for token in map(_described, batch)
+                    if not (unreadable and token["readable"])
+                    and not (expired and (token["expires_at"] is None or token["expires_at"] > now))
+                ]
+                for batch in batches(rows)
+            )
+            if as_json:
+                self._lines(found)
+            else:
+                self._table(model._meta.label, found)
+
+    def _lines(self, batches: Iterable[list[dict[str, Any]]]) -> None:
+        for batch in batches:
+            for token in batch:
+                self.stdout.write(json.dumps(token, cls=DjangoJSONEncoder))
+
+    def _table(self, label: str, batches: Iterator[list[dict[str, Any]]]) -> None:
+        """Columns as wide as the first batch wants: what comes later may stand out a little."""
+        widths: list[int] = []
+        for batch in batches:
+            lines = [_cells(token) for token in batch]
+            if lines and not widths:
+                self.stdout.write(self.style.MIGRATE_HEADING(label))
+                lines.insert(0, _HEADINGS)
+                widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+            for line in lines:
+                padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+                self.stdout.write("  ".join(padded).rstrip())
+
+
+def _described(row: Any) -> dict[str, Any]:
+    """What may be said of a row."""
+    fields, token = columns(type(row)), opened(row)
+    user = row.user if "user" in fields else None
+    if "expires_at" in fields:
+        expires_at = row.expires_at
+    else:
+        moment = token and token.expires_at
+        # Aware or naive, as Django's own "now" is.
+        expires_at = moment and datetime.fromtimestamp(moment, tz=timezone.now().tzinfo)
+    return {
+        "table": row._meta.label,
+        "id": _key(row.pk),
+        "provider": row.provider,
+        "user": user and _key(user.pk),
+        "username": user and user.get_username(),
+        "account": getattr(row, "account", ""),
+        "scope": row.scope
+        if "scope" in fields
+        else " ".join(sorted((token and token.scopes) or ())),
+        "expires_at": expires_at,
+        "refreshable": None if token is None else bool(token.get("refresh_token")),
+        "last_error": getattr(row, "last_error", ""),
+        "readable": token is not None,
+    }
+
+
+def _key(value: Any) -> int | str:
+    return value if isinstance(value, int) else str(value)
+
+
+def _cells(token: dict[str, Any]) -> list[str]:
+    expires_at = token["expires_at"]
+    refreshable = {True: "yes", False: "no", None: "unreadable"}[token["refreshable"]]
+    cells = [
+        str(token["id"]),
+        token["provider"],
+        token["username"] or "",
+        token["account"],
+        token["scope"],
+        "" if expires_at is None else expires_at.isoformat(" ", "seconds"),
+        refreshable,
+        token["last_error"],
+    ]
+    # A provider's words, and a user's name, must not move a terminal's cursor.
+    return ["".join(c if c.isprintable() else "?" for c in cell) for cell in cells]

@@ -1,0 +1,43 @@
+"""Which users and providers a command is about, as they are named on its command line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+
+
+def add_owner_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--provider",
+        action="append",
+        dest="names",
+        metavar="NAME",
+        help="Only this provider's; may be given several times",
+    )
+    parser.add_argument(
+        "--user", metavar="USER", help="Only this user's: the name to log in by, or the primary key"
+    )
+
+
+def user_id_of(text: str) -> Any:
+    """The primary key of the user who is named.
+
+    :raises CommandError: there is none, or there are two.
+    """
+    model = get_user_model()
+    users = model._default_manager
+    found = set(users.filter(**{model.USERNAME_FIELD: text}).values_list("pk", flat=True))
+    with suppress(ValueError, ValidationError):  # no primary key looks like this
+        found |= set(users.filter(pk=text).values_list("pk", flat=True))
+    if len(found) > 1:
+        raise CommandError(
+            f"{text!r} is the name of one user and the primary key of another; give the other of "
+            "the two."
+        )
+    if not found:
+        raise CommandError(f"There is no user {text!r}: give a {model.USERNAME_FIELD} or a pk.")
+    return found.pop()
