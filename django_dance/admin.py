@@ -2,28 +2,145 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.utils.translation import gettext_lazy as _
 
+from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
+from .management.rows import columns, opened, session_of
 from .models import OAuthToken
+from .sessions import OAuth2Session
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django_stubs_ext import StrPromise
 
-    _ModelAdmin = admin.ModelAdmin[OAuthToken]
+    _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ModelAdmin = admin.ModelAdmin
+
+#: Each may be a call to a provider, and somebody waits for the page.
+MOST_AT_ONCE = 100
 
 
 @admin.register(OAuthToken)
 class OAuthTokenAdmin(_ModelAdmin):
-    list_display = ("provider", "user", "account", "scope", "expires_at", "created_at")
+    """For every model built on ``OAuthConsumerMixin``; the columns it lacks are left out.
+
+    Django's own "delete" deletes here only: the provider hears nothing of it.
+    """
+
+    actions = ("refresh", "revoke")
     list_filter = ("provider",)
-    list_select_related = ("user",)
-    search_fields = ("account",)
-    fields = ("provider", "user", "account", "scope", "expires_at", "created_at")
-    readonly_fields = fields
+    show_full_result_count = False
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        there = columns(self.model)
+        names = ("provider", "user", "account", "scope", "expires_at")
+        return (*(name for name in names if name in there), "refreshable", "problem")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        there = columns(self.model)
+        times = (name for name in ("created_at", "connected_at") if name in there)
+        return (*self.get_list_display(request), *times)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return self.get_fields(request, obj)
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        there = columns(self.model)
+        account = ("account",) if "account" in there else ()
+        if "user" not in there:
+            return account
+        user: Any = self.model._meta.get_field("user").related_model
+        return (*account, f"user__{user.USERNAME_FIELD}")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        # By ?token__startswith= the sealed text could be guessed, a letter at a time.
+        return lookup.split("__")[0] != "token" and super().lookup_allowed(lookup, value, request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.select_related("user") if "user" in columns(self.model) else rows
+
+    @admin.display(boolean=True, description=_("has a refresh token"))
+    def refreshable(self, row: Any) -> bool | None:
+        token = opened(row)
+        return None if token is None else bool(token.get("refresh_token"))
+
+    @admin.display(description=_("last error"))
+    def problem(self, row: Any) -> str:
+        if opened(row) is None:
+            return str(_("unreadable: no configured key opens it"))
+        return getattr(row, "last_error", "")
+
+    # --- who may ------------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # To save the form would write back the row as it was read, over a refresh in between.
+        return False
+
+    def has_refresh_permission(self, request: HttpRequest) -> bool:
+        return super().has_change_permission(request)
+
+    # --- actions ------------------------------------------------------------------------------
+
+    @admin.action(permissions=["refresh"], description=_("Refresh the selected tokens"))
+    def refresh(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._for_each(request, queryset, self._refreshed)
+
+    @admin.action(permissions=["delete"], description=_("Revoke and delete the selected tokens"))
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._for_each(request, queryset, self._revoked)
+
+    def _for_each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        work: Callable[[HttpRequest, Any], tuple[int, StrPromise]],
+    ) -> None:
+        rows = list(queryset[: MOST_AT_ONCE + 1])
+        if len(rows) > MOST_AT_ONCE:
+            text = _("Nothing was done, for each may be a call to a provider: select %d at most.")
+            self.message_user(request, text % MOST_AT_ONCE, messages.ERROR)
+            return
+        outcomes = Counter(work(request, row) for row in rows)
+        for (level, outcome), count in outcomes.items():
+            self.message_user(request, f"{outcome}: {count}", level)
+
+    def _refreshed(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
+        session: Any = session_of(row)
+        if session is None:
+            return messages.WARNING, _("Left, for no provider of this name uses them")
+        token = session.token
+        if token is None:
+            return messages.WARNING, _("Left, for they are unreadable or gone")
+        if not isinstance(session, OAuth2Session) or not session.provider.refreshable(token):
+            return messages.WARNING, _("Left, for they cannot be refreshed")
+        try:
+            session.refresh()
+        except AuthorizationRequired:
+            return messages.WARNING, _("Deleted, for the provider has ended the grant")
+        except ProviderUnavailable:
+            return messages.ERROR, _("Left, for the provider is unavailable")
+        except DanceError:
+            return messages.ERROR, _("Left, for the provider refused; the log has the reason")
+        self.log_change(request, row, _("Refreshed."))
+        return messages.SUCCESS, _("Refreshed")
+
+    def _revoked(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
+        session = session_of(row)
+        if session is None:
+            return messages.WARNING, _("Left, for no provider of this name could revoke them")
+        if session.token is None:
+            return messages.WARNING, _("Left, for they are unreadable: delete them")
+        self.log_deletions(request, [row])  # type: ignore[arg-type]  # a list will do
+        session.disconnect()
+        return messages.SUCCESS, _("Revoked, where the provider can, and deleted")
