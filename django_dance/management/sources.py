@@ -1,0 +1,267 @@
+"""Tokens that others have kept: what their tables hold, and what it means here.
+
+Their packages are not imported and may be gone already: the tables suffice. Each table is read
+through a model that is known to nobody else, so that every database's types are understood.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.apps.registry import Apps
+from django.core.management.base import CommandError
+from django.db import connections, models
+
+from ..providers import OAuth1Provider, Provider
+
+#: What ``expires`` means in social-auth: more seconds than two years have are a moment.
+_MOMENTS = 2 * 365 * 24 * 3600
+
+
+class Source:
+    """A table of tokens in one of the site's databases."""
+
+    #: What their providers are called here, where it is not the same.
+    names: ClassVar[Mapping[str, str]] = {}
+    #: Their providers that know people by the very id that the preset here takes for the account.
+    same_ids: ClassVar[str] = ""
+
+    #: All rows.
+    rows: Any
+
+    def provider(self, row: Any) -> str:
+        """Their name of the provider."""
+        return str(row.provider)
+
+    def user_id(self, row: Any) -> Any:
+        """The primary key of the user, there."""
+        return row.user_id
+
+    def uid(self, row: Any) -> str:
+        """Who the user is at the provider; ``""`` if they do not know."""
+        return ""
+
+    def token(self, row: Any, provider: Provider) -> dict[str, Any]:
+        """The token as ``provider`` would have granted it; empty if it could not have."""
+        raise NotImplementedError
+
+
+class AllAuth(Source):
+    """``SocialToken`` of django-allauth."""
+
+    names = {
+        "bitbucket_oauth2": "bitbucket",
+        "eveonline": "eve_online",
+        "linkedin_oauth2": "linkedin",
+        "microsoft": "azure",
+        "openstreetmap": "osm",
+        "twitter_oauth2": "twitter",
+        "vimeo_oauth2": "vimeo",
+    }
+    same_ids = """
+        amazon apple asana atlassian auth0 authentiq basecamp box digitalocean discogs discord
+        dropbox eventbrite eveonline facebook figma flickr gitea github gitlab globus google
+        lichess microsoft naver nextcloud okta orcid paypal quickbooks snapchat soundcloud spotify
+        strava tiktok trello twitch twitter_oauth2 yahoo yandex zoho zoom
+    """
+    #: Those whose tokens are OAuth 1's. The table does not say it.
+    _oauth1 = "500px discogs evernote flickr openstreetmap trello tumblr twitter vimeo xing"
+
+    def __init__(self, alias: str, table: str | None = None) -> None:
+        if table:
+            raise CommandError("--table is not for django-allauth: its tables have fixed names.")
+        tokens, accounts = "socialaccount_socialtoken", "socialaccount_socialaccount"
+        _columns(alias, tokens, "account_id", "token", "token_secret", "expires_at")
+        _columns(alias, accounts, "provider", "uid", "user_id")
+        apps = Apps()
+        account = _model(
+            apps,
+            accounts,
+            provider=models.TextField(),
+            uid=models.TextField(),
+            user_id=models.TextField(),
+        )
+        self.rows = _rows(
+            alias,
+            _model(
+                apps,
+                tokens,
+                account=models.ForeignKey(account, models.DO_NOTHING, related_name="+"),
+                token=models.TextField(),
+                token_secret=models.TextField(),
+                expires_at=models.DateTimeField(null=True),
+            ),
+        ).select_related("account")
+
+    def provider(self, row: Any) -> str:
+        return str(row.account.provider)
+
+    def user_id(self, row: Any) -> Any:
+        return row.account.user_id
+
+    def uid(self, row: Any) -> str:
+        return str(row.account.uid)
+
+    def token(self, row: Any, provider: Provider) -> dict[str, Any]:
+        oauth1 = isinstance(provider, OAuth1Provider)
+        if oauth1 != (row.account.provider in self._oauth1.split()):
+            return {}
+        if oauth1:
+            return {"oauth_token": row.token, "oauth_token_secret": row.token_secret}
+        fields = {"access_token": row.token, "refresh_token": row.token_secret}
+        if row.expires_at is not None:
+            fields["expires_at"] = row.expires_at.timestamp()
+        return fields
+
+
+class SocialAuth(Source):
+    """``UserSocialAuth.extra_data`` of social-auth-app-django."""
+
+    names = {
+        "apple-id": "apple",
+        "azuread-oauth2": "azure",
+        "azuread-oauth2-v2": "azure",
+        "bitbucket-oauth2": "bitbucket",
+        "dropbox-oauth2": "dropbox",
+        "google-oauth2": "google",
+        "google-openidconnect": "google",
+        "linkedin-oauth2": "linkedin",
+        "linkedin-openidconnect": "linkedin",
+        "microsoft-graph": "azure",
+        "okta-oauth2": "okta",
+        "okta-openidconnect": "okta",
+        "openstreetmap-oauth2": "osm",
+        "salesforce-oauth2": "salesforce",
+        "twitter-oauth2": "twitter",
+        "yahoo-oauth2": "yahoo",
+        "yandex-oauth2": "yandex",
+        "zoom-oauth2": "zoom",
+    }
+    same_ids = """
+        apple-id asana bitbucket-oauth2 box digitalocean discord dropbox-oauth2 facebook fitbit
+        github gitlab google-oauth2 google-openidconnect linkedin-openidconnect microsoft-graph
+        orcid patreon spotify strava twitch twitter-oauth2 yahoo-oauth2 yandex-oauth2 zoom-oauth2
+    """
+
+    def __init__(self, alias: str, table: str | None = None) -> None:
+        table = table or "social_auth_usersocialauth"
+        _columns(alias, table, "provider", "uid", "user_id", "extra_data")
+        self.rows = _rows(
+            alias,
+            _model(
+                Apps(),
+                table,
+                provider=models.TextField(),
+                uid=models.TextField(),
+                user_id=models.TextField(),
+                extra_data=models.TextField(),
+            ),
+        )
+
+    def uid(self, row: Any) -> str:
+        uid = str(row.uid)
+        # By default it is Google's address of somebody, who may get another one.
+        return uid if "@" not in uid else str(_object(row.extra_data).get("sub") or "")
+
+    def token(self, row: Any, provider: Provider) -> dict[str, Any]:
+        extra = _object(row.extra_data)
+        found = extra.get("access_token")
+        if isinstance(provider, OAuth1Provider):
+            return dict(found) if isinstance(found, dict) else {}
+        if not isinstance(found, str):
+            return {}
+        names = ("access_token", "refresh_token", "token_type", "scope", "id_token")
+        fields = {name: extra[name] for name in names if extra.get(name)}
+        expires_at = _end(extra)
+        return fields if expires_at is None else {**fields, "expires_at": expires_at}
+
+
+class FlaskDance(Source):
+    """The table of a model that is built on Flask-Dance's ``OAuthConsumerMixin``."""
+
+    def __init__(self, alias: str, table: str | None = None) -> None:
+        if not table:
+            raise CommandError(
+                "Flask-Dance's table has the name that its model gave it: --table flask_dance_oauth"
+            )
+        columns = _columns(alias, table, "id", "provider", "token")
+        self._has_users = "user_id" in columns
+        users = {"user_id": models.TextField()} if self._has_users else {}
+        self.rows = _rows(
+            alias,
+            _model(Apps(), table, provider=models.TextField(), token=models.TextField(), **users),
+        )
+
+    def user_id(self, row: Any) -> Any:
+        return row.user_id if self._has_users else None
+
+    def token(self, row: Any, provider: Provider) -> dict[str, Any]:
+        return _object(row.token)
+
+
+SOURCES = {"allauth": AllAuth, "social_auth": SocialAuth, "flask_dance": FlaskDance}
+
+
+def _columns(alias: str, table: str, *needed: str) -> set[str]:
+    """The columns that a table has.
+
+    :raises CommandError: it has not those that are needed, or is not there.
+    """
+    connection = connections[alias]
+    with connection.cursor() as cursor:
+        if table not in connection.introspection.table_names(cursor):
+            raise CommandError(
+                f"There is no table {table!r} in the database {alias!r}: name another alias of "
+                "DATABASES by --database, or another table by --table."
+            )
+        description = connection.introspection.get_table_description(cursor, table)
+    found = {column.name for column in description}
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise CommandError(
+            f"The table {table!r} has no column {' or '.join(missing)}; it is another's."
+        )
+    return found
+
+
+def _model(apps: Apps, table: str, **fields: models.Field[Any, Any]) -> Any:
+    options = {"apps": apps, "app_label": "others", "db_table": table, "managed": False}
+    meta = type("Meta", (), options)
+    return type(table.title(), (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
+
+
+def _rows(alias: str, model: Any) -> Any:
+    return model._base_manager.using(alias)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A JSON object, as text or as some drivers give it; empty if it is none."""
+    try:
+        value = json.loads(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _end(extra: Mapping[str, Any]) -> float | None:
+    """When a token of social-auth ends, as social-auth understands it; ``None`` if unknown."""
+    for name in ("expires_on", "expires_in", "expires"):
+        number = _number(extra.get(name))
+        if number is None:
+            continue
+        if name == "expires_on" or (name == "expires" and number > _MOMENTS):
+            return number
+        began = _number(extra.get("auth_time"))
+        return None if began is None else began + number
+    return None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,159 @@
+"""What another library's token becomes here, or why it stays where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from ..conf import settings
+from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
+from ..owner import ResourceOwner
+from ..providers import OAuth1Provider, Provider
+from ..registry import providers
+from ..storage import MemoryStorage, ModelStorage, NullStorage, SessionStorage
+from ..tokens import Token, checked_token, drop_our_own, scope_list
+from .rows import columns
+from .sources import Source
+
+
+class Left(Exception):
+    """A token is not taken over; the message says why, for people."""
+
+
+class Takeover:
+    """From one source, by the names and users that the site's owner has stated.
+
+    :param names: their name of a provider → ours.
+    :param users: their primary key of a user → ours; ``None``: they are the same.
+    :param replace: take the place of tokens that are here.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        names: Mapping[str, str],
+        users: Mapping[str, str] | None,
+        *,
+        replace: bool,
+    ) -> None:
+        self.source, self._names, self._users, self._replace = source, names, users, replace
+
+    def users_here(self, rows: Sequence[Any]) -> frozenset[Any]:
+        """Those of the rows' users that exist, by primary key."""
+        wanted = {self._user_id(row) for row in rows} - {None}
+        users = get_user_model()._base_manager.filter(pk__in=wanted)
+        return frozenset(users.values_list("pk", flat=True))
+
+    def taken(self, row: Any, users: Collection[Any]) -> tuple[ResourceOwner, Token]:
+        """Whose token a row holds, and the token.
+
+        :param users: those who exist.
+        :raises Left:
+        """
+        provider = self._provider(self.source.provider(row))
+        owner = ResourceOwner(provider, user_id=self._user(row, provider, users))
+        token = _token(self.source.token(row, provider), provider)
+        account = self._account(row, owner)
+        self._check_place(owner, account)
+        if account:
+            token = Token({**token.stored, "connected_account": account})
+        return owner.at(account), token
+
+    def _provider(self, theirs: str) -> Provider:
+        candidates = (self._names.get(theirs), theirs, self.source.names.get(theirs))
+        ours = next((name for name in candidates if name and name in providers), None)
+        if ours is None:
+            raise Left(
+                f"DANCE_PROVIDERS has no {theirs!r}; if it has another name there: --provider "
+                f"{theirs}=…"
+            )
+        provider = providers[ours]
+        if isinstance(provider.token_storage, (SessionStorage, MemoryStorage, NullStorage)):
+            raise Left(f"the storage of {provider.name!r} keeps no tokens for users")
+        return provider
+
+    def _user_id(self, row: Any) -> Any:
+        """The user's primary key here, whether or not there is such a user."""
+        user_id = self.source.user_id(row)
+        if self._users is not None:
+            user_id = self._users.get(str(user_id))
+        try:
+            return get_user_model()._meta.pk.to_python(user_id)
+        except ValidationError:
+            return None
+
+    def _user(self, row: Any, provider: Provider, users: Collection[Any]) -> Any:
+        storage = provider.token_storage
+        if isinstance(storage, ModelStorage) and "user" not in columns(storage.model):
+            return None  # a table with a single token for the site
+        if self.source.user_id(row) is None:
+            raise Left("it belongs to no user")
+        user_id = self._user_id(row)
+        if user_id is None and self._users is not None:
+            raise Left("its user is not in the file of --user-map")
+        if user_id not in users:
+            raise Left("there is no such user here; if users have other keys now: --user-map")
+        return user_id
+
+    def _account(self, row: Any, owner: ResourceOwner) -> str:
+        """The account as a dance would name it; ``""`` if that cannot be said."""
+        provider, theirs = owner.provider, self.source.provider(row)
+        preset = f"django_dance.contrib.{self.source.names.get(theirs, theirs).replace('-', '_')}"
+        same = (
+            theirs in self.source.same_ids.split()
+            and any(cls.__module__ == preset for cls in type(provider).__mro__)
+            and provider.account_id == type(provider).account_id
+        )
+        known = same and provider.account_id and provider.token_storage.keeps_accounts(owner)
+        return self.source.uid(row) if known else ""
+
+    def _check_place(self, owner: ResourceOwner, account: str) -> None:
+        storage = owner.provider.token_storage
+        here = storage.accounts(owner)
+        # The token of an account that was not known would become this one's.
+        if here and (not account or account in here or "" in here):
+            if not self._replace:
+                raise Left("the user has a token here already; to replace it: --replace")
+            if not account and any(here):
+                raise Left("it cannot be said which of the user's accounts it would replace")
+        if account and settings.account_conflict != "share" and storage.others(owner, account):
+            raise Left("another user has connected the account here")
+
+
+def stored(owner: ResourceOwner, token: Token) -> None:
+    """Keep the token.
+
+    :raises Left: the storage does not take it.
+    """
+    try:
+        owner.provider.token_storage.set_token(owner, token)
+    except StorageError as error:
+        raise Left(f"it cannot be stored: {error}") from error
+
+
+def _token(fields: dict[str, Any], provider: Provider) -> Token:
+    """The token, by the rules for one that the provider grants.
+
+    :raises Left: it does not keep them.
+    """
+    oauth1 = isinstance(provider, OAuth1Provider)
+    drop_our_own(fields)
+    if not fields.get("refresh_token"):
+        fields.pop("refresh_token", None)
+    needed = ("oauth_token", "oauth_token_secret") if oauth1 else ("access_token",)
+    optional = ("refresh_token",) if "refresh_token" in fields else ()
+    scope = fields.pop("scope", None)
+    if isinstance(scope, (str, list)) and (scopes := scope_list(scope)):
+        fields["scope"] = scopes
+    try:
+        checked_token(fields, *needed, *optional)
+        token = Token(fields)
+        provider.base_url_for(lambda: token)
+    except (InvalidResponse, UntrustedOrigin, ValueError) as error:
+        raise Left(f"it holds nothing that OAuth {1 if oauth1 else 2} could use") from error
+    if not provider.usable(token):
+        raise Left("its time is over, and it cannot be refreshed")
+    return token

@@ -1,0 +1,142 @@
+"""What runs on the site of ``import_settings``, in a process of its own."""
+
+import io
+import json
+import sys
+import time
+from datetime import timedelta
+
+#: Long enough ago, and far enough ahead, to be told apart.
+HOUR = 3600
+
+
+def prepare():
+    """Make all tables, each by the library that it belongs to, and what lies in them."""
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    users = [User.objects.create(username=name) for name in ("ada", "grace", "linus")]
+    _allauth(*users)
+    _social_auth(*users)
+    _flask_dance(*users)
+
+
+def _allauth(ada, grace, linus):
+    from allauth.socialaccount.models import SocialAccount, SocialToken
+    from django.utils import timezone
+
+    def token(user, provider, uid, secret="", ends_in=None, text="planted-allauth"):
+        SocialToken.objects.create(
+            account=SocialAccount.objects.create(user=user, provider=provider, uid=uid),
+            token=text,
+            token_secret=secret,
+            expires_at=ends_in and timezone.now() + timedelta(seconds=ends_in),
+        )
+
+    token(ada, "github", "42")
+    token(ada, "google", "sub-of-ada", "planted-refresh", -HOUR)
+    token(grace, "google", "sub-of-grace", "", -HOUR)
+    token(grace, "twitter_oauth2", "7", "planted-refresh", HOUR)
+    token(grace, "twitter", "8", "planted-secret")
+    token(linus, "trello", "9", "planted-secret")
+    token(linus, "facebook", "10")
+    token(linus, "reddit", "linus-at-reddit", "planted-refresh")
+    token(linus, "gitlab", "11", text="a token with spaces")
+
+
+def _social_auth(ada, grace, linus):
+    from social_django.models import UserSocialAuth
+
+    def token(user, provider, uid, **extra):
+        UserSocialAuth.objects.create(user=user, provider=provider, uid=uid, extra_data=extra)
+
+    now = int(time.time())
+    plain = {"access_token": "planted-social", "token_type": "bearer"}
+    token(ada, "github", "42", **plain, expires_in=None, refresh_token=None, login="ada")
+    token(
+        ada,
+        "google-oauth2",
+        "ada@example.com",
+        **plain,
+        refresh_token="planted-refresh",
+        expires_in=HOUR,
+        auth_time=now - 60,
+        scope="openid email",
+    )
+    token(grace, "gitlab", "11", **plain, expires=now + HOUR, auth_time=now - 60)
+    token(grace, "trello", "12", access_token={"oauth_token": "planted-social"})
+    both = {"oauth_token": "planted-social", "oauth_token_secret": "planted-secret"}
+    token(linus, "trello", "13", access_token={**both, "user_id": "13"})
+    token(linus, "twitter-oauth2", "14", id=14)
+    token(linus, "gitlab", "15", **plain, expires_on=now - 60)
+
+
+def _flask_dance(ada, grace, linus):
+    from django.conf import settings
+    from flask import Flask
+    from flask_dance.consumer.storage.sqla import OAuthConsumerMixin, SQLAlchemyStorage
+    from flask_dance.contrib.github import make_github_blueprint
+    from flask_sqlalchemy import SQLAlchemy
+
+    app = Flask("site")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.DATABASES['flask']['NAME']}"
+    db = SQLAlchemy(app)
+
+    class OAuth(OAuthConsumerMixin, db.Model):
+        user_id = db.Column(db.Integer)
+
+    class SiteOAuth(OAuthConsumerMixin, db.Model):
+        """Without users."""
+
+    granted = {
+        "access_token": "planted-flask",
+        "refresh_token": "planted-refresh",
+        "token_type": "bearer",
+        "scope": ["repo"],
+        "expires_in": HOUR,
+        "expires_at": time.time() + 60,
+        "id_claims": {"sub": "somebody else"},
+    }
+    blueprint = make_github_blueprint("id", "secret")
+    with app.app_context():
+        db.create_all()
+        for user, name in ((ada, "github"), (grace, "github"), (linus, "elsewhere")):
+            blueprint.name = name
+            SQLAlchemyStorage(OAuth, db.session).set(blueprint, granted, user_id=user.pk)
+        db.session.add(OAuth(provider="github", user_id=4711, token=granted))
+        db.session.add(OAuth(provider="github", token=granted))
+        db.session.add(OAuth(provider="gitlab", user_id=ada.pk, token={"error": "x"}))
+        db.session.commit()
+        SQLAlchemyStorage(SiteOAuth, db.session).set(blueprint, granted)
+
+
+def run(commands):
+    """Run the commands one after the other; print what they said, and what is stored then."""
+    from django.core.management import CommandError, call_command
+
+    from django_dance.models import OAuthToken
+
+    said = []
+    for command in commands:
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            call_command(*command, stdout=out, stderr=err)
+        except CommandError as error:
+            out.write(f"CommandError: {error}")
+        said.append(out.getvalue() + err.getvalue())
+    stored = {}
+    for row in OAuthToken.objects.select_related("user"):
+        ends_at = row.expires_at and round((row.expires_at.timestamp() - time.time()) / 60)
+        name = f"{row.user.username} {row.provider} {row.account}".strip()
+        stored[name] = {**row.token.stored, "ends_in_minutes": ends_at}
+    assert not {"allauth", "social_django", "flask_dance"} & set(sys.modules)
+    print(json.dumps({"said": said, "stored": stored}))
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    commands = json.loads(sys.argv[1])
+    prepare() if commands is None else run(commands)
