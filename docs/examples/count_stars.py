@@ -1,0 +1,25 @@
+"""management/commands/count_stars.py: a command that acts for every user who has connected."""
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+
+from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable
+from django_dance.registry import providers
+
+
+class Command(BaseCommand):
+    help = "Prints how many repositories each user has starred at GitHub."
+
+    def handle(self, *args, **options):
+        users = get_user_model().objects.filter(oauth_tokens__provider="github").distinct()
+        for user in users.iterator():
+            github = providers["github"].session(user=user)
+            try:
+                response = github.get("/user/starred", params={"per_page": 100})
+                response.raise_for_status()
+            except AuthorizationRequired:
+                self.stderr.write(f"{user}: has to connect again")
+            except ProviderUnavailable:
+                self.stderr.write(f"{user}: not now; the next run will do it")
+            else:
+                self.stdout.write(f"{user}: {len(response.json())}")

@@ -1,0 +1,18 @@
+"""tasks.py: a task of Django's own framework (Django 6.0) that acts for a user."""
+
+from django.tasks import task
+
+from django_dance.exceptions import AuthorizationRequired
+from django_dance.registry import providers
+
+
+@task()
+def count_repositories(user_id):
+    """Given the user's key: a session cannot be queued, and a token must not lie in a queue."""
+    github = providers["github"].session(user_id=user_id)
+    try:
+        response = github.get("/user/repos", params={"per_page": 100})
+    except AuthorizationRequired as required:
+        return {"connect_again": github.login_url, "reason": required.reason}
+    response.raise_for_status()
+    return {"repositories": len(response.json())}
