@@ -105,7 +105,9 @@ class _Flight:
             token = self.storage.reread_token(self.owner)
             if token is None:
                 return self.refresh(self.stale, stored=False) if self.carried else self.gone()
-            if token["access_token"] != self.stale["access_token"]:
+            # Some providers grant the same access token again, for longer.
+            longer = (token.expires_at or 0) > (self.stale.expires_at or 0)
+            if longer or token["access_token"] != self.stale["access_token"]:
                 return _Outcome(token)
             return self.refresh(token, stored=True)
 

@@ -231,6 +231,7 @@ class DanceSession(CallingSession):
         """Revoke the token at the provider, if it has a way, and delete it here in any case."""
         owner, token = self.owner, self._load_token()
         if token is None:
+            del self.token  # there may be one that cannot be read
             return
         try:
             self.provider.revoke(owner, token)
