@@ -10,6 +10,8 @@ from django.test import Client
 
 from django_dance import signals
 
+pytest_plugins = ["tests.servers"]
+
 TOKEN_URL = "https://github.com/login/oauth/access_token"
 GRANTED = {
     "access_token": "planted-access-token",

@@ -3,12 +3,13 @@
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import pymysql
 
 from . import keys
 
-_DATABASE = os.environ.get("DANCE_TEST_DATABASE") or (
-    Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
-)
+pymysql.install_as_MySQLdb()
 
 SECRET_KEY = "a-key-for-the-tests-and-for-nothing-else-at-all"
 DEBUG = False
@@ -48,15 +49,37 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _DATABASE,
-        # A file, because a live server's threads cannot share an in-memory database safely.
-        "TEST": {"NAME": _DATABASE},
-        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+
+
+def _database():
+    """SQLite, or the server that ``DANCE_TEST_SERVER`` names; see ``tests/test_databases.py``.
+
+    ``DANCE_TEST_DATABASE`` is the test database of another process, for one that joins it.
+    """
+    server = urlsplit(os.environ.get("DANCE_TEST_SERVER", ""))
+    name = os.environ.get("DANCE_TEST_DATABASE")
+    if not server.scheme:
+        name = name or Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": name,
+            # A file, because a live server's threads cannot share an in-memory database safely.
+            "TEST": {"NAME": name},
+            "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+        }
+    name = name or f"django_dance_tests_{os.getpid()}"
+    return {
+        "ENGINE": f"django.db.backends.{server.scheme}",
+        "HOST": server.hostname,
+        "PORT": server.port,
+        "USER": server.username,
+        "NAME": name,
+        # The default of a MySQL server may be a character set without all characters.
+        "TEST": {"NAME": name, **({"CHARSET": "utf8mb4"} if server.scheme == "mysql" else {})},
     }
-}
+
+
+DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/accounts/login/"

@@ -77,6 +77,11 @@ class TestWhatIsSaved:
         with django_assert_num_queries(0):
             assert text(storage.get(owner)) == "planted"
 
+    def test_a_cached_token_knows_what_it_was_granted_for(self, storage, owner):
+        storage.set(owner, token(expires_in=3600, expires_at=time.time() + 50))
+        assert storage.get_token(owner).lifetime == 3600
+        assert storage.get_token(owner).stale
+
     def test_each_account_is_cached(self, storage, owner, django_assert_num_queries):
         storage.set(owner.at("1"), token("first"))
         storage.set(owner.at("2"), token("second"))

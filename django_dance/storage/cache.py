@@ -27,6 +27,7 @@ from django.core.cache import caches
 
 from ..crypto import seal, unseal
 from ..exceptions import SealBroken
+from ..tokens import Token
 
 logger = logging.getLogger("django_dance")
 
@@ -97,8 +98,9 @@ class TokenCache:
                 lifetime = min(lifetime, expires_at - now)
             if lifetime < 1:
                 continue
+            fields = None if token is None else Token(token).stored
             sealed = seal(
-                json.dumps(token).encode(), purpose="cache", identity=_lot(place, account)
+                json.dumps(fields).encode(), purpose="cache", identity=_lot(place, account)
             )
             try:
                 self._cache.set(_key(place.shelf, account), sealed, int(lifetime))

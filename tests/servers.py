@@ -1,0 +1,289 @@
+"""Real servers for the tests: the one at its usual address, or a throw-away one.
+
+Where neither is to be had the test that asks is skipped, by the server's name; in CI it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import psycopg
+import pymysql
+import pytest
+import redis
+from django.core.cache import BaseCache, caches
+from django.db import connections
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+HOST = "127.0.0.1"
+
+
+class Server:
+    """A server of some kind at a port of this machine."""
+
+    name: ClassVar[str]
+    scheme: ClassVar[str]
+    user: ClassVar[str] = ""
+    usual_port: ClassVar[int]
+    stopped_by: ClassVar[signal.Signals] = signal.SIGTERM
+
+    #: Set if the tests have started it.
+    process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.user}{'@' if self.user else ''}{HOST}:{self.port}"
+
+    def connect(self) -> Any:
+        """A connection of the kind's driver, that has logged in as the tests will.
+
+        :raises Exception: the driver's own, if that fails.
+        """
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        try:
+            self.connect().close()
+        except Exception:
+            return False
+        return True
+
+    def commands(self, folder: Path) -> list[list[str]]:
+        """What starts one in an empty folder: the last command stays, those before it prepare."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """End it as a power cut would. Only for one that the tests have started."""
+        assert self.process is not None, "this server is somebody else's"
+        self.process.kill()
+        self.process.wait()
+
+
+class PostgreSQL(Server):
+    name, scheme, user, usual_port = "PostgreSQL", "postgresql", "postgres", 5432
+    stopped_by = signal.SIGINT  # SIGTERM would wait until all clients have gone
+
+    def connect(self) -> Any:
+        return psycopg.connect(
+            host=HOST,
+            port=self.port,
+            user=self.user,
+            dbname="postgres",
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def drop(self, database: str) -> None:
+        with self.connect() as connection:
+            # With force: a process that was killed may not have left yet.
+            connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    def commands(self, folder: Path) -> list[list[str]]:
+        at = ["-D", f"{folder}/data"]
+        options = ["fsync=off", f"listen_addresses={HOST}", f"unix_socket_directories={folder}"]
+        return [
+            [program("initdb"), *at, "-U", self.user, "-A", "trust", "-E", "UTF8", "--no-sync"],
+            [program("postgres"), *at, "-p", str(self.port), *(f"-c{each}" for each in options)],
+        ]
+
+
+class MariaDB(Server):
+    name, scheme, user, usual_port = "MariaDB", "mysql", "root", 3306
+
+    def connect(self) -> Any:
+        return pymysql.connect(host=HOST, port=self.port, user=self.user, connect_timeout=5)
+
+    def drop(self, database: str) -> None:
+        with self.connect() as connection:
+            connection.query(f"DROP DATABASE IF EXISTS {database}")
+
+    def commands(self, folder: Path) -> list[list[str]]:
+        at = ["--no-defaults", f"--datadir={folder}/data"]
+        options = {
+            "bind-address": HOST,
+            "port": self.port,
+            "socket": folder / "socket",
+            "pid-file": folder / "pid",
+        }
+        return [
+            [
+                program("mariadb-install-db"),
+                *at,
+                "--auth-root-authentication-method=normal",  # root without a password
+                "--skip-test-db",
+            ],
+            [program("mariadbd"), *at, *(f"--{name}={value}" for name, value in options.items())],
+        ]
+
+
+class Redis(Server):
+    name, scheme, usual_port = "Redis", "redis", 6379
+
+    def connect(self) -> Any:
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis(host=HOST, port=self.port, socket_timeout=5, retry=once)
+        client.ping()
+        return client
+
+    def commands(self, folder: Path) -> list[list[str]]:
+        options = ["--bind", HOST, "--port", str(self.port), "--dir", str(folder), "--save", ""]
+        return [[program("redis-server"), *options]]
+
+    def cache(self) -> dict[str, Any]:
+        """The entry of ``CACHES`` for a part of this server that is this run's own."""
+        return {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": f"{self.url}/0",
+            "KEY_PREFIX": f"django-dance-tests-{os.getpid()}",
+            "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 5, "SOCKET_TIMEOUT": 5},
+        }
+
+
+def program(name: str) -> str:
+    """The path of an installed program.
+
+    :raises LookupError: it is not installed.
+    """
+    # Where Debian keeps servers a user's PATH does not lead.
+    debian = ["/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *debian]))
+    if found is None:
+        raise LookupError(f"{name} is not installed")
+    return found
+
+
+@contextmanager
+def throw_away(kind: type[Server]) -> Iterator[Server]:
+    """A new server in a folder of its own, both gone afterwards.
+
+    :raises LookupError: a program that it takes is not installed.
+    :raises OSError: it does not start; the end of its log says why.
+    """
+    server = kind(_free_port())
+    with tempfile.TemporaryDirectory(prefix="django-dance-") as name, ExitStack() as stack:
+        folder = Path(name)
+        log = stack.enter_context((folder / "log").open("w+b"))
+        options: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": log,
+            "stderr": subprocess.STDOUT,
+            "cwd": folder,
+        }
+        if os.geteuid() == 0:
+            # Database servers refuse to run as root.
+            nobody = pwd.getpwnam("nobody")
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        *preparations, command = server.commands(folder)
+        for preparation in preparations:
+            if subprocess.run(preparation, timeout=120, **options).returncode:
+                raise OSError(_end_of(log))
+        server.process = subprocess.Popen(command, **options)
+        stack.callback(_stop, server)
+        deadline = time.monotonic() + 60
+        while not server.answers():
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                raise OSError(_end_of(log))
+            time.sleep(0.05)
+        yield server
+
+
+@contextmanager
+def at_hand(kind: type[Server]) -> Iterator[Server]:
+    """A server of this kind; without one the test that asks is left out."""
+    server = kind(kind.usual_port)
+    with ExitStack() as stack:
+        if not server.answers():
+            server = started(kind, stack)
+        yield server
+
+
+def started(kind: type[Server], stack: ExitStack) -> Server:
+    """A throw-away server until the stack is closed; without one the test is left out."""
+    try:
+        return stack.enter_context(throw_away(kind))
+    except (LookupError, OSError) as error:
+        left_out(kind, str(error))
+
+
+def left_out(kind: type[Server], reason: str) -> NoReturn:
+    """Skip the test and say what is missing; fail in CI, where nothing may be left out."""
+    reason = (
+        f"{kind.name} is left out: nothing lets the tests in at {kind(kind.usual_port).url}, and "
+        f"none could be started: {reason}."
+    )
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _stop(server: Server) -> None:
+    assert server.process is not None
+    server.process.send_signal(server.stopped_by)
+    try:
+        server.process.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _end_of(log: Any) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-10:])
+
+
+# --- fixtures -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Pytest-django's, but at the end threads that hold a connection let go of it."""
+    yield
+    database = connections["default"]
+    if database.vendor == "postgresql":  # which drops no database that is in use
+        with django_db_blocker.unblock(), database.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    """A Redis. Others may use it too: keys go under the prefix of ``cache()``."""
+    with at_hand(Redis) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_cache(redis_server: Redis, settings: Any) -> Iterator[BaseCache]:
+    """The cache ``"redis"``, on a Redis, empty before and after; ``DANCE_CACHE`` names it."""
+    settings.CACHES = {**settings.CACHES, "redis": redis_server.cache()}
+    settings.DANCE_CACHE = "redis"
+    cache = caches["redis"]
+    # Not clear(), which would flush the keys of everybody else as well.
+    cache.delete_pattern("*")
+    yield cache
+    cache.delete_pattern("*")
