@@ -9,7 +9,7 @@ from .conf import settings
 from .exceptions import DanceError, FlowError, OwnerRequired
 from .owner import ResourceOwner
 from .signals import token_revoked
-from .tokens import Token
+from .tokens import Token, same_token
 
 if TYPE_CHECKING:
     from .providers import AccountInfo
@@ -35,6 +35,7 @@ def connect(session: DanceSession, token: Token) -> None:
         return
     session.carry(token)
     account = _whose(session)
+    token = session.carried or token  # to ask may have refreshed it
     if account is None:
         if any(storage.accounts(owner)):
             raise FlowError("account_unknown", "the provider did not say whose token it is")
@@ -48,6 +49,14 @@ def connect(session: DanceSession, token: Token) -> None:
         token = before.followed_by(token)
     token = Token({**token.stored, "connected_account": account.id, "connected_as": account.label})
     storage.set_token(place, token)
+    if (
+        before is None
+        and settings.account_conflict == "refuse"
+        and storage.others(owner, account.id)
+    ):
+        # Two users at the same moment: neither was there when the other looked.
+        storage.replace(place, token, None)
+        raise FlowError("account_taken", "another user connects this account just now")
     session.settled(token)
 
 
@@ -59,18 +68,23 @@ def adopt(session: DanceSession) -> bool:
     """
     from django.contrib.auth.models import AnonymousUser
 
-    owner = session.owner
+    storage, owner = session.storage, session.owner
     if owner.user_id is None:
         raise OwnerRequired("adopt() is for after the login: there is no user to adopt for.")
     visitor = ResourceOwner(owner.provider, owner.request, AnonymousUser())  # type: ignore[arg-type]
     try:
-        token = session.storage.get_token(visitor)
+        token = storage.get_token(visitor)
     except OwnerRequired:  # from a storage that keeps nothing for anonymous visitors
         return False
-    if token is None:
-        return False
-    connect(session, token)
-    session.storage.delete(visitor)
+    if token is None or same_token(storage.reread(owner), token):
+        return False  # nothing, or one that belongs to whoever comes
+    # First, for the user's own may take the visitor's place.
+    storage.delete(visitor)
+    try:
+        connect(session, token)
+    except BaseException:
+        storage.set_token(visitor, session.carried or token)
+        raise
     return True
 
 

@@ -29,6 +29,11 @@ _KEY_ID = 4
 _NONCE = 12
 
 
+class _Plain(bytes):
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
 @lru_cache(maxsize=64)
 def _derive(secret: str, purpose: str) -> tuple[bytes, AESGCM]:
     """The id and the cipher that a secret gives for a purpose."""
@@ -40,6 +45,7 @@ def _derive(secret: str, purpose: str) -> tuple[bytes, AESGCM]:
 
 def seal(plaintext: bytes, *, purpose: str, identity: str) -> str:
     """Seal ``plaintext`` with the first key."""
+    plaintext = _Plain(plaintext)  # reports of errors print what a frame holds
     key_id, cipher = _derive(settings.encryption_keys[0], purpose)
     nonce = os.urandom(_NONCE)
     head = _VERSION + key_id + nonce

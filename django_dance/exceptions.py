@@ -69,6 +69,16 @@ class AuthorizationRequired(DanceError):
         detail = f" ({' '.join(self.missing_scopes)})" if self.missing_scopes else ""
         super().__init__(f"{provider.name} needs the user's authorization: {reason}{detail}.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A queue worker's result goes to another process, which has a provider of this name.
+        return _required_again, (self.provider.name, self.reason, self.missing_scopes)
+
+
+def _required_again(name: str, reason: str, scopes: tuple[str, ...]) -> AuthorizationRequired:
+    from .registry import providers
+
+    return AuthorizationRequired(providers[name], reason, scopes)
+
 
 class ProviderNotConfigured(DanceError, KeyError):
     """No such name in ``DANCE_PROVIDERS``."""

@@ -91,9 +91,13 @@ class SealedTokenField(_TextField):
 
     def sealed(self, instance: models.Model, token: Mapping[str, Any]) -> str:
         """The token as the instance's row may hold it; ``update()`` takes this."""
+        identity = self.identity(instance)
         fields = token.stored if isinstance(token, Token) else dict(token)
-        plain = json.dumps(fields).encode()
-        return _Sealed(seal(plain, purpose="token", identity=self.identity(instance)))
+        return _Sealed(seal(json.dumps(fields).encode(), purpose="token", identity=identity))
+
+    def is_as_loaded(self, instance: models.Model) -> bool:
+        """Whether nobody has set another token on the instance since it came from the table."""
+        return isinstance(instance.__dict__.get(self.attname), _Sealed)
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
         value = instance.__dict__.get(self.attname)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -25,6 +27,23 @@ class OAuthConsumerMixin(models.Model):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} id={self.pk} provider={self.provider!r}>"
+
+    def save(self, **options: Any) -> None:
+        """As a model does; but the token of an instance that was read a while ago is not written
+        over one that was refreshed meanwhile, unless it was set."""
+        if not self._state.adding and options.get("update_fields") is None:
+            kept = {"lease", "lease_until"}
+            if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
+                kept |= {"token", "expires_at", "scope", "last_error"}
+            deferred = self.get_deferred_fields()
+            options["update_fields"] = [
+                field.name
+                for field in self._meta.concrete_fields
+                if not field.primary_key
+                and field.name not in kept
+                and field.attname not in deferred
+            ]
+        super().save(**options)
 
 
 class OAuthToken(OAuthConsumerMixin):

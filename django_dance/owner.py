@@ -78,6 +78,17 @@ class ResourceOwner:
         """The same owner with another account."""
         return ResourceOwner(self.provider, self.request, self._user, self._user_id, account)
 
+    def fixed(self) -> ResourceOwner:
+        """The owner of now, whoever logs in or out afterwards."""
+        from django.contrib.auth.models import AnonymousUser
+
+        user_id = self.user_id
+        user: Any = AnonymousUser() if user_id is None else self.user
+        return ResourceOwner(self.provider, self.request, user, user_id, self.account)
+
+    def __copy__(self) -> ResourceOwner:
+        return self
+
     def __repr__(self) -> str:
         who = "anonymous" if self.user_id is None else f"user {self.user_id}"
         return f"<ResourceOwner {who} at {self.provider.name}>"

@@ -21,7 +21,7 @@ from .exceptions import (
 )
 from .owner import ResourceOwner
 from .signals import token_refreshed, token_revoked
-from .tokens import FAILURE, Token
+from .tokens import FAILURE, Token, clean_text, same_token
 
 if TYPE_CHECKING:
     from .providers import OAuth2Provider
@@ -61,12 +61,14 @@ def renewed(session: OAuth2Session, stale: Token) -> Token:
     :raises AuthorizationRequired: the provider refused for good; the token is deleted.
     :raises ProviderError: it cannot be refreshed now.
     """
-    provider, storage, owner = session.provider, session.storage, session.owner
+    provider, storage, owner = session.provider, session.storage, session.owner.fixed()
     if storage.keeps_accounts(owner):
         # The same account to the end, though another one may become the default meanwhile.
         owner = owner.at(owner.account or str(stale.get("connected_account") or ""))
-    flight = _Flight(provider, storage, owner, stale, carried=session.carries(stale))
+    flight = _Flight(provider, storage, owner, stale, carried=session.carried is stale)
     outcome = storage.durably(owner, flight.fly)
+    if outcome.token is not None:
+        session.follow(outcome.token)
     # Told on this side: a receiver's own writes belong to the transaction that is open here.
     if outcome.dead or outcome.new:
         about = {"provider": provider, "request": session.http_request, "owner": owner}
@@ -100,25 +102,29 @@ class _Flight:
     carried: bool
 
     def fly(self) -> _Outcome:
+        if self.carried:
+            # Nobody else has it. What the storage has is another token, perhaps another account's.
+            return self.refresh(self.stale)
         # Longer than a refresh can take: to connect, to shake hands, and to answer.
         with self.storage.lease(self.owner, 3 * float(settings.timeout) + 5):
             token = self.storage.reread_token(self.owner)
             if token is None:
-                return self.refresh(self.stale, stored=False) if self.carried else self.gone()
+                return self.gone()
             # Some providers grant the same access token again, for longer.
             longer = (token.expires_at or 0) > (self.stale.expires_at or 0)
-            if longer or token["access_token"] != self.stale["access_token"]:
+            if longer or not same_token(token, self.stale):
                 return _Outcome(token)
-            return self.refresh(token, stored=True)
+            return self.refresh(token)
 
-    def refresh(self, token: Token, *, stored: bool) -> _Outcome:
+    def refresh(self, token: Token) -> _Outcome:
         left = token.retry_at - time.time()
-        if left > 0:
+        if 0 < left <= LONGEST_RETRY_AFTER:  # else a clock was wrong
+            reason = clean_text(token.get("last_error"))
             return _Outcome(
                 error=ProviderUnavailable(
-                    f"{self.provider.label} could not refresh the token ({token['last_error']}); "
-                    f"it is asked again in {left:.0f} seconds.",
-                    error=token["last_error"],
+                    f"{self.provider.label} could not refresh the token ({reason}); it is asked "
+                    f"again in {left:.0f} seconds.",
+                    error=reason,
                 )
             )
         try:
@@ -130,19 +136,20 @@ class _Flight:
         except ProviderError as error:
             return self.failed(token, error)
         # Stored before it is used: what is not stored is lost to everybody else.
-        if stored and not self.storage.replace(self.owner, token, new):
+        if not self.carried and not self.storage.replace(self.owner, token, new):
             return self.overtaken(new)
         return _Outcome(new, new=True)
 
     def died(self, token: Token, error: TokenRequestRefused) -> _Outcome:
-        current = self.storage.reread_token(self.owner)
-        if current is not None and current["access_token"] != token["access_token"]:
-            # Somebody else was faster: the refresh token was spent, not dead.
-            return _Outcome(current)
-        self.storage.replace(self.owner, token, None)
+        if not self.carried:
+            current = self.storage.reread_token(self.owner)
+            if current is not None and not same_token(current, token):
+                # Somebody else was faster: the refresh token was spent, not dead.
+                return _Outcome(current)
+            self.storage.replace(self.owner, token, None)
         logger.warning("%s: the refresh token is dead; the token is deleted", self.provider.name)
         # Granted a moment ago: to send the visitor there at once could go on for ever.
-        moment_ago = time.time() - token.get("granted_at", 0) < 60
+        moment_ago = time.time() - token.granted_at < 60
         required = AuthorizationRequired(
             self.provider, "revoked_at_once" if moment_ago else "revoked"
         )
@@ -151,13 +158,14 @@ class _Flight:
 
     def failed(self, token: Token, error: ProviderError) -> _Outcome:
         logger.warning("%s: the token could not be refreshed: %s", self.provider.name, error)
-        failures = min(int(token.get("failures") or 0), 30) + 1
+        failures = min(token.failures, 30) + 1
         pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
         if error.retry_after is not None:
             pause = min(max(pause, error.retry_after), LONGEST_RETRY_AFTER)
         note = (error.error or error.code, failures, int(time.time()) + pause)
-        noted = Token({**token.stored, **dict(zip(FAILURE, note, strict=True))})
-        self.storage.replace(self.owner, token, noted)
+        if not self.carried:
+            noted = Token({**token.stored, **dict(zip(FAILURE, note, strict=True))})
+            self.storage.replace(self.owner, token, noted)
         return _Outcome(error=error)
 
     def overtaken(self, new: Token) -> _Outcome:

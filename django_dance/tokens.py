@@ -124,8 +124,24 @@ class Token(dict[str, Any]):
     @property
     def retry_at(self) -> float:
         """Before when it is not to be refreshed again, after a refresh that failed."""
-        value = self.get("retry_at")
-        return float(value) if isinstance(value, (int, float)) else 0.0
+        return self._number("retry_at")
+
+    @property
+    def failures(self) -> int:
+        """How many refreshes have failed, one after the other."""
+        return int(self._number("failures"))
+
+    @property
+    def granted_at(self) -> float:
+        """When the dance was, in seconds since the epoch; 0 if that is not known."""
+        return self._number("granted_at")
+
+    def _number(self, name: str) -> float:
+        """One of our own notes, which may have been written by anybody."""
+        value = self.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return 0.0
+        return float(value) if 0 <= value <= _END_OF_TIME else 0.0
 
     def followed_by(self, fields: Mapping[str, Any]) -> Token:
         """What a provider granted in this token's place, for the same account.
@@ -153,6 +169,13 @@ class Token(dict[str, Any]):
 
     def __reduce__(self) -> tuple[type[Token], tuple[dict[str, Any]]]:
         return Token, (self.stored,)
+
+
+def same_token(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
+    """Whether both are the token that one grant, or one refresh, has made."""
+    return one is not None and all(
+        one.get(name) == other.get(name) for name in ("access_token", "oauth_token")
+    )
 
 
 def secretive(value: Any, name: str = "", depth: int = 0) -> Any:

@@ -26,7 +26,7 @@ import requests
 from django.utils.http import parse_http_date_safe
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from . import __version__
@@ -38,6 +38,11 @@ from .tokens import secretive
 #: The largest answer to a protocol call, in bytes.
 MAX_ANSWER = 1024 * 1024
 USER_AGENT = f"django-dance/{__version__}"
+
+#: Of the time for a protocol call: what one address may take to connect, for there may be others,
+#: and what must be left when the request is sent.
+_TO_CONNECT = 1 / 3
+_LEFT_TO_ANSWER = 1 / 4
 
 _CONNECTIONS_PER_HOST = 64
 _HOSTS = 128
@@ -209,7 +214,7 @@ def protocol_call(
                 json=json,
                 headers=sent,
                 auth=auth or _unchanged,
-                timeout=timeout,
+                timeout=(timeout * _TO_CONNECT, timeout),
                 allow_redirects=False,
                 stream=True,
                 verify=verify,
@@ -315,12 +320,21 @@ class _DeadlineResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_DeadlineFile(self.fp.detach(), sock, deadline))
 
 
+def _connect(connect: Callable[[], None], deadline: float) -> None:
+    """Connect, and rather send nothing than send what nobody waits for the answer to: a refresh
+    token that was sent is spent."""
+    connect()
+    if deadline - time.monotonic() < float(settings.timeout) * _LEFT_TO_ANSWER:
+        raise ConnectTimeoutError("It took too long to connect.")
+
+
 class _DeadlinePool(HTTPConnectionPool):
     deadline: float
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()
         connection.response_class = partial(_DeadlineResponse, deadline=self.deadline)  # type: ignore[attr-defined]
+        connection.connect = partial(_connect, connection.connect, self.deadline)  # type: ignore[method-assign]
         return connection
 
 

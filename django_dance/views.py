@@ -244,7 +244,8 @@ class AuthorizedView(DanceView):
                 return guarded(returned)
         if not any(returned is False for _, returned in received):
             with self.not_without_the_event("storage_failed"):
-                accounts.connect(session, token)
+                # A receiver's call may have refreshed it already.
+                accounts.connect(session, session.carried or token)
         return guarded(HttpResponseRedirect(flow.next))
 
     @contextmanager

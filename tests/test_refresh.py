@@ -168,7 +168,9 @@ def test_the_next_refresh_that_succeeds_forgets_the_failure(user, api):
 
 
 def test_a_401_during_the_pause_is_the_apis_own_answer(user, responses):
-    stored(user, expires_at=time.time() + 3000, last_error="x", failures=1, retry_at=2**40)
+    stored(
+        user, expires_at=time.time() + 3000, last_error="x", failures=1, retry_at=time.time() + 300
+    )
     responses.get(API, status=401)
     assert session(user).get(API).status_code == 401
     assert asked(responses) == 0
@@ -520,5 +522,5 @@ def test_what_a_login_costs(member, user, dance, api, django_assert_num_queries)
 
 
 #: Django's session and user; the accounts that others have, what this one had, whether there is a
-#: row of this or of no account, and the new one between two savepoints.
-LOGIN = 9
+#: row of this or of no account, the new one between two savepoints, and the others once more.
+LOGIN = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 #: The longest authorization code that is passed on. RFC 6749 leaves the size open.
 MAX_CODE = 4096
+
+#: What error codes look like (RFC 6749 §5.2, and all that others have made up).
+_ERROR_CODE = re.compile(r"[\w.:/-]{1,39}", re.ASCII)
 
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
 _GRANT_PARAMS = frozenset(
@@ -343,7 +347,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
         fields = self.parse(answer)
         if "error" in fields:
             # RFC 6749 §5.2, whatever the status: some providers say no with 200.
-            error = clean_text(fields["error"]) or "invalid_response"
+            error = clean_text(fields["error"]) or ""
+            if not _ERROR_CODE.fullmatch(error):
+                # Words of its own, in which it may repeat what it was sent.
+                error = "invalid_response"
             kind = (
                 ProviderUnavailable
                 if error in ("temporarily_unavailable", "server_error", "slow_down")

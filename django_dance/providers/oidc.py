@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 
 from .. import idtoken
-from ..exceptions import FlowError, InvalidResponse
+from ..exceptions import FlowError, InvalidResponse, ProviderError
 from ..owner import ResourceOwner
 from ..tokens import Secret, Token
 from .base import AccountInfo, ClientCredentials, with_query
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from ..flow import Flow
     from ..sessions import DanceSession
+
+logger = logging.getLogger("django_dance")
 
 _ENDPOINTS = {
     "authorization_url": "authorization_endpoint",
@@ -209,6 +212,12 @@ class OIDCProvider(OAuth2Provider):
                     raise idtoken.refuse("changed", f"the refreshed ID token has another {name}")
             if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
                 raise idtoken.refuse("changed", "the refreshed ID token has another nonce")
+        except ProviderError as error:
+            # The keys cannot be had now. The refresh token is spent, so what it brought is kept;
+            # of the ID token nothing is used.
+            logger.warning("%s: the refreshed ID token cannot be checked: %s", self.name, error)
+            fields = {**renewed.stored, "id_token": token.get("id_token")}
+            return Token({**fields, "id_claims": before})
         except FlowError as error:
             # There is no flow: to whoever makes the call, the provider's answer is of no use.
             raise IdentityChanged(str(error)) from error

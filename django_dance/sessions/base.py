@@ -175,21 +175,33 @@ class DanceSession(CallingSession):
             del self.token
             return
         token = value if isinstance(value, Token) else Token.granted(value)
-        self.storage.set_token(self.owner, token)
+        self.storage.set_token(self._place(), token)
         self.settled(token)
 
     @token.deleter
     def token(self) -> None:
-        self.storage.delete(self.owner)
+        self.storage.delete(self._place())
         self._forget_token()
 
-    def carries(self, token: Token) -> bool:
-        """Whether it uses this token without having it from the storage."""
-        return self._token is token and self._token_of is _ANYBODY
+    def _place(self) -> ResourceOwner:
+        """The owner, with the account that was acted for: another may be the default by now."""
+        owner, token = self.owner, self._token
+        if token in (None, _UNSET) or not self.storage.keeps_accounts(owner):
+            return owner
+        return owner.at(owner.account or str(token.get("connected_account") or ""))
+
+    @property
+    def carried(self) -> Token | None:
+        """The token that it uses without having it from the storage, if it does."""
+        return self._token if self._token_of is _ANYBODY else None
 
     def carry(self, token: Token) -> None:
         """Use this token from now on, without storing it, whoever logs in meanwhile."""
         self._token, self._token_of, self._account_info = token, _ANYBODY, None
+
+    def follow(self, token: Token) -> None:
+        """Use what took the place of the token that was used until now."""
+        self._token, self._account_info = token, None
 
     def settled(self, token: Token) -> None:
         """Use this token from now on, which the storage has already."""
@@ -223,16 +235,20 @@ class DanceSession(CallingSession):
         missing = self.missing_scopes(*scope_list(scope))
         if missing:
             # To ask again for what the visitor has just refused would never end.
-            declined = not set(missing) - set(token.get("declined_scope", ()))
+            before = token.get("declined_scope")
+            declined = isinstance(before, list) and set(missing) <= set(before)
             reason = "declined_scopes" if declined else "missing_scopes"
             raise AuthorizationRequired(self.provider, reason, missing)
 
     def disconnect(self) -> None:
         """Revoke the token at the provider, if it has a way, and delete it here in any case."""
-        owner, token = self.owner, self._load_token()
+        token = self._load_token()
         if token is None:
             del self.token  # there may be one that cannot be read
             return
+        owner = self._place()
+        # Another request may have refreshed it: it is the living one that must be revoked.
+        token = self.carried or self.storage.reread_token(owner) or token
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:

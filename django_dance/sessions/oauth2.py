@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -56,7 +57,7 @@ class OAuth2Session(  # type: ignore[misc]
     def ready_token(self) -> Token:
         token = super().ready_token()
         if token.stale and self.provider.refreshable(token):
-            token = self._token = refresh.refreshed(self, token)
+            token = self._refreshed(lambda: refresh.refreshed(self, token))
         elif not self.provider.usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         return token
@@ -74,8 +75,16 @@ class OAuth2Session(  # type: ignore[misc]
             return token
         if not self.provider.refreshable(token):
             raise AuthorizationRequired(self.provider, "expired")
-        token = self._token = refresh.renewed(self, token)
-        return token
+        return self._refreshed(lambda: refresh.renewed(self, token))
+
+    def _refreshed(self, attempt: Callable[[], Token]) -> Token:
+        """What the attempt brings, which the session has by then; or the end of the token here
+        too."""
+        try:
+            return attempt()
+        except AuthorizationRequired:
+            self._forget_token()
+            raise
 
     def _rejected(self, response: requests.Response, token: Token) -> bool:
         return (
@@ -86,7 +95,7 @@ class OAuth2Session(  # type: ignore[misc]
         )
 
     def renewed_token(self, rejected: Token) -> Token | None:
-        token = self._token = refresh.refreshed(self, rejected, forced=True)
+        token = self._refreshed(lambda: refresh.refreshed(self, rejected, forced=True))
         return None if token["access_token"] == rejected["access_token"] else token
 
     def _unguarded(self, *args: Any, **kwargs: Any) -> Any:

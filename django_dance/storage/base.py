@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,12 +12,12 @@ from typing import Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from ..exceptions import ProviderUnavailable
 from ..owner import ResourceOwner
-from ..tokens import Token
+from ..tokens import Token, same_token
 
 _locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 _locks_lock = threading.Lock()
-
 
 _Result = TypeVar("_Result")
 
@@ -73,13 +74,7 @@ class BaseStorage:
         This one holds off the threads of its process. A storage that processes share should hold
         those off as well.
         """
-        key = owner.key
-        if key is None:
-            yield
-            return
-        with _locks_lock:
-            lock = _locks.setdefault(key, threading.Lock())
-        with lock:
+        with held(owner):
             yield
 
     # --- for owners with several accounts ------------------------------------------------------
@@ -111,11 +106,43 @@ class BaseStorage:
         self.set(owner, token.stored)
 
 
-def same_token(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Whether both are the token that one grant, or one refresh, has made."""
-    return one is not None and all(
-        one.get(name) == other.get(name) for name in ("access_token", "oauth_token")
+@contextmanager
+def held(owner: ResourceOwner, *, wait: bool = True) -> Iterator[None]:
+    """Hold off the other threads of this process.
+
+    :raises ProviderUnavailable: another thread does, and ``wait`` is false.
+    """
+    key = owner.key
+    if key is None:
+        yield
+        return
+    with _locks_lock:
+        lock = _locks.setdefault(key, threading.Lock())
+    if not lock.acquire(blocking=wait):
+        raise busy(owner)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def busy(owner: ResourceOwner) -> ProviderUnavailable:
+    """What is raised where to wait could be for ever."""
+    return ProviderUnavailable(
+        f"Somebody else is refreshing {owner.provider.label}'s token, and may have to wait for the "
+        "transaction that is open here: end it first."
     )
+
+
+def _after_fork() -> None:
+    """Whoever held a lock in the parent does not live in the child."""
+    global _locks_lock
+    _locks_lock = threading.Lock()
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def build(spec: Any) -> BaseStorage:

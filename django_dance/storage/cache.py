@@ -40,6 +40,7 @@ _LIFETIME_OF_EDITION = 24 * 3600
 #: What :meth:`TokenCache.look_up` found, if nothing.
 MISS: Any = object()
 
+_MOST_OWED = 10_000
 #: Shelves whose new edition the cache was not told: (alias, shelf) → until when it matters.
 _owed: dict[tuple[str, str], float] = {}
 _complained = 0.0
@@ -121,11 +122,10 @@ class TokenCache:
         if told:
             _owed.pop((self.alias, shelf), None)
             return Place(shelf, edition)
-        now = time.monotonic()
-        if len(_owed) > 10_000:
-            for owed in [owed for owed, until in _owed.copy().items() if until < now]:
-                _owed.pop(owed, None)
-        _owed[self.alias, shelf] = now + LIFETIME
+        _owed.pop((self.alias, shelf), None)
+        while len(_owed) >= _MOST_OWED:
+            _owed.pop(next(iter(_owed)), None)  # the oldest
+        _owed[self.alias, shelf] = time.monotonic() + LIFETIME
         return None
 
     def _owes(self, shelf: str) -> bool:

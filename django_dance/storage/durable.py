@@ -6,6 +6,7 @@ transaction, nobody would have either.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -15,16 +16,15 @@ from django.db import OperationalError, connections
 
 from ..exceptions import StorageError
 
+logger = logging.getLogger("django_dance")
+
 _Result = TypeVar("_Result")
 
-#: How a connection is told not to wait for ever for a row, and to forget about it. The row may be
-#: locked by the very transaction that waits for us, which no database can see.
+#: How a connection is told not to wait for ever for a row: it may be locked by the very
+#: transaction that waits for us, which no database can see.
 _PATIENCE = {
-    "postgresql": ("SET lock_timeout TO '10s'", "RESET lock_timeout"),
-    "mysql": (
-        "SET SESSION innodb_lock_wait_timeout = 10",
-        "SET SESSION innodb_lock_wait_timeout = DEFAULT",
-    ),
+    "postgresql": "SET lock_timeout TO '10s'",
+    "mysql": "SET SESSION innodb_lock_wait_timeout = 10",
 }
 
 
@@ -50,27 +50,33 @@ def has_one_writer(using: str) -> bool:
     return connections[using].vendor == "sqlite"
 
 
-def on_a_connection_of_its_own(using: str, work: Callable[[], _Result]) -> _Result:
+def on_a_connection_of_its_own(
+    using: str,
+    work: Callable[[], _Result],
+    prepare: Callable[[Any, Any], object] = lambda connection, beside: None,
+) -> _Result:
     """Call ``work`` in a thread, where Django's connections are others than here.
 
+    :param prepare: called with the connection, and the one that it is beside.
     :raises StorageError: it has to wait for a row that the transaction here has locked.
     """
+    beside = connections[using]
     results: list[_Result] = []
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
             connection = connections[using]
-            before, after = _PATIENCE.get(connection.vendor, ("", ""))
-            if before:
+            # Not from a pool: those who hold its connections may all wait for this one.
+            options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
+            connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+            connection.ensure_connection()
+            connection.set_autocommit(True)
+            prepare(connection, beside)
+            if patience := _PATIENCE.get(connection.vendor):
                 with connection.cursor() as cursor:
-                    cursor.execute(before)
-            try:
-                results.append(work())
-            finally:
-                if after:
-                    with connection.cursor() as cursor:
-                        cursor.execute(after)  # for the next one, if connections are pooled
+                    cursor.execute(patience)
+            results.append(work())
         except BaseException as error:  # noqa: BLE001  it is raised below
             failures.append(error)
         finally:
@@ -99,4 +105,8 @@ def after_the_transaction(request: Any, again: Callable[[], object]) -> None:
 def settle(request: Any) -> None:
     """Do again what the view's transaction may have undone."""
     for again in request.__dict__.pop("_dance_again", ()):
-        again()
+        try:
+            again()
+        except Exception:
+            # The view has answered; that stands.
+            logger.exception("a refreshed token could not be stored again after the view")

@@ -7,6 +7,7 @@ import random
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,17 +15,24 @@ from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
-from django.db import DatabaseError, IntegrityError, connections, models, router, transaction
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    OperationalError,
+    connections,
+    models,
+    router,
+    transaction,
+)
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..exceptions import OwnerRequired, SealBroken, StorageError
 from ..owner import ResourceOwner
-from ..registry import providers
-from ..tokens import Token
-from .base import BaseStorage, same_token
+from ..tokens import Token, same_token
+from .base import BaseStorage, busy, held
 from .cache import MISS, TokenCache, shelf_of
 from .durable import (
     after_the_transaction,
@@ -47,8 +55,10 @@ _ATTEMPTS = 10
 #: So many accounts of one user are put into the cache at once.
 _SHELF = 20
 
-#: What this thread is doing: whether a storage writes, and what its transactions have written.
+#: What this thread is doing: for whom a storage writes, and what its transactions have written.
 _here = threading.local()
+#: Every storage there is: each may have a cache of its own to be told of a row that is gone.
+_storages: weakref.WeakSet[ModelStorage] = weakref.WeakSet()
 
 
 class ModelStorage(BaseStorage):
@@ -79,6 +89,7 @@ class ModelStorage(BaseStorage):
         self._user_id = _function(user_id)
         self._user_required = user_required
         self._alias = cache
+        _storages.add(self)
         self._anonymous = SessionStorage()
 
     @cached_property
@@ -140,7 +151,7 @@ class ModelStorage(BaseStorage):
         values = self._columns(token)
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()
-        with self._own_write(where):
+        with self._own_write(where, owner.account):
             for _ in range(_ATTEMPTS):
                 if self._updated(where, owner.account, values):
                     return
@@ -163,12 +174,9 @@ class ModelStorage(BaseStorage):
         where = self._where(owner)
         if where is None:
             return self._anonymous.replace(owner, old, new)
-        undone = (
-            may_roll_back(self.using) and has_one_writer(self.using) and not self._touched(where)
-        )
-        with self._own_write(where):
-            replaced = self._replaced(where, owner.account, old, new)
-        if replaced and undone:
+        with self._own_write(where, owner.account):
+            replaced = self._persistently(lambda: self._replaced(where, owner.account, old, new))
+        if replaced and may_roll_back(self.using):
             after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
         return replaced
 
@@ -177,7 +185,7 @@ class ModelStorage(BaseStorage):
         if where is None:
             self._anonymous.delete(owner)
             return
-        with self._own_write(where):
+        with self._own_write(where, owner.account):
             row = self._row(where, owner.account)
             if row is not None:
                 self._rows(pk=row.pk).delete()
@@ -185,17 +193,26 @@ class ModelStorage(BaseStorage):
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         """Work on a connection of its own, beside a transaction that may be rolled back.
 
-        A database with one writer cannot do that: there, `replace` has the middleware look after
-        the view whether it must be done again. What this very transaction has written nobody else
-        can see, so there it stays within.
+        A database with one writer cannot do that, and a row that this very transaction has written
+        nobody else can see: there, `replace` has the middleware look after the view whether it must
+        be done again.
         """
         where = self._where(owner)
         if where is None:
             return self._anonymous.durably(owner, work)
         using = self.using
-        if not may_roll_back(using) or has_one_writer(using) or self._touched(where):
+        if not may_roll_back(using) or has_one_writer(using) or self._touched(where, owner.account):
             return work()
-        return on_a_connection_of_its_own(using, work)
+        return on_a_connection_of_its_own(using, work, self.prepare_connection)
+
+    def prepare_connection(self, connection: Any, beside: Any) -> None:
+        """Called with the connection that a refresh is stored on, and the one whose transaction is
+        open beside it. Override it if yours have a state, such as a role.
+
+        That of django-tenants, the tenant, is handed on.
+        """
+        if hasattr(beside, "tenant") and hasattr(connection, "set_tenant"):
+            connection.set_tenant(beside.tenant)
 
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
@@ -209,20 +226,34 @@ class ModelStorage(BaseStorage):
             with self._anonymous.lease(owner, seconds):
                 yield
             return
-        with super().lease(owner, seconds):
-            row = self._row(where, owner.account) if "lease" in self._fields else None
+        # Others may have to wait for what this transaction has locked: then it must not for them.
+        wait = not self._touched(where, owner.account)
+        with held(owner, wait=wait):
+            row = self._row(where, owner.account)
             if row is None:
                 yield
                 return
             rows = self._rows(pk=row.pk)
-            name, pause = secrets.token_hex(16), 0.01
-            while not self._taken(rows, name, seconds) and rows.exists():
+            if "lease" not in self._fields:
+                with transaction.atomic(using=self.using):
+                    # Better now than when the provider has answered.
+                    rows.select_for_update().exists()
+                yield
+                return
+            name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + 2 * seconds
+            while not self._persistently(lambda: self._taken(rows, name, seconds)):
+                if not rows.exists():
+                    break
+                if not wait or time.monotonic() > until:
+                    raise busy(owner)
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
                 pause = min(pause * 1.5, 0.25)
             try:
                 yield
             finally:
-                rows.filter(lease=name).update(lease="", lease_until=None)
+                self._persistently(
+                    lambda: rows.filter(lease=name).update(lease="", lease_until=None)
+                )
 
     # --- accounts -----------------------------------------------------------------------------
 
@@ -297,7 +328,8 @@ class ModelStorage(BaseStorage):
         for name, value in values.items():
             setattr(row, name, value)
         try:
-            row.save(using=self.using, force_update=True, update_fields=list(values))
+            with transaction.atomic(using=self.using):
+                row.save(using=self.using, force_update=True, update_fields=list(values))
         except DatabaseError as error:
             if error.__cause__ is None:
                 return False  # Django's own: the row is gone
@@ -331,9 +363,25 @@ class ModelStorage(BaseStorage):
 
     def _taken(self, rows: Any, name: str, seconds: float) -> bool:
         now = timezone.now()
-        free = models.Q(lease="") | models.Q(lease_until__lt=now)
         until = now + timedelta(seconds=seconds)
+        free = models.Q(lease="") | models.Q(lease_until__lt=now)
+        # Nobody leases for so long: a clock was wrong.
+        free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
         return bool(rows.filter(free).order_by().update(lease=name, lease_until=until))
+
+    def _persistently(self, write: Callable[[], _Result]) -> _Result:
+        """The write, again if the database's one writer was another for too long."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return write()
+            except OperationalError:
+                if (
+                    not has_one_writer(self.using)
+                    or in_transaction(self.using)
+                    or attempt == _ATTEMPTS - 1
+                ):
+                    raise
+        raise AssertionError("unreachable")
 
     # --- the cache ----------------------------------------------------------------------------
 
@@ -343,10 +391,7 @@ class ModelStorage(BaseStorage):
         return TokenCache(alias) if alias else None
 
     def _shelf(self, where: Mapping[str, Any]) -> str:
-        using = self.using
-        database = str(connections[using].settings_dict["NAME"])
-        label = self.model._meta.label_lower
-        return shelf_of(database, label, where["provider"], str(where.get("user_id", "")))
+        return _shelf(self.model, self.using, where["provider"], where.get("user_id", ""))
 
     def _lay(self, where: Mapping[str, Any], account: str) -> None:
         if (cache := self._cache) is not None:
@@ -364,36 +409,31 @@ class ModelStorage(BaseStorage):
                 cache.lay(place, {**tokens, "": _opened(rows[0]) if rows else None})
 
     @contextmanager
-    def _own_write(self, where: Mapping[str, Any]) -> Iterator[None]:
+    def _own_write(self, where: Mapping[str, Any], account: str) -> Iterator[None]:
         """What is written within is published when it is committed, and once."""
-        outer, _here.writing = getattr(_here, "writing", False), True
+        outer, _here.writing = getattr(_here, "writing", None), self._shelf(where)
         try:
             yield
         finally:
             _here.writing = outer
-        self._changed(where)
-
-    def _changed(self, where: Mapping[str, Any]) -> None:
-        using = self.using
-        connection = connections[using]
-        if connection.in_atomic_block:
-            _touched_rows(connection).add(self._shelf(where))
-            if self._cache is not None:
-                transaction.on_commit(partial(self._publish, where), using=using, robust=True)
-        elif self._cache is not None:
-            self._publish(where)
-
-    def _touched(self, where: Mapping[str, Any]) -> bool:
-        """Whether the open transaction has written this owner's tokens, which nobody else sees."""
         connection = connections[self.using]
-        return connection.in_atomic_block and self._shelf(where) in _touched_rows(connection)
+        if not connection.in_atomic_block:
+            self._publish(where)
+            return
+        _touched_rows(connection).update({self._shelf(where), (self._shelf(where), account)})
+        if self._cache is not None:
+            transaction.on_commit(partial(self._publish, where), using=self.using, robust=True)
 
-    def row_changed(self, row: Any) -> None:
-        """A row was saved or deleted by somebody else: a view, the admin, a user's end."""
-        where = {"provider": row.provider}
-        if "user" in self._fields:
-            where["user_id"] = row.user_id
-        self._changed(where)
+    def _touched(self, where: Mapping[str, Any], account: str | None = None) -> bool:
+        """Whether the open transaction has written this owner's tokens, or one account's, which
+        nobody else sees."""
+        connection = connections[self.using]
+        if not connection.in_atomic_block:
+            return False
+        touched, shelf = _touched_rows(connection), self._shelf(where)
+        if not account:
+            return shelf in touched
+        return bool(touched & {(shelf, account), (shelf, "")})
 
     # --- whose --------------------------------------------------------------------------------
 
@@ -409,8 +449,16 @@ class ModelStorage(BaseStorage):
                         "use FallbackStorage."
                     )
                 return None
-            where["user_id"] = user_id
+            try:
+                # "05" and 5 may be one row, and must be one name in the cache.
+                where["user_id"] = self._user_key.to_python(user_id)
+            except ValidationError:
+                raise OwnerRequired(f"{user_id!r} is no user's primary key.") from None
         return where
+
+    @cached_property
+    def _user_key(self) -> Any:
+        return self.model._meta.get_field("user").target_field
 
     def _owner_id(self, owner: ResourceOwner) -> Any:
         user_id = self._user_id(owner)
@@ -451,21 +499,38 @@ def _opened(row: Any) -> Mapping[str, Any] | None:
     return token
 
 
-def _touched_rows(connection: Any) -> set[str]:
-    """The shelves that the transaction which is open on this connection has written to."""
+def _touched_rows(connection: Any) -> set[Any]:
+    """What the transaction that is open on this connection has written: shelves, and accounts."""
     blocks = _here.__dict__.setdefault("blocks", {})
     outermost = connection.atomic_blocks[0] if connection.atomic_blocks else None
     if connection.alias not in blocks or blocks[connection.alias][0] is not outermost:
         blocks[connection.alias] = outermost, set()
-    shelves: set[str] = blocks[connection.alias][1]
-    return shelves
+    rows: set[Any] = blocks[connection.alias][1]
+    return rows
 
 
-def row_changed(sender: Any, instance: models.Model, **kwargs: Any) -> None:
-    """Receives ``post_save`` and ``post_delete`` of the token models."""
-    if getattr(_here, "writing", False):
+def _shelf(model: Any, using: str, provider: str, user_id: Any) -> str:
+    database = str(connections[using].settings_dict["NAME"])
+    label = model._meta.concrete_model._meta.label_lower
+    return shelf_of(database, label, provider, str(user_id))
+
+
+def row_changed(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
+    """Receives ``post_save`` and ``post_delete`` of the token models.
+
+    Somebody else than a storage has changed a row: a view, the admin, a user's end.
+    """
+    shelf = _shelf(sender, using, instance.provider, getattr(instance, "user_id", ""))
+    if getattr(_here, "writing", None) == shelf:
         return
-    name = str(getattr(instance, "provider", ""))
-    storage = providers[name].token_storage if name in providers else None
-    if isinstance(storage, ModelStorage) and storage.model is sender:
-        storage.row_changed(instance)
+    connection = connections[using]
+    if connection.in_atomic_block:
+        account = getattr(instance, "account", "")
+        _touched_rows(connection).update({shelf, (shelf, account)})
+    named = {storage._alias for storage in _storages if isinstance(storage._alias, str)}
+    for alias in named | ({settings.token_cache} if settings.token_cache else set()):
+        void = partial(TokenCache(alias).announce, shelf)
+        if connection.in_atomic_block:
+            transaction.on_commit(void, using=using, robust=True)
+        else:
+            void()

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
-from django.db import router
+from django.db import OperationalError, connections, router, transaction
 
 from ..conf import settings
 from ..crypto import seal, unseal
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
 from ..owner import ResourceOwner
-from .base import BaseStorage, same_token
+from ..tokens import same_token
+from .base import BaseStorage
 from .durable import (
     after_the_transaction,
     has_one_writer,
@@ -118,26 +119,37 @@ class SessionStorage(BaseStorage):
                 stored.pop(key, None)
             else:
                 stored[key] = session[key]
+            using = _database(session)
             try:
                 stored.save()
             except UpdateError:
-                return False  # the visitor has logged out meanwhile
-            using = _database(session)
-            if using and may_roll_back(using) and has_one_writer(using):
+                if not session.exists(session.session_key):
+                    return False  # the visitor has logged out meanwhile
+                again = True  # the row is locked
+            else:
+                again = using is not None and may_roll_back(using)
+            if again:
                 after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
         return True
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
-        session = getattr(owner.request, "session", None)
+        session: Any = getattr(owner.request, "session", None)
         using = _database(session)
         if using is None or not may_roll_back(using) or has_one_writer(using):
             return work()
 
-        def there() -> bool:
-            return session.session_key is not None and session.exists(session.session_key)
+        def can_be_saved() -> bool:
+            rows = session.model._default_manager.using(using)
+            if connections[using].features.has_select_for_update_nowait:
+                rows = rows.select_for_update(nowait=True)
+            try:
+                with transaction.atomic(using=using):
+                    return bool(rows.filter(session_key=session.session_key).exists())
+            except OperationalError:
+                return False
 
-        # A session that this very transaction has made can be seen nowhere else.
-        outside = on_a_connection_of_its_own(using, there)
+        # A session that this very transaction has made, or saved, nobody else can write.
+        outside = on_a_connection_of_its_own(using, can_be_saved)
         return on_a_connection_of_its_own(using, work) if outside else work()
 
     @contextmanager

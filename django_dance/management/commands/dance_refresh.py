@@ -16,7 +16,7 @@ from django.utils import timezone
 from ...exceptions import AuthorizationRequired, ProviderError, ProviderUnavailable
 from ...providers import OAuth2Provider
 from ...registry import providers
-from ...storage.base import same_token
+from ...tokens import same_token
 from ..owners import add_owner_arguments, user_id_of
 from ..progress import Progress
 from ..rows import batches, columns, rows_of, session_of, tables
