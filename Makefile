@@ -29,7 +29,8 @@ check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m mypy
-	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run django_dance
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run django_dance django_dance_server
+	DJANGO_SETTINGS_MODULE=example_project.settings $(BIN)/python manage.py makemigrations --check --dry-run
 
 docs: $(VENV)/made/docs ## The documentation, in docs/_build/html/.
 	$(BIN)/sphinx-build --fail-on-warning --fresh-env --quiet -b html docs docs/_build/html

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "oauth2_provider",
     "django_dance",
+    "django_dance.server",
     "tests",
 ]
 MIDDLEWARE = [

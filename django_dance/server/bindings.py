@@ -1,0 +1,200 @@
+"""Bindings: the getters and setters that the ORM can provide, for the models of a site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.utils import timezone
+
+from .hashing import bound_to, digest
+from .verified import forget
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+Model = str | type[models.Model]
+
+
+def bind_models(
+    server: AuthorizationServer,
+    *,
+    user: Model | None = None,
+    client: Model | None = None,
+    token: Model | None = None,
+    grant: Model | None = None,
+    current_user: Callable[[Any], Any] | None = None,
+) -> None:
+    """Register the getters and setters for models, or labels of models.
+
+    What is left out is not registered. A function that is registered afterwards goes before.
+
+    :param client: has the attributes of :class:`~.models.AbstractClient`.
+    :param token: inherits :class:`~.models.AbstractToken`.
+    :param grant: inherits :class:`~.models.AbstractGrant`.
+    :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
+    """
+    if user is not None:
+        server.register("usergetter", UserBinding(user).get)
+    if client is not None:
+        server.register("clientgetter", ClientBinding(client).get)
+    if token is not None:
+        tokens = TokenBinding(token, server)
+        server.register("tokengetter", tokens.get)
+        server.register("tokensetter", tokens.set)
+        server.register("tokenrevoker", tokens.revoke)
+    if grant is not None:
+        grants = GrantBinding(grant, server)
+        server.register("grantgetter", grants.get)
+        server.register("grantsetter", grants.set)
+        server.register("grantrevoker", grants.revoke)
+    if current_user is not None:
+        server.register("current_user", current_user)
+
+
+class Binding:
+    """A model that is looked for when it is first needed."""
+
+    #: The abstract model that it must inherit, by name.
+    base = ""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    @cached_property
+    def model(self) -> Any:
+        model = self._model
+        if isinstance(model, str):
+            try:
+                model = apps.get_model(model)
+            except (LookupError, ValueError) as error:
+                raise ImproperlyConfigured(
+                    f"bind_models() was given the model {model!r}, which is not installed: "
+                    f'{error}. Write it as "app_label.ModelName".'
+                ) from error
+        if self.base and not any(cls.__name__ == self.base for cls in model.__mro__):
+            raise ImproperlyConfigured(
+                f"bind_models() was given {model.__name__}, which does not inherit {self.base} "
+                "of django_dance.server.models; register functions for a model of another shape."
+            )
+        return model
+
+    @property
+    def rows(self) -> Any:
+        return self.model._default_manager
+
+
+class UserBinding(Binding):
+    def get(self, username: str, password: str, *args: Any, **kwargs: Any) -> Any:
+        """The user whose name and password these are."""
+        name = getattr(self.model, "USERNAME_FIELD", "username")
+        user = self.rows.filter(**{name: username}).first()
+        if user is None:
+            make_password(password)  # as slow as a wrong password, or names could be tried
+            return None
+        return user if user.check_password(password) else None
+
+
+class ClientBinding(Binding):
+    def get(self, client_id: str) -> Any:
+        client = self.rows.filter(client_id=client_id).first()
+        # Some databases compare without case; RFC 6749 §2.2 leaves no room for that.
+        return client if client is not None and client.client_id == client_id else None
+
+
+class TokenBinding(Binding):
+    base = "AbstractToken"
+
+    def __init__(self, model: Model, server: AuthorizationServer) -> None:
+        super().__init__(model)
+        self._server = server
+
+    def get(self, access_token: str | None = None, refresh_token: str | None = None) -> Any:
+        if access_token:
+            wanted = {"access_digest": digest(access_token)}
+        elif refresh_token:
+            wanted = {"refresh_digest": digest(refresh_token)}
+        else:
+            return None
+        # Digests are unique: first() would only add an order.
+        return next(iter(self.rows.select_related("client", "user").filter(**wanted)), None)
+
+    def set(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Store what was issued; others of the same user and client stay as they are."""
+        refresh_token = token.get("refresh_token")
+        now = timezone.now()
+        until = request.refresh_expires or now + timedelta(
+            seconds=self._server.refresh_token_lifetime
+        )
+        return self.rows.create(
+            access_digest=digest(token["access_token"]),
+            refresh_digest=digest(refresh_token) if refresh_token else None,
+            client_id=request.client.client_id,
+            user=request.user,
+            scope=" ".join(request.scopes),
+            granted_scope=" ".join(request.granted_scopes or request.scopes),
+            expires=now + timedelta(seconds=token["expires_in"]),
+            refresh_expires=until if refresh_token else None,
+            family=request.family,
+            server=self._server.name,
+            bound_to=bound_to(request.client, request.user),
+        )
+
+    def revoke(
+        self, family: str | None = None, user: Any = None, client_id: str | None = None
+    ) -> None:
+        """End a family of tokens, or all that a client has for a user."""
+        if family is not None:
+            rows = self.rows.filter(family=family)
+        elif user is not None and client_id is not None:
+            rows = self.rows.filter(user=user, client_id=client_id)
+        else:
+            raise TypeError("Say what to revoke: family, or user and client_id.")
+        rows = rows.filter(server=self._server.name, revoked_at=None)
+        # The first round waits for a refresh that is going on, the second finds what it stored.
+        while rows.update(revoked_at=timezone.now()):
+            pass
+        if family is not None:
+            forget(family=family, using=rows.db)
+        else:
+            forget(user=user, using=rows.db)
+
+
+class GrantBinding(Binding):
+    base = "AbstractGrant"
+
+    def __init__(self, model: Model, server: AuthorizationServer) -> None:
+        super().__init__(model)
+        self._server = server
+
+    def get(self, client_id: str, code: str) -> Any:
+        rows = self.rows.select_related("user")
+        grant = rows.filter(code_digest=digest(code), server=self._server.name).first()
+        return grant if grant is not None and grant.client_id == client_id else None
+
+    def set(
+        self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        return self.rows.create(
+            code_digest=digest(code["code"]),
+            client_id=client_id,
+            user=request.user,
+            redirect_uri="" if request.using_default_redirect_uri else request.redirect_uri,
+            scope=" ".join(request.scopes),
+            code_challenge=request.code_challenge,
+            code_challenge_method=request.code_challenge_method,
+            expires=timezone.now() + timedelta(seconds=self._server.code_lifetime),
+            server=self._server.name,
+            bound_to=bound_to(request.client, request.user),
+        )
+
+    def revoke(self, user: Any, client_id: str) -> None:
+        """End the codes that a client has for a user."""
+        rows = self.rows.filter(user=user, client_id=client_id, server=self._server.name)
+        rows.filter(used_at=None).delete()

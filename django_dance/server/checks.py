@@ -1,0 +1,146 @@
+"""System checks of the server. The ids never change; ``docs/server.md`` has the list."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core.cache import caches
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import get_resolver
+from django.utils.module_loading import import_string
+
+from ..origins import is_secure
+from .authorization import AuthorizationServer, servers
+from .conf import DEFAULTS, settings
+
+_LIFETIMES = ("access_token_lifetime", "refresh_token_lifetime", "code_lifetime")
+#: RFC 6749 §4.1.2 recommends ten minutes at the most.
+_LONGEST_CODE = 600
+
+
+@register("django_dance")
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return [*_names(), *_token_cache()]
+
+
+@register(Tags.urls)
+def check_servers(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    if not getattr(django_settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        # A site's servers are made where its URLs are.
+        _ = get_resolver().url_patterns
+    except Exception:  # noqa: BLE001  Django's own check reports whatever is wrong there
+        return []
+    return [found for server in sorted(servers, key=lambda s: s.name) for found in _server(server)]
+
+
+@register("django_dance", deploy=True)
+def check_deployment(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return list(_deployment())
+
+
+def _names() -> Iterator[CheckMessage]:
+    for name in settings.unknown():
+        near = difflib.get_close_matches(name, DEFAULTS, n=1)
+        yield Error(
+            f"There is no setting {name}.",
+            hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(DEFAULTS)}.",
+            id="django_dance_server.E001",
+        )
+
+
+def _token_cache() -> Iterator[CheckMessage]:
+    alias = settings.token_cache
+    if alias is not None and alias not in list(caches.settings):
+        yield Error(
+            f"DANCE_SERVER_TOKEN_CACHE is {alias!r}, which is not in CACHES.",
+            hint="Name one of its aliases, or None.",
+            id="django_dance_server.E004",
+        )
+
+
+def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
+    issuer = server.option("issuer")
+    if not isinstance(issuer, str) or not is_secure(issuer) or any(c in issuer for c in "?#@ "):
+        yield Error(
+            f"The server {server.name!r} has the issuer {issuer!r}.",
+            hint="Set DANCE_SERVER_ISSUER, or the server's option issuer, to the site's public "
+            'address: https, without query and fragment, such as "https://example.com" (plain http '
+            "for loopback, while DEBUG is on).",
+            id="django_dance_server.E002",
+        )
+    if server.missing:
+        yield Error(
+            f"The server {server.name!r} has no {', '.join(server.missing)}.",
+            hint=f"Register a function with @server.{server.missing[0]}, or call "
+            "bind_models(server, client=…, token=…, grant=…).",
+            id="django_dance_server.E003",
+        )
+    yield from _options(server)
+    if server.option("allow_password_grant"):
+        yield Warning(
+            f"The server {server.name!r} takes users' passwords from applications.",
+            hint="RFC 9700 §2.4 says that the password grant must not be used. Set "
+            "DANCE_SERVER_ALLOW_PASSWORD_GRANT to False when the last client can do without.",
+            id="django_dance_server.W005",
+        )
+
+
+def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
+    def bad(name: str, hint: str) -> CheckMessage:
+        value = server.option(name)
+        return Error(
+            f"The server {server.name!r} has the {name} {value!r}.",
+            hint=hint,
+            id="django_dance_server.E004",
+        )
+
+    for name in _LIFETIMES:
+        value = server.option(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            yield bad(name, "It must be a positive number of seconds.")
+        elif name == "code_lifetime" and value > _LONGEST_CODE:
+            yield bad(name, "A code may live for ten minutes at the most (RFC 6749 §4.1.2).")
+    if not isinstance(server.option("scopes"), dict):
+        yield bad("scopes", 'It must be a dict: {"email": "see your email address"}.')
+    for name in ("token_generator", "refresh_token_generator"):
+        value = server.option(name)
+        if isinstance(value, str):
+            try:
+                import_string(value)
+            except ImportError as error:
+                yield bad(name, f"It cannot be imported: {error}.")
+    for name in ("authorize", "token", "revoke", "introspect", "metadata", "applications"):
+        try:
+            server.view(name)
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"The server {server.name!r} has no {name}_view.",
+                hint=str(error),
+                id="django_dance_server.E004",
+            )
+
+
+def _deployment() -> Iterator[CheckMessage]:
+    aliases = {settings.token_cache, *(server.grant_cache for server in servers)} - {None}
+    for alias in sorted(map(str, aliases)):
+        backend = caches.settings.get(alias, {}).get("BACKEND", "")
+        if backend.endswith((".LocMemCache", ".DummyCache")):
+            yield Warning(
+                f"The server keeps codes or tokens in the cache {alias!r}, which is not shared "
+                "between processes.",
+                hint="Use a shared cache, such as Redis, and name its alias.",
+                id="django_dance_server.W006",
+            )

@@ -1,0 +1,60 @@
+"""Consent: what a user has agreed to once need not be asked again, and can be taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from .models import Consent
+from .validator import is_confidential
+
+if TYPE_CHECKING:
+    from .authorization import Asked, AuthorizationServer
+
+
+def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
+    """Whether the user has agreed to as much, for the same place."""
+    # RFC 8252 §8.6: anybody can pretend to be a client that keeps no secret.
+    if not is_confidential(asked.client):
+        return False
+    consent = Consent._default_manager.filter(
+        user=user, server=server.name, client_id=asked.client.client_id
+    ).first()
+    return (
+        consent is not None
+        and consent.client_id == asked.client.client_id
+        and consent.redirect_uri == asked.redirect_uri
+        and set(asked.scopes) <= set(consent.scopes)
+    )
+
+
+@transaction.atomic
+def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
+    """Add what is asked to what the user has agreed to."""
+    consent, created = Consent._default_manager.select_for_update().get_or_create(
+        user=user,
+        server=server.name,
+        client_id=asked.client.client_id,
+        defaults={"scope": " ".join(asked.scopes), "redirect_uri": asked.redirect_uri},
+    )
+    if created:
+        return
+    before = consent.scopes if consent.redirect_uri == asked.redirect_uri else []
+    consent.scope = " ".join(dict.fromkeys([*before, *asked.scopes]))
+    consent.redirect_uri = asked.redirect_uri
+    consent.created_at = timezone.now()
+    consent.save()
+
+
+def withdraw(server: AuthorizationServer, consent: Consent) -> None:
+    """Forget it, and end every code and token that the client has for the user."""
+    user, client_id = consent.user, consent.client_id
+    revoke_tokens = server.getter("tokenrevoker")
+    revoke_grants = server.optional("grantrevoker")
+    consent.delete()
+    # Codes first: one that is being redeemed now is waited for, and its tokens are found then.
+    if revoke_grants is not None:
+        revoke_grants(user=user, client_id=client_id)
+    revoke_tokens(user=user, client_id=client_id)

@@ -1,0 +1,237 @@
+"""Authorization codes in a cache: they live so short that a table is hardly worth it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.cache import BaseCache, CacheHandler, caches
+from django.core.exceptions import ImproperlyConfigured
+
+from ..crypto import seal, unseal
+from ..exceptions import SealBroken
+from .conf import settings
+from .hashing import bound_to, digest, new_family, still_bound
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+#: Seconds.
+TIMEOUT = 100
+_SKEW = 5
+
+
+def bind_cache_grant(
+    server: AuthorizationServer,
+    current_user: Callable[[Any], Any] | None = None,
+    cache: str = "default",
+    timeout: int = TIMEOUT,
+    prefix: str = "django_dance:grant",
+    config_prefix: str = "OAUTH2",
+) -> None:
+    """Register a grantgetter and a grantsetter that keep codes in a cache of Django's.
+
+    :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
+    :param cache: the alias in ``CACHES``. All processes must share it.
+    :param timeout: seconds that a code can be redeemed, and is remembered after.
+    :param config_prefix: Flask-OAuthlib's names in the settings that begin with it are honoured in
+        place of the defaults: ``OAUTH2_CACHE_TYPE``, ``OAUTH2_CACHE_DEFAULT_TIMEOUT`` and so on.
+    """
+    grants = GrantCache(server, cache, timeout, prefix, config_prefix)
+    server.grant_cache = cache
+    server.register("grantgetter", grants.get)
+    server.register("grantsetter", grants.set)
+    server.register("grantrevoker", grants.revoke)
+    if current_user is not None:
+        server.register("current_user", current_user)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedGrant:
+    """A code as the cache has it: the user's key, never the user."""
+
+    client_id: str
+    user_key: tuple[str, str]
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    code_challenge: str
+    code_challenge_method: str
+    issued: float
+    family: str
+    server: str
+    bound_to: str
+
+
+class FoundGrant:
+    """A code that was found again, with what it takes to redeem it."""
+
+    def __init__(self, grant: CachedGrant, key: str, cache: BaseCache, timeout: int) -> None:
+        self._grant, self._key, self._cache, self._timeout = grant, key, cache, timeout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._grant, name)
+
+    def __repr__(self) -> str:
+        return f"<FoundGrant client={self.client_id!r}>"
+
+    @cached_property
+    def user(self) -> Any:
+        label, pk = self.user_key
+        return apps.get_model(label)._default_manager.filter(pk=pk).first()
+
+    def in_force_for(self, client: Any) -> bool:
+        """Whether neither the client nor the user has changed since it was issued."""
+        return self.user is not None and still_bound(self.bound_to, client, self.user)
+
+    def redeem(self) -> bool:
+        """Use it up; whether this was the first time, whoever else does the same now."""
+        # add() is the one operation of a cache that only one of many can succeed in.
+        if self._cache.add(f"{self._key}:used", "once", self._timeout):
+            return True
+        self._cache.set(f"{self._key}:used", "again", self._timeout)
+        return False
+
+    @property
+    def replayed(self) -> bool:
+        """Whether somebody came with it a second time before its tokens could be found."""
+        return bool(self._cache.get(f"{self._key}:used") == "again")
+
+
+class GrantCache:
+    def __init__(
+        self,
+        server: AuthorizationServer,
+        cache: str,
+        timeout: int,
+        prefix: str,
+        config_prefix: str,
+    ) -> None:
+        self._server, self._alias, self._config_prefix = server, cache, config_prefix
+        self._given_timeout, self._prefix = timeout, prefix
+
+    @property
+    def cache(self) -> BaseCache:
+        return self._own[self._alias] if self._own is not None else caches[self._alias]
+
+    @property
+    def timeout(self) -> int:
+        """Seconds; what was given goes before what the settings name."""
+        if self._given_timeout != TIMEOUT:
+            return self._given_timeout
+        return int(self._named("DEFAULT_TIMEOUT") or TIMEOUT)
+
+    def set(
+        self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        user = request.user
+        grant = CachedGrant(
+            client_id=client_id,
+            user_key=(user._meta.label_lower, str(user.pk)),
+            redirect_uri="" if request.using_default_redirect_uri else request.redirect_uri,
+            scopes=tuple(request.scopes),
+            code_challenge=request.code_challenge,
+            code_challenge_method=request.code_challenge_method,
+            issued=time.time(),
+            family=new_family(),
+            server=self._server.name,
+            bound_to=bound_to(request.client, user),
+        )
+        key = self._key(client_id, code["code"])
+        # Sealed, so that whoever can write to the cache cannot write himself a grant.
+        sealed = seal(json.dumps(asdict(grant)).encode(), purpose="server grant", identity=key)
+        self.cache.set(key, sealed, self.timeout)
+
+    def get(self, client_id: str, code: str) -> FoundGrant | None:
+        key = self._key(client_id, code)
+        sealed = self.cache.get(key)
+        if not isinstance(sealed, str):
+            return None
+        try:
+            fields = json.loads(unseal(sealed, purpose="server grant", identity=key))
+            grant = CachedGrant(
+                **{**fields, "user_key": tuple(fields["user_key"])},
+            )
+        except (SealBroken, KeyError, TypeError, ValueError):
+            return None
+        now = time.time()
+        if not grant.issued - _SKEW <= now < grant.issued + self.timeout:
+            return None
+        revoked = self.cache.get(self._revoked_key(grant.user_key, client_id))
+        if revoked is not None and grant.issued <= revoked:
+            return None
+        return FoundGrant(grant, key, self.cache, self.timeout)
+
+    def revoke(self, user: Any, client_id: str) -> None:
+        """End the codes that a client has for a user: those issued until now."""
+        key = self._revoked_key((user._meta.label_lower, str(user.pk)), client_id)
+        self.cache.set(key, time.time(), self.timeout + _SKEW)
+
+    def _key(self, client_id: str, code: str) -> str:
+        return f"{self._prefix}:{digest(f'{self._server.name} {client_id} {code}')}"
+
+    def _revoked_key(self, user_key: tuple[str, str], client_id: str) -> str:
+        return f"{self._prefix}:revoked:{digest(' '.join((*user_key, client_id)))}"
+
+    # --- Flask-OAuthlib's names -----------------------------------------------------------------
+
+    def _named(self, key: str) -> Any:
+        for name in (f"{self._config_prefix}_CACHE_{key}", f"CACHE_{key}"):
+            value = settings.named(name)
+            if value is not None:
+                return value
+        return None
+
+    @cached_property
+    def _own(self) -> CacheHandler | None:
+        """A cache of its own, if the settings describe one in Flask-OAuthlib's words."""
+        kind = self._named("TYPE")
+        if kind is None or self._alias != "default":
+            return None
+        spec = self._described(kind)
+        spec["KEY_PREFIX"] = self._named("KEY_PREFIX") or ""
+        return CacheHandler({"default": spec})
+
+    def _described(self, kind: str) -> dict[str, Any]:
+        backends = "django.core.cache.backends"
+        limit = {"OPTIONS": {"MAX_ENTRIES": self._named("THRESHOLD") or 500}}
+        match kind:
+            case "simple":
+                return {"BACKEND": f"{backends}.locmem.LocMemCache", "LOCATION": "grants", **limit}
+            case "filesystem":
+                return {
+                    "BACKEND": f"{backends}.filebased.FileBasedCache",
+                    "LOCATION": self._required("DIR"),
+                    **limit,
+                }
+            case "memcache":
+                return {
+                    "BACKEND": f"{backends}.memcached.PyMemcacheCache",
+                    "LOCATION": self._required("MEMCACHED_SERVERS"),
+                }
+            case "redis":
+                password = self._named("REDIS_PASSWORD")
+                host = self._named("REDIS_HOST") or "localhost"
+                port = self._named("REDIS_PORT") or 6379
+                return {
+                    "BACKEND": f"{backends}.redis.RedisCache",
+                    "LOCATION": f"redis://{host}:{port}/{self._named('REDIS_DB') or 0}",
+                    "OPTIONS": {"password": password} if password else {},
+                }
+        raise ImproperlyConfigured(
+            f"{self._config_prefix}_CACHE_TYPE is {kind!r}. It can be simple, filesystem, memcache "
+            "or redis; better, describe the cache in CACHES and name its alias: "
+            'bind_cache_grant(server, cache="…").'
+        )
+
+    def _required(self, key: str) -> Any:
+        value = self._named(key)
+        if not value:
+            raise ImproperlyConfigured(
+                f"Set {self._config_prefix}_CACHE_{key}: this type of cache needs it."
+            )
+        return value

@@ -1,0 +1,51 @@
+"""``manage.py dance_server_prune``: deletes what no answer depends on any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandParser
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from django_dance.server.authorization import servers
+from django_dance.server.conf import settings
+from django_dance.server.models import AbstractGrant, AbstractToken
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete codes and tokens that are over. What was used stays until nothing that came of it "
+        "can be alive: that is how a copy is found out."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--batch-size", type=int, default=1000, metavar="ROWS")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        longest = max(
+            [settings.refresh_token_lifetime, *(s.refresh_token_lifetime for s in servers)]
+        )
+        over = {
+            AbstractGrant: Q(used_at=None, expires__lt=now)
+            | Q(used_at__lt=now - timedelta(seconds=longest)),
+            AbstractToken: Q(expires__lt=now)
+            & (Q(refresh_expires=None) | Q(refresh_expires__lt=now)),
+        }
+        for model in apps.get_models():
+            for base, condition in over.items():
+                if issubclass(model, base):
+                    rows: Any = model._default_manager.filter(condition)
+                    count = _deleted(rows, options["batch_size"])
+                    self.stdout.write(f"{model._meta.label}: {count} deleted")
+
+
+def _deleted(rows: QuerySet[Any], batch_size: int) -> int:
+    """Delete in batches, so that no lock is held for long."""
+    count = 0
+    while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:batch_size]):
+        count += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+    return count

@@ -1,0 +1,320 @@
+"""Clients, codes, tokens and consents. The abstract ones are to inherit, the others to use."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..tokens import Secret
+from .hashing import new_family, still_bound
+from .redirects import unfit, without_loopback_port
+
+#: Clocks of two machines may differ by this much before one's code is from the future.
+_SKEW = timedelta(seconds=5)
+#: A refresh token that comes again within this time may be a client's second thread, or its
+#: second try after an answer that was lost. Later it is somebody else's copy.
+REUSE_LEEWAY = timedelta(seconds=10)
+
+
+def new_client_id() -> str:
+    return secrets.token_urlsafe(18)
+
+
+class AbstractClient(models.Model):
+    """An application that acts for this site's users (RFC 6749 §2)."""
+
+    client_id = models.CharField(
+        _("client id"), max_length=100, unique=True, default=new_client_id, editable=False
+    )
+    name = models.CharField(_("name"), max_length=100)
+    #: A password hash; ``rotate_secret()`` sets it.
+    client_secret = models.CharField(max_length=255, blank=True, default="", editable=False)
+    is_confidential = models.BooleanField(
+        _("confidential"),
+        default=True,
+        help_text=_("A server can keep a secret, an app on a phone cannot."),
+    )
+    registered_redirect_uris = models.TextField(
+        _("redirect URIs"), blank=True, help_text=_("One to a line; each must match exactly.")
+    )
+    scope = models.TextField(
+        _("scope"),
+        blank=True,
+        help_text=_("What it may ask for, by spaces, and gets if it asks not."),
+    )
+    grant_types = models.CharField(
+        _("grant types"), max_length=200, default="authorization_code refresh_token"
+    )
+    #: Who registered it. Its tokens are not theirs.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("owner"),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.client_id}>"
+
+    @property
+    def redirect_uris(self) -> list[str]:
+        return self.registered_redirect_uris.split()
+
+    @property
+    def default_redirect_uri(self) -> str | None:
+        """The only one there is (RFC 6749 §3.1.2.3)."""
+        uris = self.redirect_uris
+        return uris[0] if len(uris) == 1 else None
+
+    def validate_redirect_uri(self, uri: str) -> bool:
+        """Whether it is registered, to the letter (RFC 9700 §2.1)."""
+        if uri in self.redirect_uris:
+            return True
+        # RFC 8252 §7.3: an app on a device listens at whatever port is free.
+        anywhere = None if self.is_confidential else without_loopback_port(uri)
+        return anywhere is not None and anywhere in map(without_loopback_port, self.redirect_uris)
+
+    @property
+    def default_scopes(self) -> list[str]:
+        return self.scope.split()
+
+    @property
+    def allowed_grant_types(self) -> list[str]:
+        return self.grant_types.split()
+
+    def check_client_secret(self, secret: str) -> bool:
+        # No upgrade to a newer hasher on the way: another hash would end the client's tokens.
+        return bool(self.client_secret) and check_password(secret, self.client_secret)
+
+    def rotate_secret(self) -> Secret:
+        """A new secret, to be saved with the client and shown once. Its tokens end with the old.
+
+        :raises ValueError: the client is public, and can have none.
+        """
+        if not self.is_confidential:
+            raise ValueError(f"{self} is public: it can keep no secret. Set is_confidential first.")
+        secret = Secret(secrets.token_urlsafe(32))
+        self.client_secret = make_password(secret)
+        return secret
+
+    def clean(self) -> None:
+        super().clean()
+        if not self.name.isprintable():
+            # Such as those that turn the direction of what follows.
+            raise ValidationError({"name": "It has characters that do not print."})
+        problems = {uri: problem for uri in self.redirect_uris if (problem := unfit(uri))}
+        if problems:
+            raise ValidationError(
+                {"registered_redirect_uris": [f"{uri}: {why}" for uri, why in problems.items()]}
+            )
+
+
+class AbstractGrant(models.Model):
+    """An authorization code, until it is redeemed and after (RFC 6749 §4.1).
+
+    Inherit it and add ``client``: a foreign key to the client model with
+    ``to_field="client_id"``.
+    """
+
+    code_digest = models.CharField(max_length=64, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    #: "" if the authorization request named none (RFC 6749 §4.1.3).
+    redirect_uri = models.TextField(blank=True)
+    scope = models.TextField(_("scope"), blank=True)
+    code_challenge = models.CharField(max_length=128, blank=True, editable=False)
+    code_challenge_method = models.CharField(max_length=10, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), db_index=True)
+    used_at = models.DateTimeField(_("used at"), null=True, blank=True)
+    #: The tokens that come of it, and of them.
+    family = models.CharField(max_length=32, default=new_family, editable=False)
+    server = models.CharField(max_length=50, editable=False)
+    bound_to = models.CharField(max_length=64, editable=False)
+
+    client_id: str
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"code of {self.client_id}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} id={self.pk} client={self.client_id!r}>"
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.scope.split()
+
+    def in_force_for(self, client: Any) -> bool:
+        """Whether it can be redeemed, or was before, and neither client nor user has changed."""
+        now = timezone.now()
+        return (
+            # A clock that was set back makes no code young again.
+            self.created_at - _SKEW <= now
+            and (self.used_at is not None or now < self.expires)
+            and still_bound(self.bound_to, client, self.user)
+        )
+
+    def redeem(self) -> bool:
+        """Use it up; whether this was the first time, whoever else does the same now."""
+        unused = type(self)._default_manager.filter(pk=self.pk, used_at=None)
+        return bool(unused.update(used_at=timezone.now()))
+
+
+class AbstractToken(models.Model):
+    """An access token, and the refresh token beside it.
+
+    Inherit it and add ``client``: a foreign key to the client model with
+    ``to_field="client_id"``. A refreshed row is kept, spent, for as long as its refresh token
+    would have been good: that is how a copy of it is found out.
+    """
+
+    access_digest = models.CharField(max_length=64, unique=True, editable=False)
+    refresh_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001  a client credentials token has none
+    #: ``None``: the client acts for itself (RFC 6749 §4.4).
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    scope = models.TextField(_("scope"), blank=True)
+    #: What the refresh token may ask for, if a refresh asked for less (RFC 6749 §6).
+    granted_scope = models.TextField(blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), db_index=True)
+    refresh_expires = models.DateTimeField(_("refresh expires"), null=True, blank=True)
+    spent_at = models.DateTimeField(_("refreshed at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    family = models.CharField(max_length=32, db_index=True, editable=False)
+    server = models.CharField(max_length=50, editable=False)
+    bound_to = models.CharField(max_length=64, editable=False)
+
+    client_id: str
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"token of {self.client_id}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} id={self.pk} client={self.client_id!r}>"
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.scope.split()
+
+    @property
+    def granted_scopes(self) -> list[str]:
+        return self.granted_scope.split()
+
+    def in_force_for(self, client: Any) -> bool:
+        """Whether neither it, nor the client, nor the user has changed since it was issued."""
+        return self.spent_at is None and self.refreshable_for(client)
+
+    def refreshable_for(self, client: Any) -> bool:
+        """The same, and a token that was refreshed before counts too: it must be found out."""
+        return self.revoked_at is None and still_bound(self.bound_to, client, self.user)
+
+    @property
+    def just_spent(self) -> bool:
+        self.refresh_from_db(fields=["spent_at"])
+        return self.spent_at is not None and timezone.now() - self.spent_at < REUSE_LEEWAY
+
+    def spend(self) -> bool:
+        """Use the refresh token up; whether this was the first time, whoever else does the same."""
+        unspent = type(self)._default_manager.filter(pk=self.pk, spent_at=None, revoked_at=None)
+        return bool(unspent.update(spent_at=timezone.now()))
+
+
+class Client(AbstractClient):
+    class Meta:
+        verbose_name = _("client")
+        verbose_name_plural = _("clients")
+
+
+class Grant(AbstractGrant):
+    client = models.ForeignKey(
+        Client,
+        on_delete=models.CASCADE,
+        to_field="client_id",
+        related_name="grants",
+        verbose_name=_("client"),
+    )
+
+    class Meta:
+        verbose_name = _("authorization code")
+        verbose_name_plural = _("authorization codes")
+
+
+class Token(AbstractToken):
+    client = models.ForeignKey(
+        Client,
+        on_delete=models.CASCADE,
+        to_field="client_id",
+        related_name="tokens",
+        verbose_name=_("client"),
+    )
+
+    class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
+
+
+class Consent(models.Model):
+    """What a user has agreed to, for the *Connected applications* page and the next time."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    server = models.CharField(max_length=50, editable=False)
+    client_id = models.CharField(_("client id"), max_length=100)
+    scope = models.TextField(_("scope"), blank=True)
+    redirect_uri = models.TextField(_("redirect URI"))
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "server", "client_id"], name="django_dance_one_consent_per_client"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"consent to {self.client_id}"
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.scope.split()

@@ -1,0 +1,132 @@
+"""oauthlib's grants and endpoints, put together for what this server offers: no implicit grant,
+and PKCE always, by S256."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.crypto import constant_time_compare
+from oauthlib.common import Request
+from oauthlib.oauth2 import (
+    AuthorizationCodeGrant,
+    AuthorizationEndpoint,
+    BearerToken,
+    ClientCredentialsGrant,
+    IntrospectEndpoint,
+    RefreshTokenGrant,
+    RequestValidator,
+    ResourceOwnerPasswordCredentialsGrant,
+    RevocationEndpoint,
+    TokenEndpoint,
+)
+from oauthlib.oauth2.rfc6749 import errors
+
+from ..tokens import Secret
+
+#: RFC 7636 §4.2: 32 bytes as base64url, without padding.
+_CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
+#: RFC 7636 §4.1.
+_VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+#: OpenID Connect Core §3.1.2.1; without OpenID Connect there is no account to select.
+_PROMPTS = frozenset({"none", "login", "consent"})
+
+# oauthlib prints refresh tokens at DEBUG, as text. What else it prints there, prints as ***.
+logging.getLogger(RefreshTokenGrant.__module__).addFilter(
+    lambda record: record.levelno > logging.DEBUG
+)
+
+
+def random_token(request: Request) -> Secret:
+    """256 bits, so that a plain hash of it can be kept (RFC 6749 §10.10)."""
+    return Secret(secrets.token_urlsafe(32))
+
+
+class CodeGrant(AuthorizationCodeGrant):
+    def __init__(self, validator: RequestValidator) -> None:
+        super().__init__(validator)
+        validators: Any = self.custom_validators  # type: ignore[attr-defined]
+        validators.pre_auth.append(check_authorization_request)
+
+    def create_authorization_code(self, request: Request) -> dict[str, str]:
+        code: dict[str, str] = {"code": random_token(request)}
+        if request.state:
+            code["state"] = Secret(request.state)  # oauthlib logs it
+        return code
+
+    def validate_code_challenge(self, challenge: str, challenge_method: str, verifier: str) -> bool:
+        if challenge_method != "S256" or not _VERIFIER.fullmatch(verifier):
+            return False
+        digest = hashlib.sha256(verifier.encode()).digest()
+        expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return constant_time_compare(expected, challenge)
+
+
+def check_authorization_request(request: Request) -> dict[str, Any]:
+    """What oauthlib leaves open, of a request whose redirect URI is known to be the client's.
+
+    :raises OAuth2Error: to be told the client.
+    """
+    for name, error in (
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+    ):
+        if getattr(request, name, None) is not None:
+            raise errors.CustomOAuth2Error(error, request=request)
+    if request.response_type not in (None, "code"):
+        raise errors.UnsupportedResponseTypeError(request=request)
+    if request.response_mode not in (None, "query"):
+        raise errors.InvalidRequestError("The response_mode must be query.", request=request)
+    if request.code_challenge is not None:
+        if request.code_challenge_method != "S256":
+            # RFC 7636 §4.3: without a method it would be plain.
+            raise errors.InvalidRequestError(
+                "The code_challenge_method must be S256.", request=request
+            )
+        if not _CHALLENGE.fullmatch(request.code_challenge):
+            raise errors.InvalidRequestError(
+                "The code_challenge is no SHA-256 digest as base64url.", request=request
+            )
+    prompts = set((request.prompt or "").split())
+    if not prompts <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
+        raise errors.InvalidRequestError(
+            "The prompt can be none, or login and consent.", request=request
+        )
+    return {}
+
+
+class Protocol(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint, IntrospectEndpoint):
+    """The endpoints of one server."""
+
+    def __init__(
+        self,
+        validator: RequestValidator,
+        *,
+        expires_in: Any,
+        token_generator: Callable[[Request], str] | None,
+        refresh_token_generator: Callable[[Request], str] | None,
+        password_grant: bool,
+    ) -> None:
+        bearer: Any = BearerToken(
+            validator,
+            token_generator=token_generator or random_token,
+            refresh_token_generator=refresh_token_generator or token_generator or random_token,
+            expires_in=expires_in,
+        )
+        code = CodeGrant(validator)
+        grants: dict[str, Any] = {
+            "authorization_code": code,
+            "refresh_token": RefreshTokenGrant(validator),
+            "client_credentials": ClientCredentialsGrant(validator),
+        }
+        if password_grant:
+            grants["password"] = ResourceOwnerPasswordCredentialsGrant(validator)
+        AuthorizationEndpoint.__init__(self, "code", bearer, {"code": code})
+        TokenEndpoint.__init__(self, "authorization_code", bearer, grants)
+        RevocationEndpoint.__init__(self, validator)
+        IntrospectEndpoint.__init__(self, validator)

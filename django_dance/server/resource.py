@@ -1,0 +1,193 @@
+"""Protected resources: whether a request carries a token that is good for them (RFC 6750)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.functional import SimpleLazyObject
+
+from ..tokens import Secret
+from . import verified
+from .hashing import digest
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+#: RFC 6750 §2.1.
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_LONGEST = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessToken:
+    """``request.oauth_token`` of a protected view: who acts, for whom, and how far."""
+
+    #: Who granted it; ``None`` where the client acts for itself.
+    user: Any
+    client: Any
+    scopes: frozenset[str]
+    #: The client's, if nothing else is said; known without a look at the client.
+    client_id: str = ""
+    access_token: str = field(default="", repr=False)
+    expires: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "access_token", Secret(self.access_token))
+        if not self.client_id:
+            object.__setattr__(self, "client_id", getattr(self.client, "client_id", ""))
+
+    def __repr__(self) -> str:
+        return f"<AccessToken for {' '.join(sorted(self.scopes)) or 'no scope'}>"
+
+    def allows(self, scopes: Iterable[str], *, any: bool = False) -> bool:
+        """Whether it was granted all of these scopes, or with ``any`` one of them."""
+        wanted = frozenset(scopes)
+        if any:
+            return not wanted or bool(wanted & self.scopes)
+        return wanted <= self.scopes
+
+
+class Refused(Exception):
+    """The request is not let in. The texts are fixed: nothing of the request is in them."""
+
+    def __init__(self, error: str, message: str, status: int = 401) -> None:
+        super().__init__(message)
+        self.error, self.message, self.status = error, message, status
+
+
+#: RFC 6750 §3.1: who shows no token learns no error code.
+NO_TOKEN = "", "Bearer token not found."
+UNKNOWN = "invalid_token", "Bearer token not found."
+EXPIRED = "invalid_token", "Bearer token is expired."
+WRONG_SCOPE = "insufficient_scope", "Bearer token scope not valid.", 403
+MALFORMED = "invalid_request", "There must be one bearer token, in the Authorization header.", 400
+NOT_ACCEPTED = "invalid_token", "Bearer token not accepted."
+
+
+def bearer_token(request: HttpRequest) -> Secret:
+    """The token in the ``Authorization`` header, and nowhere else.
+
+    :raises Refused:
+    """
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    scheme, _, token = header.partition(" ")
+    # RFC 9110 §11.1: the scheme's case says nothing.
+    if scheme.lower() != "bearer":
+        raise Refused(*NO_TOKEN)
+    token = token.strip(" ")
+    if len(token) > _LONGEST:
+        raise Refused(*UNKNOWN)
+    # Two headers arrive as one with a comma. RFC 6750 §2: no second way in the same request.
+    if not _B64TOKEN.fullmatch(token) or "access_token" in request.GET:
+        raise Refused(*MALFORMED)
+    if (
+        request.content_type == "application/x-www-form-urlencoded"
+        and "access_token" in request.POST
+    ):
+        raise Refused(*MALFORMED)
+    return Secret(token)
+
+
+def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
+    """What the request's token grants: one query, or none if it was verified a moment ago.
+
+    :raises Refused:
+    """
+    text = bearer_token(request)
+    key = digest(text)
+    remembered = verified.recall(key)
+    if remembered is not None and remembered.server == server.name:
+        return _recalled(server, remembered, text)
+    read = time.time()
+    token = server.getter("tokengetter")(access_token=text)
+    if token is None or getattr(token, "server", server.name) != server.name:
+        raise Refused(*UNKNOWN)
+    client, user = server.client_of(token), token.user
+    if not is_active(client) or not (user is None or is_active(user)):
+        raise Refused(*UNKNOWN)
+    expires = aware(token.expires)
+    if expires is not None and expires <= datetime.now(UTC):
+        raise Refused(*EXPIRED)
+    if not getattr(token, "in_force_for", _always)(client):
+        raise Refused(*UNKNOWN)
+    found = AccessToken(
+        user=user,
+        client=client,
+        scopes=frozenset(token.scopes),
+        access_token=text,
+        expires=expires,
+    )
+    if hasattr(token, "family") and verified.is_on():
+        verified.remember(
+            key,
+            verified.Verified(
+                server=server.name,
+                client_id=client.client_id,
+                user=None if user is None else verified.user_key(user),
+                scopes=tuple(sorted(found.scopes)),
+                expires=None if expires is None else expires.timestamp(),
+                family=token.family,
+                read=read,
+            ),
+        )
+    return found
+
+
+def _recalled(server: AuthorizationServer, remembered: verified.Verified, text: str) -> AccessToken:
+    user: Any = None
+    if remembered.user is not None:
+        label, pk = remembered.user
+        user = SimpleLazyObject(lambda: _user(label, pk))
+    expires = remembered.expires
+    return AccessToken(
+        user=user,
+        client=SimpleLazyObject(lambda: server.getter("clientgetter")(remembered.client_id)),
+        client_id=remembered.client_id,
+        scopes=frozenset(remembered.scopes),
+        access_token=text,
+        expires=None if expires is None else datetime.fromtimestamp(expires, UTC),
+    )
+
+
+def _user(label: str, pk: str) -> Any:
+    from django.contrib.auth.models import AnonymousUser
+
+    # Rows that were deleted by SQL are heard of within a minute.
+    return apps.get_model(label)._default_manager.filter(pk=pk).first() or AnonymousUser()
+
+
+def _always(client: Any) -> bool:
+    return True
+
+
+def is_active(who: Any) -> bool:
+    return who is not None and bool(getattr(who, "is_active", True))
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A time that can be compared; one without a zone is taken for UTC."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=UTC)
+
+
+def challenge(refused: Refused, realm: str, scopes: Iterable[str]) -> HttpResponse:
+    """The answer to a request that is not let in (RFC 6750 §3)."""
+    parts = [f'realm="{realm}"']
+    fields = {}
+    if refused.error:
+        fields = {"error": refused.error, "error_description": refused.message}
+        parts += [f'{name}="{value}"' for name, value in fields.items()]
+    if scopes := " ".join(scopes):
+        parts.append(f'scope="{scopes}"')
+    response = JsonResponse(fields, status=refused.status)
+    response["WWW-Authenticate"] = "Bearer " + ", ".join(parts)
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,71 @@
+"""What the server answers: pages that nobody frames, redirects with ``iss``, JSON that nobody
+keeps."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from oauthlib.common import add_params_to_uri
+from oauthlib.oauth2 import OAuth2Error
+
+logger = logging.getLogger("django_dance.server")
+
+_Response = TypeVar("_Response", bound=HttpResponseBase)
+
+
+class Redirect(HttpResponseRedirect):
+    """To a client's redirect URI, whose scheme may be an app's own (RFC 8252 §7.1)."""
+
+    def __init__(self, uri: str, params: Iterable[tuple[str, str]], method: str | None) -> None:
+        self.allowed_schemes = [urlsplit(uri).scheme]
+        # RFC 9700 §4.12: a browser must not post the consent again, to the client.
+        super().__init__(add_params_to_uri(uri, params))
+        self.status_code = 303 if method == "POST" else 302
+        self["Cache-Control"] = "no-store"
+        self["Referrer-Policy"] = "no-referrer"
+
+
+def guarded(response: _Response) -> _Response:
+    """Nobody keeps it, nobody frames it (RFC 9700 §4.16), and no other site learns its address."""
+    response["Cache-Control"] = "no-store"
+    response["X-Frame-Options"] = "DENY"
+    response["Content-Security-Policy"] = "frame-ancestors 'none'"
+    # Under no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
+    # refuses. The origin alone tells nothing.
+    response["Referrer-Policy"] = "strict-origin"
+    return response
+
+
+def page(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return guarded(render(request, f"django_dance_server/{template}", context, status=status))
+
+
+def error_page(request: HttpRequest, error: OAuth2Error) -> HttpResponse:
+    """For what cannot be told the client, because it is not known who that is."""
+    context = {"error": error.error, "error_description": error.description}
+    return page(request, "error.html", context, status=400)
+
+
+def json_response(body: str, status: int, realm: str) -> HttpResponse:
+    """RFC 6749 §5.1 and §5.2."""
+    response = HttpResponse(body, content_type="application/json", status=status)
+    response["Cache-Control"] = "no-store"
+    response["Pragma"] = "no-cache"
+    if status == 401:
+        response["WWW-Authenticate"] = f'Basic realm="{realm}"'
+    return response
+
+
+def json_error(error: OAuth2Error, realm: str) -> HttpResponse:
+    fields = {"error": error.error, "error_description": error.description}
+    body = json.dumps({name: value for name, value in fields.items() if value})
+    return json_response(body, error.status_code, realm)

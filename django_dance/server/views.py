@@ -1,0 +1,167 @@
+"""The views behind a server's URLs. They go through the handlers that a site's own views do."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.decorators import classonlymethod, method_decorator
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.generic import View
+from oauthlib.oauth2.rfc6749 import errors
+
+from . import consent
+from .authorization import Asked
+from .models import Consent
+from .resource import is_active
+from .responses import guarded, page
+
+
+class ServerView(View):
+    """A view of one server. It decides itself whether it takes a login."""
+
+    server: Any = None
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
+        return login_not_required(super().as_view(**initkwargs))
+
+
+class EndpointView(ServerView):
+    """For clients, which have no cookies."""
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
+        return csrf_exempt(super().as_view(**initkwargs))
+
+
+class AuthorizeView(ServerView):
+    """Asks the user, unless the same was asked before, and sends the answer to the client."""
+
+    http_method_names = ["get", "post"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        handler = self.server.authorize_handler(super().dispatch)
+        response: HttpResponseBase = handler(request, *args, **kwargs)
+        return response
+
+    def get(self, request: HttpRequest, *, asked: Asked, **kwargs: Any) -> HttpResponseBase | bool:
+        user = self.server.user_of(request)
+        silent = "none" in asked.prompts
+        if not user.is_authenticated or "login" in asked.prompts:
+            if silent:
+                raise errors.LoginRequired
+            return redirect_to_login(_without_login_prompt(request))
+        if not is_active(user):
+            return False
+        if "consent" not in asked.prompts and consent.is_remembered(self.server, user, asked):
+            return True
+        if silent:
+            raise errors.ConsentRequired
+        return page(request, "authorize.html", self.context(user, asked))
+
+    def post(self, request: HttpRequest, *, asked: Asked, **kwargs: Any) -> HttpResponseBase | bool:
+        user = self.server.user_of(request)
+        if not user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if request.POST.get("decision") != "allow" or not is_active(user):
+            return False
+        consent.remember(self.server, user, asked)
+        return True
+
+    def context(self, user: Any, asked: Asked) -> dict[str, Any]:
+        """What the template ``django_dance_server/authorize.html`` shows."""
+        parts = urlsplit(asked.redirect_uri)
+        return {
+            "client": asked.client,
+            "user": user,
+            "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
+            # The name is the client's own choice; where the answer goes is not.
+            "redirect_host": parts.netloc or f"{parts.scheme}:",
+        }
+
+
+class TokenView(EndpointView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = self.server.token_handler(self.extra_fields)(request)
+        return response
+
+    def extra_fields(self, request: HttpRequest) -> dict[str, Any] | None:
+        """Fields to add to the answer."""
+        return None
+
+
+class RevokeView(EndpointView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = self.server.revoke_handler(_nothing)(request)
+        return response
+
+
+class IntrospectView(EndpointView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = self.server.introspect_handler(_nothing)(request)
+        return response
+
+
+class MetadataView(ServerView):
+    """What a client needs to know of the server (RFC 8414)."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        match = request.resolver_match
+        return JsonResponse(self.server.metadata(match.namespace if match else ""))
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class ApplicationsView(ServerView):
+    """The applications that the user has let in, each with a button to put it out."""
+
+    http_method_names = ["get", "post"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.user = self.server.user_of(request)
+        if not self.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return guarded(super().dispatch(request, *args, **kwargs))
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        getter, scopes = self.server.getter("clientgetter"), self.server.scopes
+        applications = [
+            {
+                "consent": found,
+                "client": getter(found.client_id),
+                "scopes": [(scope, scopes.get(scope, scope)) for scope in found.scopes],
+            }
+            for found in self._consents().order_by("-created_at")
+        ]
+        return page(request, "applications.html", {"applications": applications})
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        pk = request.POST.get("application", "")
+        # Whose it is decides whether it is there at all.
+        found = get_object_or_404(self._consents(), pk=pk if pk.isascii() and pk.isdigit() else 0)
+        consent.withdraw(self.server, found)
+        return HttpResponseRedirect(request.path)
+
+    def _consents(self) -> Any:
+        return Consent._default_manager.filter(user=self.user, server=self.server.name)
+
+
+def _nothing(request: HttpRequest) -> None:
+    """The views have nothing to add."""
+
+
+def _without_login_prompt(request: HttpRequest) -> str:
+    """Where the login leads back to; there the visitor has just logged in."""
+    query = request.GET.copy()
+    prompts = [prompt for prompt in query.get("prompt", "").split() if prompt != "login"]
+    query.pop("prompt", None)
+    if prompts:
+        query["prompt"] = " ".join(prompts)
+    return f"{request.path}?{query.urlencode()}"

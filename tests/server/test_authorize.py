@@ -1,0 +1,615 @@
+"""The authorization endpoint, and those who would misuse it."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.test import Client as DjangoClient
+
+from django_dance.server.models import Client, Consent, Grant
+
+from ..conftest import Browser, query
+from .conftest import CALLBACK
+from .site import server
+
+
+def assert_page(response, error=None):
+    """Nobody is told but the user."""
+    assert response.status_code == 400
+    assert "Location" not in response
+    assert response["X-Frame-Options"] == "DENY"
+    if error:
+        assert error in response.content.decode()
+    assert not Grant.objects.exists()
+
+
+def assert_told(response, error, state="planted-state"):
+    """The client is told, at the address that is its own."""
+    assert response.status_code in (302, 303), response.content
+    assert response["Location"].startswith(f"{CALLBACK}?")
+    answer = query(response["Location"])
+    assert answer["error"] == error
+    assert answer.get("state") == state
+    assert answer["iss"] == "https://testserver"
+    assert not Grant.objects.exists()
+
+
+@pytest.fixture(params=["GET", "POST"])
+def ask(request, app, member):
+    """Asks, with changes, by GET and by POST."""
+
+    def ask(**changes):
+        address = app.address(**changes)
+        if request.param == "GET":
+            return member.get(address)
+        return member.post(address, {"decision": "allow"})
+
+    return ask
+
+
+# --- who asks, and where the answer goes ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("client_id", ["unknown", None, "", "a\0b", "é", "x" * 5000])
+def test_an_unknown_client_gets_a_page_and_no_redirect(ask, client_id):
+    assert_page(ask(client_id=client_id))
+
+
+def test_an_inactive_client_gets_a_page_and_no_redirect(ask, app):
+    Client.objects.update(is_active=False)
+    assert_page(ask(), "invalid_request")
+
+
+def test_a_clients_name_in_another_case_is_another_client(ask, app):
+    Client.objects.update(client_id="abc")
+    app.client.refresh_from_db()
+    assert_page(ask(client_id="ABC"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"response_type": "token"},
+        {"response_type": None},
+        {"scope": "unknown"},
+        {"code_challenge": None},
+        {"prompt": "none"},
+        {"request": "eyJ"},
+        {"response_mode": "fragment"},
+    ],
+    ids=str,
+)
+def test_no_error_is_sent_to_a_foreign_address(ask, changes):
+    assert_page(ask(redirect_uri="https://evil.example/callback", **changes))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"{CALLBACK}?more=1",
+        f"{CALLBACK};param",
+        f"{CALLBACK}#fragment",
+        f"{CALLBACK}#",
+        "https://app.example@evil.example/callback",
+        "https://user@app.example/callback",
+        "https://app.example/Callback",
+        "https://APP.example/callback",
+        f"{CALLBACK}/",
+        "https://app.example/x/../callback",
+        "https://app.example:443/callback",
+        "https://app.example:8443/callback",
+        "https://app.example/%63allback",
+        "http://app.example/callback",
+        "http://localhost:80@evil.example/",
+        "https://app.example\\@evil.example/callback",
+        f" {CALLBACK}",
+        f"{CALLBACK}\t",
+        "//app.example/callback",
+        "javascript:alert(1)",
+        "callback",
+    ],
+)
+def test_a_redirect_uri_must_be_the_registered_one_to_the_letter(ask, uri):
+    assert_page(ask(redirect_uri=uri))
+
+
+def test_a_redirect_uri_may_be_left_out_if_there_is_only_one(app, member):
+    response = app.send(member, redirect_uri=None)
+    code = query(response["Location"])["code"]
+    assert app.redeem(code, redirect_uri=None).status_code == 200
+
+
+def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
+    Client.objects.update(registered_redirect_uris=f"{CALLBACK}\nhttps://app.example/other")
+    assert_page(ask(redirect_uri=None))
+
+
+@pytest.mark.parametrize(
+    "uri, why",
+    [
+        ("http://app.example/callback", "must be https"),
+        ("https://app.example/callback#x", "fragment"),
+        ("https://user@app.example/", "no user"),
+        ("javascript:alert(1)", "its scheme"),
+        ("data:text/html,x", "its scheme"),
+        ("https://[/", "no address"),
+        ("https:///callback", "must have a host"),
+    ],
+)
+def test_an_address_where_no_code_may_go_cannot_be_registered(db, uri, why):
+    with pytest.raises(ValidationError, match=re.escape(uri)) as caught:
+        Client(name="Notes", registered_redirect_uris=uri).full_clean()
+    assert why in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["com.example.app:/callback", "http://127.0.0.1:7777/cb"])
+def test_an_app_on_a_device_is_answered_at_its_own_address(register, member, uri):
+    app = register(public=True, registered_redirect_uris=uri)
+    app.client.full_clean()
+    response = app.send(member, redirect_uri=uri)
+    assert response["Location"].startswith(f"{uri}?")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://app.example/callback", "javascript:alert(1)", "https://app.example/#x"]
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_no_code_goes_where_none_may_go_even_if_it_is_registered(register, member, uri, named):
+    app = register(registered_redirect_uris=uri)
+    assert_page(app.send(member, redirect_uri=uri if named else None))
+
+
+NATIVE = "http://127.0.0.1/callback"
+
+
+@pytest.mark.parametrize("uri", [NATIVE, "http://127.0.0.1:1234/callback"])
+def test_an_app_on_a_device_listens_at_any_port(register, member, uri):
+    app = register(public=True, registered_redirect_uris=NATIVE)
+    code = query(app.send(member, redirect_uri=uri)["Location"])["code"]
+    assert app.redeem(code, redirect_uri="http://127.0.0.1:9/callback").status_code == 400
+    assert app.redeem(code, redirect_uri=uri).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:1234/other",
+        "http://127.0.0.1:1234",
+        "http://127.0.0.1:80@evil.example/callback",
+        "http://127.0.0.1.evil.example/callback",
+        "http://127.0.0.1:123456/callback",
+        "http://127.0.0.1:/callback",
+        "https://127.0.0.1:1234/callback",
+        "http://localhost:1234/callback",
+        "http://[::1]:1234/callback",
+        "http://127.0.0.2/callback",
+    ],
+)
+def test_only_the_port_of_that_address_is_free(register, member, uri):
+    app = register(public=True, registered_redirect_uris=NATIVE)
+    assert_page(app.send(member, redirect_uri=uri))
+
+
+def test_a_client_on_a_server_has_the_port_that_it_registered(register, member):
+    app = register(registered_redirect_uris=NATIVE)
+    assert_page(app.send(member, redirect_uri="http://127.0.0.1:1234/callback"))
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+        "unknown",
+    ],
+)
+def test_no_parameter_may_come_twice(app, member, name):
+    for first, second in (("a", "b"), ("a", "a")):
+        parameters = {**app.asking(), name: app.asking().get(name, first)}
+        address = f"{app.root}authorize/"
+        response = member.get(address, [*parameters.items(), (name, second)])
+        assert_page(response, "invalid_request")
+
+
+def test_parameters_in_the_address_and_in_the_form_are_not_mixed(app, member):
+    response = member.post(app.address(), {**app.asking(), "decision": "allow"})
+    assert_page(response, "which are meant")
+
+
+def test_a_form_may_repeat_the_parameters_in_its_fields(app, member):
+    response = member.post(f"{app.root}authorize/", {**app.asking(), "decision": "allow"})
+    assert "code" in query(response["Location"])
+
+
+@pytest.mark.parametrize("kind", ["token", "id_token", "code token", "code id_token", "CODE", ""])
+def test_only_codes_are_granted(ask, kind):
+    assert_told(ask(response_type=kind), "unsupported_response_type")
+
+
+def test_a_request_must_say_what_it_wants(ask):
+    assert_told(ask(response_type=None), "invalid_request")
+
+
+@pytest.mark.parametrize("mode", ["fragment", "form_post", "web_message"])
+def test_answers_go_into_the_query_only(ask, mode):
+    assert_told(ask(response_mode=mode), "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["request", "request_uri"])
+def test_request_objects_are_not_supported(ask, name):
+    assert_told(ask(**{name: "https://evil.example/"}), f"{name}_not_supported")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code_challenge": None},
+        {"code_challenge": ""},
+        {"code_challenge": None, "code_challenge_method": None},
+        {"code_challenge_method": None},
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": "s256"},
+        {"code_challenge": "x" * 42},
+        {"code_challenge": "x" * 129},
+        {"code_challenge": "x" * 42 + "="},
+        {"code_challenge": "x" * 42 + "+"},
+    ],
+    ids=str,
+)
+def test_there_must_be_a_challenge_by_s256(ask, changes):
+    assert_told(ask(**changes), "invalid_request")
+
+
+@pytest.mark.parametrize("scope", ["unknown", "email unknown", "admin", "EMAIL", "email,address"])
+def test_a_client_may_ask_for_its_own_scopes_only(ask, scope):
+    assert_told(ask(scope=scope), "invalid_scope")
+
+
+def test_a_scope_that_the_server_does_not_know_is_no_clients_scope(ask, app):
+    Client.objects.update(scope="email forgotten")
+    assert_told(ask(scope="forgotten"), "invalid_scope")
+
+
+def test_a_client_for_which_there_are_no_codes_gets_none(ask, app):
+    Client.objects.update(grant_types="client_credentials")
+    assert_told(ask(), "unauthorized_client")
+
+
+def test_an_error_without_a_state_has_none(ask):
+    assert_told(ask(scope="unknown", state=None), "invalid_scope", state=None)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\0b", "é", "x" * 5000])
+def test_a_parameter_that_cannot_be_is_not_repeated(ask, value):
+    response = ask(state=value)
+    assert_page(response, "invalid_request")
+    assert value not in response.content.decode()
+
+
+def test_a_state_comes_back_as_it_was(app, member):
+    state = "a b&c=d#e%20+/\"<'~"
+    assert query(app.send(member, state=state)["Location"])["state"] == state
+
+
+# --- the consent page -----------------------------------------------------------------------------
+
+
+def test_the_page_cannot_be_framed_kept_or_followed(app, member):
+    page = member.get(app.address())
+    assert page["X-Frame-Options"] == "DENY"
+    assert page["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert page["Referrer-Policy"] == "strict-origin"
+    assert page["Cache-Control"] == "no-store"
+
+
+def test_the_redirect_with_the_code_is_not_kept_and_sends_no_referrer(app, member):
+    response = app.send(member)
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_page_shows_who_asks_and_where_the_answer_goes(register, member):
+    name = "<script>alert(1)</script> & Googlе"
+    page = member.get(register(name).address()).content.decode()
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Googlе" in page
+    assert "app.example" in page
+    assert "logged in as ada" in page
+
+
+def test_the_form_is_protected_against_csrf_whatever_the_middleware(app, user, settings):
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name.lower()]
+    browser = DjangoClient(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert app.send(browser).status_code == 403
+    assert not Grant.objects.exists()
+
+
+def test_the_form_works_over_https_with_its_csrf_token(app, user):
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(user)
+    page = browser.get(app.address())
+    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+    response = browser.post(
+        app.address(),
+        {"decision": "allow", "csrfmiddlewaretoken": token},
+        headers={"referer": "https://testserver/"},
+    )
+    assert "code" in query(response["Location"])
+
+
+def test_a_page_shown_to_one_user_cannot_be_answered_by_another(app, user, make_user):
+    browser = Browser(enforce_csrf_checks=True)
+    browser.login(username="ada", password="pw")
+    page = browser.get(app.address())
+    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+    make_user("grace")
+    here = {"referer": "https://testserver/"}
+    form = {"username": "grace", "password": "pw", "csrfmiddlewaretoken": token}
+    assert "sessionid" in browser.post("/accounts/login/", form, headers=here).cookies
+    form = {"decision": "allow", "csrfmiddlewaretoken": token}
+    assert browser.post(app.address(), form, headers=here).status_code == 403
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("decision", ["", "deny", "Allow", "1"])
+def test_anything_but_allow_is_a_no(app, member, decision):
+    assert_told(app.send(member, decision), "access_denied")
+
+
+def test_no_code_is_sent_to_a_visitor_who_is_not_logged_in(app, client):
+    response = app.send(client)
+    assert response["Location"].startswith("/accounts/login/")
+    assert not Grant.objects.exists()
+
+
+def test_a_deactivated_user_who_is_still_logged_in_is_refused(app, member, user, settings):
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    member.force_login(user, settings.AUTHENTICATION_BACKENDS[0])
+    get_user_model().objects.update(is_active=False)
+    assert_told(member.get(app.address()), "access_denied")
+    assert_told(app.send(member), "access_denied")
+    assert not Consent.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch", "options"])
+def test_the_endpoint_takes_get_and_post(app, member, method):
+    assert getattr(member, method)(app.address()).status_code in (200, 405)
+    assert not Grant.objects.exists()
+
+
+def test_looking_at_the_headers_grants_nothing(app, member):
+    app.send(member)
+    Grant.objects.all().delete()
+    assert member.head(app.address()).status_code == 405
+    assert not Grant.objects.exists()
+
+
+def test_no_answer_is_a_script(app, member):
+    response = app.post("token/", {"grant_type": "x", "callback": "alert"})
+    assert response["Content-Type"] == "application/json"
+    assert b"alert" not in response.content
+
+
+def test_no_other_origin_may_read_the_endpoint(app, member):
+    for response in (
+        member.get(app.address(), headers={"origin": "https://evil.example"}),
+        app.post("token/", {"grant_type": "x"}, origin="https://evil.example"),
+    ):
+        assert "Access-Control-Allow-Origin" not in response
+
+
+# --- consent, remembered --------------------------------------------------------------------------
+
+
+def test_what_was_agreed_to_is_not_asked_again(app, member):
+    app.send(member, scope="email address")
+    response = member.get(app.address(scope="email"))
+    assert response.status_code == 302
+    assert "code" in query(response["Location"])
+
+
+def test_more_than_was_agreed_to_is_asked(app, member):
+    app.send(member, scope="email")
+    assert member.get(app.address(scope="email address")).status_code == 200
+
+
+def test_what_was_agreed_to_in_parts_is_agreed_to_together(app, member):
+    app.send(member, scope="email")
+    app.send(member, scope="address")
+    assert member.get(app.address(scope="email address")).status_code == 302
+
+
+def test_another_address_is_asked_about_anew(app, member):
+    other = "https://app.example/other"
+    Client.objects.update(registered_redirect_uris=f"{CALLBACK} {other}")
+    app.send(member)
+    assert member.get(app.address(redirect_uri=other)).status_code == 200
+
+
+def test_a_client_that_keeps_no_secret_is_asked_about_each_time(register, member):
+    app = register(public=True)
+    app.send(member)
+    assert member.get(app.address()).status_code == 200
+
+
+def test_a_user_who_said_no_is_asked_again(app, member):
+    app.send(member, "deny")
+    assert member.get(app.address()).status_code == 200
+
+
+def test_the_consent_of_one_user_is_not_anothers(app, member, make_user):
+    app.send(member)
+    browser = Browser()
+    browser.force_login(make_user("grace"))
+    assert browser.get(app.address()).status_code == 200
+
+
+def test_prompt_consent_asks_again(app, member):
+    app.send(member)
+    assert member.get(app.address(prompt="consent")).status_code == 200
+
+
+def test_prompt_none_shows_no_page(app, member, client):
+    assert_told(member.get(app.address(prompt="none")), "consent_required")
+    app.send(member)
+    assert "code" in query(member.get(app.address(prompt="none"))["Location"])
+
+
+def test_prompt_none_shows_no_login(app, db):
+    assert_told(Browser().get(app.address(prompt="none")), "login_required")
+
+
+def test_prompt_login_leads_to_the_login_once(app, member):
+    response = member.get(app.address(prompt="login consent"))
+    assert response["Location"].startswith("/accounts/login/")
+    back = query(response["Location"])["next"]
+    assert query(back)["prompt"] == "consent"
+    assert member.get(back).status_code == 200
+
+
+@pytest.mark.parametrize("prompt", ["none login", "select_account", "NONE"])
+def test_a_prompt_that_means_nothing_is_refused(ask, prompt):
+    assert_told(ask(prompt=prompt), "invalid_request")
+
+
+# --- connected applications -----------------------------------------------------------------------
+
+
+APPLICATIONS = "/oauth/applications/"
+
+
+def test_the_page_lists_what_the_user_agreed_to(app, member):
+    app.send(member, scope="email address")
+    page = member.get(APPLICATIONS)
+    text = page.content.decode()
+    assert "Notes" in text and "see where you live" in text
+    assert page["X-Frame-Options"] == "DENY"
+
+
+def test_the_page_wants_a_login(client):
+    assert client.get(APPLICATIONS)["Location"].startswith("/accounts/login/?next=")
+
+
+def test_the_page_lists_nobody_elses_applications(app, member, make_user):
+    app.send(member)
+    browser = Browser()
+    browser.force_login(make_user("grace"))
+    assert "Notes" not in browser.get(APPLICATIONS).content.decode()
+
+
+def test_a_disconnected_application_is_out_at_once(app, member, granted):
+    pending = app.code(member)
+    response = member.post(APPLICATIONS, {"application": Consent.objects.get().pk})
+    assert response["Location"] == APPLICATIONS
+    assert app.get("/email/", granted["access_token"]).status_code == 401
+    assert app.refresh(granted["refresh_token"]).status_code == 400
+    assert app.redeem(pending).status_code == 400
+    assert member.get(app.address()).status_code == 200
+
+
+def test_disconnecting_one_users_application_leaves_anothers(app, member, granted, make_user):
+    browser = Browser()
+    browser.force_login(make_user("grace"))
+    app.send(browser)
+    browser.post(APPLICATIONS, {"application": Consent.objects.get(user__username="grace").pk})
+    assert app.get("/email/", granted["access_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("other", ["", "0", "999", "x", "１", "-1"])
+def test_what_is_not_there_cannot_be_disconnected(member, other):
+    assert member.post(APPLICATIONS, {"application": other}).status_code == 404
+
+
+def test_what_is_another_users_is_not_there(app, member, make_user, granted):
+    browser = Browser()
+    browser.force_login(make_user("grace"))
+    response = browser.post(APPLICATIONS, {"application": Consent.objects.get().pk})
+    assert response.status_code == 404
+    assert app.get("/email/", granted["access_token"]).status_code == 200
+
+
+def test_disconnecting_is_protected_against_csrf(app, user):
+    browser = DjangoClient(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert browser.post(APPLICATIONS, {"application": 1}).status_code == 403
+
+
+def test_a_server_that_cannot_revoke_says_so(app, member, granted, monkeypatch):
+    """A page that says "disconnected" where nothing ends would be a lie."""
+    monkeypatch.delitem(server._functions, "tokenrevoker")
+    with pytest.raises(ImproperlyConfigured, match=r"@server\.tokenrevoker"):
+        member.post(APPLICATIONS, {"application": Consent.objects.get().pk})
+    assert Consent.objects.exists()
+
+
+# --- metadata -------------------------------------------------------------------------------------
+
+
+METADATA = "/oauth/.well-known/oauth-authorization-server"
+
+
+def test_the_metadata_says_what_the_server_does(client):
+    assert client.get(METADATA).json() == {
+        "issuer": "https://testserver",
+        "authorization_endpoint": "https://testserver/oauth/authorize/",
+        "token_endpoint": "https://testserver/oauth/token/",
+        "revocation_endpoint": "https://testserver/oauth/revoke/",
+        "introspection_endpoint": "https://testserver/oauth/introspect/",
+        "scopes_supported": ["address", "admin", "email"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "none",
+        ],
+        "revocation_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "none",
+        ],
+        "introspection_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+        ],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def test_no_host_header_changes_what_the_server_is_called(app, member, settings):
+    settings.ALLOWED_HOSTS = ["*"]
+    said = member.get(METADATA, headers={"host": "evil.example"}).json()
+    assert all("evil" not in str(value) for value in said.values())
+    response = member.post(
+        app.address(),
+        {"decision": "allow"},
+        headers={"host": "evil.example", "x-forwarded-host": "evil.example"},
+    )
+    assert query(response["Location"])["iss"] == "https://testserver"
+
+
+def test_every_page_but_the_users_own_is_open_to_visitors(app, client, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    assert client.get(METADATA).status_code == 200
+    assert app.post("token/", {"grant_type": "x"}).status_code == 400
+    assert app.revoke("x").status_code == 200
+    assert app.introspect("x").json() == {"active": False}
+    assert client.get(app.address(client_id="unknown")).status_code == 400
+    assert client.get("/email/").status_code == 401

@@ -1,0 +1,668 @@
+"""What Flask-OAuthlib's provider offered, by its names: getters, setters, handlers, bindings."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
+from django_dance.server.models import Client, Grant, Token
+from django_dance.server.resource import AccessToken
+from django_dance.server.validator import Validator
+
+from ..conftest import query
+from .conftest import CALLBACK, FORM, Application, assert_invalid_grant, basic
+from .site import MODELS, SCOPES
+
+pytestmark = pytest.mark.django_db
+
+REQUIRED = ["clientgetter", "tokengetter", "tokensetter", "grantgetter", "grantsetter"]
+
+
+class PlainClient:
+    """The least that a client is."""
+
+    client_id = "plain"
+    client_secret = "planted-plain-secret"
+    is_confidential = True
+    redirect_uris = [CALLBACK]
+    default_redirect_uri = CALLBACK
+    default_scopes = ["email", "address"]
+
+
+class PlainGrant:
+    def __init__(self, site, client_id, code, request):
+        self.site, self.key = site, (client_id, code["code"])
+        self.user, self.scopes = request.user, list(request.scopes)
+        self.redirect_uri = request.redirect_uri
+        self.code_challenge = request.code_challenge
+        self.code_challenge_method = request.code_challenge_method
+        self.expires = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=100)
+
+    def delete(self):
+        del self.site.grants[self.key]
+
+
+class PlainToken:
+    def __init__(self, site, token, request):
+        self.site = site
+        self.access_token = token["access_token"]
+        self.refresh_token = token.get("refresh_token")
+        self.client_id = request.client.client_id
+        self.scopes = token["scope"].split()
+        self.user = request.user
+        self.expires = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=3600)
+
+    def delete(self):
+        self.site.tokens.remove(self)
+
+
+class PlainSite:
+    """A server that a site has registered plain functions with, and the views around it."""
+
+    def __init__(self, user, server=None):
+        self.user = user
+        self.client, self.grants, self.tokens, self.heard = PlainClient(), {}, [], []
+        self.server = oauth = server or AuthorizationServer(
+            "plain", issuer="https://testserver", scopes=SCOPES
+        )
+
+        @oauth.clientgetter
+        def get_client(client_id):
+            return self.client if client_id == self.client.client_id else None
+
+        @oauth.tokengetter
+        def get_token(access_token=None, refresh_token=None):
+            for token in self.tokens:
+                if access_token and token.access_token == access_token:
+                    return token
+                if refresh_token and token.refresh_token == refresh_token:
+                    return token
+            return None
+
+        @oauth.tokensetter
+        def set_token(token, request, *args, **kwargs):
+            self.tokens.append(PlainToken(self, token, request))
+
+        @oauth.grantgetter
+        def get_grant(client_id, code):
+            return self.grants.get((client_id, code))
+
+        @oauth.grantsetter
+        def set_grant(client_id, code, request, *args, **kwargs):
+            grant = PlainGrant(self, client_id, code, request)
+            self.grants[grant.key] = grant
+
+        @oauth.authorize_handler
+        def authorize(request, *args, **kwargs):
+            self.heard.append(kwargs)
+            return request.method == "GET" or request.POST.get("confirm") == "yes"
+
+        @oauth.token_handler
+        def token(request):
+            return {"version": "0.1"}
+
+        @oauth.revoke_handler
+        def revoke(request):
+            return HttpResponse("ignored", status=500)
+
+        self.authorize, self.token, self.revoke = authorize, token, revoke
+        self.app = Application(self.client, self.client.client_secret)
+
+    def ask(self, method="get", form=None, user=None, **changes):
+        request = getattr(RequestFactory(), method)(self.app.address(**changes), form)
+        request.user = user or self.user
+        request._dont_enforce_csrf_checks = True
+        return self.authorize(request)
+
+    def post(self, view, **form):
+        headers = {"authorization": basic("plain", self.client.client_secret)}
+        return view(RequestFactory().post("/", urlencode(form), FORM, headers=headers))
+
+    def code(self, **changes):
+        return query(self.ask(**changes)["Location"])["code"]
+
+    def redeem(self, code, **changes):
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": self.app.verifier,
+            **changes,
+        }
+        return self.post(self.token, **{k: v for k, v in form.items() if v is not None})
+
+    def granted(self):
+        return json.loads(self.redeem(self.code()).content)
+
+
+@pytest.fixture
+def plain(user):
+    return PlainSite(user)
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+
+def test_the_urls_stand_where_init_app_stood(plain):
+    patterns, namespace = plain.server.urls
+    assert namespace == "plain"
+    assert [pattern.name for pattern in patterns] == [
+        "authorize",
+        "token",
+        "revoke",
+        "introspect",
+        "applications",
+        "metadata",
+    ]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_what_is_not_registered_is_named_with_its_cure(name):
+    server = AuthorizationServer(issuer="https://testserver")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        server.getter(name)
+    assert f"has no {', '.join([*REQUIRED])}" in str(caught.value)
+    assert "@server.clientgetter" in str(caught.value)
+    assert "bind_models(server, client=…, token=…, grant=…)" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_all_five_are_needed(plain, name):
+    del plain.server._functions[name]
+    assert plain.server.missing == [name]
+    with pytest.raises(ImproperlyConfigured, match=f"has no {name}"):
+        plain.ask()
+
+
+def test_the_same_can_be_methods_of_a_subclass(user):
+    class Ours(AuthorizationServer):
+        def clientgetter(self, client_id):
+            return PlainClient()
+
+        def _tokengetter(self, access_token=None, refresh_token=None):
+            return None
+
+        def current_user(self, request):
+            return user
+
+        _tokensetter = _grantgetter = _grantsetter = print
+
+    server = Ours(issuer="https://testserver")
+    assert server.missing == []
+    assert server.getter("clientgetter")("x").client_id == "plain"
+    assert server.user_of(None) == user
+    server.register("clientgetter", lambda client_id: None)
+    assert server.getter("clientgetter")("x") is None
+
+
+def test_a_decorator_returns_the_function(plain):
+    def f():
+        pass
+
+    revokers = ("tokenrevoker", "grantrevoker")
+    for name in (*REQUIRED, *revokers, "usergetter", "invalid_response", "exception_handler"):
+        assert getattr(plain.server, name)(f) is f
+    assert plain.server.before_request(f) is f and plain.server.after_request(f) is f
+
+
+def test_another_validator_may_answer(user):
+    class Closed(Validator):
+        def validate_client_id(self, client_id, request, *args, **kwargs):
+            return False
+
+    server = AuthorizationServer(issuer="https://testserver", validator_class=Closed)
+    assert PlainSite(user, server).ask().status_code == 400
+
+
+def test_options_are_those_of_the_settings():
+    with pytest.raises(ImproperlyConfigured, match=r"has no option isuer\. There are .*issuer"):
+        AuthorizationServer(isuer="https://testserver")
+    with pytest.raises(ImproperlyConfigured, match="no name for a server"):
+        AuthorizationServer("Not a name")
+
+
+def test_a_server_without_an_issuer_says_how_to_get_one(db):
+    with pytest.raises(ImproperlyConfigured, match="set DANCE_SERVER_ISSUER"):
+        _ = AuthorizationServer().issuer
+
+
+def test_an_option_goes_before_the_setting(settings):
+    settings.DANCE_SERVER_ISSUER = "https://setting.example"
+    settings.DANCE_SERVER_CODE_LIFETIME = 5
+    assert AuthorizationServer().issuer == "https://setting.example"
+    assert AuthorizationServer(issuer="https://own.example").issuer == "https://own.example"
+    assert AuthorizationServer(code_lifetime=7).code_lifetime == 7
+    assert AuthorizationServer().code_lifetime == 5
+
+
+def generated(request):
+    return "a-token-of-the-sites-own"
+
+
+def test_the_generators_of_tokens_may_be_the_sites(user, settings):
+    settings.DANCE_SERVER_TOKEN_GENERATOR = f"{__name__}.generated"
+    settings.DANCE_SERVER_REFRESH_TOKEN_GENERATOR = lambda request: "another"
+    token = PlainSite(user).granted()
+    assert token["access_token"] == "a-token-of-the-sites-own"
+    assert token["refresh_token"] == "another"
+
+
+def test_a_generator_that_cannot_be_imported_is_named(user, settings):
+    settings.DANCE_SERVER_TOKEN_GENERATOR = "nowhere.generated"
+    with pytest.raises(ImproperlyConfigured, match=r"'nowhere\.generated' cannot be imported"):
+        PlainSite(user).ask()
+
+
+def test_tokens_have_256_bits(plain):
+    token = plain.granted()
+    assert len(token["access_token"]) == len(token["refresh_token"]) == 43
+
+
+# --- the authorize handler ------------------------------------------------------------------------
+
+
+def test_the_view_is_given_what_is_asked(plain):
+    plain.ask(scope="email address")
+    (given,) = plain.heard
+    asked = given.pop("asked")
+    assert given == {
+        "client": plain.client,
+        "client_id": "plain",
+        "scopes": ["email", "address"],
+        "redirect_uri": CALLBACK,
+        "response_type": "code",
+        "state": "planted-state",
+    }
+    assert asked.prompts == frozenset()
+
+
+@pytest.mark.parametrize("method", ["get", "head", "post"])
+def test_nothing_is_asked_of_the_view_before_it_is_validated(plain, method):
+    assert plain.ask(method, redirect_uri="https://evil.example/cb").status_code == 400
+    assert plain.ask(method, scope="unknown").status_code in (302, 303)
+    assert plain.heard == []
+
+
+def test_true_grants_and_false_denies(plain):
+    granted = plain.ask("post", {"confirm": "yes"})
+    assert "code" in query(granted["Location"])
+    denied = plain.ask("post", {"confirm": "no"})
+    assert query(denied["Location"])["error"] == "access_denied"
+    assert query(denied["Location"])["state"] == "planted-state"
+
+
+def test_a_response_is_returned_as_it_is_but_for_its_headers(plain):
+    plain.authorize = plain.server.authorize_handler(lambda request, **asked: HttpResponse("ask"))
+    response = plain.ask()
+    assert response.content == b"ask"
+    assert response["X-Frame-Options"] == "DENY"
+
+
+def test_a_view_that_answers_nothing_is_told_so(plain):
+    def forgetful(request, **asked):
+        pass
+
+    plain.authorize = plain.server.authorize_handler(forgetful)
+    with pytest.raises(TypeError, match=r"forgetful\(\) must return True, False or a response"):
+        plain.ask()
+
+
+def test_a_denial_goes_to_no_address_but_the_clients(plain):
+    response = plain.ask("post", {"confirm": "no"}, redirect_uri="https://evil.example/cb")
+    assert response.status_code == 400 and "Location" not in response
+
+
+def test_head_grants_nothing(plain):
+    assert plain.ask("head").status_code == 200
+    assert plain.grants == {}
+
+
+def test_nobody_grants_what_is_nobodys(plain):
+    response = plain.ask(user=AnonymousUser())
+    assert response["Location"].startswith("/accounts/login/?next=")
+    assert plain.grants == {}
+
+
+def test_the_error_handler_says_what_is_answered(plain):
+    @plain.server.exception_handler
+    def handle(error, redirect_content):
+        return HttpResponse(f"{error.error} {redirect_content}")
+
+    told = plain.ask(scope="unknown").content.decode()
+    assert told.startswith(f"invalid_scope {CALLBACK}?error=invalid_scope")
+    assert plain.ask(client_id="unknown").content == b"invalid_request None"
+
+
+def test_an_exceptions_text_goes_nowhere(plain):
+    def view(request, **asked):
+        raise RuntimeError("planted-text")
+
+    plain.authorize = plain.server.authorize_handler(view)
+    with pytest.raises(RuntimeError):
+        plain.ask()
+
+
+# --- functions and plain objects ------------------------------------------------------------------
+
+
+def test_plain_functions_are_enough_for_the_whole_way(plain):
+    token = plain.granted()
+    assert token["version"] == "0.1"
+    view = plain.server.require_oauth("email")(lambda request: HttpResponse(request.user))
+
+    def get(text):
+        return view(RequestFactory().get("/", headers={"authorization": f"Bearer {text}"}))
+
+    assert get(token["access_token"]).content == b"ada"
+    form = {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]}
+    second = json.loads(plain.post(plain.token, **form).content)
+    assert get(token["access_token"]).status_code == 401
+    assert get(second["access_token"]).status_code == 200
+    assert_invalid_grant(json_of(plain.post(plain.token, **form)))
+    assert plain.post(plain.revoke, token=second["refresh_token"]).status_code == 200
+    assert plain.tokens == []
+
+
+def json_of(response):
+    return SimpleNamespace(
+        status_code=response.status_code,
+        content=response.content,
+        json=lambda: json.loads(response.content),
+    )
+
+
+def test_a_code_of_a_plain_grant_is_good_once(plain):
+    code = plain.code()
+    assert plain.redeem(code).status_code == 200
+    assert_invalid_grant(json_of(plain.redeem(code)))
+
+
+def test_a_grant_that_another_deleted_first_is_no_good(plain):
+    """Django's delete() says how many it deleted; who deleted none came second."""
+    PlainGrant.delete, delete = lambda self: (0, {}), PlainGrant.delete
+    try:
+        assert_invalid_grant(json_of(plain.redeem(plain.code())))
+    finally:
+        PlainGrant.delete = delete
+    assert plain.tokens == []
+
+
+def test_a_naive_time_is_utc(plain):
+    code = plain.code()
+    (grant,) = plain.grants.values()
+    grant.expires = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
+    assert_invalid_grant(json_of(plain.redeem(code)))
+
+
+def test_a_token_without_an_end_is_good_for_ever(plain):
+    token = plain.granted()
+    plain.tokens[0].expires = None
+    request = RequestFactory().get(
+        "/", headers={"authorization": f"Bearer {token['access_token']}"}
+    )
+    assert plain.server.verify_request(request, ["email"])[0]
+    assert request.oauth_token.expires is None
+    assert request.oauth_token.client is plain.client
+
+
+def test_a_grant_may_judge_a_redirect_uri_itself(plain):
+    PlainGrant.validate_redirect_uri = lambda self, uri: uri == "https://app.example/judged"
+    try:
+        assert_invalid_grant(json_of(plain.redeem(plain.code())))
+    finally:
+        del PlainGrant.validate_redirect_uri
+
+
+def test_a_client_may_judge_redirect_uris_and_scopes_itself(plain):
+    plain.client.validate_redirect_uri = lambda uri: uri.startswith("https://app.example/")
+    plain.client.validate_scopes = lambda scopes: scopes == ["admin"]
+    response = plain.ask(redirect_uri="https://app.example/elsewhere", scope="admin")
+    assert "code" in query(response["Location"])
+    assert query(plain.ask(scope="email")["Location"])["error"] == "invalid_scope"
+
+
+def test_a_client_may_state_its_types(plain):
+    plain.client.allowed_response_types = ["token"]
+    assert query(plain.ask()["Location"])["error"] == "unauthorized_client"
+    del plain.client.allowed_response_types
+    plain.client.allowed_grant_types = ["refresh_token"]
+    assert query(plain.ask()["Location"])["error"] == "unauthorized_client"
+
+
+@pytest.mark.parametrize(
+    "stated, confidential",
+    [
+        ({"is_confidential": True}, True),
+        ({"is_confidential": False}, False),
+        ({"client_type": "confidential"}, True),
+        ({"client_type": "public"}, False),
+        ({}, True),
+    ],
+)
+def test_a_client_says_whether_it_keeps_a_secret(stated, confidential):
+    from django_dance.server.validator import is_confidential
+
+    assert is_confidential(SimpleNamespace(**stated)) is confidential
+
+
+def test_a_client_without_redirect_uris_has_its_default(plain):
+    plain.client.redirect_uris = None
+    plain.client.validate_redirect_uri = lambda uri: False
+    assert "code" in query(plain.ask(redirect_uri=None)["Location"])
+
+
+def test_a_client_that_does_not_say_does_not_act_for_itself(plain):
+    """Its user is its owner, and no resource owner of its tokens."""
+    plain.client.user = plain.user
+    response = plain.post(plain.token, grant_type="client_credentials")
+    assert json.loads(response.content)["error"] == "unauthorized_client"
+    plain.client.allowed_grant_types = ["client_credentials"]
+    assert plain.post(plain.token, grant_type="client_credentials").status_code == 200
+    assert plain.tokens[0].user is None
+
+
+def test_without_a_usergetter_no_password_is_taken(plain, settings):
+    settings.DANCE_SERVER_ALLOW_PASSWORD_GRANT = True
+    plain.client.allowed_grant_types = ["password"]
+    form = {"grant_type": "password", "username": "ada", "password": "pw"}
+    response = plain.post(plain.token, **form)
+    assert json.loads(response.content)["error"] == "unsupported_grant_type"
+
+    @plain.server.usergetter
+    def get_user(username, password, client, request, *args, **kwargs):
+        assert client is plain.client
+        return plain.user if password == "pw" else None
+
+    assert plain.post(plain.token, **form).status_code == 200
+    assert plain.tokens[0].user == plain.user
+
+
+def test_a_secret_in_plain_text_is_compared_in_constant_time(plain, monkeypatch):
+    from django_dance.server import validator
+
+    compared = []
+
+    def compare(first, second):
+        compared.append(first)
+        return first == second
+
+    code = plain.code()
+    monkeypatch.setattr(validator, "constant_time_compare", compare)
+    plain.redeem(code)
+    assert plain.client.client_secret in compared
+
+
+# --- token and revoke handlers --------------------------------------------------------------------
+
+
+def test_the_token_view_adds_fields_or_none_or_answers_itself(plain):
+    for answer, status in ((None, 200), ({}, 200), (HttpResponse(status=429), 429)):
+        plain.token = plain.server.token_handler(lambda request, answer=answer: answer)
+        assert plain.redeem(plain.code()).status_code == status
+
+
+def test_the_token_view_does_not_overwrite_the_token(plain):
+    plain.token = plain.server.token_handler(lambda request: {"access_token": "mine"})
+    with pytest.raises(ImproperlyConfigured, match="returned access_token, which the server"):
+        plain.redeem(plain.code())
+
+
+def test_what_the_revoke_view_returns_is_ignored(plain):
+    response = plain.post(plain.revoke, token=plain.granted()["access_token"])
+    assert response.status_code == 200
+    assert plain.tokens == []
+
+
+def test_the_handlers_take_no_cookie_and_need_no_csrf_token(plain):
+    for view in (plain.token, plain.revoke):
+        assert view.csrf_exempt is True
+        assert view.login_required is False
+    assert plain.authorize.login_required is False
+
+
+# --- bind_models ----------------------------------------------------------------------------------
+
+
+NAMES = {
+    "user": ["usergetter"],
+    "client": ["clientgetter"],
+    "token": ["tokengetter", "tokensetter", "tokenrevoker"],
+    "grant": ["grantgetter", "grantsetter", "grantrevoker"],
+    "current_user": ["current_user"],
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_what_is_passed_is_registered_and_nothing_else(what):
+    server = AuthorizationServer()
+    models = {**MODELS, "user": "auth.User", "current_user": lambda request: None}
+    bind_models(server, **{what: models[what]})
+    assert [*server._functions] == NAMES[what]
+
+
+def test_a_function_registered_afterwards_goes_before():
+    server = AuthorizationServer()
+    bind_models(server, **MODELS)
+
+    @server.tokensetter
+    def set_token(token, request, *args, **kwargs):
+        pass
+
+    assert server.getter("tokensetter") is set_token
+    assert server.getter("tokengetter") is not None
+
+
+def test_models_may_be_classes():
+    server = AuthorizationServer()
+    bind_models(server, client=Client, token=Token, grant=Grant)
+    assert server.getter("clientgetter")("unknown") is None
+
+
+def test_a_model_that_is_not_there_is_named():
+    server = AuthorizationServer()
+    bind_models(server, client="nowhere.Client")
+    with pytest.raises(ImproperlyConfigured, match=r'Write it as "app_label\.ModelName"'):
+        server.getter("clientgetter")("x")
+
+
+def test_a_model_of_another_shape_is_refused():
+    server = AuthorizationServer()
+    bind_models(server, token=Client)
+    with pytest.raises(ImproperlyConfigured, match="Client, which does not inherit AbstractToken"):
+        server.getter("tokengetter")(access_token="x")
+
+
+def test_the_user_is_found_by_the_name_that_the_model_says(user, monkeypatch):
+    server = AuthorizationServer()
+    bind_models(server, user="auth.User")
+    get = server.getter("usergetter")
+    assert get("ada", "pw", None, None) == user
+    assert get("ada", "wrong", None, None) is None
+    type(user)._default_manager.update(email="ada@example.com")
+    monkeypatch.setattr(type(user), "USERNAME_FIELD", "email")
+    assert get("ada@example.com", "pw", None, None) == user
+
+
+def test_a_second_token_leaves_the_first(app, member):
+    """A user has more than one device."""
+    first, second = app.token(member), app.token(member)
+    assert app.get("/email/", first["access_token"]).status_code == 200
+    assert app.get("/email/", second["access_token"]).status_code == 200
+
+
+def test_without_a_current_user_it_is_the_requests(register, user, rf):
+    app = register()
+    server = AuthorizationServer("oauth_server", issuer="https://testserver")
+    bind_models(server, **MODELS)
+    request = rf.get(app.address())
+    request.user = user
+    server.authorize_handler(lambda request, **asked: True)(request)
+    assert Grant.objects.get().user == user
+
+
+def test_a_current_user_may_come_from_anywhere(register, make_user, rf):
+    app, grace = register(), make_user("grace")
+    server = AuthorizationServer("oauth_server", issuer="https://testserver")
+    bind_models(server, **MODELS, current_user=lambda request: grace)
+    server.authorize_handler(lambda request, **asked: True)(rf.get(app.address()))
+    assert Grant.objects.get().user == grace
+
+
+def test_a_user_of_any_class_may_grant(plain):
+    """One without a password has none to be bound to."""
+    from django_dance.server.hashing import bound_to, still_bound
+
+    user = SimpleNamespace(is_authenticated=True)
+    assert still_bound(bound_to(plain.client, user), plain.client, user)
+
+
+def test_the_revoker_wants_to_know_what():
+    server = AuthorizationServer()
+    bind_models(server, **MODELS)
+    with pytest.raises(TypeError, match="family, or user and client_id"):
+        server.getter("tokenrevoker")(client_id="x")
+
+
+def test_the_tokengetter_finds_nothing_by_nothing():
+    server = AuthorizationServer()
+    bind_models(server, **MODELS)
+    assert server.getter("tokengetter")() is None
+
+
+# --- what was wrong -------------------------------------------------------------------------------
+
+
+def test_every_scope_is_demanded_by_default():
+    email = AccessToken(user=None, client=None, scopes=frozenset(["email"]))
+    assert not email.allows(["email", "address"])
+    assert email.allows(["email", "address"], any=True)
+
+
+def test_nested_protection_is_checked(app, granted):
+    assert app.get("/nested/", granted["access_token"]).status_code == 403
+
+
+def test_basic_authentication_works(plain):
+    """And with a secret that must be encoded first."""
+    plain.client.client_secret = "a:b %+é".replace("é", "e")
+    assert plain.redeem(plain.code()).status_code == 200
+
+
+def test_times_are_aware(app, granted):
+    row = Token.objects.get()
+    assert row.expires.tzinfo is not None and Grant.objects.get().expires.tzinfo is not None
+
+
+def test_the_lifetime_of_a_code_is_a_minute_in_a_table_and_a_hundred_seconds_in_a_cache():
+    import inspect
+
+    assert AuthorizationServer().code_lifetime == 60
+    assert inspect.signature(bind_cache_grant).parameters["timeout"].default == 100
+    assert inspect.signature(bind_cache_grant).parameters["cache"].default == "default"

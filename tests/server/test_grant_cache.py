@@ -1,0 +1,325 @@
+"""Codes in a cache: Django's own, and Redis."""
+
+import json
+import pickle
+import time
+from types import SimpleNamespace
+
+import pytest
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
+from django_dance.server.models import Client, Grant
+
+from ..conftest import query
+from .conftest import assert_invalid_grant, is_alive
+from .site import MODELS, SCOPES
+from .test_token import CHANGES
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["default", "redis"])
+def alias(request):
+    """The cache to keep codes in."""
+    if request.param == "redis":
+        request.getfixturevalue("redis_cache")
+    return request.param
+
+
+class Provider:
+    """A server with its codes in a cache, asked without URLs."""
+
+    def __init__(self, user, **options):
+        self.server = AuthorizationServer(
+            "oauth_server", issuer="https://testserver", scopes=SCOPES
+        )
+        bind_models(self.server, client=MODELS["client"], token=MODELS["token"], user="auth.User")
+        bind_cache_grant(self.server, lambda request: user, **options)
+        self.authorize = self.server.authorize_handler(lambda request, **asked: True)
+        self.token = self.server.token_handler(lambda request: None)
+
+    def adopt(self, app):
+        """The application speaks to this server, and to the site's for all but the tokens."""
+        post = app.post
+
+        def through(path, form, **headers):
+            if path != "token/":
+                return post(path, form, **headers)
+            line, app.line = app.line, self
+            try:
+                return post(path, form, **headers)
+            finally:
+                app.line = line
+
+        app.post = through
+        app.code = lambda browser=None, **changes: query(
+            self.authorize(RequestFactory().get(app.address(**changes)))["Location"]
+        )["code"]
+        return app
+
+    def post(self, path, body, content_type, headers):
+        response = self.token(RequestFactory().post(path, body, content_type, headers=headers))
+        response.json = lambda: json.loads(response.content)
+        return response
+
+
+@pytest.fixture
+def cached(app, user, alias):
+    return Provider(user, cache=alias).adopt(app)
+
+
+@pytest.fixture
+def local(app, user):
+    return Provider(user).adopt(app)
+
+
+def entries():
+    """What the default cache holds, unpickled."""
+    return {key: pickle.loads(value) for key, value in caches["default"]._cache.items()}
+
+
+def test_a_code_in_a_cache_is_good_once(cached):
+    code = cached.code()
+    assert not Grant.objects.exists()
+    token = cached.redeem(code).json()
+    assert is_alive(cached, token["access_token"])
+    assert_invalid_grant(cached.redeem(code))
+
+
+def test_a_second_use_ends_what_it_gave(cached):
+    code = cached.code()
+    token = cached.refresh(cached.redeem(code).json()["refresh_token"]).json()
+    assert_invalid_grant(cached.redeem(code))
+    assert not is_alive(cached, token["access_token"])
+
+
+def test_what_somebody_else_does_with_a_used_code_ends_nothing(cached, register):
+    code = cached.code()
+    token = cached.redeem(code).json()
+    assert_invalid_grant(cached.redeem(code, code_verifier="x" * 43))
+    assert is_alive(cached, token["access_token"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_redemptions_at_once_one_gets_a_token(cached):
+    from .test_concurrency import at_once
+
+    code = cached.code()
+    answers = at_once(8, lambda: cached.redeem(code))
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": "wrong"},
+        {"redirect_uri": "https://app.example/other"},
+        {"redirect_uri": None},
+        {"code_verifier": "x" * 43},
+    ],
+    ids=str,
+)
+def test_a_code_is_bound_to_all_that_was_said_before(local, changes):
+    assert_invalid_grant(local.redeem(**{"code": local.code(), **changes}))
+
+
+def test_a_redirect_uri_may_be_left_out_twice(local):
+    assert local.redeem(local.code(redirect_uri=None), redirect_uri=None).status_code == 200
+
+
+def test_a_code_is_its_clients(local, register):
+    other = register("Other")
+    code = local.code()
+    local.client, local.secret, owner = other.client, other.secret, local.client
+    assert_invalid_grant(local.redeem(code))
+    assert owner != local.client
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if "client was" not in name])
+def test_a_code_ends_with_what_it_is_bound_to(local, change):
+    code = local.code()
+    CHANGES[change]()
+    if "secret" in change:
+        client = Client.objects.get()
+        local.secret = client.rotate_secret()
+        client.save()
+    assert_invalid_grant(local.redeem(code))
+
+
+def test_the_cache_holds_neither_the_user_nor_the_code(local, user):
+    code = local.code()
+    (text,) = entries().values()
+    assert isinstance(text, str)
+    assert code not in str(entries())
+    assert "ada" not in text and user.password not in text and "email" not in text
+
+
+def test_what_was_put_there_by_another_is_no_grant(local):
+    code, other = local.code(), local.code()
+    second, first = caches["default"]._cache  # the youngest comes first
+    caches["default"]._cache[first] = caches["default"]._cache[second]
+    caches["default"]._expire_info[first] = None
+    assert_invalid_grant(local.redeem(code))
+    assert local.redeem(other).status_code == 200
+    for rubbish in ("x", 1, None, b"x" * 100):
+        key = next(iter(caches["default"]._cache))
+        caches["default"]._cache[key] = pickle.dumps(rubbish)
+        assert local.redeem(code).status_code == 400
+
+
+@pytest.mark.parametrize("seconds, good", [(95, True), (101, False), (-30, False)])
+def test_a_code_lives_for_a_hundred_seconds(local, monkeypatch, seconds, good):
+    code, now = local.code(), time.time()
+    clock = SimpleNamespace(time=lambda: now + seconds)
+    monkeypatch.setattr("django_dance.server.grants.time", clock)
+    assert (local.redeem(code).status_code == 200) is good
+
+
+def test_the_timeout_may_be_another(app, user, monkeypatch):
+    provider = Provider(user, timeout=10).adopt(app)
+    code, now = provider.code(), time.time()
+    clock = SimpleNamespace(time=lambda: now + 11)
+    monkeypatch.setattr("django_dance.server.grants.time", clock)
+    assert_invalid_grant(provider.redeem(code))
+
+
+def test_a_disconnected_application_has_no_code_left(app, user):
+    provider = Provider(user)
+    provider.adopt(app)
+    code = app.code()
+    provider.server.getter("grantrevoker")(user=user, client_id=app.client.client_id)
+    assert_invalid_grant(app.redeem(code))
+    assert app.redeem(app.code()).status_code == 200
+
+
+def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
+    """The second finds no tokens to revoke; the first must."""
+    provider = Provider(user)
+    local = provider.adopt(app)
+    stored = provider.server.getter("tokensetter")
+
+    @provider.server.tokensetter
+    def slow(token, request):
+        assert vars(request)["grant"].redeem() is False
+        return stored(token, request)
+
+    token = local.redeem(local.code()).json()
+    assert not is_alive(local, token["access_token"])
+
+
+# --- Flask-OAuthlib's names in the settings -------------------------------------------------------
+
+
+def grants_of(**options):
+    server = AuthorizationServer("oauth_server", issuer="https://testserver")
+    bind_cache_grant(server, **options)
+    return server.getter("grantgetter").__self__
+
+
+def test_without_names_it_is_the_default_cache():
+    assert grants_of().cache is caches["default"]
+    assert grants_of().timeout == 100
+
+
+@pytest.mark.parametrize(
+    "kind, more, backend",
+    [
+        ("simple", {}, "LocMemCache"),
+        ("filesystem", {"OAUTH2_CACHE_DIR": "/tmp/grants"}, "FileBasedCache"),
+        ("redis", {"OAUTH2_CACHE_REDIS_HOST": "redis.example"}, "RedisCache"),
+    ],
+)
+def test_the_type_names_a_backend(settings, kind, more, backend):
+    settings.OAUTH2_CACHE_TYPE = kind
+    for name, value in more.items():
+        setattr(settings, name, value)
+    assert type(grants_of().cache).__name__ == backend
+
+
+def test_the_names_of_redis_are_honoured(settings):
+    settings.OAUTH2_CACHE_TYPE = "redis"
+    settings.OAUTH2_CACHE_REDIS_HOST = "redis.example"
+    settings.OAUTH2_CACHE_REDIS_PORT = 7000
+    settings.OAUTH2_CACHE_REDIS_DB = 3
+    settings.OAUTH2_CACHE_REDIS_PASSWORD = "planted-password"
+    settings.OAUTH2_CACHE_KEY_PREFIX = "grants"
+    cache = grants_of().cache
+    assert cache._servers == ["redis://redis.example:7000/3"]
+    assert cache._options == {"password": "planted-password"}
+    assert cache.key_prefix == "grants"
+
+
+def test_the_common_names_come_second(settings):
+    settings.CACHE_DEFAULT_TIMEOUT = 50
+    assert grants_of().timeout == 50
+    settings.OAUTH2_CACHE_DEFAULT_TIMEOUT = 60
+    assert grants_of().timeout == 60
+    settings.MINE_CACHE_DEFAULT_TIMEOUT = 70
+    assert grants_of(config_prefix="MINE").timeout == 70
+    assert grants_of(timeout=30).timeout == 30
+
+
+def test_memcached_is_found_by_its_servers(settings):
+    settings.OAUTH2_CACHE_TYPE = "memcache"
+    settings.OAUTH2_CACHE_MEMCACHED_SERVERS = ["127.0.0.1:11211"]
+    grants = grants_of()
+    described = grants._described("memcache")
+    assert described["BACKEND"].endswith("memcached.PyMemcacheCache")
+    assert described["LOCATION"] == ["127.0.0.1:11211"]
+
+
+def test_a_grant_prints_no_more_than_whose_it_is(app, user):
+    provider = Provider(user)
+    code = provider.adopt(app).code()
+    grant = provider.server.getter("grantgetter")(app.client.client_id, code)
+    assert repr(grant) == f"<FoundGrant client='{app.client.client_id}'>"
+
+
+def test_the_threshold_is_a_number_of_entries(settings):
+    settings.OAUTH2_CACHE_TYPE = "simple"
+    assert grants_of().cache._max_entries == 500
+    settings.OAUTH2_CACHE_THRESHOLD = 10
+    assert grants_of().cache._max_entries == 10
+
+
+def test_an_alias_goes_before_the_names(settings):
+    settings.OAUTH2_CACHE_TYPE = "simple"
+    settings.CACHES = {
+        **settings.CACHES,
+        "codes": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    }
+    assert grants_of(cache="codes").cache is caches["codes"]
+
+
+@pytest.mark.parametrize("kind", ["null", "unknown"])
+def test_a_type_that_keeps_no_codes_is_refused(settings, kind):
+    settings.OAUTH2_CACHE_TYPE = kind
+    with pytest.raises(ImproperlyConfigured, match="can be simple, filesystem, memcache or redis"):
+        _ = grants_of().cache
+
+
+def test_a_name_that_a_type_needs_is_asked_for(settings):
+    settings.OAUTH2_CACHE_TYPE = "filesystem"
+    with pytest.raises(ImproperlyConfigured, match="Set OAUTH2_CACHE_DIR"):
+        _ = grants_of().cache
+
+
+def test_codes_are_kept_by_what_the_names_describe(app, user, settings):
+    settings.OAUTH2_CACHE_TYPE = "simple"
+    provider = Provider(user).adopt(app)
+    code = provider.code()
+    assert entries() == {}
+    assert provider.redeem(code).status_code == 200
+
+
+def test_the_current_user_is_asked_for_with_the_request(app, user):
+    asked = []
+    server = AuthorizationServer("oauth_server", issuer="https://testserver", scopes=SCOPES)
+    bind_models(server, client=MODELS["client"], token=MODELS["token"])
+    bind_cache_grant(server, lambda request: asked.append(request) or user)
+    server.authorize_handler(lambda request, **kwargs: True)(RequestFactory().get(app.address()))
+    assert all(isinstance(request, HttpRequest) for request in asked) and asked

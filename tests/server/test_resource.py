@@ -1,0 +1,537 @@
+"""Protected views: who is let in, as whom, and what the others are told (RFC 6750)."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.test import AsyncClient, RequestFactory
+from django.test import Client as DjangoClient
+from django.utils import timezone
+
+from django_dance.server import AuthorizationServer, bind_models
+from django_dance.server.models import Client, Token
+from django_dance.server.resource import AccessToken
+
+from ..conftest import Browser
+from .site import MODELS, server
+
+
+def assert_kept_out(response, status, error=None, scope=None):
+    assert response.status_code == status, response.content
+    challenge = response["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="oauth_server"')
+    assert (f'error="{error}"' in challenge) if error else ("error" not in challenge)
+    assert (f'scope="{scope}"' in challenge) if scope else ("scope=" not in challenge)
+    assert response["Cache-Control"] == "no-store"
+
+
+# --- scopes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path, scope, status",
+    [
+        ("/both/", "email", 403),
+        ("/both/", "address", 403),
+        ("/both/", "email address", 200),
+        ("/either/", "email", 200),
+        ("/either/", "address", 200),
+        ("/nested/", "email", 403),
+        ("/anything/", "email", 200),
+    ],
+)
+def test_all_scopes_are_demanded_or_with_any_one_of_them(app, member, path, scope, status):
+    token = app.token(member, scope=scope)["access_token"]
+    assert app.get(path, token).status_code == status
+
+
+def test_a_missing_scope_is_named(app, granted):
+    response = app.get("/both/", granted["access_token"])
+    assert_kept_out(response, 403, "insufficient_scope", "email address")
+
+
+def test_any_without_scopes_is_any_token():
+    token = AccessToken(user=None, client=None, scopes=frozenset())
+    assert token.allows([], any=True) and token.allows([])
+
+
+def test_the_decorator_must_be_called():
+    with pytest.raises(TypeError, match=r'@server.require_oauth\("email"\)'):
+        server.require_oauth(lambda request: None)
+
+
+# --- tokens ---------------------------------------------------------------------------------------
+
+
+def test_who_shows_no_token_learns_no_error(client, db):
+    assert_kept_out(client.get("/email/"), 401)
+    assert client.get("/email/").json() == {}
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest", "MAC", "Bearerx"])
+def test_another_scheme_shows_no_token(client, db, scheme):
+    assert_kept_out(client.get("/email/", headers={"authorization": f"{scheme} eDp5"}), 401)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_schemes_case_says_nothing(app, granted, scheme):
+    header = {"authorization": f"{scheme} {granted['access_token']}"}
+    assert app.line.get("/email/", headers=header).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Bearer a, Bearer b",
+        "Bearer a,Bearer b",
+        "Bearer é",
+        "Bearer a\0b",
+        'Bearer "a"',
+        "Bearer planted<script>",
+    ],
+)
+def test_a_header_that_is_none_is_refused_and_not_repeated(client, db, header):
+    response = client.get("/email/", headers={"authorization": header})
+    assert_kept_out(response, 400, "invalid_request")
+    assert "planted" not in response["WWW-Authenticate"]
+    assert b"planted" not in response.content
+
+
+@pytest.mark.parametrize("length", [10, 4096, 4097, 1_000_000])
+def test_an_unknown_token_is_refused_however_long(client, db, length):
+    header = {"authorization": f"Bearer {'x' * length}"}
+    assert_kept_out(client.get("/email/", headers=header), 401, "invalid_token")
+
+
+def test_an_endless_token_asks_the_database_nothing(client, db, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        client.get("/email/", headers={"authorization": f"Bearer {'x' * 5000}"})
+
+
+def test_a_token_in_the_address_is_none(app, granted):
+    token = granted["access_token"]
+    assert_kept_out(app.line.get("/email/", {"access_token": token}), 401)
+    response = app.line.post("/email/", {"access_token": token})
+    assert_kept_out(response, 401)
+
+
+def test_two_tokens_are_refused(app, granted):
+    token = granted["access_token"]
+    assert_kept_out(app.get(f"/email/?access_token={token}", token), 400, "invalid_request")
+    response = app.line.post(
+        "/email/",
+        f"access_token={token}",
+        "application/x-www-form-urlencoded",
+        headers={"authorization": f"Bearer {token}"},
+    )
+    assert_kept_out(response, 400, "invalid_request")
+
+
+def test_an_expired_token_is_refused(app, granted):
+    Token.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    response = app.get("/email/", granted["access_token"])
+    assert_kept_out(response, 401, "invalid_token")
+    assert response.json()["error_description"] == "Bearer token is expired."
+
+
+def test_a_refresh_token_opens_nothing(app, granted):
+    assert_kept_out(app.get("/email/", granted["refresh_token"]), 401, "invalid_token")
+
+
+def test_a_digest_opens_nothing(app, granted):
+    row = Token.objects.get()
+    assert_kept_out(app.get("/email/", row.access_digest), 401, "invalid_token")
+
+
+def test_another_servers_token_opens_nothing(app, granted):
+    other = AuthorizationServer("other", issuer="https://testserver")
+    bind_models(other, **MODELS)
+    request = RequestFactory().get(
+        "/", headers={"authorization": f"Bearer {granted['access_token']}"}
+    )
+    assert other.verify_request(request)[0] is False
+    assert server.verify_request(request)[0] is True
+
+
+# --- one identity ---------------------------------------------------------------------------------
+
+
+def test_the_token_says_who_it_is_and_not_the_cookie(app, granted, make_user):
+    browser = Browser()
+    browser.force_login(make_user("grace"))
+    header = {"authorization": f"Bearer {granted['access_token']}"}
+    assert browser.get("/email/", headers=header).json()["user"] == "ada"
+
+
+def test_a_cookie_alone_lets_nobody_in(member):
+    assert_kept_out(member.get("/email/"), 401)
+
+
+def test_a_bearer_request_needs_no_csrf_token_and_a_cookie_is_no_help(app, granted, user):
+    browser = DjangoClient(enforce_csrf_checks=True)
+    header = {"authorization": f"Bearer {granted['access_token']}"}
+    assert browser.post("/email/", headers=header).status_code == 200
+    browser.force_login(user)
+    assert browser.post("/email/").status_code == 401
+
+
+def test_a_clients_name_is_no_users(register, make_user):
+    user = make_user("grace")
+    app = register(client_id="grace", grant_types="client_credentials", user=user)
+    token = app.post("token/", {"grant_type": "client_credentials", "scope": "email"}).json()
+    answer = app.get("/email/", token["access_token"]).json()
+    assert (answer["user"], answer["granted_by"]) == ("AnonymousUser", "None")
+
+
+def test_an_asynchronous_view_is_protected_as_well(app, granted):
+    async def get(**headers):
+        return await AsyncClient().get("/async/", headers=headers)
+
+    from asgiref.sync import async_to_sync
+
+    response = async_to_sync(get)(authorization=f"Bearer {granted['access_token']}")
+    assert response.json() == {"user": "ada"}
+    assert_kept_out(async_to_sync(get)(), 401)
+
+
+def test_a_view_class_is_protected_by_its_dispatch(app, granted, rf):
+    from django.utils.decorators import method_decorator
+    from django.views.generic import View
+
+    @method_decorator(server.require_oauth("email"), name="dispatch")
+    class Protected(View):
+        def post(self, request):
+            return HttpResponse(request.user.username)
+
+    header = {"authorization": f"Bearer {granted['access_token']}"}
+    view = Protected.as_view()
+    assert view(rf.post("/", headers=header)).content == b"ada"
+    assert view(rf.post("/")).status_code == 401
+    assert view.csrf_exempt and view.login_required is False
+
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/untouched/", "/email/", "/verified/"])
+def test_a_protected_view_costs_one_query(app, granted, django_assert_num_queries, path):
+    with django_assert_num_queries(1):
+        assert app.get(path, granted["access_token"]).status_code == 200
+
+
+def test_nested_decorators_cost_one_query(app, granted, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        app.get("/nested/", granted["access_token"])
+
+
+# --- without the decorator ------------------------------------------------------------------------
+
+
+def test_a_request_can_be_verified_without_the_decorator(app, member, granted):
+    assert app.get("/verified/", granted["access_token"]).json() == {"valid": True, "message": ""}
+    address = app.token(member, scope="address")["access_token"]
+    assert app.get("/verified/", address).json() == {
+        "valid": False,
+        "message": "Bearer token scope not valid.",
+    }
+    assert app.get("/verified/", "x").json() == {
+        "valid": False,
+        "message": "Bearer token not found.",
+    }
+    Token.objects.update(expires=timezone.now())
+    assert app.get("/verified/", address).json() == {
+        "valid": False,
+        "message": "Bearer token is expired.",
+    }
+
+
+def test_a_token_that_may_not_do_it_does_not_change_who_is_logged_in(app, granted, make_user, rf):
+    grace = make_user("grace")
+    request = rf.get("/", headers={"authorization": f"Bearer {granted['access_token']}"})
+    request.user = grace
+    assert server.verify_request(request, ["admin"])[0] is False
+    assert (request.user, request.oauth_token) == (grace, None)
+    assert server.verify_request(request, ["email"])[0] is True
+    assert request.user.username == request.oauth_token.user.username == "ada"
+
+
+# --- hooks ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(app, granted):
+    """A server of the test's own, over the same tables, and a way to call a view of it."""
+    own = AuthorizationServer(issuer="https://testserver")
+    bind_models(own, **MODELS)
+
+    def call(view, token=granted["access_token"], method="post", **options):
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return view(getattr(RequestFactory(), method)("/", headers=headers, **options))
+
+    own.call = call
+    own.heard = []
+    return own
+
+
+def let_in(request):
+    return HttpResponse("in")
+
+
+def test_hooks_run_in_order_around_the_verification(own):
+    heard = own.heard
+    own.before_request(lambda request: heard.append(("first", hasattr(request, "oauth_token"))))
+    own.before_request(lambda request: heard.append("second"))
+
+    @own.after_request
+    def third(valid, request):
+        heard.append(("third", valid, request.oauth_token.user.username, request.user.username))
+        return valid, request
+
+    @own.after_request
+    def fourth(valid, request):
+        heard.append(("fourth", valid))
+        return valid, request
+
+    def view(request):
+        heard.append("view")
+        return HttpResponse()
+
+    own.call(own.require_oauth("email")(view))
+    assert heard == [
+        ("first", False),
+        "second",
+        ("third", True, "ada", "ada"),
+        ("fourth", True),
+        "view",
+    ]
+
+
+def test_a_hook_before_may_answer_itself(own):
+    own.before_request(lambda request: HttpResponse("slow down", status=429))
+    own.before_request(lambda request: own.heard.append("never"))
+    own.after_request(lambda valid, request: own.heard.append("never"))
+    assert own.call(own.require_oauth()(let_in)).status_code == 429
+    assert own.heard == []
+
+
+def test_hooks_before_run_again_where_decorators_are_nested(own):
+    own.before_request(lambda request: own.heard.append("before"))
+    own.call(own.require_oauth()(own.require_oauth()(let_in)))
+    assert own.heard == ["before", "before"]
+
+
+def test_a_hook_after_hears_of_a_bad_token_too(own):
+    @own.after_request
+    def hear(valid, request):
+        own.heard.append((valid, request.oauth_token, request.error_message))
+        return valid, request
+
+    assert own.call(own.require_oauth()(let_in), "bad").status_code == 401
+    assert own.heard == [(False, None, "Bearer token not found.")]
+
+
+def test_a_hook_after_may_turn_away(own):
+    own.after_request(lambda valid, request: (False, request))
+    response = own.call(own.require_oauth()(let_in))
+    assert_kept_out(response, 401, "invalid_token")
+
+
+def test_a_hook_after_may_answer_itself(own):
+    own.after_request(lambda valid, request: HttpResponse("no", status=451))
+    assert own.call(own.require_oauth()(let_in)).status_code == 451
+
+
+def test_the_verdict_goes_from_hook_to_hook(own):
+    own.after_request(lambda valid, request: (False, request))
+
+    @own.after_request
+    def again(valid, request):
+        own.heard.append(valid)
+        return True, request
+
+    assert own.call(own.require_oauth()(let_in)).status_code == 200
+    assert own.heard == [False]
+
+
+def test_a_hook_after_may_let_in_for_another_token(own, user):
+    @own.after_request
+    def by_another_way(valid, request):
+        request.oauth_token = AccessToken(
+            user=user, client=Client.objects.get(), scopes=frozenset(["email"])
+        )
+        return True, request
+
+    view = own.require_oauth("email")(own.require_oauth("email")(lambda r: HttpResponse(r.user)))
+    assert own.call(view, token=None, method="get").content == b"ada"
+
+
+def test_a_hook_after_may_put_another_token_in_its_place(own, make_user):
+    grace = make_user("grace")
+
+    @own.after_request
+    def on_behalf(valid, request):
+        request.oauth_token = AccessToken(user=grace, client=None, scopes=frozenset(["admin"]))
+        return valid, request
+
+    view = own.require_oauth("email")(lambda request: HttpResponse(request.user))
+    assert own.call(view).content == b"grace"
+    nested = own.require_oauth("email")(own.require_oauth("email")(let_in))
+    assert own.call(nested).status_code == 403
+
+
+def test_a_hook_after_must_leave_a_token(own):
+    from django.core.exceptions import ImproperlyConfigured
+
+    own.after_request(lambda valid, request: (True, request))
+    with pytest.raises(ImproperlyConfigured, match=r"set request\.oauth_token = AccessToken"):
+        own.call(own.require_oauth()(let_in), token=None)
+
+
+def test_a_hook_after_must_return_a_verdict(own):
+    from django.core.exceptions import ImproperlyConfigured
+
+    @own.after_request
+    def forgetful(valid, request):
+        pass
+
+    with pytest.raises(ImproperlyConfigured, match=r"forgetful\(\) must return \(valid, request\)"):
+        own.call(own.require_oauth()(let_in))
+
+
+def test_what_a_hook_lets_in_without_a_token_is_protected_against_csrf(own, user):
+    @own.after_request
+    def by_cookie(valid, request):
+        request.oauth_token = AccessToken(user=user, client=None, scopes=frozenset())
+        return True, request
+
+    view = own.require_oauth()(let_in)
+    assert own.call(view, token=None, method="post").status_code == 403
+    assert own.call(view, token=None, method="get").status_code == 200
+    assert own.call(view, method="post").status_code == 200
+
+
+def test_a_scope_that_is_missing_may_be_forgiven(own):
+    own.after_request(lambda valid, request: (True, request))
+    assert own.call(own.require_oauth("admin")(let_in)).status_code == 200
+
+
+def test_a_hook_is_a_plain_function(own):
+    async def coroutine(request):
+        pass
+
+    for what in ("before_request", "after_request", "authorize_handler", "token_handler"):
+        with pytest.raises(TypeError, match=f"{what} takes a plain function"):
+            getattr(own, what)(coroutine)
+
+
+def test_hooks_run_for_asynchronous_views(own):
+    own.before_request(lambda request: HttpResponse(status=429))
+
+    @own.require_oauth()
+    async def view(request):
+        return HttpResponse()
+
+    assert asyncio.run(view(RequestFactory().get("/"))).status_code == 429
+
+
+def test_hooks_run_for_protected_views_only(app, member, monkeypatch):
+    def never(*args):
+        raise AssertionError
+
+    monkeypatch.setattr(server, "hooks_before", [never])
+    monkeypatch.setattr(server, "hooks_after", [never])
+    token = app.token(member)
+    assert app.refresh(token["refresh_token"]).status_code == 200
+    assert app.revoke(token["refresh_token"]).status_code == 200
+
+
+# --- the seed's examples --------------------------------------------------------------------------
+
+
+def test_the_seeds_example_limits_a_clients_requests(own):
+    from django.core.exceptions import PermissionDenied
+
+    tracked = {}
+
+    def over_limit(client):
+        return tracked.get(client.client_id, 0) >= 2
+
+    def track_request(client):
+        tracked[client.client_id] = tracked.get(client.client_id, 0) + 1
+
+    @own.before_request
+    def limit_client_request(request):
+        valid, request = own.verify_request(request)
+        if not valid:
+            return
+        client = request.oauth_token.client
+        if over_limit(client):
+            raise PermissionDenied
+        track_request(client)
+
+    view = own.require_oauth()(let_in)
+    assert own.call(view).status_code == own.call(view).status_code == 200
+    with pytest.raises(PermissionDenied):
+        own.call(view)
+    assert own.call(view, "bad").status_code == 401
+
+
+def test_the_limit_costs_no_second_query(own, django_assert_num_queries):
+    own.before_request(lambda request: own.verify_request(request) and None)
+    with django_assert_num_queries(1):
+        own.call(own.require_oauth("email")(let_in))
+
+
+def test_the_seeds_example_turns_a_black_listed_user_away(own, user):
+    black_list = []
+    oauth = own
+
+    @oauth.after_request
+    def valid_after_request(valid, request):
+        if request.user in black_list:
+            return False, request
+        return valid, oauth
+
+    view = own.require_oauth()(let_in)
+    assert own.call(view).status_code == 200
+    black_list.append(user)
+    assert own.call(view).status_code == 401
+    assert get_user_model().objects.get().is_active
+
+
+# --- the answer to who is kept out ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "scope, token, message",
+    [
+        ("email", "bad", "Bearer token not found."),
+        ("email", None, "Bearer token not found."),
+        ("admin", "good", "Bearer token scope not valid."),
+        ("email", "old", "Bearer token is expired."),
+    ],
+)
+def test_a_site_may_answer_in_its_own_words(own, granted, scope, token, message):
+    @own.invalid_response
+    def answer(request):
+        return HttpResponse(request.error_message, status=401)
+
+    if token == "old":
+        Token.objects.update(expires=timezone.now())
+    token = granted["access_token"] if token in ("good", "old") else token
+    response = own.call(own.require_oauth(scope)(let_in), token)
+    assert response.content.decode() == message
+    assert response["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_the_verdict_prints_no_token(own, granted):
+    def view(request):
+        return HttpResponse(f"{request.oauth_token!r} {request.oauth_token.access_token!r}")
+
+    text = own.call(own.require_oauth()(view)).content.decode()
+    assert text == "<AccessToken for email> '***'"

@@ -1,0 +1,233 @@
+"""Verified tokens, remembered for a minute."""
+
+import pickle
+import time
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.cache import caches
+from django.utils import timezone
+
+from django_dance.server import AuthorizationServer, bind_models, verified
+from django_dance.server.models import Client, Consent, Grant, Token
+
+from .conftest import is_alive
+from .site import MODELS, server
+
+
+@pytest.fixture(params=["default", "redis"])
+def cached(request, settings):
+    """The server remembers what it has verified; changes are older than anything it has read."""
+    if request.param == "redis":
+        request.getfixturevalue("redis_cache")
+    settings.DANCE_SERVER_TOKEN_CACHE = request.param
+    request.getfixturevalue("monkeypatch").setattr("django_dance.server.verified._SKEW", 0)
+    return request.param
+
+
+@pytest.fixture
+def granted(cached, app, member):
+    return app.token(member)["access_token"]
+
+
+def test_a_verified_token_costs_no_query(app, granted, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert app.get("/untouched/", granted).status_code == 200
+    with django_assert_num_queries(0):
+        assert app.get("/untouched/", granted).content == b"in"
+
+
+def test_the_user_and_the_client_are_looked_up_when_they_are_wanted(
+    app, granted, django_assert_num_queries
+):
+    expected = app.get("/email/", granted).json()
+    with django_assert_num_queries(2):
+        assert app.get("/email/", granted).json() == expected
+
+
+def test_whose_token_it_is_is_known_without_a_query(app, granted, rf, django_assert_num_queries):
+    for queries in (1, 0):
+        request = rf.get("/", headers={"authorization": f"Bearer {granted}"})
+        with django_assert_num_queries(queries):
+            server.verify_request(request)
+            assert request.oauth_token.client_id == app.client.client_id
+            assert request.oauth_token.user is not None
+
+
+def test_a_scope_that_is_missing_is_missing_from_the_cache_too(app, granted):
+    for _ in range(2):
+        assert app.get("/both/", granted).status_code == 403
+
+
+def test_a_clients_own_token_has_no_user_in_the_cache_either(cached, register):
+    app = register(grant_types="client_credentials")
+    token = app.post("token/", {"grant_type": "client_credentials"}).json()["access_token"]
+    assert app.get("/email/", token).json() == app.get("/email/", token).json()
+
+
+CHANGES = {
+    "revocation": lambda app, token: app.revoke(token),
+    "rotation": lambda app, token: app.refresh(app.granted["refresh_token"]),
+    "the user's deactivation": lambda app, token: saved(get_user_model(), is_active=False),
+    "the user's new password": lambda app, token: saved(get_user_model(), password="x"),
+    "the user's deletion": lambda app, token: get_user_model().objects.get().delete(),
+    "the client's deactivation": lambda app, token: saved(Client, is_active=False),
+    "the client's new secret": lambda app, token: saved(Client, client_secret="x"),
+}
+
+
+def saved(model, **fields):
+    row = model._default_manager.get()
+    for name, value in fields.items():
+        setattr(row, name, value)
+    row.save()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_seen_at_once(cached, app, member, change):
+    app.granted = app.token(member)
+    token = app.granted["access_token"]
+    assert is_alive(app, token) and is_alive(app, token)
+    CHANGES[change](app, token)
+    assert not is_alive(app, token)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_login_is_no_change(app, granted, user, django_assert_num_queries):
+    app.get("/untouched/", granted)
+    user.save(update_fields=["last_login"])
+    with django_assert_num_queries(0):
+        app.get("/untouched/", granted)
+
+
+def test_an_update_of_many_rows_tells_nobody_and_is_seen_within_a_minute(app, granted, cached):
+    assert is_alive(app, granted)
+    Token.objects.update(revoked_at=timezone.now())
+    assert is_alive(app, granted)
+    caches[cached].delete_many([f"django_dance:server:token:{Token.objects.get().access_digest}"])
+    assert not is_alive(app, granted)
+
+
+def test_what_is_remembered_ends_with_the_token(cached, app, member, settings, monkeypatch):
+    settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 2
+    token = app.token(member)["access_token"]
+    kept = []
+    cache = caches[cached]
+    put = type(cache).set
+    monkeypatch.setattr(
+        type(cache),
+        "set",
+        lambda self, key, value, timeout: kept.append(timeout) or put(self, key, value, timeout),
+    )
+    assert is_alive(app, token)
+    assert kept == [1]
+    settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 3600
+    kept.clear()
+    assert is_alive(app, app.token(member)["access_token"])
+    assert kept[-1] == 60
+
+
+def test_what_was_read_before_a_change_is_not_used_after_it(
+    cached, app, member, django_capture_on_commit_callbacks
+):
+    """A reader that is slow must not bring back what was revoked meanwhile."""
+    granted = app.token(member)
+    found = Token.objects.get()
+    read = time.time()
+    with django_capture_on_commit_callbacks(execute=True):
+        verified.forget(family=found.family)
+    Token.objects.update(revoked_at=found.created_at)
+    verified.remember(
+        found.access_digest,
+        verified.Verified(
+            server="oauth_server",
+            client_id=found.client_id,
+            user=verified.user_key(found.user),
+            scopes=("email",),
+            expires=None,
+            family=found.family,
+            read=read,
+        ),
+    )
+    assert not is_alive(app, granted["access_token"])
+
+
+def test_the_cache_holds_no_token_and_nothing_in_clear(settings, app, member):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    kept = dict(caches["default"]._cache)
+    assert kept
+    text = str(kept)
+    assert token not in text and "email" not in text and "auth.user" not in text
+
+
+def test_what_was_put_there_by_another_is_nothing(settings, app, member):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    first, second = (app.token(member)["access_token"] for _ in range(2))
+    assert is_alive(app, first)
+    key, value = next(iter(caches["default"]._cache.items()))
+    row = Token.objects.latest("pk")
+    stolen = key.rpartition(":")[0] + ":" + row.access_digest
+    caches["default"]._cache[stolen] = value
+    caches["default"]._expire_info[stolen] = None
+    app.revoke(second)
+    assert not is_alive(app, second)
+
+
+@pytest.mark.parametrize("rubbish", ["x", 1, b"x", {"user": None}])
+def test_rubbish_is_nothing(settings, app, member, rubbish):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    for key in list(caches["default"]._cache):
+        caches["default"]._cache[key] = pickle.dumps(rubbish)
+    assert is_alive(app, token)
+
+
+def test_a_token_in_its_last_second_is_not_remembered(settings, app, member):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    Token.objects.update(expires=timezone.now() + timedelta(milliseconds=900))
+    app.get("/email/", token)
+    assert not caches["default"]._cache
+
+
+def test_a_user_whom_nobody_saw_go_is_an_anonymous_one(settings, app, member):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    users = get_user_model()._default_manager.all()
+    Token.objects.update(user=None)
+    Grant.objects.all().delete()
+    Consent.objects.all().delete()
+    users._raw_delete(users.db)
+    assert app.get("/email/", token).json()["user"] == "AnonymousUser"
+
+
+def test_another_servers_memory_is_not_this_ones(settings, app, member, rf):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    other = AuthorizationServer("other", issuer="https://testserver")
+    bind_models(other, **MODELS)
+    request = rf.get("/", headers={"authorization": f"Bearer {token}"})
+    assert other.verify_request(request)[0] is False
+    assert server.name == "oauth_server"
+
+
+@pytest.mark.parametrize("kind", ["RaisingCache", "SilentCache"])
+def test_a_cache_that_is_down_is_a_miss(settings, app, member, kind):
+    settings.CACHES = {**settings.CACHES, "down": {"BACKEND": f"tests.caches.{kind}"}}
+    settings.DANCE_SERVER_TOKEN_CACHE = "down"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token) and is_alive(app, token)
+    assert app.revoke(token).status_code == 200
+    assert not is_alive(app, token)
+
+
+def test_without_the_setting_nothing_is_remembered(app, member):
+    assert is_alive(app, app.token(member)["access_token"])
+    assert not caches["default"]._cache
