@@ -1,14 +1,28 @@
-from django_dance.providers import OAuth2Provider
+"""The two providers, stated as any others are: pages of facts."""
+
+from django_dance.providers import OAuth1Provider, OAuth2Provider
 
 
-class Demo(OAuth2Provider):
-    """The other half of this project, stated as any provider is: a page of facts."""
+class Notebook(OAuth2Provider):
+    """The authorization server in ``notebook.py``."""
 
-    documentation = "https://django-oauth-toolkit.readthedocs.io/"
-    label = "Notebook"
     origin = "http://localhost:8000"
-    base_url = "{origin}/api/"
-    authorization_url = "{origin}/o/authorize/"
-    token_url = "{origin}/o/token/"
-    revocation_url = "{origin}/o/revoke_token/"
+    base_url = "{origin}/notebook/api/"
+    authorization_url = "{origin}/notebook/authorize/"
+    token_url = "{origin}/notebook/token/"
+    revocation_url = "{origin}/notebook/revoke/"
+    issuer = "{origin}"
+    authorization_response_iss = True
+    refresh_rotates = True
     scope = "read"
+
+
+class Album(OAuth1Provider):
+    """The older site in ``album.py``."""
+
+    origin = "http://localhost:8000"
+    base_url = "{origin}/album/api/"
+    request_token_url = "{origin}/album/request-token/"
+    authorization_url = "{origin}/album/authorize/"
+    access_token_url = "{origin}/album/access-token/"
+    signature_method = "HMAC-SHA256"

@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
-# The provider lives in this very process, so its addresses follow the port it is run on.
+# The providers live in this very process, so their addresses follow the port it is run on.
 DEMO_ORIGIN = os.environ.get("DEMO_ORIGIN", "http://localhost:8000")
+# Under its other name the client is another site to browsers.
+DEMO_ORIGINS = [DEMO_ORIGIN, f"http://127.0.0.1:{urlsplit(DEMO_ORIGIN).port or 80}"]
 #: Who may walk in without a password.
 DEMO_PEOPLE = {"ada": "Ada Lovelace", "grace": "Grace Hopper"}
 
@@ -24,7 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django_dance",
-    "oauth2_provider",
+    "django_dance.server",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -33,6 +36,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_dance.middleware.OAuthMiddleware",
 ]
 TEMPLATES = [
@@ -53,7 +57,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DEMO_DATABASE", Path(__file__).parent / "demo.sqlite3"),
-        # Client and provider write at the same time: let one wait for the other.
+        # Client and providers write at the same time: let one wait for the other.
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -61,23 +65,17 @@ DATABASES = {
 # --- The client: the site that acts for its users ------------------------------------------------
 
 DANCE_PROVIDERS = {
-    "demo": {
-        "PROVIDER": "example_project.providers.Demo",
-        "ORIGIN": DEMO_ORIGIN,
-        "ISSUER": DEMO_ORIGIN,
-    },
+    "notebook": {"PROVIDER": "example_project.providers.Notebook", "ORIGIN": DEMO_ORIGIN},
+    "album": {"PROVIDER": "example_project.providers.Album", "ORIGIN": DEMO_ORIGIN},
 }
-DEMO_OAUTH_CLIENT_ID = "demo-client"
-DEMO_OAUTH_CLIENT_SECRET = "a-client-secret-that-everybody-may-know"
+NOTEBOOK_OAUTH_CLIENT_ID = "the-example-site"
+NOTEBOOK_OAUTH_CLIENT_SECRET = "a-client-secret-that-everybody-may-know"
+ALBUM_OAUTH_CLIENT_ID = "TheExampleSiteAtAlbum"
+ALBUM_OAUTH_CLIENT_SECRET = "another-client-secret-that-everybody-may-know"
 
-# --- The provider: django-oauth-toolkit, as another site would run it ----------------------------
+# --- The provider: Notebook, as another site would run it -----------------------------------------
 
-OAUTH2_PROVIDER = {
-    "SCOPES": {"read": "See your name and your notes", "write": "Add a note"},
-    # Short, so that a refresh can be watched.
-    "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
-    "ROTATE_REFRESH_TOKEN": True,
-    # RFC 9207: a callback with a code says who it is from (with an error it does not, in 3.4).
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
-    "OIDC_ISS_ENDPOINT": DEMO_ORIGIN,
-}
+DANCE_SERVER_ISSUER = DEMO_ORIGIN
+DANCE_SERVER_SCOPES = {"read": "See your name and your notes", "write": "Add a note"}
+# Short, so that a refresh can be watched.
+DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 300

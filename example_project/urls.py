@@ -1,20 +1,27 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
-from oauth2_provider.urls import base_urlpatterns
 
-from . import accounts, api, views
+from . import accounts, album, notebook, views
 
 urlpatterns = [
+    # The client.
     path("", views.home, name="home"),
     path("profile/", views.profile, name="profile"),
     path("profile.json", views.profile_json, name="profile_json"),
     path("notes/", views.notes, name="notes"),
+    path("profile/album/", views.profile_at_album, name="profile_at_album"),
     path("expire/", views.expire, name="expire"),
     path("login/", include("django_dance.urls")),
     path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(next_page="home"), name="sign_out"),
-    # The provider.
-    path("o/", include((base_urlpatterns, "oauth2_provider"))),
-    path("api/me", api.me),
-    path("api/notes", api.notes),
+    # Notebook, which speaks OAuth 2. RFC 8414 §3 has its metadata below the issuer's origin.
+    path(".well-known/oauth-authorization-server", notebook.server.view("metadata")),
+    path("notebook/", include(notebook.server.urls)),
+    path("notebook/api/me", notebook.me),
+    path("notebook/api/notes", notebook.notes),
+    # Album, which speaks OAuth 1.
+    path("album/request-token/", album.request_token),
+    path("album/authorize/", album.authorize),
+    path("album/access-token/", album.access_token),
+    path("album/api/me", album.me),
 ]

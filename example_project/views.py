@@ -1,4 +1,4 @@
-"""The client: a site that acts for its users at the provider "demo". Start reading here."""
+"""The client: a site that acts for its users at two providers. Start reading here."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from django_dance.container import OAuth
 from django_dance.decorators import authorization_required
+from django_dance.providers import Provider
 from django_dance.signals import oauth_authorized, token_refreshed, token_revoked
 
 
@@ -26,38 +27,48 @@ def home(request: Request) -> HttpResponse:
 
 
 @login_required
-@authorization_required("demo")
+@authorization_required("notebook")
 def profile(request: Request) -> HttpResponse:
-    answer = request.oauth.demo.get("/me")
-    return render(request, "profile.html", {"answer": answer})
+    notebook = request.oauth.notebook
+    answer = notebook.get("/me")
+    return render(request, "profile.html", {"answer": answer, "provider": notebook.provider})
 
 
 @login_required
-@authorization_required("demo")
+@authorization_required("notebook")
 async def profile_json(request: Request) -> HttpResponse:
-    answer = await request.oauth.demo.aget("/me")
+    answer = await request.oauth.notebook.aget("/me")
     return JsonResponse(answer.json())
 
 
 @login_required
-@authorization_required("demo", scope=["write"])
+@authorization_required("notebook", scope=["write"])
 def notes(request: Request) -> HttpResponse:
-    demo = request.oauth.demo
+    notebook = request.oauth.notebook
     if request.method == "POST":
         text = request.POST.get("text", "")
-        if not demo.post("/notes", json={"text": text}).ok:
+        if not notebook.post("/notes", json={"text": text}).ok:
             messages.error(request, "Notebook did not take the note.")
         return redirect("notes")
-    written = demo.get("/notes").json()["notes"]
+    written = notebook.get("/notes").json()["notes"]
     return render(request, "notes.html", {"notes": written})
 
 
+@login_required
+@authorization_required("album")
+def profile_at_album(request: Request) -> HttpResponse:
+    """OAuth 1, which a view need not know."""
+    album = request.oauth.album
+    answer = album.get("/me")
+    return render(request, "profile.html", {"answer": answer, "provider": album.provider})
+
+
 @require_POST
-@authorization_required("demo")
+@authorization_required("notebook")
 def expire(request: Request) -> HttpResponse:
     """Five minutes are long to wait for: the token counts as over, and the next call renews it."""
-    demo = request.oauth.demo
-    demo.token = {**(demo.token or {}), "expires_in": 0}
+    notebook = request.oauth.notebook
+    notebook.token = {**(notebook.token or {}), "expires_in": 0}
     return redirect("home")
 
 
@@ -73,6 +84,10 @@ def say_refreshed(sender: type, request: HttpRequest | None, **kwargs: Any) -> N
 
 
 @receiver(token_revoked)
-def say_disconnected(sender: type, request: HttpRequest | None, reason: str, **kwargs: Any) -> None:
+def say_disconnected(
+    sender: type, provider: Provider, request: HttpRequest | None, reason: str, **kwargs: Any
+) -> None:
     if request is not None and reason == "disconnected":
-        messages.info(request, "Disconnected. The token is revoked there and deleted here.")
+        # OAuth 1 has no way to say it there.
+        revoked = "revoked there and " if getattr(provider, "revocation_url", None) else ""
+        messages.info(request, f"Disconnected. The token is {revoked}deleted here.")

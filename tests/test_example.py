@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 
 import pytest
 import requests
+from requests_oauthlib import OAuth1Session
+
+from example_project import settings as example
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
@@ -106,8 +109,22 @@ def _running_site(migrated, folder, **environment):
 
 
 @pytest.fixture(scope="module")
-def site(migrated, tmp_path_factory):
+def lasting_site(migrated, tmp_path_factory):
     yield from _running_site(migrated, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def site(lasting_site):
+    """The site outlives the test; what the test's people agreed to does not."""
+    yield lasting_site
+    for name in ("Ada Lovelace", "Grace Hopper"):
+        visitor = Person(lasting_site.origin).press(f"Continue as {name}")
+        for button in ("Disconnect", "Disconnect Album"):
+            if button in visitor.open("/").page.buttons:
+                visitor.press(button)
+        if "Disconnect" in visitor.open("/notebook/applications/").page.buttons:
+            visitor.press("Disconnect")
+        visitor.browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -218,18 +235,15 @@ def ada(person):
 
 @pytest.fixture
 def connected(ada):
-    ada.follow("Connect to Notebook").press("Allow")
-    yield ada
-    # The site outlives the test, and with it the token.
-    ada.open("/").press("Disconnect")
+    return ada.follow("Connect to Notebook").press("Allow")
 
 
 def test_the_whole_dance(ada):
     assert ada.sees("Hello, Ada. You are not connected to Notebook yet.")
 
     ada.follow("Connect to Notebook")
-    assert ada.path == "/o/authorize/"
-    assert ada.sees("May “The example site” act for you?")
+    assert ada.path == "/notebook/authorize/"
+    assert ada.sees("Let The example site act for you?")
     assert ada.sees("See your name and your notes")
     assert not ada.sees("Add a note")
 
@@ -241,8 +255,8 @@ def test_the_whole_dance(ada):
 
     ada.follow("Call the API")
     assert ada.sees("Notebook knows you as Ada Lovelace")
-    assert ada.sees("/api/me → 200 OK")
-    assert ada.sees('answer = request.oauth.demo.get("/me")')
+    assert ada.sees("/notebook/api/me → 200 OK")
+    assert ada.sees('answer = notebook.get("/me")')
 
     ada.follow("Home").press("Disconnect")
     assert ada.sees("Disconnected. The token is revoked there and deleted here.")
@@ -251,7 +265,7 @@ def test_the_whole_dance(ada):
 
 def test_a_page_that_needs_one_scope_more_asks_for_it(connected):
     connected.open("/").follow("Write a note")
-    assert connected.path == "/o/authorize/"
+    assert connected.path == "/notebook/authorize/"
     assert connected.sees("See your name and your notes")
     assert connected.sees("Add a note")
 
@@ -277,21 +291,140 @@ def test_a_token_that_is_over_is_refreshed_on_the_way(connected):
     assert connected.open("/").sees("seconds more, and then refreshed")
 
 
-def test_a_grant_that_the_provider_ended_leads_to_the_dance_again(connected, site):
-    site.manage(
-        "shell",
-        "--command",
-        "from oauth2_provider.models import AccessToken, RefreshToken\n"
-        "RefreshToken.objects.all().delete(), AccessToken.objects.all().delete()",
-    )
-    connected.open("/profile/")
+def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
+    connected.open("/").follow("Connected applications at Notebook")
+    assert connected.path == "/notebook/applications/"
+    assert connected.sees("The example site")
+    assert connected.sees("See your name and your notes")
+    connected.press("Disconnect")
+    assert connected.sees("No application may act for you.")
+
+    connected.follow("To the example site").follow("Call the API")
     # It was granted a moment ago: who is sent straight back might be sent round in circles.
     assert connected.status == 403
+    assert connected.sees("What was granted a moment ago is not accepted any more.")
     connected.follow("Ask again")
-    assert connected.path == "/o/authorize/"
+    assert connected.path == "/notebook/authorize/"
     connected.press("Allow")
     assert connected.path == "/profile/"
     assert connected.sees("Notebook knows you as Ada Lovelace")
+
+
+def test_what_was_agreed_to_once_is_not_asked_again(connected):
+    connected.open("/").press("Disconnect").follow("Connect to Notebook")
+    assert (connected.path, connected.status) == ("/", 200)
+    assert connected.sees("Hello, Ada. You are connected.")
+
+
+def test_the_provider_says_in_its_metadata_that_it_names_itself_in_answers(site):
+    answer = requests.get(
+        f"{site.origin}/.well-known/oauth-authorization-server", timeout=PATIENCE
+    ).json()
+    assert answer["issuer"] == site.origin
+    assert answer["authorization_response_iss_parameter_supported"] is True
+    assert answer["token_endpoint"] == f"{site.origin}/notebook/token/"
+
+
+# --- OAuth 1 ----------------------------------------------------------------------------------
+
+
+def test_the_whole_dance_with_the_older_provider(ada):
+    ada.follow("Connect to Album")
+    assert ada.path == "/album/authorize/"
+    assert ada.sees("Let the example site act for you?")
+
+    ada.press("Allow")
+    assert (ada.path, ada.status) == ("/", 200)
+    assert ada.sees("Connected. A token is stored")
+    assert ada.sees("You are not connected to Notebook yet.")
+
+    ada.follow("Call Album")
+    assert ada.sees("Album knows you as Ada Lovelace")
+    assert ada.sees("/album/api/me → 200 OK")
+    assert ada.sees('answer = album.get("/me")')
+
+    ada.follow("Home").press("Disconnect Album")
+    assert ada.sees("Disconnected. The token is deleted here.")
+    assert "Connect to Album" in ada.page.links
+
+
+def test_a_visitor_who_declines_at_the_older_provider_is_told_so(ada):
+    ada.follow("Connect to Album").press("Do not allow")
+    assert ada.status == 403
+    assert ada.sees("Not connected to Album")
+    assert ada.sees("You did not allow it, so nothing has changed.")
+
+
+def test_a_page_that_needs_the_older_provider_leads_there_and_back(ada):
+    ada.open("/profile/album/").press("Allow")
+    assert ada.path == "/profile/album/"
+    assert ada.sees("Album knows you as Ada Lovelace")
+
+
+class Album:
+    """A client of the older provider, by requests-oauthlib alone."""
+
+    def __init__(self, site: Site, **known: str) -> None:
+        self.url = f"{site.origin}/album"
+        credentials = {
+            "client_key": example.ALBUM_OAUTH_CLIENT_ID,
+            "client_secret": example.ALBUM_OAUTH_CLIENT_SECRET,
+            "callback_uri": f"{site.origin}/login/album/authorized/",
+            "signature_method": "HMAC-SHA256",
+        }
+        self.session = OAuth1Session(**{**credentials, **known})
+        self.session.trust_env = False
+
+    def request_token(self) -> requests.Response:
+        return self.session.post(f"{self.url}/request-token/", timeout=PATIENCE)
+
+    def access_token(self) -> requests.Response:
+        return self.session.post(f"{self.url}/access-token/", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"client_key": "NobodyWhoIsRegistered"},
+        {"client_secret": "planted-wrong-secret"},
+        {"callback_uri": "https://evil.example/"},
+        {"signature_method": "PLAINTEXT"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_the_older_provider_gives_strangers_no_credentials(site, wrong):
+    assert Album(site).request_token().status_code == 200
+    refused = Album(site, **wrong).request_token()
+    assert refused.status_code in (400, 401)
+    assert "oauth_token_secret" not in refused.text
+
+
+def test_the_older_provider_exchanges_temporary_credentials_once_and_after_consent(ada, site):
+    client = Album(site)
+    credentials = dict(parse_qsl(client.request_token().text))
+    key, secret = credentials["oauth_token"], credentials["oauth_token_secret"]
+
+    def exchange(verifier: str) -> int:
+        known = {"resource_owner_key": key, "resource_owner_secret": secret, "verifier": verifier}
+        return Album(site, **known).access_token().status_code
+
+    assert exchange("plantedGuessOfAVerifier") == 401
+    ada.open(f"/album/authorize/?oauth_token={key}")
+    form, fields = ada.page.buttons["Allow"]
+    answer = ada.browser.post(
+        ada.url, data={**fields, **form["pressed"]}, allow_redirects=False, timeout=PATIENCE
+    )
+    (verifier,) = parse_qs(urlsplit(answer.headers["Location"]).query)["oauth_verifier"]
+    assert [exchange(verifier), exchange(verifier)] == [200, 401]
+
+
+def test_the_older_provider_takes_no_call_that_is_not_signed(site):
+    answer = requests.get(f"{site.origin}/album/api/me", timeout=PATIENCE)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'OAuth realm="Album"'
+
+
+# --- the client -------------------------------------------------------------------------------
 
 
 def test_an_async_view_makes_the_same_call(connected):
@@ -300,7 +433,7 @@ def test_an_async_view_makes_the_same_call(connected):
 
 
 def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
-    ada.follow("Connect to Notebook").press("Cancel")
+    ada.follow("Connect to Notebook").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Notebook")
     assert ada.sees("You did not allow it, so nothing has changed.")
@@ -308,7 +441,7 @@ def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
 
 
 def test_declining_one_scope_more_keeps_the_others(connected):
-    connected.open("/notes/").press("Cancel")
+    connected.open("/notes/").press("Do not allow")
     assert connected.status == 403
     assert connected.open("/").sees("Hello, Ada. You are connected.")
 
@@ -317,16 +450,15 @@ def test_who_is_not_signed_in_comes_back_to_the_page_they_wanted(person):
     person.open("/profile/")
     assert (person.path, person.status) == ("/", 200)
     person.press("Continue as Grace Hopper")
-    assert person.path == "/o/authorize/"
+    assert person.path == "/notebook/authorize/"
     person.press("Allow")
     assert person.path == "/profile/"
     assert person.sees("Notebook knows you as Grace Hopper")
-    person.open("/").press("Disconnect")
 
 
 def test_a_dance_begun_by_nobody_is_not_finished_by_somebody(person):
     # Client and provider are one site here, so who signs in there is signed in here as well.
-    person.open("/login/demo/").press("Continue as Grace Hopper").press("Allow")
+    person.open("/login/notebook/").press("Continue as Grace Hopper").press("Allow")
     assert person.status == 403
     assert person.sees("You logged in or out while it was going on.")
     assert person.open("/").sees("You are not connected to Notebook yet.")
@@ -441,7 +573,7 @@ def elsewhere(site):
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(f'<a href="{site.origin}/login/demo/">To the login</a>'.encode())
+            self.wfile.write(f'<a href="{site.origin}/login/notebook/">To the login</a>'.encode())
 
         def log_message(self, *arguments):
             pass
@@ -475,7 +607,20 @@ def test_a_browser_dances(browser, site):
     browser.click("Call the API")
     browser.sees("this call refreshed it on its way")
     browser.click("Home")
+    browser.click("Connect to Album")
+    browser.sees("OAuth 1 has no scopes")
+    browser.click("Allow")
+    browser.click("Call Album")
+    browser.sees("Album knows you as Ada Lovelace")
+    browser.click("Home")
+    browser.click("Connected applications at Notebook")
+    browser.sees("since")
     browser.click("Disconnect")
+    browser.sees("No application may act for you.")
+    browser.click("To the example site")
+    browser.click("Call the API")
+    browser.sees("What was granted a moment ago is not accepted any more.")
+    browser.click("Back to the site")
     browser.sees("You are not connected to Notebook yet.")
 
 
@@ -483,7 +628,7 @@ def test_a_browser_that_declines_gets_a_page(browser, site):
     browser.open(f"{site.origin}/")
     browser.click("Continue as Grace Hopper")
     browser.click("Connect to Notebook")
-    browser.click("Cancel")
+    browser.click("Do not allow")
     browser.sees("You did not allow it, so nothing has changed.")
 
 
@@ -494,7 +639,7 @@ def test_a_link_on_another_site_leads_to_a_button(browser, site, elsewhere):
     browser.open(elsewhere)
     browser.click("To the login")
     browser.sees("Connect to Notebook?")
-    assert browser.path == "/login/demo/"
+    assert browser.path == "/login/notebook/"
     browser.click("Continue to Notebook")
     browser.click("Allow")
     browser.sees("Hello, Grace. You are connected.")
@@ -514,5 +659,5 @@ def test_a_strict_session_cookie_survives_the_way_back(browser, strict_site):
     browser.sees("Hello, Ada. You are connected.")
     assert browser.driver.current_url == f"{client}/"
     log = strict_site.log.read_text()
-    assert log.count("GET /login/demo/authorized/") == 2
-    assert log.count("POST /o/token/") == 1
+    assert log.count("GET /login/notebook/authorized/") == 2
+    assert log.count("POST /notebook/token/") == 1

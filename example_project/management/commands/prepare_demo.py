@@ -1,15 +1,16 @@
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.core.management.base import BaseCommand
 from django.urls import reverse
-from oauth2_provider.models import get_application_model
+
+from django_dance.server.models import Client
 
 
 class Command(BaseCommand):
-    help = "Makes the demo's people, and registers the client at the provider."
+    help = "Makes the demo's people, and registers the client at Notebook."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.make_people()
@@ -20,29 +21,29 @@ class Command(BaseCommand):
         users = get_user_model().objects
         for username, name in settings.DEMO_PEOPLE.items():
             first_name, last_name = name.split()
-            user, _ = users.update_or_create(
+            user, created = users.update_or_create(
                 username=username, defaults={"first_name": first_name, "last_name": last_name}
             )
-            user.set_unusable_password()
-            user.save()
+            if created:
+                user.set_unusable_password()
+                user.save()
 
     def register_client(self) -> None:
-        """What one does at GitHub by hand, under "Register a new OAuth application"."""
-        application = get_application_model()
-        application.objects.update_or_create(
-            client_id=settings.DEMO_OAUTH_CLIENT_ID,
+        """What one does at GitHub by hand, under "Register a new OAuth application".
+
+        Here too: ``manage.py dance_server_client`` thinks of a secret, and shows it once. The demo
+        has one that its settings know.
+        """
+        path = reverse("notebook:authorized")
+        client, _ = Client.objects.update_or_create(
+            client_id=settings.NOTEBOOK_OAUTH_CLIENT_ID,
             defaults={
                 "name": "The example site",
-                "client_secret": settings.DEMO_OAUTH_CLIENT_SECRET,
-                "client_type": application.CLIENT_CONFIDENTIAL,
-                "authorization_grant_type": application.GRANT_AUTHORIZATION_CODE,
-                "redirect_uris": " ".join(self.redirect_uris()),
-                "skip_authorization": False,
+                "registered_redirect_uris": "\n".join(f"{o}{path}" for o in settings.DEMO_ORIGINS),
+                "scope": "read write",
             },
         )
-
-    def redirect_uris(self) -> set[str]:
-        """The site's own address, and 127.0.0.1: under that name it is another site to browsers."""
-        origin = urlsplit(settings.DEMO_ORIGIN)
-        other = origin._replace(netloc=f"127.0.0.1:{origin.port or 80}")
-        return {f"{site.geturl()}{reverse('demo:authorized')}" for site in (origin, other)}
+        # Another hash of the same secret would end the tokens that the demo has.
+        if not client.check_client_secret(settings.NOTEBOOK_OAUTH_CLIENT_SECRET):
+            client.client_secret = make_password(settings.NOTEBOOK_OAUTH_CLIENT_SECRET)
+            client.save()

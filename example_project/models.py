@@ -1,0 +1,12 @@
+from django.conf import settings
+from django.db import models
+
+
+class AlbumToken(models.Model):
+    """What a user lets the client do at Album. Its secret is derived, see ``album.py``."""
+
+    token = models.CharField(max_length=30, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"token of {self.user}"
