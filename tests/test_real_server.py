@@ -173,6 +173,30 @@ def test_a_dance_with_a_real_server_stores_a_token_that_its_api_takes(
     assert [heard for heard, _ in events] == ["oauth_before_login", "oauth_authorized"]
 
 
+def test_a_server_that_names_itself_in_its_answer_is_believed(
+    toolkit, live_server, configure, settings, browse, user, events
+):
+    settings.OAUTH2_PROVIDER = {
+        "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+        "OIDC_ISS_ENDPOINT": live_server.url,
+    }
+    configure(live_server.url, ISSUER=live_server.url, AUTHORIZATION_RESPONSE_ISS=True)
+    browser = browse()
+    ended = browser.submit(begun(browser))
+    assert ended.url == f"{browser.url}/whoami/", ended.text
+    assert (events.codes, user.oauth_tokens.count()) == ([], 1)
+
+
+def test_a_server_that_should_name_itself_and_does_not_is_not_believed(
+    toolkit, live_server, configure, browse, user, events
+):
+    configure(live_server.url, ISSUER=live_server.url, AUTHORIZATION_RESPONSE_ISS=True)
+    browser = browse()
+    assert browser.submit(begun(browser)).status_code == 400
+    assert events.codes == ["issuer_missing"]
+    assert not user.oauth_tokens.exists()
+
+
 @pytest.mark.parametrize("client_auth", ["basic", "post"])
 def test_the_client_is_known_by_either_way_of_authentication(
     toolkit, live_server, configure, browse, user, client_auth
