@@ -31,7 +31,7 @@ def run(server: Server) -> list[Target]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from . import calls, pages
+    from . import calls, pages, protected, vault
 
     call_command("migrate", verbosity=0)
     user = get_user_model().objects.create_user("ada")
@@ -40,7 +40,9 @@ def run(server: Server) -> list[Target]:
         *calls.compare(server, 1, rounds=150, batch=4),
         *pages.middleware(),
         *pages.authorized(user),
+        *vault.authorized(),
         *pages.dance(user),
+        *protected.protected(user),
     ]
 
 

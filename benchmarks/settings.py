@@ -13,7 +13,9 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "oauth2_provider",
     "django_dance",
+    "django_dance.server",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -64,3 +66,6 @@ AUTHLIB_OAUTH_CLIENTS = {
         },
     }
 }
+
+DANCE_SERVER_ISSUER = "https://testserver"
+DANCE_SERVER_SCOPES = {"read": "Read everything"}

@@ -1,10 +1,14 @@
-"""The pages of the site: our dance, and Authlib's as its documentation has it."""
+"""The pages of the site: our dance, Authlib's as its documentation has it, and pages that take a
+token, by our server and by django-oauth-toolkit."""
 
 from __future__ import annotations
 
 from authlib.integrations.django_client import OAuth
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
+from oauth2_provider.decorators import protected_resource
+
+from django_dance.server import AuthorizationServer, bind_models
 
 authlib = OAuth()
 authlib.register("github")
@@ -21,8 +25,24 @@ def authlib_authorized(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/")
 
 
+server = AuthorizationServer()
+bind_models(
+    server,
+    client="django_dance_server.Client",
+    token="django_dance_server.Token",
+    grant="django_dance_server.Grant",
+)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("in")
+
+
 urlpatterns = [
     path("login/", include("django_dance.urls")),
     path("authlib/", authlib_login),
     path("authlib/authorized/", authlib_authorized),
+    path("open/", page),
+    path("protected/", server.require_oauth("read")(page)),
+    path("toolkit/", protected_resource(scopes=["read"])(page)),
 ]
