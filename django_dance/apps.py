@@ -12,7 +12,7 @@ class DjangoDanceConfig(AppConfig):
 
         from . import checks  # noqa: F401  registers them
         from .models import OAuthConsumerMixin
-        from .storage.model import row_changed
+        from .storage.changes import row_changed
 
         for model in apps.get_models():
             if issubclass(model, OAuthConsumerMixin):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -32,8 +30,9 @@ from ..conf import settings
 from ..exceptions import OwnerRequired, SealBroken, StorageError
 from ..owner import ResourceOwner
 from ..tokens import Token, same_token
+from . import changes
 from .base import BaseStorage, busy, held
-from .cache import MISS, TokenCache, shelf_of
+from .cache import MISS, TokenCache
 from .durable import (
     after_the_transaction,
     has_one_writer,
@@ -54,11 +53,6 @@ _OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_err
 _ATTEMPTS = 10
 #: So many accounts of one user are put into the cache at once.
 _SHELF = 20
-
-#: What this thread is doing: for whom a storage writes, and what its transactions have written.
-_here = threading.local()
-#: Every storage there is: each may have a cache of its own to be told of a row that is gone.
-_storages: weakref.WeakSet[ModelStorage] = weakref.WeakSet()
 
 
 class ModelStorage(BaseStorage):
@@ -89,7 +83,8 @@ class ModelStorage(BaseStorage):
         self._user_id = _function(user_id)
         self._user_required = user_required
         self._alias = cache
-        _storages.add(self)
+        if isinstance(cache, str):
+            changes.CACHES.add(cache)
         self._anonymous = SessionStorage()
 
     @cached_property
@@ -132,9 +127,7 @@ class ModelStorage(BaseStorage):
                 cache.lay(place, {owner.account: token})
         elif connections[self.using].in_atomic_block:
             # What this transaction sees may be older than the edition.
-            transaction.on_commit(
-                partial(self._lay, where, owner.account), using=self.using, robust=True
-            )
+            changes.when_committed(self.using, partial(self._lay, where, owner.account))
         return token
 
     def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
@@ -391,7 +384,7 @@ class ModelStorage(BaseStorage):
         return TokenCache(alias) if alias else None
 
     def _shelf(self, where: Mapping[str, Any]) -> str:
-        return _shelf(self.model, self.using, where["provider"], where.get("user_id", ""))
+        return changes.shelf(self.model, self.using, where["provider"], where.get("user_id", ""))
 
     def _lay(self, where: Mapping[str, Any], account: str) -> None:
         if (cache := self._cache) is not None:
@@ -411,29 +404,18 @@ class ModelStorage(BaseStorage):
     @contextmanager
     def _own_write(self, where: Mapping[str, Any], account: str) -> Iterator[None]:
         """What is written within is published when it is committed, and once."""
-        outer, _here.writing = getattr(_here, "writing", None), self._shelf(where)
-        try:
+        shelf = self._shelf(where)
+        with changes.own_write(shelf):
             yield
-        finally:
-            _here.writing = outer
-        connection = connections[self.using]
-        if not connection.in_atomic_block:
-            self._publish(where)
-            return
-        _touched_rows(connection).update({self._shelf(where), (self._shelf(where), account)})
+        changes.note(self.using, shelf, account)
         if self._cache is not None:
-            transaction.on_commit(partial(self._publish, where), using=self.using, robust=True)
+            changes.when_committed(self.using, partial(self._publish, where))
 
     def _touched(self, where: Mapping[str, Any], account: str | None = None) -> bool:
         """Whether the open transaction has written this owner's tokens, or one account's, which
         nobody else sees."""
-        connection = connections[self.using]
-        if not connection.in_atomic_block:
-            return False
-        touched, shelf = _touched_rows(connection), self._shelf(where)
-        if not account:
-            return shelf in touched
-        return bool(touched & {(shelf, account), (shelf, "")})
+        in_atomic_block = connections[self.using].in_atomic_block
+        return in_atomic_block and changes.noted(self.using, self._shelf(where), account)
 
     # --- whose --------------------------------------------------------------------------------
 
@@ -497,40 +479,3 @@ def _opened(row: Any) -> Mapping[str, Any] | None:
         logger.error("%r cannot be read: %s", row, error)
         return None
     return token
-
-
-def _touched_rows(connection: Any) -> set[Any]:
-    """What the transaction that is open on this connection has written: shelves, and accounts."""
-    blocks = _here.__dict__.setdefault("blocks", {})
-    outermost = connection.atomic_blocks[0] if connection.atomic_blocks else None
-    if connection.alias not in blocks or blocks[connection.alias][0] is not outermost:
-        blocks[connection.alias] = outermost, set()
-    rows: set[Any] = blocks[connection.alias][1]
-    return rows
-
-
-def _shelf(model: Any, using: str, provider: str, user_id: Any) -> str:
-    database = str(connections[using].settings_dict["NAME"])
-    label = model._meta.concrete_model._meta.label_lower
-    return shelf_of(database, label, provider, str(user_id))
-
-
-def row_changed(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
-    """Receives ``post_save`` and ``post_delete`` of the token models.
-
-    Somebody else than a storage has changed a row: a view, the admin, a user's end.
-    """
-    shelf = _shelf(sender, using, instance.provider, getattr(instance, "user_id", ""))
-    if getattr(_here, "writing", None) == shelf:
-        return
-    connection = connections[using]
-    if connection.in_atomic_block:
-        account = getattr(instance, "account", "")
-        _touched_rows(connection).update({shelf, (shelf, account)})
-    named = {storage._alias for storage in _storages if isinstance(storage._alias, str)}
-    for alias in named | ({settings.token_cache} if settings.token_cache else set()):
-        void = partial(TokenCache(alias).announce, shelf)
-        if connection.in_atomic_block:
-            transaction.on_commit(void, using=using, robust=True)
-        else:
-            void()
