@@ -124,6 +124,31 @@ class StorageContract(_TestCase):
         self.storage.delete(owner)
         self.assertIsNone(self.storage.get(owner))
 
+    def test_a_refreshed_token_takes_the_place_of_the_one_it_was_made_of(self) -> None:
+        owner, old = self.owner(self.ada), self.token("old")
+        self.storage.set(owner, old)
+        self.assertTrue(self.storage.replace(owner, old, self.token("new")))
+        self.assert_has(owner, "new")
+        self.assertFalse(self.storage.replace(owner, old, self.token("newer")))
+        self.assert_has(owner, "new")
+
+    def test_a_dead_token_is_deleted_if_it_is_still_there(self) -> None:
+        owner, old = self.owner(self.ada), self.token("old")
+        self.storage.set(owner, old)
+        self.assertTrue(self.storage.replace(owner, old, None))
+        self.assertIsNone(self.storage.get(owner))
+        self.storage.set(owner, self.token("new"))
+        self.assertFalse(self.storage.replace(owner, old, None))
+        self.assert_has(owner, "new")
+
+    def test_what_was_disconnected_is_not_brought_back_by_a_refresh(self) -> None:
+        owner, old = self.owner(self.ada), self.token("old")
+        self.storage.set(owner, old)
+        with self.storage.lease(owner, 5):
+            self.storage.delete(owner)
+        self.assertFalse(self.storage.replace(owner, old, self.token("new")))
+        self.assertIsNone(self.storage.get(owner))
+
     def test_to_read_changes_nothing(self) -> None:
         owner = self.owner(self.ada)
         self.storage.set(owner, self.token())

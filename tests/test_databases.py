@@ -16,6 +16,7 @@ MODULES = [
     "tests/test_attacks.py",
     "tests/test_commands.py",
     "tests/test_contention.py",
+    "tests/test_costs.py",
     "tests/test_dance.py",
     "tests/test_lease.py",
     "tests/test_oauth1.py",
