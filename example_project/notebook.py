@@ -39,8 +39,7 @@ def me(request: Request) -> JsonResponse:
 @server.require_oauth("read")
 def notes(request: Request) -> JsonResponse:
     if request.method == "POST":
-        response: JsonResponse = add_note(request)
-        return response
+        return add_note(request)
     return JsonResponse({"notes": written(request)})
 
 

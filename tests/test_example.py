@@ -243,7 +243,7 @@ def test_the_whole_dance(ada):
 
     ada.follow("Connect to Notebook")
     assert ada.path == "/notebook/authorize/"
-    assert ada.sees("Let The example site act for you?")
+    assert ada.sees("Let “The example site” act for you?")
     assert ada.sees("See your name and your notes")
     assert not ada.sees("Add a note")
 
@@ -389,6 +389,7 @@ class Album:
         {"client_secret": "planted-wrong-secret"},
         {"callback_uri": "https://evil.example/"},
         {"signature_method": "PLAINTEXT"},
+        {"realm": "everything"},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )

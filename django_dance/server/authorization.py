@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakSet
 
@@ -37,6 +37,7 @@ from .validator import Validator
 logger = logging.getLogger("django_dance.server")
 
 View = Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Every server there is, for the system checks.
 servers: WeakSet[AuthorizationServer] = WeakSet()
@@ -344,7 +345,7 @@ class AuthorizationServer(Registration):
 
     # --- protected views ------------------------------------------------------------------------
 
-    def require_oauth(self, *scopes: str, any: bool = False) -> Callable[[View], View]:
+    def require_oauth(self, *scopes: str, any: bool = False) -> Callable[[F], F]:
         """Let only requests in whose token was granted all ``scopes``; with ``any``, one of them.
 
         The view finds ``request.oauth_token``, and ``request.user`` is who granted it, whoever's
@@ -353,7 +354,7 @@ class AuthorizationServer(Registration):
         if not all(isinstance(scope, str) for scope in scopes):
             raise TypeError('Call it, with scopes or without: @server.require_oauth("email").')
 
-        def decorator(view: View) -> View:
+        def decorator(view: F) -> F:
             if iscoroutinefunction(view):
 
                 @wraps(view)
@@ -362,7 +363,7 @@ class AuthorizationServer(Registration):
                     response = await check(self, request, view, scopes, any)
                     return response or await view(request, *args, **kwargs)
 
-                return csrf_exempt(login_not_required(async_wrapper))
+                return cast("F", csrf_exempt(login_not_required(async_wrapper)))
 
             @wraps(view)
             def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -370,7 +371,7 @@ class AuthorizationServer(Registration):
                 return response or view(request, *args, **kwargs)
 
             # A bearer token is sent by who has it, not by a browser that is led to.
-            return csrf_exempt(login_not_required(wrapper))
+            return cast("F", csrf_exempt(login_not_required(wrapper)))
 
         return decorator
 
