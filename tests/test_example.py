@@ -512,12 +512,11 @@ class Browser:
         self.driver.get(url)
 
     def _wait(self, condition, wanted: str):
-        from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+        from selenium.common.exceptions import TimeoutException, WebDriverException
         from selenium.webdriver.support.wait import WebDriverWait
 
-        wait = WebDriverWait(
-            self.driver, PATIENCE, ignored_exceptions=[StaleElementReferenceException]
-        )
+        # The page may be replaced while it is looked at, which drivers say in many ways.
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[WebDriverException])
         try:
             return wait.until(condition)
         except TimeoutException:
