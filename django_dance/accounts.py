@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from .conf import settings
-from .exceptions import DanceError, FlowError, OwnerRequired
+from .exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired
 from .owner import ResourceOwner
 from .signals import token_revoked
 from .tokens import Token, same_token
@@ -30,10 +30,10 @@ def connect(session: DanceSession, token: Token) -> None:
         ``account_unknown``: it cannot be told from those that are connected already.
     """
     storage, owner = session.storage, session.owner
+    session.carry(token)
     if not storage.keeps_accounts(owner):
         session.token = token
         return
-    session.carry(token)
     account = _whose(session)
     token = session.carried or token  # to ask may have refreshed it
     if account is None:
@@ -83,7 +83,8 @@ def adopt(session: DanceSession) -> bool:
     try:
         connect(session, token)
     except BaseException:
-        storage.set_token(visitor, session.carried or token)
+        if session.carried is not None:  # else it is dead
+            storage.set_token(visitor, session.carried)
         raise
     return True
 
@@ -93,6 +94,8 @@ def _whose(session: DanceSession) -> AccountInfo | None:
         return None
     try:
         return session.account_info()
+    except AuthorizationRequired as error:
+        raise FlowError("account_unknown", "the provider no longer takes its own token") from error
     except (DanceError, OSError) as error:  # what `requests` raises is an OSError
         logger.warning(
             "%s: it is not known whose token it is: %s",

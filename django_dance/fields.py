@@ -97,7 +97,8 @@ class SealedTokenField(_TextField):
 
     def is_as_loaded(self, instance: models.Model) -> bool:
         """Whether nobody has set another token on the instance since it came from the table."""
-        return isinstance(instance.__dict__.get(self.attname), _Sealed)
+        value = instance.__dict__.get(self.attname)
+        return isinstance(value, _Sealed) or self.attname not in instance.__dict__
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
         value = instance.__dict__.get(self.attname)

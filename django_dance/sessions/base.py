@@ -136,7 +136,7 @@ class DanceSession(CallingSession):
         return self.provider.token_storage
 
     def _forget_token(self) -> None:
-        self._token = _UNSET
+        self._token, self._token_of = _UNSET, None
         self._account_info = None
         self.cookies.clear()
 

@@ -39,8 +39,14 @@ def own_write(shelf: str) -> Iterator[None]:
 
 def note(using: str, shelf: str, account: str) -> None:
     """The open transaction, if there is one, has written an account's row."""
-    if connections[using].in_atomic_block:
-        _written(using).update({shelf, (shelf, account)})
+    if not connections[using].in_atomic_block:
+        return
+    written = _written(using)
+    if not written:
+        mark = partial(written.clear)
+        transaction.on_commit(mark, using=using)
+        _here.notes[using] = mark, written
+    written.update({shelf, (shelf, account)})
 
 
 def noted(using: str, shelf: str, account: str | None) -> bool:
@@ -59,13 +65,14 @@ def when_committed(using: str, tell: Callable[[], object]) -> None:
 def _written(using: str) -> set[Any]:
     """What the transaction that is open has written: shelves, and accounts on them."""
     connection = connections[using]
-    blocks = _here.__dict__.setdefault("blocks", {})
-    # It is another transaction if another block is the outermost; a rollback tells nobody.
-    outermost = connection.atomic_blocks[0] if connection.atomic_blocks else None
-    if using not in blocks or blocks[using][0] is not outermost:
-        blocks[using] = outermost, set()
-    written: set[Any] = blocks[using][1]
-    return written
+    notes = _here.__dict__.setdefault("notes", {})
+    mark, written = notes.get(using, (None, set()))
+    # A hook on the commit is forgotten with its transaction, or savepoint, however that ends.
+    if not any(hook[1] is mark for hook in connection.run_on_commit):
+        written = set()
+        notes[using] = None, written
+    found: set[Any] = written
+    return found
 
 
 def row_changed(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:

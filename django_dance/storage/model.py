@@ -27,7 +27,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ..conf import settings
-from ..exceptions import OwnerRequired, SealBroken, StorageError
+from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
 from ..owner import ResourceOwner
 from ..tokens import Token, same_token
 from . import changes
@@ -234,7 +234,7 @@ class ModelStorage(BaseStorage):
                 yield
                 return
             name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + 2 * seconds
-            while not self._persistently(lambda: self._taken(rows, name, seconds)):
+            while not self._taken(rows, name, seconds):
                 if not rows.exists():
                     break
                 if not wait or time.monotonic() > until:
@@ -355,12 +355,21 @@ class ModelStorage(BaseStorage):
         return False
 
     def _taken(self, rows: Any, name: str, seconds: float) -> bool:
+        """Whether the lease was free, and is this one's now.
+
+        :raises ProviderUnavailable: the database has one writer, which is busy for too long.
+        """
         now = timezone.now()
         until = now + timedelta(seconds=seconds)
         free = models.Q(lease="") | models.Q(lease_until__lt=now)
         # Nobody leases for so long: a clock was wrong.
         free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
-        return bool(rows.filter(free).order_by().update(lease=name, lease_until=until))
+        try:
+            return bool(rows.filter(free).order_by().update(lease=name, lease_until=until))
+        except OperationalError as error:
+            if has_one_writer(self.using):
+                raise ProviderUnavailable("The database is busy; the token stays.") from error
+            raise
 
     def _persistently(self, write: Callable[[], _Result]) -> _Result:
         """The write, again if the database's one writer was another for too long."""
