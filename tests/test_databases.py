@@ -26,6 +26,7 @@ MODULES = [
     "tests/test_sessions.py",
     "tests/test_storage.py",
     "tests/test_token_cache.py",
+    "tests/test_vault.py",
 ]
 
 

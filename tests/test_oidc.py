@@ -552,3 +552,27 @@ def test_a_dance_with_an_issuer_logs_and_prints_no_secret(issuer, begin, user, r
     for secret in ("planted", begun.asked["state"], begun.asked["nonce"], signed):
         assert secret not in caplog.text
         assert secret not in repr(session.token)
+
+
+@pytest.fixture
+def without_keys(session, issuer, responses):
+    """A refresh that brings an ID token when the keys to check it cannot be had."""
+    responses.get("https://api.example.com/x", json={})
+    issuer.answer = {"access_token": "planted-2", "refresh_token": "planted-rotated"}
+    issuer.claims = {"name": "Eve"}
+    discovery.forget()  # another process, which has not asked for them yet
+    responses.replace("GET", "https://id.example.com/keys", status=503)
+    return session
+
+
+def test_a_refresh_token_is_kept_though_the_id_token_beside_it_cannot_be_checked(without_keys):
+    assert without_keys.get("/x").ok
+    assert OAuthToken.objects.get().token["refresh_token"] == "planted-rotated"
+
+
+def test_an_id_token_that_cannot_be_checked_changes_nothing(without_keys):
+    before = without_keys.token
+    without_keys.get("/x")
+    assert without_keys.token["access_token"] == "planted-2"
+    assert without_keys.token["id_token"] == before["id_token"]
+    assert without_keys.id_claims["name"] == "Ada"

@@ -487,3 +487,13 @@ def test_a_model_without_accounts_has_one_token_for_any(user, make_user):
     storage.set(owner, GRANTED)
     assert storage.get(owner)["access_token"] == GRANTED["access_token"]
     assert storage.get(owner.at(""))["access_token"] == GRANTED["access_token"]
+
+
+def test_a_providers_own_words_are_no_error_code(user, api, caplog):
+    stored(user)
+    words = f"there is no token {GRANTED['refresh_token']}"
+    api.post(TOKEN_URL, status=400, json={"error": words})
+    with pytest.raises(ProviderError) as refusal:
+        session(user).get(API)
+    assert user.oauth_tokens.get().last_error == "invalid_response"
+    assert "planted" not in str(refusal.value) + caplog.text

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from django.core.cache import caches
 from django.db import connection, connections, transaction
+from django.db.models.signals import post_save
 
 from django_dance.models import OAuthToken
 from django_dance.owner import ResourceOwner
@@ -365,3 +366,55 @@ def test_no_reader_sees_what_was_replaced_before_it_began(user, settings, part):
                 raise AssertionError(f"seed {seed}: {error}") from error
     finally:
         threads.close()
+
+
+# --- other rows, other names, other storages ------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOthers:
+    def test_a_receiver_may_change_another_users_rows(self, storage, owner, make_user):
+        grace = make_user("grace")
+        other = ResourceOwner(providers["github"], user_id=grace.pk)
+        storage.set(other, token("theirs"))
+        assert text(storage.get(other)) == "theirs"
+
+        def receiver(sender, **arguments):
+            grace.oauth_tokens.all().delete()
+
+        post_save.connect(receiver, sender=OAuthToken)
+        try:
+            storage.set(owner, token())
+        finally:
+            post_save.disconnect(receiver, sender=OAuthToken)
+        assert storage.get(other) is None
+
+    def test_a_users_key_has_one_name_however_it_is_written(self, storage, owner):
+        storage.set(owner, token())
+        same = ResourceOwner(providers["github"], user_id=f"0{owner.user_id}")
+        assert text(storage.get(owner)) == text(storage.get(same)) == "planted"
+        storage.delete(same)
+        assert storage.get(owner) is None
+
+    def test_rows_are_told_of_though_the_providers_storage_is_another(
+        self, storage, owner, settings
+    ):
+        settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
+        storage.set(owner, token())
+        assert text(storage.get(owner)) == "planted"
+        OAuthToken.objects.get().delete()
+        assert storage.get(owner) is None
+
+    def test_every_storages_own_cache_is_told_of_a_row(self, owner, settings):
+        settings.CACHES = {"default": LOCAL, "other": {**LOCAL, "LOCATION": "other"}}
+        storage = ModelStorage(cache="other")
+        storage.set(owner, token())
+        OAuthToken.objects.get().delete()
+        assert storage.get(owner) is None
+
+    def test_what_a_cache_was_not_told_is_remembered_of_so_many(self, settings, monkeypatch):
+        settings.CACHES = {"default": {"BACKEND": "tests.caches.RaisingCache"}}
+        monkeypatch.setattr(token_cache, "_MOST_OWED", 3)
+        for number in range(5):
+            token_cache.TokenCache("default").announce(str(number))
+        assert [shelf for _, shelf in token_cache._owed] == ["2", "3", "4"]

@@ -265,3 +265,17 @@ def test_the_ca_bundle_is_loaded_once(bundle):
     assert tls_context(True, None).minimum_version >= ssl.TLSVersion.TLSv1_2
     assert tls_context(True, None).check_hostname
     assert shared_adapter() is shared_adapter()
+
+
+def test_what_took_too_long_to_connect_is_not_sent(monkeypatch, settings):
+    look_up = socket.getaddrinfo
+
+    def slowly(*args, **kwargs):
+        time.sleep(settings.DANCE_TIMEOUT * 0.9)
+        return look_up(*args, **kwargs)
+
+    with server(answer()) as (url, seen):
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with pytest.raises(ProviderUnavailable, match="localhost could not be reached"):
+            protocol_call("POST", url, data={"refresh_token": "planted"})
+    assert seen == []
