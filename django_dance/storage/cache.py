@@ -21,6 +21,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.core.cache import caches
@@ -140,11 +141,13 @@ class TokenCache:
         return caches[self.alias]
 
 
+@lru_cache(maxsize=1024)
 def shelf_of(*identity: str) -> str:
     """The name of an owner's shelf: a digest, and without a key, for keys rotate host by host."""
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:40]
 
 
+@lru_cache(maxsize=1024)
 def _key(shelf: str, account: str | None = None) -> str:
     if account is None:
         return f"django_dance:edition:{shelf}"
@@ -152,7 +155,7 @@ def _key(shelf: str, account: str | None = None) -> str:
 
 
 def _lot(place: Place, account: str) -> str:
-    return json.dumps([place.shelf, place.edition, account])
+    return f"{place.shelf} {place.edition} {account}"
 
 
 def _complain(error: Exception) -> None:

@@ -257,7 +257,8 @@ class ModelStorage(BaseStorage):
         where = self._where(owner)
         if where is None or "account" not in self._fields:
             return super().accounts(owner)
-        return tuple(self._rows(**where).values_list("account", flat=True))
+        rows = self._in_order(self._rows(**where))
+        return tuple(rows.values_list("account", flat=True))
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         if not self.keeps_accounts(owner):
@@ -278,14 +279,21 @@ class ModelStorage(BaseStorage):
         return router.db_for_write(self.model)
 
     def _rows(self, **where: Any) -> Any:
-        rows = self.model._default_manager.using(self.using).filter(**where)
+        return self.model._default_manager.using(self.using).filter(**where).order_by()
+
+    def _in_order(self, rows: Any) -> Any:
+        """The default one first."""
         order = ("-connected_at", "-pk") if "connected_at" in self._fields else ("pk",)
         return rows.order_by(*order)
 
     def _row(self, where: Mapping[str, Any], account: str) -> Any:
         """The row of this account, or of the default one."""
         if not account or "account" not in self._fields:
-            return self._rows(**where).first()
+            rows = self._rows(**where)
+            if {"user", "connected_at"} <= self._fields:
+                # A user has few: to choose here costs less than to have the query ordered.
+                return max(rows, key=lambda row: (row.connected_at, row.pk), default=None)
+            return self._in_order(rows).first()
         rows = self._rows(**where, account=account)
         return next((row for row in rows if row.account == account), None)
 
@@ -350,7 +358,7 @@ class ModelStorage(BaseStorage):
             else:
                 field = self.model._meta.get_field("token")
                 columns = {**self._columns(new), "token": field.sealed(row, new)}
-                if rows.order_by().update(**columns):
+                if rows.update(**columns):
                     return True
         return False
 
@@ -365,7 +373,7 @@ class ModelStorage(BaseStorage):
         # Nobody leases for so long: a clock was wrong.
         free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
         try:
-            return bool(rows.filter(free).order_by().update(lease=name, lease_until=until))
+            return bool(rows.filter(free).update(lease=name, lease_until=until))
         except OperationalError as error:
             if has_one_writer(self.using):
                 raise ProviderUnavailable("The database is busy; the token stays.") from error
@@ -406,7 +414,7 @@ class ModelStorage(BaseStorage):
         if (cache := self._cache) is not None:
             place = cache.announce(self._shelf(where))
             if place is not None:
-                rows = list(self._rows(**where)[:_SHELF])
+                rows = list(self._in_order(self._rows(**where))[:_SHELF])
                 tokens = {getattr(row, "account", ""): _opened(row) for row in rows}
                 cache.lay(place, {**tokens, "": _opened(rows[0]) if rows else None})
 
