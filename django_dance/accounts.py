@@ -31,22 +31,20 @@ def connect(session: DanceSession, token: Token) -> None:
     """
     storage, owner = session.storage, session.owner
     session.carry(token)
-    if not storage.keeps_accounts(owner):
-        session.token = token
-        return
-    account = _whose(session)
+    account = _whose(session) if storage.keeps_accounts(owner) else None
     token = session.carried or token  # to ask may have refreshed it
-    if account is None:
-        if any(storage.accounts(owner)):
-            raise FlowError("account_unknown", "the provider did not say whose token it is")
-        session.token = token
-        return
-    _claim(session, account.id)
-    place = owner.at(account.id)
+    if account is None and storage.keeps_accounts(owner) and any(storage.accounts(owner)):
+        raise FlowError("account_unknown", "the provider did not say whose token it is")
+    if account is not None:
+        _claim(session, account.id)
+    place = owner if account is None else owner.at(account.id)
     before = storage.reread_token(place)
     if before is not None:
         # Some providers grant a refresh token to an account once, and not at its next login.
         token = before.followed_by(token)
+    if account is None:
+        session.token = token
+        return
     token = Token({**token.stored, "connected_account": account.id, "connected_as": account.label})
     storage.set_token(place, token)
     if (

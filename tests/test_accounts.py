@@ -106,6 +106,22 @@ def test_without_an_answer_there_is_one_token_of_an_unknown_account(member, user
     assert tokens(user) == {"": "planted-access-token"}
 
 
+def test_an_unknown_account_is_taken_for_the_same_one(member, user, dance, responses):
+    assert dance(member, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+    responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
+    assert Dance(member).callback().status_code == 302
+    assert user.oauth_tokens.get().token["refresh_token"] == "planted-kept"
+
+
+def test_a_visitor_keeps_a_refresh_token_that_is_not_granted_again(client, dance, responses, rf):
+    assert dance(client, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+    responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
+    assert Dance(client).callback().status_code == 302
+    request = rf.get("/")
+    request.session = client.session
+    assert providers["github"].session(request).token["refresh_token"] == "planted-kept"
+
+
 def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
     member, user, connect, responses, events
 ):
