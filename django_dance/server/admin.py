@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from .models import Client, Consent, Grant, Token
+from .responses import guarded
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
+
+    from ..tokens import Secret
 
     _ClientAdmin = admin.ModelAdmin[Client]
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _ClientAdmin = _ModelAdmin = admin.ModelAdmin
+
+#: What a filter in the address must not find out letter by letter.
+_HIDDEN = frozenset(
+    {
+        "access_digest",
+        "bound_to",
+        "client_secret",
+        "code_challenge",
+        "code_digest",
+        "family",
+        "refresh_digest",
+    }
+)
+
+
+def _is_shown(lookup: str) -> bool:
+    return _HIDDEN.isdisjoint(lookup.split("__"))
 
 
 @admin.register(Client)
@@ -43,34 +64,51 @@ class ClientAdmin(_ClientAdmin):
         if change or not obj.is_confidential:
             super().save_model(request, obj, form, change)
             return
-        secret = obj.rotate_secret()
+        vars(obj)["new_secret"] = obj.rotate_secret()
         super().save_model(request, obj, form, change)
-        self._show(request, obj, secret)
+
+    def response_add(
+        self, request: HttpRequest, obj: Client, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if "new_secret" in vars(obj):
+            return self._shown(request, [(obj, vars(obj)["new_secret"])])
+        return super().response_add(request, obj, post_url_continue)
 
     @admin.action(description=_("Give a new secret; all tokens end"), permissions=["change"])
-    def rotate_secret(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+    def rotate_secret(
+        self, request: HttpRequest, queryset: QuerySet[Client]
+    ) -> HttpResponse | None:
+        rotated = []
         for client in queryset.filter(is_confidential=True):
-            secret = client.rotate_secret()
+            rotated.append((client, client.rotate_secret()))
             client.save(update_fields=["client_secret"])
-            self._show(request, client, secret)
+        return self._shown(request, rotated) if rotated else None
 
-    def _show(self, request: HttpRequest, client: Client, secret: str) -> None:
-        self.message_user(
-            request,
-            _("The secret of %(name)s is %(secret)s. It is not shown again.")
-            % {"name": client.name, "secret": str(secret)},
-            messages.WARNING,
-        )
+    def _shown(self, request: HttpRequest, rotated: list[tuple[Client, Secret]]) -> HttpResponse:
+        """The one page that has the secrets. Messages would put them into a cookie or a table."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("New secret"),
+            "opts": self.opts,
+            "rotated": rotated,
+        }
+        return guarded(render(request, "django_dance_server/secret.html", context))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return _is_shown(lookup) and super().lookup_allowed(lookup, value, request)
 
 
 class ReadOnlyAdmin(_ModelAdmin):
-    list_select_related = True
+    list_select_related: ClassVar[tuple[str, ...]] = ("client", "user")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return _is_shown(lookup) and super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(Grant)
@@ -97,4 +135,5 @@ class TokenAdmin(ReadOnlyAdmin):
 @admin.register(Consent)
 class ConsentAdmin(ReadOnlyAdmin):
     list_display = ("client_id", "user", "scope", "redirect_uri", "created_at")
+    list_select_related = ("user",)
     fields = list_display

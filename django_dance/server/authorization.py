@@ -7,32 +7,40 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, TypeVar, cast
+from functools import partial, wraps
+from inspect import isawaitable, unwrap
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakSet
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings as django_settings
+from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.module_loading import import_string
+from django.utils.translation import get_supported_language_variant, override
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import parameters
+from .bindings import ClientBinding
 from .conf import OPTIONS, settings
 from .protection import kept_out, verified
 from .protocol import Protocol
 from .registration import Registration, plain
 from .resource import is_active
-from .responses import Redirect, error_page, guarded, json_error, json_response
+from .responses import Redirect, error_page, guarded, json_error, json_response, varied
 from .validator import Validator
+
+if TYPE_CHECKING:
+    from .grants import GrantCache
 
 logger = logging.getLogger("django_dance.server")
 
@@ -111,8 +119,8 @@ class AuthorizationServer(Registration):
         self.name = name
         self._options = options
         self._validator_class = validator_class
-        #: The alias that :func:`~.grants.bind_cache_grant` named, for the system checks.
-        self.grant_cache: str | None = None
+        #: What :func:`~.grants.bind_cache_grant` has bound, for the system checks.
+        self.grant_cache: GrantCache | None = None
         servers.add(self)
 
     def __repr__(self) -> str:
@@ -173,11 +181,21 @@ class AuthorizationServer(Registration):
 
     def user_of(self, request: HttpRequest) -> Any:
         who: Callable[..., Any] = self._functions.get("current_user", self.current_user)
-        return who(request)
+        user = who(request)
+        if user is None:
+            from django.contrib.auth.models import AnonymousUser
+
+            return AnonymousUser()
+        return user
 
     def client_of(self, token: Any) -> Any:
-        client = getattr(token, "client", None)
-        return self.getter("clientgetter")(token.client_id) if client is None else client
+        getter = self.getter("clientgetter")
+        # A getter of the site's own may know reasons to know a client no longer.
+        if isinstance(getattr(getter, "__self__", None), ClientBinding):
+            client = getattr(token, "client", None)
+            if client is not None:
+                return client
+        return getter(token.client_id)
 
     def protocol(self) -> Protocol:
         self.require_all()
@@ -247,18 +265,19 @@ class AuthorizationServer(Registration):
 
     def _answered(self, request: HttpRequest, asked: Asked, agreed: bool) -> HttpResponseBase:
         user = self.user_of(request)
-        if user is None or not user.is_authenticated:
+        if not user.is_authenticated:
             from django.contrib.auth.views import redirect_to_login  # it has models
 
             return redirect_to_login(request.get_full_path())
         if not agreed or not is_active(user):
             raise errors.AccessDeniedError
-        headers, _, _ = self.protocol().create_authorization_response(
+        code: Any = self.protocol().create_authorization_response(
             asked.uri,
             scopes=list(asked.scopes),
             credentials={"user": user, "http_request": request},
         )
-        return Redirect(headers["Location"], [("iss", self.issuer)], request.method)
+        params = [*code.items(), ("iss", self.issuer)]
+        return Redirect(asked.redirect_uri, params, request.method)
 
     def _refused(
         self, request: HttpRequest, error: OAuth2Error, redirect_uri: str | None
@@ -355,23 +374,23 @@ class AuthorizationServer(Registration):
             raise TypeError('Call it, with scopes or without: @server.require_oauth("email").')
 
         def decorator(view: F) -> F:
-            if iscoroutinefunction(view):
-
-                @wraps(view)
-                async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                    check = sync_to_async(kept_out)
-                    response = await check(self, request, view, scopes, any)
-                    return response or await view(request, *args, **kwargs)
-
-                return cast("F", csrf_exempt(login_not_required(async_wrapper)))
+            @wraps(view)
+            async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                response: Any = await sync_to_async(kept_out)(self, request, scopes, any)
+                if response is None:
+                    response = view(request, *args, **kwargs)
+                    if isawaitable(response):
+                        response = await response
+                return varied(response)
 
             @wraps(view)
             def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                response = kept_out(self, request, view, scopes, any)
-                return response or view(request, *args, **kwargs)
+                response: Any = kept_out(self, request, scopes, any)
+                return varied(view(request, *args, **kwargs) if response is None else response)
 
             # A bearer token is sent by who has it, not by a browser that is led to.
-            return cast("F", csrf_exempt(login_not_required(wrapper)))
+            protected = async_wrapper if _is_async(view) else wrapper
+            return cast("F", csrf_exempt(login_not_required(protected)))
 
         return decorator
 
@@ -381,8 +400,8 @@ class AuthorizationServer(Registration):
         """Whether the request may do what takes these scopes, without the hooks.
 
         ``request.oauth_token`` is its token, or ``None`` if it has none that is good;
-        ``request.error_message`` says what is wrong. Ask as often as you like: it is looked up
-        once.
+        ``request.error_message`` says what is wrong. ``request.user`` stays who is logged in. Ask
+        as often as you like: the token is looked up once.
         """
         return verified(self, request, scopes, any) is None, request
 
@@ -400,14 +419,29 @@ class AuthorizationServer(Registration):
             path(".well-known/oauth-authorization-server", self.view("metadata"), name="metadata"),
         ], self.name
 
-    def view(self, name: str) -> Any:
-        """One of its views, for a route of your own: ``authorize``, ``token`` and so on."""
-        return _imported(getattr(self, f"{name}_view")).as_view(server=self)
+    def view(self, name: str, **initkwargs: Any) -> Any:
+        """One of its views, for a route of your own: ``authorize``, ``token`` and so on.
+
+        :param initkwargs: for the view. ``metadata`` takes the ``namespace`` where :attr:`urls` are
+            included, if that is within another: ``namespace="api:oauth_server"``.
+        """
+        return _imported(getattr(self, f"{name}_view")).as_view(server=self, **initkwargs)
 
     def url(self, name: str, namespace: str = "") -> str:
         """The public address of one of its views. The origin is the issuer's."""
         issuer = urlsplit(self.issuer)
-        return f"{issuer.scheme}://{issuer.netloc}{reverse(f'{namespace or self.name}:{name}')}"
+        namespace = namespace or self.name
+        try:
+            # Under i18n_patterns() an address has a language. RFC 8414 §3.2 has one answer for all.
+            with override(_language()):
+                route = reverse(f"{namespace}:{name}")
+        except NoReverseMatch as error:
+            raise ImproperlyConfigured(
+                f"The URLs of the server {self.name!r} are not included as {namespace!r}: "
+                'path("oauth/", include(server.urls)). If they are within another namespace, name '
+                f'it: server.view("metadata", namespace="outer:{self.name}").'
+            ) from error
+        return f"{issuer.scheme}://{issuer.netloc}{route}"
 
     def metadata(self, namespace: str = "") -> dict[str, Any]:
         """RFC 8414 §2."""
@@ -429,6 +463,22 @@ class AuthorizationServer(Registration):
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
+
+
+def _language() -> str:
+    """The language of an address of a site where nobody has chosen one."""
+    language = django_settings.LANGUAGE_CODE
+    _, prefixed = is_language_prefix_patterns_used(django_settings.ROOT_URLCONF)
+    return get_supported_language_variant(language) if prefixed else language
+
+
+def _is_async(view: View) -> bool:
+    if iscoroutinefunction(view):
+        return True
+    # The dispatch() of an async class is a plain function; method_decorator() binds it so.
+    bound = unwrap(view, stop=lambda f: isinstance(f, partial))
+    of = getattr(getattr(bound, "func", None), "__self__", None)
+    return bool(getattr(of, "view_is_async", False))
 
 
 def _imported(value: Any) -> Any:

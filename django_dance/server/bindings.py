@@ -14,7 +14,6 @@ from django.db import models
 from django.utils import timezone
 
 from .hashing import bound_to, digest
-from .verified import forget
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -160,10 +159,6 @@ class TokenBinding(Binding):
         # The first round waits for a refresh that is going on, the second finds what it stored.
         while rows.update(revoked_at=timezone.now()):
             pass
-        if family is not None:
-            forget(family=family, using=rows.db)
-        else:
-            forget(user=user, using=rows.db)
 
 
 class GrantBinding(Binding):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,7 +42,8 @@ def check_servers(
         _ = get_resolver().url_patterns
     except Exception:  # noqa: BLE001  Django's own check reports whatever is wrong there
         return []
-    return [found for server in sorted(servers, key=lambda s: s.name) for found in _server(server)]
+    made = sorted(servers, key=lambda server: server.name)
+    return [*_same_names(made), *(found for server in made for found in _server(server))]
 
 
 @register("django_dance", deploy=True)
@@ -69,6 +71,16 @@ def _token_cache() -> Iterator[CheckMessage]:
             hint="Name one of its aliases, or None.",
             id="django_dance_server.E004",
         )
+
+
+def _same_names(made: list[AuthorizationServer]) -> Iterator[CheckMessage]:
+    for name, count in Counter(server.name for server in made).items():
+        if count > 1:
+            yield Error(
+                f"{count} servers have the name {name!r}: each takes the other's codes and tokens.",
+                hint='Give each a name of its own: AuthorizationServer("partners").',
+                id="django_dance_server.E007",
+            )
 
 
 def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
@@ -122,6 +134,16 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 import_string(value)
             except ImportError as error:
                 yield bad(name, f"It cannot be imported: {error}.")
+    if server.grant_cache is not None:
+        try:
+            _ = server.grant_cache.cache
+        except ImproperlyConfigured as error:
+            yield Error(
+                f"The server {server.name!r} cannot keep codes in the cache "
+                f"{server.grant_cache.alias!r}.",
+                hint=str(error),
+                id="django_dance_server.E004",
+            )
     for name in ("authorize", "token", "revoke", "introspect", "metadata", "applications"):
         try:
             server.view(name)
@@ -134,8 +156,8 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
 
 
 def _deployment() -> Iterator[CheckMessage]:
-    aliases = {settings.token_cache, *(server.grant_cache for server in servers)} - {None}
-    for alias in sorted(map(str, aliases)):
+    bound = {server.grant_cache.alias for server in servers if server.grant_cache is not None}
+    for alias in sorted({*bound, settings.token_cache} - {None}):
         backend = caches.settings.get(alias, {}).get("BACKEND", "")
         if backend.endswith((".LocMemCache", ".DummyCache")):
             yield Warning(

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from .models import Consent
 from .validator import is_confidential
+from .verified import forget
 
 if TYPE_CHECKING:
     from .authorization import Asked, AuthorizationServer
@@ -33,17 +34,20 @@ def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
 @transaction.atomic
 def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
     """Add what is asked to what the user has agreed to."""
+    # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
+    # again, also when the client has become confidential.
+    redirect_uri = asked.redirect_uri if is_confidential(asked.client) else ""
     consent, created = Consent._default_manager.select_for_update().get_or_create(
         user=user,
         server=server.name,
         client_id=asked.client.client_id,
-        defaults={"scope": " ".join(asked.scopes), "redirect_uri": asked.redirect_uri},
+        defaults={"scope": " ".join(asked.scopes), "redirect_uri": redirect_uri},
     )
     if created:
         return
-    before = consent.scopes if consent.redirect_uri == asked.redirect_uri else []
+    before = consent.scopes if consent.redirect_uri == redirect_uri else []
     consent.scope = " ".join(dict.fromkeys([*before, *asked.scopes]))
-    consent.redirect_uri = asked.redirect_uri
+    consent.redirect_uri = redirect_uri
     consent.created_at = timezone.now()
     consent.save()
 
@@ -53,8 +57,13 @@ def withdraw(server: AuthorizationServer, consent: Consent) -> None:
     user, client_id = consent.user, consent.client_id
     revoke_tokens = server.getter("tokenrevoker")
     revoke_grants = server.optional("grantrevoker")
+    try:
+        # Codes first: one that is being redeemed now is waited for, and its tokens are found then.
+        if revoke_grants is not None:
+            revoke_grants(user=user, client_id=client_id)
+    finally:
+        # The codes may be in a cache that is down.
+        revoke_tokens(user=user, client_id=client_id)
+        forget(user=user, using=server.database)
+    # Last: what could not be ended is listed still, and can be disconnected again.
     consent.delete()
-    # Codes first: one that is being redeemed now is waited for, and its tokens are found then.
-    if revoke_grants is not None:
-        revoke_grants(user=user, client_id=client_id)
-    revoke_tokens(user=user, client_id=client_id)

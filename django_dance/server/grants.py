@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.core.cache import BaseCache, CacheHandler, caches
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
 from ..crypto import seal, unseal
@@ -21,9 +23,17 @@ from .hashing import bound_to, digest, new_family, still_bound
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
 
+logger = logging.getLogger("django_dance.server")
+
 #: Seconds.
 TIMEOUT = 100
 _SKEW = 5
+#: Its add() looks whether a file is there, and then writes it.
+_NOT_IN_FILES = (
+    "FileBasedCache cannot keep authorization codes: of two requests at once both could use the "
+    "same code. Describe a shared cache in CACHES, such as Redis or DatabaseCache, and name its "
+    'alias: bind_cache_grant(server, cache="…"); or keep codes in a table: bind_models(grant=…).'
+)
 
 
 def bind_cache_grant(
@@ -43,7 +53,7 @@ def bind_cache_grant(
         place of the defaults: ``OAUTH2_CACHE_TYPE``, ``OAUTH2_CACHE_DEFAULT_TIMEOUT`` and so on.
     """
     grants = GrantCache(server, cache, timeout, prefix, config_prefix)
-    server.grant_cache = cache
+    server.grant_cache = grants
     server.register("grantgetter", grants.get)
     server.register("grantsetter", grants.set)
     server.register("grantrevoker", grants.revoke)
@@ -65,6 +75,11 @@ class CachedGrant:
     family: str
     server: str
     bound_to: str
+    used: bool = False
+
+    def sealed(self, key: str) -> str:
+        """Sealed, so that whoever can write to the cache cannot write himself a grant."""
+        return seal(json.dumps(asdict(self)).encode(), purpose="server grant", identity=key)
 
 
 class FoundGrant:
@@ -91,15 +106,31 @@ class FoundGrant:
     def redeem(self) -> bool:
         """Use it up; whether this was the first time, whoever else does the same now."""
         # add() is the one operation of a cache that only one of many can succeed in.
-        if self._cache.add(f"{self._key}:used", "once", self._timeout):
+        if not self.used and self._cache.add(self._mark, "once", self._timeout):
+            # A cache that is full may drop the mark before the code.
+            self._put(self._key, replace(self._grant, used=True).sealed(self._key))
             return True
-        self._cache.set(f"{self._key}:used", "again", self._timeout)
+        self._put(self._mark, "again")
         return False
 
     @property
     def replayed(self) -> bool:
         """Whether somebody came with it a second time before its tokens could be found."""
-        return bool(self._cache.get(f"{self._key}:used") == "again")
+        try:
+            return bool(self._cache.get(self._mark) == "again")
+        except Exception:  # noqa: BLE001  whatever the backend's library raises
+            logger.warning("the grant cache is down; a second use of a code may be overlooked")
+            return False
+
+    @property
+    def _mark(self) -> str:
+        return f"{self._key}:used"
+
+    def _put(self, key: str, value: str) -> None:
+        try:
+            self._cache.set(key, value, self._timeout)
+        except Exception:  # noqa: BLE001  whatever the backend's library raises
+            logger.warning("the grant cache is down; the use of a code may be forgotten")
 
 
 class GrantCache:
@@ -111,12 +142,15 @@ class GrantCache:
         prefix: str,
         config_prefix: str,
     ) -> None:
-        self._server, self._alias, self._config_prefix = server, cache, config_prefix
+        self._server, self.alias, self._config_prefix = server, cache, config_prefix
         self._given_timeout, self._prefix = timeout, prefix
 
     @property
     def cache(self) -> BaseCache:
-        return self._own[self._alias] if self._own is not None else caches[self._alias]
+        cache = self._own[self.alias] if self._own is not None else caches[self.alias]
+        if isinstance(cache, FileBasedCache):
+            raise ImproperlyConfigured(_NOT_IN_FILES)
+        return cache
 
     @property
     def timeout(self) -> int:
@@ -142,9 +176,7 @@ class GrantCache:
             bound_to=bound_to(request.client, user),
         )
         key = self._key(client_id, code["code"])
-        # Sealed, so that whoever can write to the cache cannot write himself a grant.
-        sealed = seal(json.dumps(asdict(grant)).encode(), purpose="server grant", identity=key)
-        self.cache.set(key, sealed, self.timeout)
+        self.cache.set(key, grant.sealed(key), self.timeout)
 
     def get(self, client_id: str, code: str) -> FoundGrant | None:
         key = self._key(client_id, code)
@@ -190,7 +222,7 @@ class GrantCache:
     def _own(self) -> CacheHandler | None:
         """A cache of its own, if the settings describe one in Flask-OAuthlib's words."""
         kind = self._named("TYPE")
-        if kind is None or self._alias != "default":
+        if kind is None or self.alias != "default":
             return None
         spec = self._described(kind)
         spec["KEY_PREFIX"] = self._named("KEY_PREFIX") or ""
@@ -203,11 +235,7 @@ class GrantCache:
             case "simple":
                 return {"BACKEND": f"{backends}.locmem.LocMemCache", "LOCATION": "grants", **limit}
             case "filesystem":
-                return {
-                    "BACKEND": f"{backends}.filebased.FileBasedCache",
-                    "LOCATION": self._required("DIR"),
-                    **limit,
-                }
+                raise ImproperlyConfigured(_NOT_IN_FILES)
             case "memcache":
                 return {
                     "BACKEND": f"{backends}.memcached.PyMemcacheCache",
@@ -223,8 +251,8 @@ class GrantCache:
                     "OPTIONS": {"password": password} if password else {},
                 }
         raise ImproperlyConfigured(
-            f"{self._config_prefix}_CACHE_TYPE is {kind!r}. It can be simple, filesystem, memcache "
-            "or redis; better, describe the cache in CACHES and name its alias: "
+            f"{self._config_prefix}_CACHE_TYPE is {kind!r}. It can be simple, memcache or "
+            "redis; better, describe the cache in CACHES and name its alias: "
             'bind_cache_grant(server, cache="…").'
         )
 

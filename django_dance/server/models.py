@@ -11,9 +11,11 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from ..tokens import Secret
+from .conf import settings as server_settings
 from .hashing import new_family, still_bound
 from .redirects import unfit, without_loopback_port
 
@@ -22,10 +24,13 @@ _SKEW = timedelta(seconds=5)
 #: A refresh token that comes again within this time may be a client's second thread, or its
 #: second try after an answer that was lost. Later it is somebody else's copy.
 REUSE_LEEWAY = timedelta(seconds=10)
+#: RFC 6749 §1.3 and §6, without the implicit grant.
+GRANT_TYPES = frozenset({"authorization_code", "client_credentials", "password", "refresh_token"})
 
 
 def new_client_id() -> str:
-    return secrets.token_urlsafe(18)
+    # Letters and digits: a command takes what begins with a hyphen for an option.
+    return get_random_string(24)
 
 
 class AbstractClient(models.Model):
@@ -120,6 +125,21 @@ class AbstractClient(models.Model):
         if not self.name.isprintable():
             # Such as those that turn the direction of what follows.
             raise ValidationError({"name": "It has characters that do not print."})
+        if unknown := set(self.allowed_grant_types) - GRANT_TYPES:
+            raise ValidationError(
+                {
+                    "grant_types": f"There is no {', '.join(sorted(unknown))}. There are "
+                    f"{', '.join(sorted(GRANT_TYPES))}."
+                }
+            )
+        known = server_settings.scopes
+        if known and (unknown := set(self.default_scopes) - set(known)):
+            raise ValidationError(
+                {
+                    "scope": f"DANCE_SERVER_SCOPES has no {', '.join(sorted(unknown))}. It has "
+                    f"{', '.join(sorted(known))}."
+                }
+            )
         problems = {uri: problem for uri in self.redirect_uris if (problem := unfit(uri))}
         if problems:
             raise ValidationError(

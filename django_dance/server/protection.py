@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -38,11 +38,8 @@ def verified(
         refused = found
     elif not found.allows(scopes, any=any):
         refused = Refused(*resource.WRONG_SCOPE)
-    else:
-        _admit(request, found)
-    if refused is not None:
-        # Nobody's: neither a view nor a hook may take who cannot do this for who can.
-        state["oauth_token"] = None
+    # Nobody's: neither a view nor a hook may take who cannot do this for who can.
+    state["oauth_token"] = None if refused else found
     state["error_message"] = refused.message if refused else ""
     return refused
 
@@ -50,7 +47,6 @@ def verified(
 def kept_out(
     server: AuthorizationServer,
     request: HttpRequest,
-    view: Callable[..., Any],
     scopes: tuple[str, ...],
     any: bool,
 ) -> HttpResponseBase | None:
@@ -60,6 +56,7 @@ def kept_out(
         if isinstance(response, HttpResponseBase):
             return response
     refused = verified(server, request, scopes, any)
+    _admit(request, vars(request)["oauth_token"])
     valid = refused is None
     for hook in server.hooks_after:
         verdict = hook(valid, request)
@@ -72,6 +69,7 @@ def kept_out(
                 f"{hook.__name__}() must return (valid, request) or a response."
             ) from None
     if not valid:
+        _admit(request, None)
         return _challenged(server, request, refused or Refused(*resource.NOT_ACCEPTED), scopes)
     found = vars(request)["_oauth_found"]
     token = vars(request)["oauth_token"] or found
@@ -86,14 +84,23 @@ def kept_out(
     vars(request)["_oauth_found"] = token
     _admit(request, token)
     # What is let in without a bearer token may be let in for a cookie.
-    return None if isinstance(found, AccessToken) else _csrf_refusal(request, view)
+    return None if isinstance(found, AccessToken) else _csrf_refusal(request)
 
 
-def _admit(request: HttpRequest, token: AccessToken) -> None:
-    """One identity to a request: the token's, whoever's session cookie comes along."""
+def _admit(request: HttpRequest, token: AccessToken | None) -> None:
+    """One identity to a request: the token's, whoever's session cookie comes along. Without a
+    token it is again who it was: an outer decorator's token may do less than this view takes."""
     from django.contrib.auth.models import AnonymousUser
 
-    vars(request)["oauth_token"] = token
+    state = vars(request)
+    logged_in = {name: state[name] for name in ("user", "auser") if name in state}
+    logged_in = state.setdefault("_oauth_logged_in", logged_in)
+    state["oauth_token"] = token
+    if token is None:
+        for name in ("user", "auser"):
+            state.pop(name, None)
+        state.update(logged_in)
+        return
     user = AnonymousUser() if token.user is None else token.user
     request.user = user
 
@@ -119,8 +126,9 @@ def _challenged(
     return response
 
 
-def _csrf_refusal(request: HttpRequest, view: Callable[..., Any]) -> HttpResponseBase | None:
+def _csrf_refusal(request: HttpRequest) -> HttpResponseBase | None:
     check = CsrfViewMiddleware(lambda request: HttpResponse())
     check.process_request(request)
-    refusal: HttpResponseBase | None = check.process_view(request, view, (), {})
+    # The view may be a protected one itself, and exempt for its bearer tokens.
+    refusal: HttpResponseBase | None = check.process_view(request, HttpResponse, (), {})
     return refusal

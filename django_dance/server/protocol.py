@@ -59,6 +59,15 @@ class CodeGrant(AuthorizationCodeGrant):
             code["state"] = Secret(request.state)  # oauthlib logs it
         return code
 
+    def create_authorization_response(self, request: Request, token_handler: Any) -> Any:
+        """The parameters of the answer. oauthlib's own encodes the redirect URI anew, and puts an
+        error there that is raised here."""
+        self.validate_authorization_request(request)
+        code = self.create_authorization_code(request)
+        validator: Any = self.request_validator
+        validator.save_authorization_code(request.client_id, code, request)
+        return code
+
     def validate_code_challenge(self, challenge: str, challenge_method: str, verifier: str) -> bool:
         if challenge_method != "S256" or not _VERIFIER.fullmatch(verifier):
             return False

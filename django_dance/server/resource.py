@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
+from django.utils.timezone import get_default_timezone, make_aware
 
 from ..tokens import Secret
 from . import verified
@@ -112,7 +113,7 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     client, user = server.client_of(token), token.user
     if not is_active(client) or not (user is None or is_active(user)):
         raise Refused(*UNKNOWN)
-    expires = aware(token.expires)
+    expires = moment(token, "expires")
     if expires is not None and expires <= datetime.now(UTC):
         raise Refused(*EXPIRED)
     if not getattr(token, "in_force_for", _always)(client):
@@ -159,8 +160,9 @@ def _recalled(server: AuthorizationServer, remembered: verified.Verified, text: 
 def _user(label: str, pk: str) -> Any:
     from django.contrib.auth.models import AnonymousUser
 
-    # Rows that were deleted by SQL are heard of within a minute.
-    return apps.get_model(label)._default_manager.filter(pk=pk).first() or AnonymousUser()
+    # What SQL has changed is heard of within a minute.
+    user = apps.get_model(label)._default_manager.filter(pk=pk).first()
+    return user if is_active(user) else AnonymousUser()
 
 
 def _always(client: Any) -> bool:
@@ -171,11 +173,18 @@ def is_active(who: Any) -> bool:
     return who is not None and bool(getattr(who, "is_active", True))
 
 
-def aware(moment: datetime | None) -> datetime | None:
-    """A time that can be compared; one without a zone is taken for UTC."""
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=UTC)
+def moment(row: Any, name: str) -> datetime | None:
+    """A time of a code or token, so that it can be compared.
+
+    Without a zone it is UTC, but for our own models: Django's times are local if ``USE_TZ`` is off.
+    """
+    from .models import AbstractGrant, AbstractToken
+
+    found: datetime | None = getattr(row, name, None)
+    if found is None or found.tzinfo is not None:
+        return found
+    ours = isinstance(row, AbstractGrant | AbstractToken)
+    return make_aware(found, get_default_timezone() if ours else UTC)
 
 
 def challenge(refused: Refused, realm: str, scopes: Iterable[str]) -> HttpResponse:

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from oauthlib.common import add_params_to_uri
+from django.utils.cache import patch_vary_headers
 from oauthlib.oauth2 import OAuth2Error
 
 logger = logging.getLogger("django_dance.server")
@@ -25,8 +26,10 @@ class Redirect(HttpResponseRedirect):
 
     def __init__(self, uri: str, params: Iterable[tuple[str, str]], method: str | None) -> None:
         self.allowed_schemes = [urlsplit(uri).scheme]
+        separator = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+        # RFC 6749 §3.1.2: what it has of a query is retained.
+        super().__init__(f"{uri}{separator}{urlencode(list(params))}")
         # RFC 9700 §4.12: a browser must not post the consent again, to the client.
-        super().__init__(add_params_to_uri(uri, params))
         self.status_code = 303 if method == "POST" else 302
         self["Cache-Control"] = "no-store"
         self["Referrer-Policy"] = "no-referrer"
@@ -36,10 +39,20 @@ def guarded(response: _Response) -> _Response:
     """Nobody keeps it, nobody frames it (RFC 9700 §4.16), and no other site learns its address."""
     response["Cache-Control"] = "no-store"
     response["X-Frame-Options"] = "DENY"
-    response["Content-Security-Policy"] = "frame-ancestors 'none'"
+    policy = response.get("Content-Security-Policy", "")
+    if not re.search(r"(^|[;,])\s*frame-ancestors\b", policy, re.IGNORECASE):
+        parts = [*filter(None, [policy.rstrip("; ")]), "frame-ancestors 'none'"]
+        response["Content-Security-Policy"] = "; ".join(parts)
     # Under no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
     # refuses. The origin alone tells nothing.
     response["Referrer-Policy"] = "strict-origin"
+    return response
+
+
+def varied(response: Any) -> Any:
+    """What a cache must know of the answer of a protected view: it is for one token."""
+    if isinstance(response, HttpResponseBase):
+        patch_vary_headers(response, ["Authorization"])
     return response
 
 

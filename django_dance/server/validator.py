@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.crypto import constant_time_compare
 from oauthlib.common import Request
@@ -15,7 +16,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from .hashing import new_family
 from .redirects import unfit
-from .resource import aware, is_active
+from .resource import is_active, moment
 from .verified import forget
 
 if TYPE_CHECKING:
@@ -84,17 +85,18 @@ class Validator(RequestValidator):
         client: Any = request.client
         if unfit(redirect_uri):
             return False
+        registered = _several(client, "redirect_uris")
         if hasattr(client, "validate_redirect_uri"):
             return bool(client.validate_redirect_uri(redirect_uri))
         # RFC 9700 §2.1: compared as strings.
-        return redirect_uri in client.redirect_uris
+        return redirect_uri in registered
 
     def get_default_redirect_uri(
         self, client_id: str, request: Request, *args: Any, **kwargs: Any
     ) -> Any:
         # RFC 6749 §3.1.2.3: only if there is no choice.
         client: Any = request.client
-        uris = getattr(client, "redirect_uris", None)
+        uris = _several(client, "redirect_uris", None)
         if uris is None:
             only = getattr(client, "default_redirect_uri", None)
         else:
@@ -110,15 +112,15 @@ class Validator(RequestValidator):
         *args: Any,
         **kwargs: Any,
     ) -> bool:
-        return response_type in getattr(
+        return response_type in _several(
             client, "allowed_response_types", ("code",)
-        ) and "authorization_code" in getattr(client, "allowed_grant_types", _USUAL_GRANTS)
+        ) and "authorization_code" in _several(client, "allowed_grant_types", _USUAL_GRANTS)
 
     def get_default_scopes(
         self, client_id: str, request: Request, *args: Any, **kwargs: Any
     ) -> list[str]:
         client: Any = request.client
-        return list(client.default_scopes)
+        return list(_several(client, "default_scopes"))
 
     def validate_scopes(
         self,
@@ -134,7 +136,7 @@ class Validator(RequestValidator):
             return False
         if hasattr(client, "validate_scopes"):
             return bool(client.validate_scopes(scopes))
-        return set(scopes) <= set(client.default_scopes)
+        return set(scopes) <= set(_several(client, "default_scopes"))
 
     def is_pkce_required(self, client_id: str, request: Request) -> bool:
         return True  # RFC 9700 §2.1.1
@@ -155,7 +157,7 @@ class Validator(RequestValidator):
         *args: Any,
         **kwargs: Any,
     ) -> bool:
-        return grant_type in getattr(client, "allowed_grant_types", _USUAL_GRANTS)
+        return grant_type in _several(client, "allowed_grant_types", _USUAL_GRANTS)
 
     def validate_code(
         self, client_id: str, code: str, client: Any, request: Request, *args: Any, **kwargs: Any
@@ -166,7 +168,7 @@ class Validator(RequestValidator):
         if hasattr(grant, "in_force_for"):
             if not grant.in_force_for(client):
                 return False
-        elif (expires := aware(getattr(grant, "expires", None))) and expires <= datetime.now(UTC):
+        elif (expires := moment(grant, "expires")) and expires <= datetime.now(UTC):
             return False
         vars(request)["grant"] = grant
         request.user = grant.user
@@ -221,7 +223,7 @@ class Validator(RequestValidator):
             or not is_active(token.user)
         ):
             return False
-        until = aware(getattr(token, "refresh_expires", None))
+        until = moment(token, "refresh_expires")
         if until is not None and until <= datetime.now(UTC):
             return False
         if hasattr(token, "refreshable_for") and not token.refreshable_for(client):
@@ -233,8 +235,13 @@ class Validator(RequestValidator):
     def get_original_scopes(
         self, refresh_token: str, request: Request, *args: Any, **kwargs: Any
     ) -> list[str]:
-        token: Any = vars(request)["old_token"]
-        return list(getattr(token, "granted_scopes", None) or token.scopes)
+        granted = _granted(vars(request)["old_token"])
+        client: Any = request.client
+        # RFC 6749 §1.5: the same or less; and less if the client may ask for less by now.
+        left = [s for s in granted if self.validate_scopes(client.client_id, [s], client, request)]
+        if granted and not left:
+            raise errors.InvalidScopeError(request=request)
+        return left
 
     def rotate_refresh_token(self, request: Request) -> bool:
         return True  # RFC 9700 §4.14.2
@@ -261,15 +268,20 @@ class Validator(RequestValidator):
 
         :raises InvalidGrantError: it was used up before.
         """
+        if token["access_token"] == token.get("refresh_token"):
+            raise ImproperlyConfigured(
+                "DANCE_SERVER_TOKEN_GENERATOR made the same token twice: it must be random, or "
+                "DANCE_SERVER_REFRESH_TOKEN_GENERATOR another function."
+            )
         state = vars(request)
         source = state.get("grant") or state.get("old_token")
         state["family"] = getattr(source, "family", None) or new_family()
         state["refresh_expires"] = getattr(state.get("old_token"), "refresh_expires", None)
         state["granted_scopes"] = (
-            self.get_original_scopes("", request) if "old_token" in state else request.scopes
+            _granted(state["old_token"]) if "old_token" in state else request.scopes
         )
         client: Any = request.client
-        if "refresh_token" not in getattr(client, "allowed_grant_types", _USUAL_GRANTS):
+        if "refresh_token" not in _several(client, "allowed_grant_types", _USUAL_GRANTS):
             token.pop("refresh_token", None)
         with transaction.atomic(using=self.server.database):
             first = source is None or _use_up(source)
@@ -280,9 +292,8 @@ class Validator(RequestValidator):
             raise errors.InvalidGrantError(request=request)
         if "old_token" in state:
             forget(family=state["family"], using=self.server.database)
-        if getattr(source, "replayed", False):
-            # Whoever came second found no tokens to revoke yet.
-            self._revoke_family(source)
+        # Whoever comes second before the tokens can be seen finds none to revoke.
+        transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
 
     def _used_before(self, request: Request, source: Any) -> None:
         """A code or refresh token that comes again is somebody's copy: end all that came of it."""
@@ -298,10 +309,15 @@ class Validator(RequestValidator):
         )
         self._revoke_family(source)
 
+    def _revoke_if_replayed(self, source: Any) -> None:
+        if getattr(source, "replayed", False):
+            self._revoke_family(source)
+
     def _revoke_family(self, source: Any) -> None:
         revoke = self.server.optional("tokenrevoker")
         if revoke is not None and getattr(source, "family", None):
             revoke(family=source.family)
+            forget(family=source.family, using=self.server.database)
 
     # --- what was issued (RFC 7009, RFC 7662) ---------------------------------------------------
 
@@ -319,6 +335,8 @@ class Validator(RequestValidator):
             self._revoke_family(found)
         else:
             found.delete()
+            if getattr(found, "family", None):
+                forget(family=found.family, using=self.server.database)
 
     def introspect_token(
         self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any
@@ -331,7 +349,7 @@ class Validator(RequestValidator):
         if found is None or not self.server.may_introspect(client, found):
             return None
         owner = self.server.client_of(found)
-        expires = aware(getattr(found, "refresh_expires" if refresh else "expires", None))
+        expires = moment(found, "refresh_expires" if refresh else "expires")
         if (
             not is_active(owner)
             or not (found.user is None or is_active(found.user))
@@ -350,8 +368,9 @@ class Validator(RequestValidator):
             claims["token_type"] = "Bearer"  # noqa: S105
         if expires is not None:
             claims["exp"] = int(expires.timestamp())
-        if hasattr(found, "created_at"):
-            claims["iat"] = int(found.created_at.timestamp())
+        created = moment(found, "created_at")
+        if created is not None:
+            claims["iat"] = int(created.timestamp())
         if found.user is not None:
             # RFC 7662 §2.2. A client's own token has none: a client's name is no user's key.
             claims["sub"] = str(found.user.pk)
@@ -371,11 +390,26 @@ class Validator(RequestValidator):
         return found, refresh
 
 
+def _granted(token: Any) -> list[str]:
+    """What the user agreed to, though a refresh may have asked for less."""
+    return list(getattr(token, "granted_scopes", None) or token.scopes)
+
+
 def is_confidential(client: Any) -> bool:
     """RFC 6749 §2.1. A client that does not say has a secret to keep."""
     if hasattr(client, "is_confidential"):
         return bool(client.is_confidential)
     return bool(getattr(client, "client_type", "confidential") != "public")
+
+
+def _several(client: Any, name: str, default: Any = ()) -> Any:
+    values = getattr(client, name, default)
+    if isinstance(values, str):
+        raise ImproperlyConfigured(
+            f"The {name} of {type(client).__name__} is a string, and a part of it would do as well "
+            "as the whole: it must be a list of strings. Split it."
+        )
+    return values
 
 
 def _use_up(source: Any) -> bool:

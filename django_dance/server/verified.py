@@ -115,31 +115,36 @@ def forget(
 
 
 def user_key(user: models.Model) -> tuple[str, str]:
+    # The same for a proxy, and for a child that has a table of its own.
+    model = get_user_model()
+    if isinstance(user, model):
+        return model._meta.label_lower, str(user.serializable_value(model._meta.pk.attname))
     return user._meta.label_lower, str(user.pk)
 
 
 def watch() -> None:
-    """Hear of users and clients that are saved or deleted."""
-    from .models import AbstractClient
+    """Hear of users, clients and tokens that are saved or deleted, also by a proxy or a child."""
+    from .models import AbstractClient, AbstractToken
 
-    for model in [get_user_model(), *apps.get_models()]:
-        if model is get_user_model():
-            heard: Any = _user_changed
-        elif issubclass(model, AbstractClient):
-            heard = _client_changed
-        else:
-            continue
-        for signal in (post_save, post_delete):
-            signal.connect(heard, sender=model, dispatch_uid="django_dance.server.verified")
+    post_save.connect(_changes, dispatch_uid="django_dance.server.verified")
+    for model in apps.get_models():
+        # One by one: with a receiver for all, Django deletes no model's rows without reading them.
+        if issubclass(model, get_user_model() | AbstractClient | AbstractToken):
+            post_delete.connect(_changes, sender=model, dispatch_uid="django_dance.server.verified")
 
 
-def _user_changed(instance: Any, using: str, update_fields: Any = None, **kwargs: Any) -> None:
-    if update_fields is None or set(update_fields) != {"last_login"}:
-        forget(user=instance, using=using)
+def _changes(
+    instance: Any, using: str, created: bool = False, update_fields: Any = None, **kwargs: Any
+) -> None:
+    from .models import AbstractClient, AbstractToken
 
-
-def _client_changed(instance: Any, using: str, **kwargs: Any) -> None:
-    forget(client_id=instance.client_id, using=using)
+    if isinstance(instance, get_user_model()):
+        if update_fields is None or set(update_fields) != {"last_login"}:
+            forget(user=instance, using=using)
+    elif isinstance(instance, AbstractClient):
+        forget(client_id=instance.client_id, using=using)
+    elif isinstance(instance, AbstractToken) and not created:
+        forget(family=instance.family, using=using)
 
 
 def _cache() -> BaseCache | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -20,6 +22,9 @@ from .authorization import Asked
 from .models import Consent
 from .resource import is_active
 from .responses import guarded, page
+
+#: As much as a BigAutoField can be.
+_KEY = re.compile(r"[0-9]{1,19}")
 
 
 class ServerView(View):
@@ -82,7 +87,10 @@ class AuthorizeView(ServerView):
             "user": user,
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
             # The name is the client's own choice; where the answer goes is not.
-            "redirect_host": parts.netloc or f"{parts.scheme}:",
+            # Of an app's own scheme the host means nothing.
+            "redirect_host": parts.netloc
+            if parts.scheme in ("http", "https")
+            else f"{parts.scheme}:",
         }
 
 
@@ -113,9 +121,14 @@ class MetadataView(ServerView):
 
     http_method_names = ["get", "head"]
 
+    #: Where the server's URLs are included; "" is the namespace of this view's own, or none.
+    namespace = ""
+
     def get(self, request: HttpRequest) -> HttpResponseBase:
         match = request.resolver_match
-        return JsonResponse(self.server.metadata(match.namespace if match else ""))
+        return JsonResponse(
+            self.server.metadata(self.namespace or (match.namespace if match else ""))
+        )
 
 
 @method_decorator(csrf_protect, name="dispatch")
@@ -123,6 +136,12 @@ class ApplicationsView(ServerView):
     """The applications that the user has let in, each with a button to put it out."""
 
     http_method_names = ["get", "post"]
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
+        database = initkwargs.get("server", cls.server).database
+        # With ATOMIC_REQUESTS too, what has ended stays so, though something else could not end.
+        return transaction.non_atomic_requests(database)(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.user = self.server.user_of(request)
@@ -145,7 +164,7 @@ class ApplicationsView(ServerView):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         pk = request.POST.get("application", "")
         # Whose it is decides whether it is there at all.
-        found = get_object_or_404(self._consents(), pk=pk if pk.isascii() and pk.isdigit() else 0)
+        found = get_object_or_404(self._consents(), pk=pk if _KEY.fullmatch(pk) else 0)
         consent.withdraw(self.server, found)
         return HttpResponseRedirect(request.path)
 

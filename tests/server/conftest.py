@@ -5,10 +5,15 @@ from pathlib import Path
 from urllib.parse import quote_plus, urlencode
 
 import pytest
+from django.contrib.auth import views as auth
+from django.urls import include, path
 
+from django_dance.server import AuthorizationServer, bind_models
 from django_dance.server.models import Client, Grant, Token
+from django_dance.server.resource import AccessToken
 
 from ..conftest import Browser, query
+from . import site
 
 HERE = Path(__file__).parent
 CALLBACK = "https://app.example/callback"
@@ -145,3 +150,38 @@ def assert_invalid_grant(response):
 
 def counts():
     return Grant.objects.count(), Token.objects.count()
+
+
+def another(**models):
+    """A server of the test's own, of the same name and over the same tables."""
+    server = AuthorizationServer(issuer="https://testserver", scopes=site.SCOPES)
+    bind_models(server, **{**site.MODELS, **models})
+    return server
+
+
+def serve(settings, server, *routes):
+    """Have the site of the test served by this server, with a view that shows what it lets in."""
+    login = auth.LoginView.as_view(template_name="login.html")
+    settings.ROOT_URLCONF = type(
+        "Urls",
+        (),
+        {
+            "urlpatterns": [
+                path("oauth/", include(server.urls)),
+                path("accounts/login/", login, name="login"),
+                path("email/", server.require_oauth("email")(site.whoami)),
+                *routes,
+            ]
+        },
+    )
+
+
+def by_cookie(server, *scopes):
+    """A hook that lets in who is logged in, too."""
+
+    @server.after_request
+    def hook(valid, request):
+        if valid or not request.user.is_authenticated:
+            return valid, request
+        request.oauth_token = AccessToken(user=request.user, client=None, scopes=frozenset(scopes))
+        return True, request

@@ -3,14 +3,19 @@
 import re
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import connection
+from django.http import HttpResponse
 from django.test import Client as DjangoClient
+from django.urls import include, path
 
+from django_dance.server import bind_cache_grant
 from django_dance.server.models import Client, Consent, Grant
 
 from ..conftest import Browser, query
-from .conftest import CALLBACK
+from .conftest import CALLBACK, another, is_alive, serve
 from .site import server
 
 
@@ -410,6 +415,79 @@ def test_no_other_origin_may_read_the_endpoint(app, member):
         assert "Access-Control-Allow-Origin" not in response
 
 
+def test_of_an_apps_own_scheme_the_page_names_no_host(app, member):
+    uri = "com.planted.app://accounts.example.com/callback"
+    app.client.registered_redirect_uris = uri
+    app.client.save()
+    text = member.get(app.address(redirect_uri=uri)).content.decode()
+    assert "com.planted.app:" in text
+    assert "accounts.example.com" not in text
+
+
+@pytest.mark.parametrize(
+    "uri, separator",
+    [
+        ("com.example.app:/callback", "?"),
+        ("com.example.app://callback", "?"),
+        ("com.example.app:///callback", "?"),
+        ("https://app.example/callback?", ""),
+        ("https://app.example/callback?flag", "&"),
+        ("https://app.example/callback?a=b%20c", "&"),
+        ("https://app.example/callback?a=%7B~%2F", "&"),
+        ("https://app.example/callback?a=b;c=d", "&"),
+    ],
+)
+@pytest.mark.parametrize("decision, first", [("allow", "code="), ("deny", "error=")])
+def test_the_answer_goes_to_the_address_as_it_was_registered(
+    app, member, uri, separator, decision, first
+):
+    app.client.registered_redirect_uris = uri
+    app.client.full_clean()
+    app.client.save()
+    location = app.send(member, decision, redirect_uri=uri)["Location"]
+    assert location.startswith(f"{uri}{separator}{first}")
+
+
+def test_a_pages_own_policy_is_kept_and_nobody_frames_it(app, member, settings):
+    own = another()
+    page = HttpResponse("page", headers={"Content-Security-Policy": "script-src 'none'"})
+    serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
+    policy = member.get(app.address().replace("oauth/authorize", "page"))["Content-Security-Policy"]
+    assert policy == "script-src 'none'; frame-ancestors 'none'"
+
+
+def test_a_page_may_say_itself_who_frames_it(app, member, settings):
+    own = another()
+    page = HttpResponse("page", headers={"Content-Security-Policy": "Frame-Ancestors 'self'"})
+    serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
+    policy = member.get(app.address().replace("oauth/authorize", "page"))["Content-Security-Policy"]
+    assert policy == "Frame-Ancestors 'self'"
+
+
+@pytest.mark.parametrize("place", ["authorize", "applications"])
+def test_nobody_logged_in_may_be_none(app, client, settings, place):
+    serve(settings, another(current_user=lambda request: None))
+    address = app.address() if place == "authorize" else "/oauth/applications/"
+    assert client.get(address)["Location"].startswith("/accounts/login/")
+
+
+def verifying(get_response):
+    def middleware(request):
+        server.verify_request(request)
+        return get_response(request)
+
+    return middleware
+
+
+def test_a_token_is_no_login_at_the_pages_for_users(app, granted, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.verifying"]
+    header = {"authorization": f"Bearer {granted['access_token']}"}
+    address = app.address(scope="email address")
+    response = app.line.post(address, {"decision": "allow"}, headers=header)
+    assert response["Location"].startswith("/accounts/login/")
+    assert app.line.get("/oauth/applications/", headers=header).status_code == 302
+
+
 # --- consent, remembered --------------------------------------------------------------------------
 
 
@@ -441,6 +519,16 @@ def test_another_address_is_asked_about_anew(app, member):
 def test_a_client_that_keeps_no_secret_is_asked_about_each_time(register, member):
     app = register(public=True)
     app.send(member)
+    assert member.get(app.address()).status_code == 200
+
+
+def test_what_a_client_was_granted_that_kept_no_secret_is_asked_again(register, member):
+    app = register(public=True)
+    app.send(member)
+    assert "Notes" in member.get("/oauth/applications/").content.decode()
+    app.client.is_confidential = True
+    app.client.rotate_secret()
+    app.client.save()
     assert member.get(app.address()).status_code == 200
 
 
@@ -532,6 +620,36 @@ def test_what_is_not_there_cannot_be_disconnected(member, other):
     assert member.post(APPLICATIONS, {"application": other}).status_code == 404
 
 
+@pytest.mark.parametrize("digits", [20, 30, 5000])
+def test_a_number_that_is_too_long_is_not_there(member, digits):
+    response = member.post("/oauth/applications/", {"application": "9" * digits})
+    assert response.status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("atomic", [False, True])
+def test_tokens_end_though_the_cache_of_the_codes_is_down(
+    app, member, settings, monkeypatch, atomic
+):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
+    own = another()
+    bind_cache_grant(own, cache="grants")
+    serve(settings, own)
+    local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    settings.CACHES = {**settings.CACHES, "grants": local}
+    token = app.token(member)["access_token"]
+    consent = Consent.objects.get()
+    settings.CACHES = {**settings.CACHES, "grants": {"BACKEND": "tests.caches.RaisingCache"}}
+    member.raise_request_exception = False
+    form = {"application": consent.pk}
+    assert member.post("/oauth/applications/", form).status_code == 500
+    assert not is_alive(app, token)
+    assert Consent.objects.exists(), "it can be disconnected again"
+    settings.CACHES = {**settings.CACHES, "grants": local}
+    assert member.post("/oauth/applications/", form).status_code == 302
+    assert not Consent.objects.exists()
+
+
 def test_what_is_another_users_is_not_there(app, member, make_user, granted):
     browser = Browser()
     browser.force_login(make_user("grace"))
@@ -600,6 +718,42 @@ def test_no_host_header_changes_what_the_server_is_called(app, member, settings)
         headers={"host": "evil.example", "x-forwarded-host": "evil.example"},
     )
     assert query(response["Location"])["iss"] == "https://testserver"
+
+
+def test_metadata_at_the_root_may_be_of_a_server_within_a_namespace(client, settings):
+    own = another()
+    at_root = own.view("metadata", namespace="api:oauth_server")
+    inner = ([path("oauth/", include(own.urls))], "api")
+    settings.ROOT_URLCONF = type(
+        "Urls", (), {"urlpatterns": [path("api/", include(inner)), path("root", at_root)]}
+    )
+    said = client.get("/root").json()
+    assert said == client.get("/api/oauth/.well-known/oauth-authorization-server").json()
+    assert said["token_endpoint"] == "https://testserver/api/oauth/token/"
+
+
+def test_metadata_of_a_server_that_is_not_found_says_what_to_do(client, settings):
+    routes = [path("root", another().view("metadata"))]
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": routes})
+    with pytest.raises(ImproperlyConfigured, match='namespace="outer:oauth_server"'):
+        client.get("/root")
+
+
+@pytest.mark.parametrize("prefix", ["en/", ""])
+def test_the_addresses_in_the_metadata_are_the_same_in_every_language(client, settings, prefix):
+    own = another()
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    routes = [
+        path("root", own.view("metadata")),
+        *i18n_patterns(path("oauth/", include(own.urls)), prefix_default_language=bool(prefix)),
+    ]
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": routes})
+    english, german = (
+        client.get("/root", headers={"accept-language": name}).json() for name in ("en", "de")
+    )
+    assert german == english
+    assert english["token_endpoint"] == f"https://testserver/{prefix}oauth/token/"
+    assert client.get(english["authorization_endpoint"]).status_code == 400
 
 
 def test_every_page_but_the_users_own_is_open_to_visitors(app, client, settings):

@@ -81,8 +81,37 @@ def test_the_site_that_the_page_makes_works(mysite, register, member, settings):
     assert "Notes" in page.content.decode()
 
 
+def test_a_visitor_can_log_in_on_the_way_to_the_consent(mysite, register, client, user, settings):
+    settings.ROOT_URLCONF = "mysite.urls"
+    login = client.get(register(scope="email").address(), follow=True)
+    (path, _), *_ = login.redirect_chain
+    form = {"username": "ada", "password": "pw", "next": login.context["next"]}
+    page = client.post(path, form, follow=True)
+    assert "Allow" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_can_be_tried_out(mysite, register, member, settings, live_server, monkeypatch):
+    settings.ROOT_URLCONF = "mysite.urls"
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    (block,) = (block for block in BLOCKS if "input(" in block)
+    app = register(registered_redirect_uris="http://localhost:9000/callback", scope="email")
+    said = []
+
+    def answer(question):
+        if question.startswith("client_id"):
+            return app.client.client_id
+        if question.startswith("client_secret"):
+            return str(app.secret)
+        return member.post(said[-1], {"decision": "allow"})["Location"]
+
+    block = block.replace("http://localhost:8000", live_server.url)
+    exec(block, {"input": answer, "print": lambda *words: said.append(words[-1])})
+    assert said[-1] == {"email": ""}
+
+
 #: Tables such as the page's are made in tests/server/test_models.py.
-RUNNABLE = [block for block in BLOCKS if "models.ForeignKey" not in block]
+RUNNABLE = [block for block in BLOCKS if "models.ForeignKey" not in block and "input(" not in block]
 
 
 @pytest.mark.parametrize("block", RUNNABLE, ids=range(len(RUNNABLE)))

@@ -254,6 +254,15 @@ def test_the_generators_of_tokens_may_be_the_sites(user, settings):
     assert token["refresh_token"] == "another"
 
 
+def test_a_generator_that_makes_the_same_token_twice_is_told_so(user, settings):
+    settings.DANCE_SERVER_TOKEN_GENERATOR = lambda request: "planted-token"
+    site = PlainSite(user)
+    code = site.code()
+    with pytest.raises(ImproperlyConfigured, match="it must be random"):
+        site.redeem(code)
+    assert site.tokens == []
+
+
 def test_a_generator_that_cannot_be_imported_is_named(user, settings):
     settings.DANCE_SERVER_TOKEN_GENERATOR = "nowhere.generated"
     with pytest.raises(ImproperlyConfigured, match=r"'nowhere\.generated' cannot be imported"):
@@ -450,6 +459,22 @@ def test_a_client_says_whether_it_keeps_a_secret(stated, confidential):
     from django_dance.server.validator import is_confidential
 
     assert is_confidential(SimpleNamespace(**stated)) is confidential
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("redirect_uris", CALLBACK),
+        ("default_scopes", "email address"),
+        ("allowed_grant_types", "authorization_code"),
+        ("allowed_response_types", "code"),
+    ],
+)
+def test_a_string_where_a_list_must_be_is_told_so(plain, name, value):
+    """A part of it would do: ``"https://app.ex" in "https://app.example/callback"``."""
+    setattr(plain.client, name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"The {name} of PlainClient is a string.*list"):
+        plain.ask()
 
 
 def test_a_client_without_redirect_uris_has_its_default(plain):

@@ -8,14 +8,16 @@ from types import SimpleNamespace
 import pytest
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.urls import path
 
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
 from django_dance.server.models import Client, Grant
 
 from ..conftest import query
-from .conftest import assert_invalid_grant, is_alive
+from .conftest import another, assert_invalid_grant, is_alive, serve
 from .site import MODELS, SCOPES
 from .test_token import CHANGES
 
@@ -196,6 +198,7 @@ def test_a_disconnected_application_has_no_code_left(app, user):
     assert app.redeem(app.code()).status_code == 200
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
     """The second finds no tokens to revoke; the first must."""
     provider = Provider(user)
@@ -209,6 +212,59 @@ def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
 
     token = local.redeem(local.code()).json()
     assert not is_alive(local, token["access_token"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_use_before_the_requests_transaction_ends_is_heard_of(app, member, settings):
+    """With ATOMIC_REQUESTS, the second comes when the first has answered, and not committed."""
+    own = another()
+    bind_cache_grant(own)
+    serve(settings, own)
+    code, came = app.code(member), []
+    view = own.view("token")
+
+    @transaction.atomic
+    def uncommitted(request):
+        response = view(request)
+        came.append(own.getter("grantgetter")(app.client.client_id, code).redeem())
+        return response
+
+    serve(settings, own, path("atomic/token/", uncommitted))
+    app.root = "/atomic/"
+    token = app.redeem(code).json()
+    assert came == [False]
+    assert not is_alive(app, token["access_token"])
+
+
+def test_a_code_stays_used_though_the_mark_of_it_falls_out_of_the_cache(local):
+    code = local.code()
+    token = local.redeem(code).json()
+    for key in [key for key in caches["default"]._cache if key.endswith(":used")]:
+        caches["default"].delete(key.removeprefix(":1:"))
+    assert is_alive(local, token["access_token"])
+    assert_invalid_grant(local.redeem(code))
+    assert not is_alive(local, token["access_token"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cache_that_goes_down_with_the_code_is_told_the_log(local, monkeypatch, caplog):
+    code = local.code()
+    backend = type(caches["default"])
+    add = backend.add
+
+    def down(*args, **kwargs):
+        raise ConnectionError
+
+    def last(*args, **kwargs):
+        monkeypatch.setattr(backend, "set", down)
+        monkeypatch.setattr(backend, "get", down)
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(backend, "add", last)
+    assert local.redeem(code).status_code == 200
+    assert "the use of a code may be forgotten" in caplog.text
+    assert "a second use of a code may be overlooked" in caplog.text
+    assert code not in caplog.text
 
 
 # --- Flask-OAuthlib's names in the settings -------------------------------------------------------
@@ -229,7 +285,6 @@ def test_without_names_it_is_the_default_cache():
     "kind, more, backend",
     [
         ("simple", {}, "LocMemCache"),
-        ("filesystem", {"OAUTH2_CACHE_DIR": "/tmp/grants"}, "FileBasedCache"),
         ("redis", {"OAUTH2_CACHE_REDIS_HOST": "redis.example"}, "RedisCache"),
     ],
 )
@@ -298,13 +353,29 @@ def test_an_alias_goes_before_the_names(settings):
 @pytest.mark.parametrize("kind", ["null", "unknown"])
 def test_a_type_that_keeps_no_codes_is_refused(settings, kind):
     settings.OAUTH2_CACHE_TYPE = kind
-    with pytest.raises(ImproperlyConfigured, match="can be simple, filesystem, memcache or redis"):
+    with pytest.raises(ImproperlyConfigured, match="can be simple, memcache or redis"):
         _ = grants_of().cache
 
 
-def test_a_name_that_a_type_needs_is_asked_for(settings):
+def test_files_keep_no_codes_and_what_does_is_named(settings, tmp_path):
     settings.OAUTH2_CACHE_TYPE = "filesystem"
-    with pytest.raises(ImproperlyConfigured, match="Set OAUTH2_CACHE_DIR"):
+    settings.OAUTH2_CACHE_DIR = str(tmp_path)
+    with pytest.raises(ImproperlyConfigured, match=r"such as Redis .* bind_cache_grant\(server"):
+        _ = grants_of().cache
+    settings.CACHES = {
+        **settings.CACHES,
+        "files": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": tmp_path,
+        },
+    }
+    with pytest.raises(ImproperlyConfigured, match="both could use the same code"):
+        _ = grants_of(cache="files").cache
+
+
+def test_a_name_that_a_type_needs_is_asked_for(settings):
+    settings.OAUTH2_CACHE_TYPE = "memcache"
+    with pytest.raises(ImproperlyConfigured, match="Set OAUTH2_CACHE_MEMCACHED_SERVERS"):
         _ = grants_of().cache
 
 

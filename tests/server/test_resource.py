@@ -8,13 +8,17 @@ from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 from django.test import AsyncClient, RequestFactory
 from django.test import Client as DjangoClient
+from django.urls import path
 from django.utils import timezone
+from django.views.decorators.cache import cache_page
 
 from django_dance.server import AuthorizationServer, bind_models
 from django_dance.server.models import Client, Token
 from django_dance.server.resource import AccessToken
 
 from ..conftest import Browser
+from . import site
+from .conftest import another, by_cookie, is_alive, serve
 from .site import MODELS, server
 
 
@@ -215,6 +219,72 @@ def test_a_view_class_is_protected_by_its_dispatch(app, granted, rf):
     assert view.csrf_exempt and view.login_required is False
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_async_class_is_protected_by_its_dispatch_too(app, granted, settings, method):
+    from django.utils.decorators import method_decorator
+    from django.views.generic import View
+
+    @method_decorator(server.require_oauth("email"), name="dispatch")
+    class Protected(View):
+        async def get(self, request):
+            return HttpResponse(str(await request.auser()))
+
+        post = get
+
+    serve(settings, server, path("class/", Protected.as_view()))
+    send = getattr(app.line, method)
+    header = {"authorization": f"Bearer {granted['access_token']}"}
+    assert send("/class/", headers=header).content == b"ada"
+    assert_kept_out(send("/class/"), 401)
+
+
+def test_a_plain_view_is_protected_in_an_event_loop_too(app, granted):
+    from asgiref.sync import async_to_sync
+
+    async def get():
+        header = {"authorization": f"Bearer {granted['access_token']}"}
+        return await AsyncClient().get("/email/", headers=header)
+
+    assert async_to_sync(get)().json()["user"] == "ada"
+
+
+def test_a_client_that_the_sites_getter_knows_no_longer_is_out(app, granted, settings):
+    own, blocked = another(), []
+
+    @own.clientgetter
+    def get_client(client_id):
+        return None if blocked else Client.objects.get(client_id=client_id)
+
+    serve(settings, own)
+    assert is_alive(app, granted["access_token"])
+    blocked.append(app.client)
+    assert_kept_out(app.get("/email/", granted["access_token"]), 401, "invalid_token")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_without_time_zones_the_times_of_our_tokens_are_local(app, member, settings, zone):
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    token = app.token(member)
+    assert is_alive(app, token["access_token"])
+    Token.objects.update(expires=timezone.now() - timedelta(minutes=5))
+    assert_kept_out(app.get("/email/", token["access_token"]), 401, "invalid_token")
+
+
+# --- caches in front ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/email/", "/both/", "/nested/", "/async/"])
+def test_every_answer_says_that_it_is_for_one_token(app, granted, path):
+    for token in (granted["access_token"], "x"):
+        assert "Authorization" in app.get(path, token)["Vary"]
+
+
+def test_an_answer_that_is_cached_is_for_its_token_alone(app, granted, settings):
+    serve(settings, server, path("cached/", cache_page(60)(site.email)))
+    assert app.get("/cached/", granted["access_token"]).status_code == 200
+    assert_kept_out(Browser().get("/cached/"), 401)
+
+
 # --- what it costs --------------------------------------------------------------------------------
 
 
@@ -256,8 +326,16 @@ def test_a_token_that_may_not_do_it_does_not_change_who_is_logged_in(app, grante
     request.user = grace
     assert server.verify_request(request, ["admin"])[0] is False
     assert (request.user, request.oauth_token) == (grace, None)
+    assert server.require_oauth("admin")(let_in)(request).status_code == 403
+    assert (request.user, request.oauth_token) == (grace, None)
+
+
+def test_verifying_a_request_does_not_change_who_is_logged_in(app, granted, make_user, rf):
+    grace = make_user("grace")
+    request = rf.get("/", headers={"authorization": f"Bearer {granted['access_token']}"})
+    request.user = grace
     assert server.verify_request(request, ["email"])[0] is True
-    assert request.user.username == request.oauth_token.user.username == "ada"
+    assert (request.user, request.oauth_token.user.username) == (grace, "ada")
 
 
 # --- hooks ----------------------------------------------------------------------------------------
@@ -448,6 +526,42 @@ def test_hooks_run_for_protected_views_only(app, member, monkeypatch):
     token = app.token(member)
     assert app.refresh(token["refresh_token"]).status_code == 200
     assert app.revoke(token["refresh_token"]).status_code == 200
+
+
+# --- one identity, where decorators and hooks meet ------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", ["by a hook", "by an outer decorator"])
+def test_a_token_is_no_login_where_it_is_refused(app, granted, settings, asked):
+    """Else a hook that lets users in would let in an application with less than the user's."""
+    own = another()
+    by_cookie(own, "email", "admin")
+    view = own.require_oauth("admin")(let_in)
+    if asked == "by a hook":
+        own.before_request(lambda request: own.verify_request(request) and None)
+    else:
+        view = own.require_oauth("email")(view)
+    serve(settings, own, path("admin-only/", view))
+    assert app.get("/admin-only/", granted["access_token"]).status_code == 403
+
+
+def test_a_user_who_was_logged_in_is_so_again_where_the_token_is_refused(own, make_user):
+    grace = make_user("grace")
+    own.after_request(lambda valid, request: own.heard.append(request.user) or (valid, request))
+    view = own.require_oauth("email")(own.require_oauth("admin")(let_in))
+    own.call(lambda request: setattr(request, "user", grace) or view(request))
+    assert [str(user) for user in own.heard] == ["ada", "grace"]
+
+
+def test_nested_views_are_protected_against_csrf_where_a_cookie_lets_in(user, settings, db):
+    own = another()
+    by_cookie(own, "email", "admin")
+    view = own.require_oauth("admin")(own.require_oauth("email")(let_in))
+    serve(settings, own, path("nested/", view))
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert browser.get("/nested/").status_code == 200
+    assert browser.post("/nested/").status_code == 403
 
 
 # --- the seed's examples --------------------------------------------------------------------------

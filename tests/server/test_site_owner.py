@@ -139,6 +139,27 @@ def test_a_cache_of_one_process_is_warned_of_at_deployment(settings):
     assert_found(found(made(), check_deployment), "W006")
 
 
+def test_two_servers_of_one_name_are_found():
+    twins = [made("twin"), made("twin")]
+    assert_found(
+        [message for message in check_servers() if "'twin'" in message.msg], "E007", "a name of its"
+    )
+    assert len(twins) == 2
+
+
+def test_a_cache_in_which_a_code_is_good_twice_is_found(settings, tmp_path):
+    settings.CACHES = {
+        **settings.CACHES,
+        "files": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": tmp_path,
+        },
+    }
+    cached = made()
+    bind_cache_grant(cached, cache="files")
+    assert_found(found(cached), "E004", "'files'", "both could use the same code", "bind_models(")
+
+
 def test_the_checks_are_registered():
     registered = checks.registry.registry.get_checks(include_deployment_checks=True)
     assert {check_settings, check_servers, check_deployment} <= set(registered)
@@ -195,6 +216,8 @@ def test_a_secret_is_rotated(app, granted):
         ([], "Name the client"),
         (["--rotate-secret", "unknown"], "There is no client unknown"),
         (["Notes", "--redirect-uri", "http://app.example/"], "must be https"),
+        (["Notes", "--grant-types", "authorisation_code"], "There is no authorisation_code"),
+        (["--rotate-secret", "any", "--public"], "leave out --public"),
     ],
 )
 def test_the_command_says_what_is_wrong(db, arguments, why):
@@ -207,6 +230,13 @@ def test_a_public_clients_secret_cannot_be_rotated(register):
     app = register(public=True)
     with pytest.raises(CommandError, match="it can keep no secret"):
         run("dance_server_client", "--rotate-secret", app.client.client_id)
+
+
+def test_the_command_refuses_a_scope_that_the_settings_have_not(db, settings):
+    settings.DANCE_SERVER_SCOPES = {"email": "see your email address"}
+    with pytest.raises(CommandError, match="DANCE_SERVER_SCOPES has no mail"):
+        run("dance_server_client", "Notes", "--scope", "mail email")
+    run("dance_server_client", "Notes", "--scope", "email")
 
 
 def test_pruning_deletes_what_is_over(app, member):
@@ -253,6 +283,17 @@ def test_pruning_leaves_what_a_replay_is_found_out_by(app, member):
     assert is_alive(app, fifth["access_token"])
 
 
+def test_pruning_leaves_a_used_code_while_an_access_token_of_it_lives(app, member, settings):
+    settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 60 * 24 * 3600
+    code = app.code(member)
+    token = app.redeem(code).json()
+    later(days=40)
+    run("dance_server_prune")
+    assert is_alive(app, token["access_token"])
+    assert_invalid_grant(app.redeem(code))
+    assert not is_alive(app, token["access_token"])
+
+
 def test_pruning_deletes_a_clients_own_tokens_when_they_end(register):
     app = register(grant_types="client_credentials")
     app.post("token/", {"grant_type": "client_credentials"})
@@ -297,9 +338,11 @@ def client_form(**changes):
 
 
 def test_the_admin_shows_a_new_secret_once(boss):
-    page = boss.post(f"{ADMIN}client/add/", client_form(), follow=True).content.decode()
+    response = boss.post(f"{ADMIN}client/add/", client_form())
     client = Client.objects.get()
-    (secret,) = re.findall(r"secret of Notes is (\S+)\.", page)
+    (secret,) = re.findall(r"secret of Notes is: <code>(\S+)</code>", response.content.decode())
+    assert "no-store" in response["Cache-Control"]
+    assert "messages" not in response.cookies
     assert client.check_client_secret(secret)
     for path in ("client/", f"client/{client.pk}/change/", f"client/{client.pk}/history/"):
         text = boss.get(ADMIN + path).content.decode()
@@ -322,8 +365,9 @@ def test_the_admin_gives_a_public_client_no_secret(boss):
 
 def test_the_admin_rotates_a_secret(boss, app, granted):
     form = {"action": "rotate_secret", "_selected_action": app.client.pk}
-    page = boss.post(f"{ADMIN}client/", form, follow=True).content.decode()
-    assert "is not shown again" in page
+    response = boss.post(f"{ADMIN}client/", form)
+    assert "is not shown again" in response.content.decode()
+    assert "messages" not in response.cookies
     assert not is_alive(app, granted["access_token"])
 
 
@@ -349,6 +393,34 @@ def test_the_admin_shows_that_rows_are_there_and_no_more(boss, app, member, mode
     assert boss.get(f"{ADMIN}{name}/add/").status_code == 403
     searched = boss.get(f"{ADMIN}{name}/?q=x").content.decode()
     assert 'name="q"' not in searched
+
+
+@pytest.mark.parametrize("column", ["client_secret", "client_secret__startswith"])
+def test_the_admin_lets_nobody_search_for_a_secret(boss, app, column):
+    response = boss.get(f"{ADMIN}client/", {column: "md5"})
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "grant/?code_digest__startswith=0",
+        "token/?refresh_digest__gt=0",
+        "token/?client__client_secret__gt=0",
+        "token/?bound_to__startswith=0",
+    ],
+)
+def test_the_admin_lets_nobody_search_for_what_it_hides(boss, db, path):
+    assert boss.get(ADMIN + path).status_code == 400
+
+
+def test_the_admin_reads_what_a_list_shows_at_once(
+    boss, app, member, django_assert_max_num_queries
+):
+    for _ in range(5):
+        app.token(member)
+    with django_assert_max_num_queries(8):
+        boss.get(f"{ADMIN}token/")
 
 
 # --- what is kept, printed and logged -------------------------------------------------------------

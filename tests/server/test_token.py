@@ -1,12 +1,15 @@
 """The endpoints for clients: token, revocation, introspection."""
 
 import base64
+import io
 import json
+import time
 from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
@@ -426,6 +429,40 @@ def test_a_refresh_may_ask_for_less_and_later_for_all_again(app, member):
 def test_a_refresh_does_not_get_more(app, granted):
     assert_error(app.refresh(granted["refresh_token"], scope="email address"), "invalid_scope")
     assert app.refresh(granted["refresh_token"]).status_code == 200
+
+
+def test_a_refresh_gives_no_more_than_the_client_may_ask_for_by_now(app, member):
+    token = app.token(member, scope="email address")
+    app.client.scope = "email"
+    app.client.save()
+    less = app.refresh(token["refresh_token"]).json()
+    assert less["scope"] == "email"
+    assert_error(app.refresh(less["refresh_token"], scope="address"), "invalid_scope")
+    app.client.scope = "admin"
+    app.client.save()
+    assert_error(app.refresh(less["refresh_token"]), "invalid_scope")
+    app.client.scope = "email address admin"
+    app.client.save()
+    assert app.refresh(less["refresh_token"]).json()["scope"] == "email address"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_without_time_zones_codes_and_refreshes_end_when_they_should(app, member, settings, zone):
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    token = app.token(member)
+    said = app.introspect(token["access_token"]).json()
+    assert said["exp"] - said["iat"] == 3600
+    assert abs(said["iat"] - time.time()) < 60
+    token = app.refresh(token["refresh_token"]).json()
+    call_command("dance_server_prune", stdout=io.StringIO())
+    assert is_alive(app, token["access_token"])
+    late = app.code(member)
+    later(minutes=2)
+    assert_invalid_grant(app.redeem(late))
+    later(days=31)
+    assert_invalid_grant(app.refresh(token["refresh_token"]))
+    call_command("dance_server_prune", stdout=io.StringIO())
+    assert not Token.objects.exists() and not Grant.objects.exists()
 
 
 # --- when something has changed -------------------------------------------------------------------

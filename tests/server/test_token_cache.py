@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import caches
+from django.db import models
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from django_dance.server import AuthorizationServer, bind_models, verified
 from django_dance.server.models import Client, Consent, Grant, Token
 
-from .conftest import is_alive
+from .conftest import another, is_alive, serve
 from .site import MODELS, server
 
 
@@ -92,6 +94,64 @@ def test_a_change_is_seen_at_once(cached, app, member, change):
     assert is_alive(app, token) and is_alive(app, token)
     CHANGES[change](app, token)
     assert not is_alive(app, token)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_saved_as_a_proxy_has_changed(app, granted, user):
+    with isolate_apps("tests"):
+
+        class Staff(get_user_model()):
+            class Meta:
+                proxy = True
+
+    assert is_alive(app, granted)
+    staff = Staff(**{field.attname: getattr(user, field.attname) for field in user._meta.fields})
+    staff.is_active, staff._state.adding = False, False
+    staff.save()
+    assert not is_alive(app, granted)
+
+
+def test_a_user_with_a_table_of_its_own_is_the_same_user(user):
+    with isolate_apps("tests"):
+
+        class Employee(get_user_model()):
+            number = models.AutoField(primary_key=True)
+
+    assert verified.user_key(Employee(id=user.pk, number=7)) == verified.user_key(user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_that_is_deleted_is_forgotten(app, granted):
+    assert is_alive(app, granted)
+    Token.objects.all().delete()
+    assert not is_alive(app, granted)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_sites_own_revoker_ends_is_forgotten(cached, app, member, settings):
+    own = another()
+
+    @own.tokenrevoker
+    def revoke(**which):
+        Token.objects.filter(**which).update(revoked_at=timezone.now())
+
+    serve(settings, own)
+    first = app.token(member)["access_token"]
+    assert is_alive(app, first)
+    app.revoke(first)
+    assert not is_alive(app, first)
+    second = app.token(member)["access_token"]
+    assert is_alive(app, second)
+    member.post("/oauth/applications/", {"application": Consent.objects.get().pk})
+    assert not is_alive(app, second)
+
+
+def test_nothing_is_slower_to_delete_for_it():
+    """A receiver for all models would have Django read every row before it deletes it."""
+    from django.db.models.signals import post_delete, pre_delete
+
+    for signal in (pre_delete, post_delete):
+        assert not signal.has_listeners(Consent)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,6 +264,14 @@ def test_a_user_whom_nobody_saw_go_is_an_anonymous_one(settings, app, member):
     Grant.objects.all().delete()
     Consent.objects.all().delete()
     users._raw_delete(users.db)
+    assert app.get("/email/", token).json()["user"] == "AnonymousUser"
+
+
+def test_a_user_whom_sql_has_deactivated_is_an_anonymous_one(settings, app, member):
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    get_user_model().objects.update(is_active=False)
     assert app.get("/email/", token).json()["user"] == "AnonymousUser"
 
 

@@ -23,6 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rotate_secret"]:
+            if options["public"]:
+                raise CommandError("A public client has no secret to rotate: leave out --public.")
             client = Client._default_manager.filter(client_id=options["rotate_secret"]).first()
             if client is None:
                 raise CommandError(f"There is no client {options['rotate_secret']}.")

@@ -26,8 +26,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
+        sources: list[Any] = [settings, *servers]
         longest = max(
-            [settings.refresh_token_lifetime, *(s.refresh_token_lifetime for s in servers)]
+            max(source.access_token_lifetime, source.refresh_token_lifetime) for source in sources
         )
         over = {
             AbstractGrant: Q(used_at=None, expires__lt=now)
