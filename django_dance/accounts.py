@@ -31,14 +31,19 @@ def connect(session: DanceSession, token: Token) -> None:
     """
     storage, owner = session.storage, session.owner
     session.carry(token)
-    account = _whose(session) if storage.keeps_accounts(owner) else None
-    token = session.carried or token  # to ask may have refreshed it
-    if account is None and storage.keeps_accounts(owner) and any(storage.accounts(owner)):
+    account: AccountInfo | None = None
+    known: tuple[str, ...] = ("",)
+    if storage.keeps_accounts(owner):
+        account, known = _whose(session), tuple(storage.accounts(owner))
+        token = session.carried or token  # to ask may have refreshed it
+    if account is None and any(known):
         raise FlowError("account_unknown", "the provider did not say whose token it is")
     if account is not None:
         _claim(session, account.id)
     place = owner if account is None else owner.at(account.id)
-    before = storage.reread_token(place)
+    # One that was not known is taken for the same.
+    same = owner if known == ("",) else place if place.account in known else None
+    before = storage.reread_token(same) if same is not None else None
     if before is not None:
         # Some providers grant a refresh token to an account once, and not at its next login.
         token = before.followed_by(token)
@@ -48,7 +53,7 @@ def connect(session: DanceSession, token: Token) -> None:
     token = Token({**token.stored, "connected_account": account.id, "connected_as": account.label})
     storage.set_token(place, token)
     if (
-        before is None
+        place.account not in known
         and settings.account_conflict == "refuse"
         and storage.others(owner, account.id)
     ):

@@ -100,6 +100,14 @@ def test_a_token_whose_account_was_not_known_becomes_the_accounts(member, user, 
     assert tokens(user) == {"1": "known"}
 
 
+def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
+    unknown = {"access_token": "unknown", "refresh_token": "planted-kept"}
+    ModelStorage().set(ResourceOwner(providers["github"], user=user), unknown)
+    connect(member, 1, access_token="known", refresh_token=None)
+    row = user.oauth_tokens.get()
+    assert (row.account, row.token["refresh_token"]) == ("1", "planted-kept")
+
+
 def test_without_an_answer_there_is_one_token_of_an_unknown_account(member, user, dance):
     assert dance(member).callback().status_code == 302
     assert dance(member).callback().status_code == 302

@@ -107,8 +107,8 @@ def test_to_begin_a_dance_costs_nothing(member, django_assert_num_queries):
 
 def test_to_end_a_dance(member, user, dance, api, django_assert_num_queries):
     begun = dance(member)
-    # The accounts that others have, what this one had, whether there is a row of this or of no
-    # account, the new one between two savepoints, and the others once more.
+    # The user's accounts, those that others have, whether there is a row of this or of no account,
+    # the new one between two savepoints, and the others once more.
     with django_assert_num_queries(MEMBER + 8):
         assert begun.callback().status_code == 302
 
