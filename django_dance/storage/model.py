@@ -51,6 +51,8 @@ _Result = TypeVar("_Result")
 _OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_error", "lease")
 #: Others may write a row, or encrypt it anew, between our reading and our writing.
 _ATTEMPTS = 10
+#: Seconds that a database with one writer may be busy.
+_PATIENCE = 3
 #: So many accounts of one user are put into the cache at once.
 _SHELF = 20
 
@@ -233,11 +235,18 @@ class ModelStorage(BaseStorage):
                     rows.select_for_update().exists()
                 yield
                 return
-            name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + 2 * seconds
-            while not self._taken(rows, name, seconds):
-                if not rows.exists():
-                    break
-                if not wait or time.monotonic() > until:
+            name, pause, started = secrets.token_hex(16), 0.01, time.monotonic()
+            while True:
+                try:
+                    if self._taken(rows, name, seconds) or not rows.exists():
+                        break
+                except OperationalError as error:
+                    # The one writer is another; it may be one that waits for this thread.
+                    if not has_one_writer(self.using):
+                        raise
+                    if time.monotonic() > started + _PATIENCE:
+                        raise ProviderUnavailable("The database is busy.") from error
+                if not wait or time.monotonic() > started + 2 * seconds:
                     raise busy(owner)
                 time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
                 pause = min(pause * 1.5, 0.25)
@@ -363,21 +372,13 @@ class ModelStorage(BaseStorage):
         return False
 
     def _taken(self, rows: Any, name: str, seconds: float) -> bool:
-        """Whether the lease was free, and is this one's now.
-
-        :raises ProviderUnavailable: the database has one writer, which is busy for too long.
-        """
+        """Whether the lease was free, and is this one's now."""
         now = timezone.now()
         until = now + timedelta(seconds=seconds)
         free = models.Q(lease="") | models.Q(lease_until__lt=now)
         # Nobody leases for so long: a clock was wrong.
         free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
-        try:
-            return bool(rows.filter(free).update(lease=name, lease_until=until))
-        except OperationalError as error:
-            if has_one_writer(self.using):
-                raise ProviderUnavailable("The database is busy; the token stays.") from error
-            raise
+        return bool(rows.filter(free).update(lease=name, lease_until=until))
 
     def _persistently(self, write: Callable[[], _Result]) -> _Result:
         """The write, again if the database's one writer was another for too long."""
