@@ -40,9 +40,11 @@ class _TokenAttribute:
             return self
         value = instance.__dict__.get(self.field.attname)
         if value is None and self.field.attname not in instance.__dict__:
-            # Deferred: fetch it, as Django's own DeferredAttribute does.
-            instance.refresh_from_db(fields=[self.field.attname])
-            value = instance.__dict__.get(self.field.attname)
+            # Deferred: fetch the sealed text. refresh_from_db() would read the attribute of another
+            # instance, one query for each field of the identity, and set the opened token here.
+            rows = type(instance)._base_manager.using(instance._state.db).filter(pk=instance.pk)
+            value = rows.values_list(self.field.attname, flat=True).get()
+            instance.__dict__[self.field.attname] = value
         if isinstance(value, _Sealed):
             plain = unseal(value, purpose="token", identity=self.field.identity(instance))
             token = _RowToken(json.loads(plain))
@@ -99,6 +101,12 @@ class SealedTokenField(_TextField):
         """Whether nobody has set another token on the instance since it came from the table."""
         value = instance.__dict__.get(self.attname)
         return isinstance(value, _Sealed) or self.attname not in instance.__dict__
+
+    def mark_as_loaded(self, instance: models.Model) -> None:
+        """Keep the sealed text of a token that was read from the instance's own row."""
+        value = instance.__dict__.get(self.attname)
+        if isinstance(value, _RowToken):
+            instance.__dict__[self.attname] = value.sealed
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
         value = instance.__dict__.get(self.attname)

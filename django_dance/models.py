@@ -45,6 +45,13 @@ class OAuthConsumerMixin(models.Model):
             ]
         super().save(**options)
 
+    def refresh_from_db(self, *args: Any, **options: Any) -> None:
+        """As a model does; the token that is read then counts as loaded, not as set."""
+        before = self.__dict__.get("token")
+        super().refresh_from_db(*args, **options)
+        if self.__dict__.get("token") is not before:
+            self._meta.get_field("token").mark_as_loaded(self)  # type: ignore[union-attr]
+
 
 class OAuthToken(OAuthConsumerMixin):
     """A user's token for an account at a provider."""

@@ -18,6 +18,7 @@ MODULES = [
     "tests/test_contention.py",
     "tests/test_costs.py",
     "tests/test_dance.py",
+    "tests/test_fields.py",
     "tests/test_lease.py",
     "tests/test_oauth1.py",
     "tests/test_oidc.py",
