@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from email.message import Message
@@ -18,6 +19,8 @@ class Received(NamedTuple):
     target: str
     headers: Message
     body: bytes
+    #: The common name in the client's certificate, if the client showed one.
+    certificate: str | None = None
 
     @property
     def path(self):
@@ -38,8 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def answer(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        received = Received(self.command, self.path, self.headers, body)
+        received = Received(
+            self.command, self.path, self.headers, self.sent_body(), self.shown_certificate()
+        )
         self.server.received.append(received)
         status, headers, body = self.server.answer(received)
         body = body.encode() if isinstance(body, str) else body or b""
@@ -47,9 +51,26 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = answer
+
+    def sent_body(self):
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def shown_certificate(self):
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return None
+        shown = dict(pair for (pair,) in (self.connection.getpeercert() or {}).get("subject", ()))
+        return shown.get("commonName")
 
     def log_message(self, *args):
         pass
@@ -59,18 +80,21 @@ class Loopback(ThreadingHTTPServer):
     """Serves what ``answer(received)`` returns: status, headers and body.
 
     Notes what it ``received``, and how many ``connections`` it accepted.
+
+    :param tls: a server's ``ssl.SSLContext``, for https.
     """
 
     daemon_threads = False  # so that closing waits for them
     request_queue_size = 64
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, tls=None):
+        self._tls = tls
         if answer is not None:
             self.answer = answer
         self.received: list[Received] = []
         self._accepted: list[socket.socket] = []
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
 
     def answer(self, received):
         return 200, {"Content-Type": "application/json"}, "{}"
@@ -81,6 +105,11 @@ class Loopback(ThreadingHTTPServer):
 
     def get_request(self):
         connection, peer = super().get_request()
+        if self._tls:
+            # The handshake is left to the thread that serves the connection.
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
         self._accepted.append(connection)
         return connection, peer
 
