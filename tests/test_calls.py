@@ -206,7 +206,7 @@ def test_the_arguments_of_requests_are_taken_by_position(call, api, connect):
 
 
 def test_a_stream_is_asked_for_by_position(call, api, connect):
-    session, before_stream = connect(api), [None] * 9
+    session, before_stream = connect(api), [None] * 10
     with call(session, "GET", "/things", *before_stream, True) as response:
         assert not response.raw.closed
     assert call(session, "GET", "/things", *before_stream).raw.closed
