@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.urls import include, path
 from responses.matchers import query_param_matcher
 
@@ -25,8 +24,6 @@ from . import keys
 from .catalogue import PRESETS, required
 from .conftest import query
 
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-EC_PRIVATE = keys.pem(ec.generate_private_key(ec.SECP256R1()))
 #: What a token endpoint grants beyond the standard fields, where a preset's facts need it.
 GRANTED = {
     "mailchimp": {},
@@ -48,7 +45,7 @@ def preset(request, settings):
     options = {option.upper(): value for option, value in required(name, cls).items()}
     settings.DANCE_PROVIDERS = {name: {"PROVIDER": cls, **options}}
     for setting in providers[name].from_config.values():
-        pem = {"RSA_KEY": keys.PRIVATE, "PRIVATE_KEY": EC_PRIVATE}
+        pem = {"RSA_KEY": keys.PRIVATE, "PRIVATE_KEY": keys.pem(keys.EC256)}
         text = next((pem[end] for end in pem if setting.endswith(end)), None)
         setattr(settings, setting, text or f"planted-{setting.lower()}")
     urls = types.ModuleType(f"tests.urls_of_{name}")
@@ -93,7 +90,7 @@ class FakeProvider:
             json={"api_endpoint": "https://us6.api.mailchimp.com", "dc": "us6"},
         )
         if isinstance(provider, OIDCProvider):
-            public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+            public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(keys.RSA.public_key()))
             keys_url = provider.jwks_url or f"{provider.issuer}/keys"
             responses.get(keys_url, json={"keys": [{**public, "kid": "k", "use": "sig"}]})
             well_known = (
@@ -128,7 +125,9 @@ class FakeProvider:
                 "sub": "248289761001",
             }
             claims |= {"exp": now + 300, "iat": now, "nonce": self.nonce, **TENANT}
-            fields["id_token"] = jwt.encode(claims, KEY, algorithm="RS256", headers={"kid": "k"})
+            fields["id_token"] = jwt.encode(
+                claims, keys.RSA, algorithm="RS256", headers={"kid": "k"}
+            )
         fields = {name: value for name, value in fields.items() if value is not None}
         for name in filter(None, reversed(provider.token_path.split("."))):
             fields = {name: fields}

@@ -8,7 +8,7 @@ import time
 import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from django_dance import discovery, idtoken
@@ -18,6 +18,8 @@ from django_dance.providers.oidc import IdentityChanged
 from django_dance.registry import providers
 
 from .conftest import Browser, Dance, flow_cookies
+from .keys import EC256, EC384, RSA, WEAK_RSA
+from .keys import OTHER_RSA as OTHER
 
 ISSUER = "https://id.example.com/realm"
 WELL_KNOWN = f"{ISSUER}/.well-known/openid-configuration"
@@ -30,11 +32,6 @@ METADATA = {
     "end_session_endpoint": "https://id.example.com/logout",
     "revocation_endpoint": "https://id.example.com/revoke",
 }
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-EC256 = ec.generate_private_key(ec.SECP256R1())
-EC384 = ec.generate_private_key(ec.SECP384R1())
 
 
 def jwk(key, kid="one", **more):
@@ -173,7 +170,6 @@ def test_other_algorithms_of_the_list_are_taken(issuer, begin, key, alg):
         ({"aud": ["id-client", "another"], "azp": "another"}, "audience"),
         ({"azp": "another"}, "audience"),
         ({"exp": None}, "time"),
-        ({"exp": time.time() - 61}, "expired"),
         ({"exp": "soon"}, "time"),
         ({"exp": True}, "time"),
         ({"exp": -5}, "time"),
@@ -181,9 +177,6 @@ def test_other_algorithms_of_the_list_are_taken(issuer, begin, key, alg):
         ({"exp": float("inf")}, "time"),
         ({"exp": 10**400}, "time"),
         ({"iat": None}, "time"),
-        ({"iat": time.time() + 120}, "time"),
-        ({"iat": time.time() - 900}, "time"),
-        ({"nbf": time.time() + 120}, "time"),
         ({"nbf": "x"}, "time"),
         ({"nonce": "another"}, "nonce"),
         ({"nonce": ""}, "nonce"),
@@ -204,6 +197,16 @@ def test_a_wrong_claim_is_refused(issuer, begin, events, claims, code):
     refused(begin().callback(), f"id_token_{code}", events)
 
 
+@pytest.mark.parametrize(
+    ("claim", "seconds", "code"),
+    [("exp", -61, "expired"), ("iat", 120, "time"), ("iat", -900, "time"), ("nbf", 120, "time")],
+)
+def test_a_claim_of_another_time_is_refused(issuer, begin, events, claim, seconds, code):
+    begun = begin()
+    issuer.claims = {claim: time.time() + seconds}
+    refused(begun.callback(), f"id_token_{code}", events)
+
+
 def test_a_missing_nonce_is_refused(issuer, begin, events):
     begun = begin()
     issuer.nonce = None
@@ -217,8 +220,9 @@ def test_at_hash_and_azp_that_are_right_are_taken(issuer, begin):
 
 
 def test_leeway_is_a_minute(issuer, begin):
-    issuer.claims = {"exp": time.time() - 30, "iat": time.time() + 30, "nbf": time.time() + 30}
-    assert begin().callback().status_code == 302
+    begun, now = begin(), time.time()
+    issuer.claims = {"exp": now - 30, "iat": now + 30, "nbf": now + 30}
+    assert begun.callback().status_code == 302
 
 
 def pem(key):
@@ -244,11 +248,11 @@ def unsigned(alg):
     [
         *((unsigned(alg), "algorithm") for alg in ("none", "None", "nOnE", "", None, 7, ["RS256"])),
         (unsigned("none").rstrip("."), "malformed"),
-        (hmac_signed(pem(RSA)), "algorithm"),
-        (hmac_signed(json.dumps(jwk(RSA)).encode()), "algorithm"),
-        (hmac_signed(pem(RSA), alg="hs256"), "algorithm"),
-        (hmac_signed(b"planted-secret"), "algorithm"),
-        (hmac_signed(pem(RSA), alg="RS256"), "signature"),
+        (lambda: hmac_signed(pem(RSA)), "algorithm"),
+        (lambda: hmac_signed(json.dumps(jwk(RSA)).encode()), "algorithm"),
+        (lambda: hmac_signed(pem(RSA), alg="hs256"), "algorithm"),
+        (lambda: hmac_signed(b"planted-secret"), "algorithm"),
+        (lambda: hmac_signed(pem(RSA), alg="RS256"), "signature"),
         ("a.b.c.d.e", "malformed"),
         ("a.b", "malformed"),
         ("", "malformed"),
@@ -274,11 +278,10 @@ def unsigned(alg):
     ],
 )
 def test_a_hostile_token_is_refused(issuer, begin, events, token, code):
-    issuer.answer = {"id_token": token}
     begun = begin()
-    started = time.perf_counter()
+    issuer.answer = {"id_token": token() if callable(token) else token}
     refused(begun.callback(), f"id_token_{code}", events)
-    assert time.perf_counter() - started < 5
+    assert len(issuer.calls("https://id.example.com/keys")) <= 1
 
 
 def test_openid_without_an_id_token_is_refused(issuer, begin, events):
@@ -303,7 +306,7 @@ def test_a_key_of_the_same_name_that_did_not_sign_is_refused(issuer, begin, even
     "keys",
     [
         [],
-        [jwk(WEAK)],
+        [jwk(WEAK_RSA)],
         [{**jwk(RSA), "use": "enc"}],
         [{**jwk(RSA), "alg": "RS512"}],
         [{**jwk(RSA), "e": "AQ"}],

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 import requests
-from cryptography.hazmat.primitives.asymmetric import rsa
 from oauth2_provider.models import Application, RefreshToken
 
 from django_dance import discovery
@@ -112,10 +111,9 @@ def test_the_toolkit_identifies_refreshes_and_logs_out(toolkit, browse, user):  
 def test_the_toolkits_keys_rotate(toolkit, browse, user, settings, monkeypatch):  # noqa: F811
     browser = browse()
     browser.submit(browser.get("/login/github/"), allow="Authorize")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     settings.OAUTH2_PROVIDER = {
         **settings.OAUTH2_PROVIDER,
-        "OIDC_RSA_PRIVATE_KEY": keys.pem(key),
+        "OIDC_RSA_PRIVATE_KEY": keys.pem(keys.OTHER_RSA),
         "OIDC_RSA_PRIVATE_KEYS_INACTIVE": [keys.PRIVATE],
     }
     later = time.monotonic() + discovery.PAUSE + 1
@@ -146,7 +144,7 @@ class AuthlibServer:
         from werkzeug.serving import make_server
 
         server = self
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = keys.RSA
         self.kid = "first"
         self.codes, self.tokens, self.nonces = {}, {}, set()
 
@@ -363,7 +361,7 @@ def test_authlib_identifies_refreshes_and_tells(authlib, member, user):
 
 def test_authlibs_keys_rotate(authlib, member, user, monkeypatch):
     assert dance(member).status_code == 302
-    authlib.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    authlib.key = keys.OTHER_RSA
     authlib.kid = "second"
     later = time.monotonic() + discovery.PAUSE + 1
     monkeypatch.setattr(discovery.time, "monotonic", lambda: later)

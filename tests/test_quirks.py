@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path
 from django.utils import timezone
@@ -31,8 +30,6 @@ from . import keys
 from .catalogue import PRESETS, required
 from .conftest import Dance
 
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-EC_KEY = ec.generate_private_key(ec.SECP256R1())
 #: What the settings hold for each preset, by the end of the setting's name.
 SETTINGS = {
     "CLIENT_ID": "the client",
@@ -40,7 +37,7 @@ SETTINGS = {
     "CONSUMER_KEY": "the client",
     "API_KEY": "planted-api-key",
     "RSA_KEY": keys.PRIVATE,
-    "PRIVATE_KEY": keys.pem(EC_KEY),
+    "PRIVATE_KEY": keys.pem(keys.EC256),
 }
 GRANTED = {
     "access_token": "planted-access",
@@ -137,10 +134,10 @@ class Identifying:
     """The keys of an issuer, and a token endpoint that grants an ID token signed by them."""
 
     def __init__(self, responses, provider):
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(keys.RSA.public_key()))
         responses.get(provider.jwks_url, json={"keys": [{**public, "kid": "k", "use": "sig"}]})
         responses.add_callback("POST", provider.token_url, self.grant)
-        self.key, self.claims = KEY, {"aud": provider.client_id, "sub": "248289761001"}
+        self.key, self.claims = keys.RSA, {"aud": provider.client_id, "sub": "248289761001"}
 
     def grant(self, request):
         now = time.time()
@@ -175,7 +172,7 @@ def apple_grant(site, responses):
 
 def test_apples_client_secret_is_signed_with_the_sites_key(apple_grant):
     secret = apple_secret(apple_grant)
-    jwt.decode(secret, EC_KEY.public_key(), ["ES256"], audience="https://appleid.apple.com")
+    jwt.decode(secret, keys.EC256.public_key(), ["ES256"], audience="https://appleid.apple.com")
 
 
 def test_apples_client_secret_names_team_client_and_apple(apple_grant):
@@ -206,7 +203,7 @@ def test_apples_revocation_is_signed_too(connected, responses):
     sent = form(responses.calls[0])
     assert sent["token"] == "planted-refresh"
     jwt.decode(
-        sent["client_secret"], EC_KEY.public_key(), ["ES256"], audience=PRESETS["apple"].issuer
+        sent["client_secret"], keys.EC256.public_key(), ["ES256"], audience=PRESETS["apple"].issuer
     )
 
 
@@ -223,8 +220,8 @@ def test_without_apples_key_the_error_names_the_setting(site, settings):
         "no key",
         keys.PUBLIC,
         keys.PRIVATE,
-        keys.pem(ec.generate_private_key(ec.SECP384R1())),
-        keys.pem(EC_KEY)[:-60],
+        keys.pem(keys.EC384),
+        keys.pem(keys.EC256)[:-60],
     ],
     ids=["no PEM", "a public key", "an RSA key", "another curve", "cut short"],
 )
@@ -583,7 +580,7 @@ def test_a_call_of_jira_may_say_otherwise(connected, responses):
 def linkedin_dance(site, member, responses):
     """A dance with LinkedIn that ends with these claims, and never with a nonce."""
 
-    def dance(key=KEY, **claims):
+    def dance(key=keys.RSA, **claims):
         linkedin = Identifying(responses, site("linkedin", scope="openid profile"))
         linkedin.key = key
         linkedin.claims |= {"iss": "https://www.linkedin.com/oauth", **claims}
@@ -606,10 +603,7 @@ def test_no_nonce_is_demanded_of_linkedin(linkedin_dance, user):
         ({"iat": 1}, "id_token_time"),
         ({"sub": ""}, "id_token_subject"),
         ({"at_hash": "wrong"}, "id_token_at_hash"),
-        (
-            {"key": rsa.generate_private_key(public_exponent=65537, key_size=2048)},
-            "id_token_signature",
-        ),
+        ({"key": keys.OTHER_RSA}, "id_token_signature"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
