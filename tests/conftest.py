@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import responses as responses_library
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from django_dance import signals
@@ -25,6 +27,41 @@ GRANTED = {
 @pytest.fixture(autouse=True)
 def _clean_cache():
     cache.clear()
+
+
+# --- what a test needs of the database and the machine --------------------------------------------
+
+
+@pytest.fixture
+def several_writers():
+    """For a test in which a second connection writes while a transaction is open on the first."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer: no other connection writes while a transaction is open")
+
+
+@pytest.fixture
+def one_writer():
+    """For a test of a database that is locked as a whole."""
+    if connection.vendor != "sqlite":
+        pytest.skip("This database has several writers: it is never locked as a whole")
+
+
+@pytest.fixture
+def connection_pools():
+    """For a test of the connection pools of Django."""
+    if connection.vendor != "postgresql":
+        pytest.skip("Django has connection pools for PostgreSQL only")
+
+
+@pytest.fixture
+def fork():
+    """``os.fork``."""
+    if not hasattr(os, "fork"):
+        pytest.skip("This operating system has no fork")
+    return os.fork
+
+
+# --- people and providers -------------------------------------------------------------------------
 
 
 @pytest.fixture

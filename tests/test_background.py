@@ -3,7 +3,7 @@
 import io
 import sys
 from functools import cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -124,23 +124,26 @@ def test_a_celery_task_asks_the_user_to_connect_again(
 
 # --- Django's own tasks -----------------------------------------------------------------------
 
-if find_spec("django.tasks"):  # since Django 6.0, which the version matrix has
 
-    @pytest.fixture
-    def django_task():
-        return example("django_tasks").count_repositories
+@pytest.fixture
+def django_task():
+    pytest.importorskip("django.tasks", reason="Django has tasks since version 6.0")
+    return example("django_tasks").count_repositories
 
-    def test_a_task_of_djangos_refreshes_on_the_way(django_task, ended, refreshes):
-        assert django_task.enqueue(ended.pk).return_value == {"repositories": 2}
-        assert refreshes.call_count == 1
 
-    def test_a_task_of_djangos_says_that_the_user_has_to_connect_again(django_task, ended, dead):
-        assert django_task.enqueue(ended.pk).return_value == {
-            "connect_again": "/login/github/",
-            "reason": "revoked",
-        }
+def test_a_task_of_djangos_refreshes_on_the_way(django_task, ended, refreshes):
+    assert django_task.enqueue(ended.pk).return_value == {"repositories": 2}
+    assert refreshes.call_count == 1
 
-    def test_a_task_of_djangos_fails_when_the_provider_is_down(django_task, ended, down):
-        (error,) = django_task.enqueue(ended.pk).errors
-        assert error.exception_class is ProviderUnavailable
-        assert "planted" not in error.traceback
+
+def test_a_task_of_djangos_says_that_the_user_has_to_connect_again(django_task, ended, dead):
+    assert django_task.enqueue(ended.pk).return_value == {
+        "connect_again": "/login/github/",
+        "reason": "revoked",
+    }
+
+
+def test_a_task_of_djangos_fails_when_the_provider_is_down(django_task, ended, down):
+    (error,) = django_task.enqueue(ended.pk).errors
+    assert error.exception_class is ProviderUnavailable
+    assert "planted" not in error.traceback

@@ -29,6 +29,14 @@ MODULES = [
     "tests/test_token_cache.py",
     "tests/test_vault.py",
 ]
+#: How the reasons begin for which a test may be skipped on a database server.
+ACCEPTED_SKIPS = (
+    "Redis is left out",  # here too, where that is reported
+    "A session in a signed cookie cannot be ended",
+    "Django has connection pools for PostgreSQL only",
+    "This database has several writers",
+    "This storage keeps no token of an anonymous visitor",
+)
 
 
 @pytest.mark.parametrize("kind", [PostgreSQL, MariaDB], ids=lambda kind: kind.name)
@@ -58,9 +66,8 @@ def test_the_database_may_be(kind, tmp_path, pytestconfig):
     assert run.returncode == 0, end
     suite = ElementTree.parse(report).getroot().find("testsuite")
     assert int(suite.get("tests")) > 100, end
-    # A server that is missing there is missing here too, where that is told.
-    skipped = [skip.get("message") for skip in suite.iter("skipped")]
-    assert [reason for reason in skipped if "is left out" not in reason] == [], end
+    skipped = {skip.get("message") for skip in suite.iter("skipped")}
+    assert {reason for reason in skipped if not reason.startswith(ACCEPTED_SKIPS)} == set(), end
 
 
 # --- the servers --------------------------------------------------------------------------------

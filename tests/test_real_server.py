@@ -572,20 +572,13 @@ FORK = """
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
-@pytest.mark.parametrize(
-    "session_made",
-    [
-        pytest.param("before"),
-        "after",
-    ],
-)
-def test_connections_are_not_shared_with_a_forked_process(session_made):
+@pytest.mark.parametrize("session_made", ["before", "after"])
+def test_connections_are_not_shared_with_a_forked_process(fork, session_made):
     with Loopback() as api:
         subprocess.run(
             [sys.executable, "-c", textwrap.dedent(FORK), api.url, session_made],
             check=True,
-            timeout=20,
+            timeout=120,
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         )
