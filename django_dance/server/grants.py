@@ -207,7 +207,9 @@ class GrantCache:
         return f"{self._prefix}:{digest(f'{self._server.name} {client_id} {code}')}"
 
     def _revoked_key(self, user_key: tuple[str, str], client_id: str) -> str:
-        return f"{self._prefix}:revoked:{digest(' '.join((*user_key, client_id)))}"
+        return (
+            f"{self._prefix}:revoked:{digest(' '.join((self._server.name, *user_key, client_id)))}"
+        )
 
     # --- Flask-OAuthlib's names -----------------------------------------------------------------
 
