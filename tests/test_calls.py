@@ -13,8 +13,6 @@ import pytest
 import requests
 import trustme
 from asgiref.sync import async_to_sync
-from django.http import HttpRequest
-from django.views.debug import ExceptionReporter
 
 from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
 from django_dance.models import OAuthToken
@@ -24,6 +22,7 @@ from django_dance.sessions import OAuth2Session
 from django_dance.tokens import Token
 
 from .loopback import Loopback
+from .test_secrets import report
 
 pytestmark = pytest.mark.django_db
 
@@ -797,16 +796,6 @@ def test_a_ca_file_that_is_missing_fails_before_anything_is_sent(call, tls_api, 
 # --- what an error report shows -------------------------------------------------------------------
 
 
-def report(exception):
-    """All that an error page, or a reporter with local variables, prints of an exception."""
-    kind, trace = type(exception), exception.__traceback__
-    request = HttpRequest()
-    request.META.update(SERVER_NAME="x", SERVER_PORT="1")
-    reporter = ExceptionReporter(request, kind, exception, trace)
-    with_locals = traceback.TracebackException(kind, exception, trace, capture_locals=True)
-    return reporter.get_traceback_html() + "".join(with_locals.format())
-
-
 def assert_no_token(text):
     """Kept apart, because a report quotes the source around each frame."""
     assert "Authorization: Bearer" not in text
@@ -850,6 +839,19 @@ def test_an_error_of_ours_below_a_call_has_no_frames_of_the_call(call, api, othe
     frames = [frame.name for frame in traceback.extract_tb(refusal.value.__traceback__)]
     assert frames[-1] == "_send"
     assert refusal.value.__context__ is None
+
+
+# --- connections ----------------------------------------------------------------------------------
+
+
+def test_sessions_share_a_connection_and_a_closed_one_leaves_it_open(call, api, connect, make_user):
+    session = connect(api)
+    with session as same:
+        call(same, "GET", "/a")
+    call(session.for_user(make_user("grace")), "GET", "/b", withhold_token=True)
+    call(session, "GET", "/c")
+    assert len(api.received) == 3
+    assert api.connections == 1
 
 
 # --- async alone ----------------------------------------------------------------------------------

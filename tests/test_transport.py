@@ -1,18 +1,35 @@
 """Protocol calls against servers that misbehave, over real sockets."""
 
 import gzip
+import json
+import math
 import socket
 import ssl
 import threading
 import time
 from contextlib import contextmanager
 from itertools import cycle, islice
+from types import SimpleNamespace
 
 import pytest
+import requests
 import trustme
+from django.utils.http import http_date
 
+from django_dance import __version__, transport
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
-from django_dance.transport import MAX_ANSWER, protocol_call, shared_adapter, tls_context
+from django_dance.tokens import Secret
+from django_dance.transport import (
+    MAX_ANSWER,
+    Answer,
+    protocol_call,
+    shared_adapter,
+    tls_context,
+    without_frames,
+)
+
+from .loopback import Loopback
+from .test_secrets import report
 
 
 @pytest.fixture(autouse=True)
@@ -278,3 +295,396 @@ def test_what_took_too_long_to_connect_is_not_sent(monkeypatch, settings):
         with pytest.raises(ProviderUnavailable, match="localhost could not be reached"):
             protocol_call("POST", url, data={"refresh_token": "planted"})
     assert seen == []
+
+
+# --- what arrives, and what comes back ------------------------------------------------------------
+
+
+def headers(received):
+    return {name: value for name, value in received.headers.items() if name != "Host"}
+
+
+def test_a_form_arrives():
+    with Loopback() as provider:
+        protocol_call("POST", f"{provider.url}/token?a=b", data={"code": "x y", "b": "é"})
+    (received,) = provider.received
+    assert (received.method, received.target) == ("POST", "/token?a=b")
+    assert received.form == [("code", "x y"), ("b", "é")]
+    assert headers(received) == {
+        "User-Agent": f"django-dance/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "keep-alive",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": str(len(received.body)),
+    }
+
+
+def test_json_arrives():
+    with Loopback() as provider:
+        protocol_call("PUT", f"{provider.url}/token", json={"code": "x"})
+    (received,) = provider.received
+    assert received.method == "PUT"
+    assert json.loads(received.body) == {"code": "x"}
+    assert received.headers["Content-Type"] == "application/json"
+
+
+def test_headers_and_credentials_arrive():
+    def auth(request):
+        request.headers["Authorization"] = "Basic planted"
+        return request
+
+    sent = {"Accept": "text/plain", "X-Name": "value", "Accept-Encoding": "gzip"}
+    with Loopback() as provider:
+        protocol_call("GET", provider.url, headers=sent, auth=auth)
+    (received,) = provider.received
+    assert received.method == "GET"
+    assert headers(received) == {
+        "User-Agent": f"django-dance/{__version__}",
+        "Accept": "text/plain",
+        "Accept-Encoding": "identity",
+        "Connection": "keep-alive",
+        "X-Name": "value",
+        "Authorization": "Basic planted",
+    }
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 403, 404, 410, 499])
+def test_an_answer_is_returned_whatever_its_status(status):
+    with Loopback(lambda received: (status, {"X-Name": "value"}, "")) as provider:
+        got = protocol_call("POST", provider.url, data={})
+    assert got.status == status
+    assert got.body == b""
+    assert got.headers["X-Name"] == "value"
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 599])
+def test_a_provider_that_is_busy_is_unavailable(status):
+    with Loopback(lambda received: (status, {}, "{}")) as provider:
+        with pytest.raises(ProviderUnavailable, match=rf"^127.0.0.1 answered {status}\.$") as busy:
+            protocol_call("POST", provider.url, data={})
+    assert busy.value.status == status
+    assert busy.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 30 ", 30),
+        ("0", 0),
+        ("9" * 5000, 999_999_999),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("\xb2", None),
+        ("9" * 5000 + "x", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
+def test_a_provider_may_say_when_to_ask_again(name, value, seconds):
+    with Loopback(lambda received: (429, {"X-First": "7", name: value}, "{}")) as provider:
+        with pytest.raises(ProviderUnavailable) as busy:
+            protocol_call("POST", provider.url, data={})
+    assert busy.value.retry_after == seconds
+
+
+def test_a_provider_may_say_until_when():
+    def answer(received):
+        return 503, {"Retry-After": http_date(time.time() + 1000)}, "{}"
+
+    with Loopback(answer) as provider, pytest.raises(ProviderUnavailable) as busy:
+        protocol_call("POST", provider.url, data={})
+    assert busy.value.retry_after == pytest.approx(1000, abs=60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'"text"',
+        b"7",
+        b"null",
+        b"<html>",
+        b"{",
+        b"\xff\xfe\xfd",
+        b"[" * 100_000,
+        b'{"a":' * 60 + b"1" + b"}" * 60,
+    ],
+)
+def test_an_answer_that_is_no_json_object_is_refused(body):
+    with pytest.raises(InvalidResponse, match="answered 201 without a JSON object") as refusal:
+        Answer(201, {}, body).json()
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+def test_a_number_that_is_none_is_not_believed():
+    fields = Answer(200, {}, b'{"a": NaN, "b": Infinity, "c": -Infinity}').json()
+    assert all(math.isnan(value) for value in fields.values())
+    assert len(fields) == 3
+
+
+def test_the_secrets_in_an_answer_do_not_print():
+    body = b'{"access_token": "planted", "inner": {"refresh_token": "planted"}, "x": "shown"}'
+    got = Answer(200, {"X-Name": "planted"}, body)
+    assert got.json()["access_token"] == "planted"
+    assert "planted" not in repr(got) + repr(got.json())
+    assert "shown" in repr(got.json())
+    form = Answer(200, {}, b"oauth_token=planted&x=shown").form()
+    assert form["oauth_token"] == "planted"
+    assert "planted" not in repr(form) and "shown" in repr(form)
+
+
+def test_a_form_is_read():
+    assert Answer(200, {}, b"a=1&b=x+y%21&c=\n").form() == {"a": "1", "b": "x y!", "c": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"a", "answered 202 without a form"),
+        (b"a=1&&b=2", "answered 202 without a form"),
+        (b"a=\xc3\xa9", "answered 202 without a form"),
+        (b"&".join(b"a%d=1" % n for n in range(101)), "answered 202 without a form"),
+        (b"a=1&a=1", "has a field twice"),
+    ],
+)
+def test_an_answer_that_is_no_form_is_refused(body, message):
+    with pytest.raises(InvalidResponse, match=message):
+        Answer(202, {}, body).form()
+
+
+def test_a_form_may_have_a_hundred_fields():
+    assert len(Answer(200, {}, b"&".join(b"a%d=1" % n for n in range(100))).form()) == 100
+
+
+# --- what ends a call -----------------------------------------------------------------------------
+
+
+def test_a_get_is_not_repeated_either():
+    with server(lambda connection, stop: None) as (url, seen):
+        with pytest.raises(ProviderUnavailable):
+            protocol_call("GET", url)
+    assert len(seen) == 1
+
+
+def test_a_refusal_has_the_status():
+    cases = [
+        (answer(status=b"302 x"), 302),
+        (answer(status=b"201 x", head=b"Content-Encoding: br\r\n"), 201),
+        (answer(status=b"202 x", body=b" " * (MAX_ANSWER + 1)), 202),
+    ]
+    for behave, status in cases:
+        with server(behave) as (url, _), pytest.raises(InvalidResponse) as refusal:
+            protocol_call("POST", url, data={})
+        assert refusal.value.status == status
+
+
+def test_the_largest_answer_is_taken():
+    with Loopback(lambda received: (200, {}, b" " * MAX_ANSWER)) as provider:
+        assert len(protocol_call("GET", provider.url).body) == MAX_ANSWER
+
+
+@pytest.mark.parametrize("value", ["", "identity", " Identity "])
+def test_an_answer_may_say_that_it_is_not_encoded(value):
+    with Loopback(lambda received: (200, {"Content-Encoding": value}, "{}")) as provider:
+        assert protocol_call("GET", provider.url).json() == {}
+
+
+def test_a_redirect_is_not_read():
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 302 x\r\nLocation: /x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not stop.is_set():
+            connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+    with server(behave) as (url, _), pytest.raises(InvalidResponse, match="redirect"):
+        protocol_call("POST", url, data={})
+
+
+def test_the_connection_ends_with_the_call():
+    ended = []
+
+    def behave(connection, stop):
+        answer()(connection, stop)
+        ended.append(connection.recv(1))
+
+    with server(behave) as (url, _):
+        protocol_call("POST", url, data={})
+    assert ended == [b""]
+
+
+@pytest.mark.parametrize(
+    ("headers", "failure"), [({"X-Name": "☃"}, "UnicodeEncodeError"), ({"X": "a\r\nb"}, "Header")]
+)
+def test_what_cannot_be_sent_is_unavailable(headers, failure):
+    with Loopback() as provider, pytest.raises(ProviderUnavailable, match=failure):
+        protocol_call("POST", provider.url, data={}, headers=headers)
+    assert not provider.received
+
+
+def test_the_error_about_an_address_does_not_repeat_its_query():
+    with pytest.raises(InvalidResponse, match=r"^http://example\.com/token is no https") as refusal:
+        protocol_call("GET", "http://example.com/token?planted#planted?planted")
+    assert "planted" not in str(refusal.value)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the protocol calls, which ``clock.jump()`` sets forward by an hour."""
+
+    def jump():
+        clock.ahead += 3600
+
+    clock = SimpleNamespace(
+        ahead=0, jump=jump, time=time.time, monotonic=lambda: time.monotonic() + clock.ahead
+    )
+    monkeypatch.setattr(transport, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("last", [b"X-Name: ", b"\r\n{", b"\r\n{}"])
+def test_what_is_read_after_the_deadline_is_not_taken(clock, last):
+
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
+        stop.wait(0.1)  # until the client waits for the rest; earlier is no different
+        clock.jump()
+        connection.sendall(last)
+        stop.wait(10)
+
+    with server(behave) as (url, _), pytest.raises(ProviderUnavailable, match="Timeout"):
+        protocol_call("POST", url, data={})
+
+
+@contextmanager
+def full():
+    """A port where connections wait to be accepted, and no more of them are let in."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = []
+        for _ in range(3):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+        for each in waiting:
+            each.close()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch, settings):
+    settings.DANCE_TIMEOUT = 4
+    with full() as port, Loopback() as provider:
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each))
+            for each in (port, provider.server_port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: addresses)
+        assert protocol_call("POST", "http://localhost/token", data={}).json() == {}
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    """Names a proxy in the environment."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda url: monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/token"))
+
+
+def test_the_proxy_of_the_environment_is_used(proxied):
+    with server(answer()) as (proxy, seen):
+        proxied(proxy)
+        assert protocol_call("POST", "http://localhost:9/token", data={}).json() == {}
+    assert seen[0].startswith("POST http://localhost:9/token HTTP/1.1")
+
+
+def test_a_slow_answer_through_a_proxy_is_given_up_at_the_deadline(proxied, settings):
+    settings.DANCE_TIMEOUT = 1
+    with server(drip(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n")) as (proxy, seen):
+        proxied(proxy)
+        with pytest.raises(ProviderUnavailable, match="Timeout"):
+            protocol_call("POST", "http://localhost:9/token", data={})
+        assert len(seen) == 1
+
+
+def test_a_failure_reports_no_secret():
+    secret = Secret("plan" + "ted")  # in two, because a report quotes the source around a frame
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ProviderUnavailable) as failure:
+        protocol_call("POST", f"http://localhost:{port}/token", data={"code": secret})
+    assert failure.value.__context__ is None
+    text = report(failure.value)
+    assert "protocol_call" in text
+    assert str(secret) not in text
+
+
+# --- TLS, where nothing is named ------------------------------------------------------------------
+
+
+def test_a_ca_that_is_not_known_is_not_trusted_unless_it_is_named(authority):
+    context = server_context(authority.issue_cert("localhost"))
+    with server(answer(), tls=context) as (url, seen):
+        with pytest.raises(ProviderUnavailable, match="SSLError"):
+            protocol_call("POST", url, data={})
+        assert seen == []
+
+
+def test_a_ca_file_that_is_missing_or_broken_makes_the_provider_unavailable(tmp_path):
+    (tmp_path / "broken.pem").write_text("no certificate")
+    for name, failure in (("missing.pem", "FileNotFoundError"), ("broken.pem", "SSLError")):
+        with pytest.raises(ProviderUnavailable, match=rf"could not be reached \({failure}\)"):
+            protocol_call("GET", "https://localhost:9/", verify=str(tmp_path / name))
+
+
+def test_a_directory_of_ca_certificates_may_be_named(tmp_path):
+    context = tls_context(str(tmp_path), None)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_a_context_that_verifies_nothing_is_made_only_on_demand(authority):
+    assert tls_context(True, None).verify_mode is ssl.CERT_REQUIRED
+    unverified = tls_context(False, None)
+    assert unverified.verify_mode is ssl.CERT_NONE
+    assert not unverified.check_hostname
+    assert unverified is not tls_context(True, None)
+
+
+# --- exceptions without frames --------------------------------------------------------------------
+
+
+def test_an_exception_loses_the_frames_of_all_that_led_to_it():
+    def fail(depth):
+        try:
+            if depth == 0:
+                raise KeyError("first")
+            fail(depth - 1)
+        except Exception as error:
+            if depth % 2:
+                raise ValueError(depth) from error
+            raise TypeError(depth)  # noqa: B904  the context alone
+
+    with pytest.raises(TypeError) as failed:
+        fail(4)
+    stripped = without_frames(failed.value)
+    assert stripped is failed.value
+    chain = []
+    while stripped is not None:
+        chain.append(stripped)
+        stripped = stripped.__cause__ or stripped.__context__
+    assert len(chain) == 6
+    assert [error.__traceback__ for error in chain] == [None] * 6
+
+
+def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
+    first, second = requests.ConnectionError("first"), OSError("second")
+    for error in (first, second):
+        with pytest.raises(OSError):
+            raise error
+    first.__cause__, second.__context__ = second, first
+    assert first.__traceback__ and second.__traceback__
+    without_frames(first)
+    assert first.__traceback__ is None and second.__traceback__ is None
