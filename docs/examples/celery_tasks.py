@@ -10,15 +10,15 @@ from django_dance.registry import providers
 
 @shared_task(bind=True, max_retries=8)
 def count_repositories(self, user_id):
-    """Given the user's key: a session cannot be queued, and a token must not lie in a broker."""
+    """Takes a user id: a session cannot be pickled, and a broker must not store a token."""
     github = providers["github"].session(user_id=user_id)
     try:
         response = github.get("/user/repos", params={"per_page": 100})
     except ProviderUnavailable as error:
-        # The token has ended, and GitHub cannot be asked for a new one now.
+        # The token has expired, and GitHub cannot refresh it now.
         raise self.retry(exc=error, countdown=60 * 2**self.request.retries) from error
     except AuthorizationRequired:
-        # To try again would not help; only the user can.
+        # Do not retry: the user has to connect GitHub again.
         get_user_model().objects.get(pk=user_id).email_user(
             "Please connect GitHub again",
             f"Your repositories wait for it: {settings.DANCE_BASE_URL}{github.login_url}",

@@ -1,4 +1,4 @@
-"""management/commands/count_stars.py: a command that acts for every user who has connected."""
+"""management/commands/count_stars.py: a command that acts for every user with a connection."""
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand

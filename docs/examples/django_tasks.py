@@ -1,4 +1,4 @@
-"""tasks.py: a task of Django's own framework (Django 6.0) that acts for a user."""
+"""tasks.py: a task for Django's task framework (Django 6.0) that acts for a user."""
 
 from django.tasks import task
 
@@ -8,7 +8,7 @@ from django_dance.registry import providers
 
 @task()
 def count_repositories(user_id):
-    """Given the user's key: a session cannot be queued, and a token must not lie in a queue."""
+    """Takes a user id: a session cannot be pickled, and a queue must not store a token."""
     github = providers["github"].session(user_id=user_id)
     try:
         response = github.get("/user/repos", params={"per_page": 100})

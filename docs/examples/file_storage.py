@@ -1,4 +1,4 @@
-"""A storage that keeps each user's token in a file of its own."""
+"""A storage that writes the token of each user to a separate file."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 
 class FileStorage(BaseStorage):
-    """Keeps tokens, sealed, in a directory that only this site's account can read.
+    """Writes sealed tokens to a directory that only this site's system account can read.
 
-    :param directory: where; it is made if it is not there.
+    :param directory: path of the directory; created if it does not exist.
     """
 
     def __init__(self, directory):
@@ -37,11 +37,11 @@ class FileStorage(BaseStorage):
 
     def set(self, owner, token):
         if owner.user_id is None:
-            # A session has a key too, but nobody would tell us when it ends.
+            # A visitor's session has a key too, but a storage is not told when a session ends.
             raise OwnerRequired("Log the visitor in first: tokens are kept for users only.")
         sealed = seal(json.dumps(token).encode(), purpose="file", identity=owner.key)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Readers see the old file or the new one, never a half. mkstemp() makes it 0600.
+        # Readers see the old file or the new file, never a partial one. mkstemp() sets mode 0600.
         descriptor, name = tempfile.mkstemp(dir=self.directory, prefix=".new-")
         temporary = Path(name)
         try:
@@ -59,5 +59,5 @@ class FileStorage(BaseStorage):
             self._path(owner).unlink(missing_ok=True)
 
     def _path(self, owner):
-        # A digest: no name of a user can lead out of the directory, or be read in a listing.
+        # A digest: a user name cannot lead out of the directory, and the listing shows no names.
         return self.directory / f"{hashlib.sha256(owner.key.encode()).hexdigest()}.token"
