@@ -12,7 +12,7 @@ from django.test import Client
 
 from django_dance import signals
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.other_database"]
 
 TOKEN_URL = "https://github.com/login/oauth/access_token"
 GRANTED = {

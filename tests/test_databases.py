@@ -27,6 +27,7 @@ MODULES = [
     "tests/test_sessions.py",
     "tests/test_storage.py",
     "tests/test_token_cache.py",
+    "tests/test_two_databases.py",
     "tests/test_vault.py",
 ]
 #: How the reasons begin for which a test may be skipped on a database server.
