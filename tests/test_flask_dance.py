@@ -113,34 +113,35 @@ PRESETS = {
         {"reprompt_consent": True},
     ),
 }
-#: In the place of a preset, where a difference is the same in all that have it.
+#: Stands for all presets in a row that applies to each of them.
 EVERY = "every preset"
-IN_THE_BODY = "The documentation has the client's credentials among the parameters of the body."
-#: The differences there are: preset, what, Flask-Dance's, ours, why. The page has the same table.
+IN_THE_BODY = "The provider's documentation puts the client's credentials into the request body."
+#: Every difference: preset, what differs, Flask-Dance's value, our value, reason. The page shows
+#: the same table.
 DIFFERENCES = [
     (
         "every preset",
         "PKCE",
         "–",
         "S256",
-        "It protects the code (RFC 7636). A server that does not know it ignores it; a "
-        "preset whose provider refuses it leaves it out.",
+        "PKCE protects the authorization code (RFC 7636). A server without PKCE ignores it. A "
+        "preset leaves it out if its provider refuses it.",
     ),
     (
         "every preset",
         "authorization parameter `nonce`",
         "–",
         "random",
-        "It binds the ID token to the browser that asked (OpenID Connect Core 3.1.2.1). "
-        "Sent with `openid`.",
+        "The nonce binds the ID token to the browser that began the dance (OpenID Connect Core "
+        "3.1.2.1). It is sent with the scope `openid`.",
     ),
     (
         "every preset",
         "refresh",
         "no",
         "yes",
-        "A refresh token that was granted is used. `AUTO_REFRESH_URL: None` keeps it from "
-        "being used.",
+        "If a refresh token was granted, it is used. `AUTO_REFRESH_URL: None` switches refreshing "
+        "off.",
     ),
     (
         "atlassian",
@@ -154,7 +155,7 @@ DIFFERENCES = [
         "option `hostname`",
         "hostname",
         "HOST",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "dexcom",
@@ -175,28 +176,28 @@ DIFFERENCES = [
         "call of `probe`: URL",
         "GET https://cloud.digitalocean.com/v1/probe",
         "GET https://api.digitalocean.com/v2/probe",
-        "The API is on a host of its own.",
+        "The API has a separate host.",
     ),
     (
         "discord",
         "authorization parameter `prompt`",
         "consent",
         "none",
-        "The value that was chosen is sent.",
+        "django-dance sends the value of the option; Flask-Dance sends `consent`.",
     ),
     (
         "dropbox",
         "option `app_key`",
         "app_key",
         "CLIENT_ID",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "dropbox",
         "option `app_secret`",
         "app_secret",
         "CLIENT_SECRET",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "dropbox",
@@ -217,7 +218,7 @@ DIFFERENCES = [
         "authorization URL",
         "https://www.facebook.com/dialog/oauth",
         "https://www.facebook.com/v24.0/dialog/oauth",
-        "The documentation has versioned addresses; `API_VERSION` is the option.",
+        "The documentation names URLs with a version; the option `API_VERSION` sets the version.",
     ),
     (
         "facebook",
@@ -231,42 +232,42 @@ DIFFERENCES = [
         "token request: URL",
         "POST https://graph.facebook.com/oauth/access_token",
         "POST https://graph.facebook.com/v24.0/oauth/access_token",
-        "As above.",
+        "The documentation names URLs with a version.",
     ),
     (
         "facebook",
         "call of `probe`: URL",
         "GET https://graph.facebook.com/probe",
         "GET https://graph.facebook.com/v24.0/probe",
-        "As above.",
+        "The documentation names URLs with a version.",
     ),
     (
         "gitlab",
         "option `hostname`",
         "hostname",
         "HOST",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "gitlab",
         "option `verify_tls_certificates`",
         "verify_tls_certificates",
         "–",
-        "Certificates are always verified; `CA_BUNDLE` names a certificate of your own CA.",
+        "Certificates are always verified; `CA_BUNDLE` names the certificate of your own CA.",
     ),
     (
         "google",
         "authorization URL",
         "https://accounts.google.com/o/oauth2/auth",
         "https://accounts.google.com/o/oauth2/v2/auth",
-        "The documentation names this address.",
+        "The documentation names this URL.",
     ),
     (
         "google",
         "token request: URL",
         "POST https://accounts.google.com/o/oauth2/token",
         "POST https://oauth2.googleapis.com/token",
-        "The documentation names this address.",
+        "The documentation names this URL.",
     ),
     (
         "heroku",
@@ -280,64 +281,64 @@ DIFFERENCES = [
         "option `consumer_key`",
         "consumer_key",
         "CLIENT_ID",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "meetup",
         "option `key`",
         "key",
         "CLIENT_ID",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "meetup",
         "option `secret`",
         "secret",
         "CLIENT_SECRET",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "meetup",
         "call of `probe`: URL",
         "GET https://api.meetup.com/2/probe",
         "GET https://api.meetup.com/probe",
-        "The API of version 2 is gone; GraphQL is at `gql-ext`.",
+        "Meetup has shut down version 2 of the API; the GraphQL API is at `gql-ext`.",
     ),
     (
         "nylas",
         "authorization URL",
         "https://api.nylas.com/oauth/authorize",
         "https://api.us.nylas.com/v3/connect/auth",
-        "Version 3 of the API took the place of version 2.",
+        "Version 3 of the API has replaced version 2.",
     ),
     (
         "nylas",
         "authorization parameter `access_type`",
         "–",
         "offline",
-        "Version 3 grants a refresh token for it.",
+        "With this parameter version 3 grants a refresh token.",
     ),
     (
         "nylas",
         "authorization parameter `scope`",
         "email",
         "–",
-        "The scopes of version 3 are those of the mail provider; without any, the "
-        "connector's are used.",
+        "In version 3 the scopes are the mail provider's scopes. Without the parameter Nylas uses "
+        "the scopes of the connector.",
     ),
     (
         "nylas",
         "token request: URL",
         "POST https://api.nylas.com/oauth/token",
         "POST https://api.us.nylas.com/v3/connect/token",
-        "Version 3 of the API took the place of version 2.",
+        "Version 3 of the API has replaced version 2.",
     ),
     (
         "nylas",
         "call of `probe`: URL",
         "GET https://api.nylas.com/probe",
         "GET https://api.us.nylas.com/v3/probe",
-        "Version 3, in the United States; `HOST` is the option.",
+        "Version 3 in the United States; the option `HOST` sets another region.",
     ),
     (
         "orcid",
@@ -365,21 +366,21 @@ DIFFERENCES = [
         "option `hostname`",
         "hostname",
         "HOST",
-        "The name that the option has in every preset.",
+        "Every preset uses this name for the option.",
     ),
     (
         "slack",
         "authorization URL",
         "https://acme.slack.com/oauth/authorize",
         "https://acme.slack.com/oauth/v2/authorize",
-        "Applications of the present kind use version 2 of the flow.",
+        "Current Slack apps use version 2 of the flow.",
     ),
     (
         "slack",
         "authorization URL",
         "https://slack.com/oauth/authorize",
         "https://slack.com/oauth/v2/authorize",
-        "Applications of the present kind use version 2 of the flow.",
+        "Current Slack apps use version 2 of the flow.",
     ),
     (
         "slack",
@@ -393,35 +394,35 @@ DIFFERENCES = [
         "authorization parameter `scope`",
         "identify chat:write:bot",
         "chat:write",
-        "Version 2 does not know those scopes.",
+        "Version 2 does not have these scopes.",
     ),
     (
         "slack",
         "token request: URL",
         "POST https://slack.com/api/oauth.access",
         "POST https://slack.com/api/oauth.v2.access",
-        "Applications of the present kind use version 2 of the flow.",
+        "Current Slack apps use version 2 of the flow.",
     ),
     (
         "slack",
         "call of `probe`: header `Content-Type`",
         "application/x-www-form-urlencoded",
         "–",
-        "The token goes in the `Authorization` header alone.",
+        "The token is sent only in the `Authorization` header.",
     ),
     (
         "slack",
         "call of `probe`: parameter `token`",
         "an-access-token",
         "–",
-        "The token goes in the `Authorization` header alone.",
+        "The token is sent only in the `Authorization` header.",
     ),
     (
         "strava",
         "authorization URL",
         "https://www.strava.com/api/v3/oauth/authorize",
         "https://www.strava.com/oauth/authorize",
-        "The documentation names this address.",
+        "The documentation names this URL.",
     ),
     (
         "strava",
@@ -442,14 +443,14 @@ DIFFERENCES = [
         "call of `probe`: header `User-Agent`",
         "python-requests",
         "django-dance",
-        "`USER_AGENT` is used.",
+        "django-dance sends the option `USER_AGENT`.",
     ),
     (
         "strava",
         "call of `probe`: header `User-Agent`",
         "python-requests",
         "my-site/1.0",
-        "`USER_AGENT` is used.",
+        "django-dance sends the option `USER_AGENT`.",
     ),
     (
         "zoho",
@@ -470,8 +471,8 @@ DIFFERENCES = [
         "call of `probe`: header `Authorization`",
         "Bearer an-access-token",
         "Zoho-oauthtoken an-access-token",
-        "The documentation names this scheme. Flask-Dance goes by the `token_type` of the "
-        "answer, which is `Bearer`.",
+        "The documentation names this scheme. Flask-Dance uses the `token_type` of the token "
+        "response, which is `Bearer`.",
     ),
 ]
 CASES = [(module, options) for module, (_, *each) in PRESETS.items() for options in ({}, *each)]
@@ -749,7 +750,7 @@ def shown(value):
 
 
 def table():
-    yield "| preset | what | Flask-Dance | django-dance | why |"
+    yield "| preset | difference | Flask-Dance | django-dance | reason |"
     yield "|---|---|---|---|---|"
     for module, what, one, other, why in DIFFERENCES:
         yield f"| {module} | {what} | {shown(one)} | {shown(other)} | {why} |"
