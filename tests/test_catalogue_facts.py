@@ -53,7 +53,7 @@ LONGEST = 40
 @cache
 def preset(module):
     """The preset of a module, and a provider made of it with the options it cannot do without."""
-    return PRESETS.Preset.of(module, PRESETS.defined_in(module)[0])
+    return PRESETS.Preset.of(module, PRESETS.provider_classes(module)[0])
 
 
 @cache
@@ -203,7 +203,7 @@ def test_a_preset_states_its_facts(module, name):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_has_one_preset(module):
-    assert len(PRESETS.defined_in(module)) == 1
+    assert len(PRESETS.provider_classes(module)) == 1
 
 
 def test_every_exception_is_of_a_preset_and_has_a_reason():
@@ -217,7 +217,7 @@ def methods():
     """What each preset does as well as says: the body, without its docstring → who has it."""
     found = defaultdict(list)
     for module in MODULES:
-        for cls in PRESETS.defined_in(module):
+        for cls in PRESETS.provider_classes(module):
             for node in class_node(cls).body:
                 if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     body = node.body[1:] if ast.get_docstring(node) else node.body

@@ -1,4 +1,4 @@
-"""The directive ``catalogue``: a page of the presets, made of their classes by each build."""
+"""The directive ``catalogue``: each build generates the presets' page from their classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Catalogue(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    # Whether an address may be plain http depends on DEBUG.
+    # The presets read settings: DEBUG decides whether a URL may be plain http.
     if not django.conf.settings.configured:
         django.conf.settings.configure()
     app.add_directive("catalogue", Catalogue)

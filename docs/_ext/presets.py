@@ -16,25 +16,26 @@ from typing import Any
 from django_dance import contrib
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, Provider
 
-#: What a preset can be built on, the nearest first.
+#: The base classes of presets, most specific first.
 PROTOCOLS: Mapping[type[Provider], str] = {
     OIDCProvider: "OIDC",
     OAuth2Provider: "OAuth 2",
     OAuth1Provider: "OAuth 1",
 }
-#: What to write for an option that a site has to set, and that has no value of its own.
+#: Example values for required options without a default.
 EXAMPLES: Mapping[str, Any] = {
     "host": "host.example.com",
     "base_url": "https://host.example.com/",
     "issuer": "https://host.example.com",
     "allow_plain_pkce": True,
 }
-#: For options that have no comment of their own in most classes.
+#: Meanings of options that have no comment in most classes.
 MEANINGS: Mapping[str, str] = {"host": "The server's host name."}
 
 _SEPARATORS = {" ": "space", ",": "comma", "+": "plus", ";": "semicolon", "|": "bar"}
 _CLIENT_AUTH = {"basic": "HTTP Basic", "post": "in the body", "none": "none: a public client"}
-#: Facts that have a row of their own, stand in the text, or say where the protocol's calls go.
+#: Facts that are not listed as "further facts": they have a row of their own, are described in the
+#: text, or are the protocol's endpoints.
 _SHOWN = frozenset(
     {
         "access_token_url",
@@ -78,18 +79,18 @@ _SHOWN = frozenset(
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset, and a provider made of it as a site would."""
+    """One preset, and an example provider of its class."""
 
-    #: Its module's; the name in the examples.
+    #: The name of the preset's module, and of the provider in the examples.
     name: str
     cls: type[Provider]
-    #: Options that a site has to set, with values for an example.
+    #: The required options with example values.
     required: Mapping[str, Any]
     provider: Provider
 
     @classmethod
     def of(cls, name: str, preset: type[Provider]) -> Preset:
-        required = dict.fromkeys(required_options(preset))
+        required = dict.fromkeys(find_required_options(preset))
         options = {fact: EXAMPLES.get(fact, "example") for fact in required}
         return cls(name, preset, options, preset(name, **options))
 
@@ -107,13 +108,13 @@ class Preset:
 
     @property
     def lineage(self) -> list[type[Provider]]:
-        """The classes that make the preset differ from its protocol, itself first."""
+        """The preset's class and its bases up to the protocol's class."""
         mro = self.cls.__mro__
         return [base for base in mro[: mro.index(self.base)] if issubclass(base, Provider)]
 
     @property
     def own_options(self) -> list[str]:
-        """Options that its protocol does not have, in the order of the source."""
+        """The options that the protocol's class does not have, in the order of the source."""
         own = self.cls.facts() - self.base.facts() - self.cls._fixed
         order = [
             fact
@@ -123,14 +124,14 @@ class Preset:
         return sorted(own, key=order.index)
 
     def comment(self, fact: str) -> str:
-        """What the fact means: its ``#:`` comment, or the one of the class it comes from."""
+        """The meaning of the fact: its ``#:`` comment, perhaps in the class that defines it."""
         for base in self.cls.__mro__:
             if issubclass(base, Provider) and (found := comments(base, "#:").get(fact)):
                 return found
         return MEANINGS.get(fact, "")
 
     def remark(self, fact: str) -> str:
-        """Why the fact is what it is: the plain comment above it."""
+        """The reason for the fact's value: the plain comment above it."""
         for base in self.lineage:
             if fact in vars(base):
                 return comments(base, "# ").get(fact, "")
@@ -141,7 +142,7 @@ def modules() -> list[str]:
     return [module.name for module in pkgutil.iter_modules(contrib.__path__)]
 
 
-def defined_in(module: str) -> list[type[Provider]]:
+def provider_classes(module: str) -> list[type[Provider]]:
     """The provider classes that a module of presets defines."""
     found = importlib.import_module(f"{contrib.__name__}.{module}")
     return [
@@ -155,19 +156,19 @@ def defined_in(module: str) -> list[type[Provider]]:
 
 @cache
 def presets() -> tuple[Preset, ...]:
-    """Every preset, by label."""
+    """Every preset, sorted by label."""
     found = [
-        # A module has one preset. While it has two, each needs a name all the same.
+        # A module should have one preset. If it has two, the second is named after its class.
         Preset.of(cls.__name__.lower() if index else module, cls)
         for module in modules()
-        for index, cls in enumerate(defined_in(module))
+        for index, cls in enumerate(provider_classes(module))
     ]
     return tuple(sorted(found, key=lambda preset: preset.provider.label.casefold()))
 
 
-def required_options(cls: type[Provider]) -> list[str]:
-    """The options without which a provider of this class cannot be used."""
-    # Where the protocol's calls go is for the preset to say, but for a server's own address.
+def find_required_options(cls: type[Provider]) -> list[str]:
+    """The options that a site must set to use a provider of this class."""
+    # A preset states the endpoints itself. Only a server's own address comes from the site.
     stated = {*cls._urls, *cls._credentials} - {"base_url", "issuer"}
     options = cls.facts() - cls._fixed - stated
     empty = {fact for fact in options if not getattr(cls, fact, None)}
@@ -175,7 +176,7 @@ def required_options(cls: type[Provider]) -> list[str]:
     texts += [*cls.request_headers.values(), *cls.api_origins]
     named = {name for text in texts for name in re.findall(r"{(\w+)}", text or "")}
     required = sorted(named & empty)
-    # What else is missing is told by the provider itself, one thing after another.
+    # The provider's own checks name the other missing options, one after another.
     while True:
         given = {fact: EXAMPLES.get(fact, "example") for fact in required}
         told = " ".join(map(str, cls("preset", **given).problems()))
@@ -188,7 +189,7 @@ def required_options(cls: type[Provider]) -> list[str]:
 
 @cache
 def comments(cls: type, marker: str) -> Mapping[str, str]:
-    """Fact → the comment that stands above it."""
+    """Map each fact to the comment above it."""
     file = inspect.getsourcefile(cls)
     if file is None:
         return {}
@@ -215,7 +216,7 @@ def class_statements(cls: type, source: str) -> Iterator[ast.Assign | ast.AnnAss
 
 
 def sources() -> list[str]:
-    """The files that the catalogue is made of."""
+    """The source files that the catalogue is generated from."""
     classes = {base for preset in presets() for base in preset.cls.__mro__[:-1]}
     return sorted({file for cls in classes if (file := inspect.getsourcefile(cls))})
 
@@ -232,7 +233,7 @@ def overview() -> str:
     head = ("preset", "class", "protocol", "refresh", "PKCE", "scopes are separated by")
     rows = [
         (
-            f"[{escaped(preset.provider.label)}](#preset-{preset.name})",
+            f"[{escape(preset.provider.label)}](#preset-{preset.name})",
             code(preset.path.removeprefix("django_dance.")),
             preset.protocol,
             refresh(preset.provider) or "–",
@@ -241,7 +242,7 @@ def overview() -> str:
         )
         for preset in presets()
     ]
-    return f"## All {len(rows)} of them\n\n{table(head, rows)}"
+    return f"## All {len(rows)} presets\n\n{table(head, rows)}"
 
 
 def section(preset: Preset) -> str:
@@ -249,7 +250,7 @@ def section(preset: Preset) -> str:
         filter(
             None,
             (
-                f"(preset-{preset.name})=\n## {escaped(preset.provider.label)}",
+                f"(preset-{preset.name})=\n## {escape(preset.provider.label)}",
                 description(preset),
                 table(("fact", ""), [*fact_rows(preset)]),
                 example(preset),
@@ -260,19 +261,19 @@ def section(preset: Preset) -> str:
 
 
 def description(preset: Preset) -> str:
-    """The docstring, without the page that has a row of its own."""
+    """The docstring without the documentation's URL, which has a row of its own."""
     prose = inspect.cleandoc(vars(preset.cls).get("__doc__") or "")
     prose = prose.removeprefix(preset.cls.documentation).lstrip(" \n—–-.:;,")
-    return escaped(prose[:1].upper() + prose[1:]) if prose[:4] != "http" else escaped(prose)
+    return escape(prose[:1].upper() + prose[1:]) if prose[:4] != "http" else escape(prose)
 
 
 def fact_rows(preset: Preset) -> Iterator[tuple[str, str]]:
-    """The facts of a preset; those that are empty are left out."""
+    """The rows of a preset's facts; empty facts are left out."""
     for title, value, *facts in _rows(preset):
         if value:
             doubtful = set(facts) & set(preset.cls.unconfirmed)
             remarks = dict.fromkeys(filter(None, map(preset.remark, facts)))
-            words = [value, doubtful and "(not confirmed)", *(f"– {escaped(r)}" for r in remarks)]
+            words = [value, doubtful and "(not confirmed)", *(f"– {escape(r)}" for r in remarks)]
             yield title, " ".join(filter(None, words))
     if preset.cls.unconfirmed:
         yield (
@@ -293,7 +294,7 @@ def _rows(preset: Preset) -> Iterator[tuple[str, ...]]:
     yield "API", code(provider.base_url), "base_url"
     if provider.base_url_from_token:
         yield (
-            "API address from the token",
+            "API URL from the token",
             f"{code(provider.base_url_from_token)}, within "
             f"{', '.join(map(code, provider.base_url_domains))}",
             "base_url_from_token",
@@ -342,7 +343,7 @@ def _oauth2_rows(preset: Preset) -> Iterator[tuple[str, ...]]:
 
 
 def example(preset: Preset) -> str:
-    """An entry for the settings."""
+    """A code block with the preset's entry in the settings."""
     entry = {"PROVIDER": preset.path}
     entry |= {fact.upper(): value for fact, value in preset.required.items()}
     lines = [f"        {text(key)}: {text(value)},\n" for key, value in entry.items()]
@@ -354,12 +355,12 @@ def example(preset: Preset) -> str:
 
 
 def options(preset: Preset) -> str:
-    """A table of what is this preset's own, or has to be set."""
+    """A table of the preset's own options and of its required options."""
     facts = dict.fromkeys((*preset.required, *preset.own_options))
     rows = []
     for fact in facts:
         default = getattr(preset.cls, fact, None)
-        meaning = escaped(preset.comment(fact))
+        meaning = escape(preset.comment(fact))
         added = getattr(preset.cls, "authorization_url_options", {}).get(fact, {})
         sends = ", ".join(code(f"{name}={value}") for name, value in added.items())
         changed = getattr(preset.cls, "option_facts", {}).get(fact, {})
@@ -384,7 +385,7 @@ def credentials(preset: Preset) -> list[str]:
 
 
 def further_settings(preset: Preset) -> list[str]:
-    """What the class says is read from the settings, beside the credentials."""
+    """The settings that the class reads besides the credentials."""
     stated = {local for base in preset.lineage for local in vars(base).get("from_config", {})}
     needed = {local for local, _ in preset.provider._needed_credentials()}
     config = preset.provider.from_config
@@ -413,14 +414,14 @@ def separator(provider: Any) -> str:
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    # A bar within a cell would end it, in code too.
+    # An unescaped bar would end the cell, even within code.
     return "\n".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
     )
 
 
 def text(value: object) -> str:
-    """A literal, with double quotes where that is a matter of taste."""
+    """The value as a Python literal, with double quotes if the string allows it."""
     literal = repr(value)
     if isinstance(value, str) and literal.startswith("'") and '"' not in literal:
         return f'"{literal[1:-1]}"'
@@ -434,14 +435,14 @@ def code(value: str | None) -> str:
 
 
 def link(url: str) -> str:
-    """A link, or code where the address depends on other facts."""
+    """A link; code if the URL depends on other facts."""
     if not url.startswith("https://") or re.search(r"[{}<>\s]", url):
         return code(url)
     return f"<{url}>"
 
 
-def escaped(prose: str) -> str:
-    """Prose of a docstring or comment: its code and addresses as such, the rest as plain text."""
+def escape(prose: str) -> str:
+    """A docstring or comment as Markdown: code and URLs keep their form, other text is escaped."""
     parts = re.split(r"(``.+?``|`[^`]+`|https://[^\s`<>()]+[^\s`<>().,;:])", prose, flags=re.DOTALL)
     for index, part in enumerate(parts):
         if index % 2 == 0:
