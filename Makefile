@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check docs bench wheel matrix clean
+.PHONY: help demo test check docs bench wheel matrix lowest dist clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,6 +44,14 @@ wheel: $(VENV)/made/test $(VENV)/made/check ## Tests the wheel, installed, away 
 
 matrix: $(VENV)/made/test ## Tests every supported pair of Python and Django that is at hand.
 	scripts/test-matrix
+
+lowest: ## Runs the SQLite tests with the lowest dependencies that setup.cfg allows.
+	scripts/test-lowest $(ARGS)
+
+dist: $(VENV)/made/check ## Builds what is published, in dist/.
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	$(BIN)/python -m twine check --strict dist/*
 
 clean: ## Removes what was made.
 	rm -rf $(VENV) build dist docs/_build *.egg-info
