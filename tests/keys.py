@@ -3,6 +3,8 @@
 They are fixed, so that every run signs with the same ones, and no site uses them.
 """
 
+import math
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -10,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 def _rsa(p, q, e=65537):
     """The private key of two primes in hexadecimal digits (RFC 8017 §3.2)."""
     p, q = int(p, 16), int(q, 16)
-    d = rsa.rsa_recover_private_exponent(e, p, q)
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
     return rsa.RSAPrivateNumbers(
         p,
         q,
