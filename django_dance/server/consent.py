@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import router, transaction
 from django.utils import timezone
 
 from .models import Consent
@@ -31,25 +31,25 @@ def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
     )
 
 
-@transaction.atomic
 def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
     """Add what is asked to what the user has agreed to."""
     # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
     # again, also when the client has become confidential.
     redirect_uri = asked.redirect_uri if is_confidential(asked.client) else ""
-    consent, created = Consent._default_manager.select_for_update().get_or_create(
-        user=user,
-        server=server.name,
-        client_id=asked.client.client_id,
-        defaults={"scope": " ".join(asked.scopes), "redirect_uri": redirect_uri},
-    )
-    if created:
-        return
-    before = consent.scopes if consent.redirect_uri == redirect_uri else []
-    consent.scope = " ".join(dict.fromkeys([*before, *asked.scopes]))
-    consent.redirect_uri = redirect_uri
-    consent.created_at = timezone.now()
-    consent.save()
+    with transaction.atomic(using=router.db_for_write(Consent)):
+        consent, created = Consent._default_manager.select_for_update().get_or_create(
+            user=user,
+            server=server.name,
+            client_id=asked.client.client_id,
+            defaults={"scope": " ".join(asked.scopes), "redirect_uri": redirect_uri},
+        )
+        if created:
+            return
+        before = consent.scopes if consent.redirect_uri == redirect_uri else []
+        consent.scope = " ".join(dict.fromkeys([*before, *asked.scopes]))
+        consent.redirect_uri = redirect_uri
+        consent.created_at = timezone.now()
+        consent.save()
 
 
 def withdraw(server: AuthorizationServer, consent: Consent) -> None:
