@@ -21,10 +21,11 @@ from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
 from .accounts import POLICIES
-from .conf import DEFAULTS, settings
+from .conf import DEFAULTS, is_shared, settings
 from .origins import is_secure, origin
 from .registry import providers
 from .storage import ModelStorage, SessionStorage, build
+from .storage.changes import CACHES
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _BEFORE = (
@@ -110,6 +111,15 @@ def _values() -> Iterator[CheckMessage]:
             f"DANCE_CACHE is {settings.cache!r}, which is not in CACHES.",
             "Name one of its aliases, or None.",
         )
+    if settings.site_key is not None and not isinstance(settings.site_key, str):
+        yield bad(
+            f"DANCE_SITE_KEY is {settings.site_key!r}.",
+            'It must be a string that names the site, such as "example.com production", or None.',
+        )
+    try:
+        _ = settings.tenant
+    except ImproperlyConfigured as error:
+        yield bad("DANCE_TENANT cannot be used.", str(error))
     base = settings.base_url
     if base is not None and not (
         isinstance(base, str)
@@ -275,8 +285,7 @@ def _urls() -> Iterator[CheckMessage]:
 
 def _deployment() -> Iterator[CheckMessage]:
     alias = settings.cache or "default"
-    backend = caches.settings.get(alias, {}).get("BACKEND", "")
-    if backend.endswith((".LocMemCache", ".DummyCache")):
+    if alias in caches.settings and not is_shared(alias):
         yield checks.Warning(
             f"The cache {alias!r} is not shared between processes, so one process does not know "
             "which callbacks another has answered"
@@ -284,3 +293,13 @@ def _deployment() -> Iterator[CheckMessage]:
             hint="Use a shared cache, such as Redis, and name its alias in DANCE_CACHE.",
             id="django_dance.W013",
         )
+    for alias in sorted(caches.settings.keys() & {*CACHES, settings.token_cache}):
+        if is_shared(alias) and not settings.names_site(alias):
+            yield checks.Warning(
+                f"The cache {alias!r} has tokens in it, and its keys do not name this site.",
+                hint="Another site, or another environment of this one, that uses the same cache "
+                "and has the same name for its database would share them. Set DANCE_SITE_KEY to a "
+                'name that no other has, such as "example.com production", or the KEY_PREFIX of '
+                "the cache.",
+                id="django_dance.W014",
+            )

@@ -6,7 +6,7 @@ Each is read when it is first needed, and again when Django says that a setting 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 
 #: Every setting and its default.
 DEFAULTS: dict[str, Any] = {
@@ -28,10 +29,18 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_FLOW_AGE": 600,
     "DANCE_LOGIN_ON_GET": True,
     "DANCE_BASE_URL": None,
+    "DANCE_SITE_KEY": None,
+    "DANCE_TENANT": None,
 }
 
 #: Backends that keep nothing for other processes, or nothing faster than the table does.
 UNSHARED = tuple(f"django.core.cache.backends.{name}." for name in ("locmem", "dummy", "db"))
+
+
+def is_shared(alias: str) -> bool:
+    """Whether several processes can share the entries of this cache."""
+    backend = str(django_settings.CACHES[alias].get("BACKEND", ""))
+    return not backend.endswith((".LocMemCache", ".DummyCache"))
 
 
 class Settings:
@@ -87,6 +96,30 @@ class Settings:
             return self.cache and str(self.cache)
         backend = str(django_settings.CACHES.get("default", {}).get("BACKEND", ""))
         return None if backend.startswith(UNSHARED) else "default"
+
+    @cached_property
+    def tenant(self) -> Callable[[], object] | None:
+        """The function that returns the current tenant, if ``DANCE_TENANT`` names one.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        function = getattr(django_settings, "DANCE_TENANT", None)
+        if isinstance(function, str):
+            try:
+                function = import_string(function)
+            except ImportError as error:
+                raise ImproperlyConfigured(f"DANCE_TENANT cannot be imported: {error}.") from error
+        if function is not None and not callable(function):
+            raise ImproperlyConfigured(
+                f"DANCE_TENANT is {function!r}. It must be a function without arguments, or its "
+                "dotted path."
+            )
+        found: Callable[[], object] | None = function
+        return found
+
+    def names_site(self, alias: str) -> bool:
+        """Whether the keys in this cache name the site, by ``KEY_PREFIX`` or ``DANCE_SITE_KEY``."""
+        return bool(django_settings.CACHES[alias].get("KEY_PREFIX") or self.site_key)
 
     @property
     def debug(self) -> bool:

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 from django.core.cache import caches
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from .cache_names import cache_name
 from .conf import settings
 from .crypto import seal, unseal
 from .exceptions import FlowError, SealBroken
@@ -262,7 +264,8 @@ def spend(flow: Flow) -> None:
     :raises FlowError: ``flow_spent``; it was used before.
     """
     cache = caches[settings.cache or "default"]
-    key = f"django_dance:spent:{hashlib.sha256(flow.state.encode()).hexdigest()}"
+    name = cache_name(DEFAULT_DB_ALIAS, flow.provider, flow.user, flow.state)
+    key = f"django_dance:spent:{name}"
     try:
         # A cache that is down may answer "not added" instead of raising; then nothing is there.
         spent = not cache.add(key, 1, int(settings.flow_age) + 60) and cache.get(key) is not None

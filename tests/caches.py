@@ -36,3 +36,14 @@ class InterleavedCache(LocMemCache):
     def set(self, *args, **kwargs):
         turn()
         return super().set(*args, **kwargs)
+
+
+class RecordingCache(LocMemCache):
+    """A shared cache that lists the keys it is asked about."""
+
+    #: The keys, before Django adds prefix and version.
+    keys = []
+
+    def make_and_validate_key(self, key, version=None):
+        self.keys.append(key)
+        return super().make_and_validate_key(key, version)

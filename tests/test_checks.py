@@ -155,6 +155,9 @@ def test_a_public_client_needs_no_secret(settings):
         ("DANCE_BASE_URL", "http://example.com", "E008"),
         ("DANCE_BASE_URL", "https://example.com/sub", "E008"),
         ("DANCE_BASE_URL", "example.com", "E008"),
+        ("DANCE_SITE_KEY", 7, "E008"),
+        ("DANCE_TENANT", "nowhere.function", "E008"),
+        ("DANCE_TENANT", ["tests.test_tenants.current_tenant"], "E008"),
     ],
 )
 def test_a_wrong_setting_is_told(settings, name, value, expected):
@@ -205,6 +208,42 @@ def test_a_cache_per_process_is_warned_of_at_deployment():
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
     with override_settings(CACHES={"default": redis}):
         assert "django_dance.W013" not in [m.id for m in run(deploy=True)]
+
+
+def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(settings):
+    def warnings():
+        return [m for m in run(deploy=True) if m.id == "django_dance.W014"]
+
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+    settings.CACHES = {"default": redis}
+    (message,) = warnings()
+    assert "'default'" in message.msg
+    assert "DANCE_SITE_KEY" in message.hint and "KEY_PREFIX" in message.hint
+    settings.DANCE_SITE_KEY = "example.com production"
+    assert warnings() == []
+    settings.DANCE_SITE_KEY = ""
+    assert len(warnings()) == 1
+    settings.CACHES = {"default": {**redis, "KEY_PREFIX": "mysite"}}
+    assert warnings() == []
+
+
+def test_a_cache_without_tokens_needs_no_name_of_the_site(settings):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://x",
+        }
+    }
+    settings.DANCE_CACHE = None
+    assert "django_dance.W014" not in [m.id for m in run(deploy=True)]
+
+
+def test_a_storages_own_cache_needs_a_name_of_the_site_too(settings, monkeypatch):
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+    settings.CACHES = {**settings.CACHES, "own": redis}
+    monkeypatch.setattr("django_dance.checks.CACHES", {"own", "not there"})
+    (message,) = [m for m in run(deploy=True) if m.id == "django_dance.W014"]
+    assert "'own'" in message.msg
 
 
 def test_checks_use_no_network(responses):

@@ -26,6 +26,7 @@ MODULES = [
     "tests/test_refresh.py",
     "tests/test_sessions.py",
     "tests/test_storage.py",
+    "tests/test_tenants.py",
     "tests/test_token_cache.py",
     "tests/test_two_databases.py",
     "tests/test_vault.py",

@@ -32,6 +32,7 @@ LAYERS = [
     "exceptions",
     "signals",
     "conf",
+    "cache_names",
     "tokens",
     "crypto",
     "origins",

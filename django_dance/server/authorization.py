@@ -29,6 +29,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
+from ..cache_names import cache_name
 from . import parameters
 from .bindings import ClientBinding
 from .conf import OPTIONS, settings
@@ -166,6 +167,13 @@ class AuthorizationServer(Registration):
         """Where codes are used up and tokens stored, in one transaction. Override it for another
         alias."""
         return DEFAULT_DB_ALIAS
+
+    def cache_name(self, *parts: str) -> str:
+        """The part of a cache key that no other server, issuer, database, tenant or site shares.
+
+        :raises ImproperlyConfigured: the server does not know its issuer.
+        """
+        return cache_name(self.database, self.name, self.issuer, *parts)
 
     # --- for subclasses -------------------------------------------------------------------------
 

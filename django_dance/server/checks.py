@@ -15,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
+from ..conf import is_shared
+from ..conf import settings as client_settings
 from ..origins import is_secure
 from .authorization import AuthorizationServer, servers
 from .conf import DEFAULTS, settings
@@ -157,12 +159,21 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
 
 def _deployment() -> Iterator[CheckMessage]:
     bound = {server.grant_cache.alias for server in servers if server.grant_cache is not None}
-    for alias in sorted({*bound, settings.token_cache} - {None}):
-        backend = caches.settings.get(alias, {}).get("BACKEND", "")
-        if backend.endswith((".LocMemCache", ".DummyCache")):
+    for alias in sorted(caches.settings.keys() & {*bound, settings.token_cache}):
+        if not is_shared(alias):
             yield Warning(
                 f"The server keeps codes or tokens in the cache {alias!r}, which is not shared "
                 "between processes.",
                 hint="Use a shared cache, such as Redis, and name its alias.",
                 id="django_dance_server.W006",
+            )
+        elif not client_settings.names_site(alias):
+            yield Warning(
+                f"The server keeps codes or tokens in the cache {alias!r}, whose keys do not name "
+                "this site.",
+                hint="Another site, or another environment of this one, that uses the same cache "
+                "and has the same name for its database and the same issuer would share them. Set "
+                'DANCE_SITE_KEY to a name that no other has, such as "example.com production", or '
+                "the KEY_PREFIX of the cache.",
+                id="django_dance_server.W008",
             )

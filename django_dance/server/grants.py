@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ..crypto import seal, unseal
 from ..exceptions import SealBroken
 from .conf import settings
-from .hashing import bound_to, digest, new_family, still_bound
+from .hashing import bound_to, new_family, still_bound
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -204,12 +204,10 @@ class GrantCache:
         self.cache.set(key, time.time(), self.timeout + _SKEW)
 
     def _key(self, client_id: str, code: str) -> str:
-        return f"{self._prefix}:{digest(f'{self._server.name} {client_id} {code}')}"
+        return f"{self._prefix}:{self._server.cache_name(client_id, code)}"
 
     def _revoked_key(self, user_key: tuple[str, str], client_id: str) -> str:
-        return (
-            f"{self._prefix}:revoked:{digest(' '.join((self._server.name, *user_key, client_id)))}"
-        )
+        return f"{self._prefix}:revoked:{self._server.cache_name(*user_key, client_id)}"
 
     # --- Flask-OAuthlib's names -----------------------------------------------------------------
 

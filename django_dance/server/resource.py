@@ -103,7 +103,7 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     """
     text = bearer_token(request)
     key = digest(text)
-    remembered = verified.recall(key)
+    remembered = verified.recall(server, key)
     if remembered is not None and remembered.server == server.name:
         return _recalled(server, remembered, text)
     read = time.time()
@@ -127,6 +127,7 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     )
     if hasattr(token, "family") and verified.is_on():
         verified.remember(
+            server,
             key,
             verified.Verified(
                 server=server.name,

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -19,10 +19,13 @@ from django.core.cache import BaseCache, caches
 from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 
+from ..cache_names import cache_name
 from ..crypto import seal, unseal
 from ..exceptions import SealBroken
 from .conf import settings
-from .hashing import digest as digest_of
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
 
 logger = logging.getLogger("django_dance.server")
 
@@ -56,16 +59,17 @@ def is_on() -> bool:
     return bool(settings.token_cache)
 
 
-def recall(digest: str) -> Verified | None:
-    """What is remembered of the token with this digest, if it still holds."""
+def recall(server: AuthorizationServer, digest: str) -> Verified | None:
+    """What this server remembers of the token with this digest, if it still holds."""
     cache = _cache()
     if cache is None:
         return None
+    key = token_key(server, digest)
     try:
-        sealed = cache.get(f"{_PREFIX}:token:{digest}")
+        sealed = cache.get(key)
         if not isinstance(sealed, str):
             return None
-        fields = json.loads(unseal(sealed, purpose="server token", identity=digest))
+        fields = json.loads(unseal(sealed, purpose="server token", identity=key))
         user = fields.pop("user")
         found = Verified(**fields, user=None if user is None else tuple(user))
         changes = cache.get_many(found.change_keys).values()
@@ -78,16 +82,17 @@ def recall(digest: str) -> Verified | None:
     return None if changed else found
 
 
-def remember(digest: str, found: Verified) -> None:
+def remember(server: AuthorizationServer, digest: str, found: Verified) -> None:
     cache = _cache()
     if cache is None:
         return
     rest = LIFETIME if found.expires is None else min(LIFETIME, found.expires - time.time())
     if rest < 1:
         return
-    sealed = seal(json.dumps(vars(found)).encode(), purpose="server token", identity=digest)
+    key = token_key(server, digest)
+    sealed = seal(json.dumps(vars(found)).encode(), purpose="server token", identity=key)
     try:
-        cache.set(f"{_PREFIX}:token:{digest}", sealed, int(rest))
+        cache.set(key, sealed, int(rest))
     except Exception:  # noqa: BLE001  whatever the backend's library raises
         logger.warning("the token cache is down; a verified token is not remembered")
 
@@ -152,9 +157,16 @@ def _cache() -> BaseCache | None:
     return caches[alias] if alias else None
 
 
+def token_key(server: AuthorizationServer, digest: str) -> str:
+    """The key of the entry about the token with this digest, which its seal is bound to."""
+    return f"{_PREFIX}:token:{server.cache_name(digest)}"
+
+
 def _change_key(kind: str, name: str) -> str:
-    # Some caches take no key with a space in it.
-    return f"{_PREFIX}:changed:{digest_of(f'{kind} {name}')}"
+    # All databases, tenants and issuers of the site share these marks. A user may be saved by a
+    # command that knows no server, and the user's table may be in another database or schema than
+    # the tokens. A mark that another tenant's user has left costs a query and lets nobody in.
+    return f"{_PREFIX}:changed:{kind}:{cache_name(None, name)}"
 
 
 def _changed(key: str) -> None:

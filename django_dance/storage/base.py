@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
 
+from ..cache_names import cache_name
 from ..exceptions import ProviderUnavailable
 from ..owner import ResourceOwner
 from ..tokens import Token, same_token
@@ -107,9 +109,12 @@ class BaseStorage:
 
 
 @contextmanager
-def held(owner: ResourceOwner, *, wait: bool = True) -> Iterator[None]:
+def held(
+    owner: ResourceOwner, *, wait: bool = True, using: str = DEFAULT_DB_ALIAS
+) -> Iterator[None]:
     """Hold off the other threads of this process.
 
+    :param using: the alias of the database that the owner's token is in.
     :raises ProviderUnavailable: another thread does, and ``wait`` is false.
     """
     key = owner.key
@@ -117,7 +122,7 @@ def held(owner: ResourceOwner, *, wait: bool = True) -> Iterator[None]:
         yield
         return
     with _locks_lock:
-        lock = _locks.setdefault(key, threading.Lock())
+        lock = _locks.setdefault(cache_name(using, key), threading.Lock())
     if not lock.acquire(blocking=wait):
         raise busy(owner)
     try:

@@ -142,12 +142,6 @@ class TokenCache:
 
 
 @lru_cache(maxsize=1024)
-def shelf_of(*identity: str) -> str:
-    """The name of an owner's shelf: a digest, and without a key, for keys rotate host by host."""
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:40]
-
-
-@lru_cache(maxsize=1024)
 def _key(shelf: str, account: str | None = None) -> str:
     if account is None:
         return f"django_dance:edition:{shelf}"

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import connections, transaction
 
+from ..cache_names import cache_name
 from ..conf import settings
-from .cache import TokenCache, shelf_of
+from .cache import TokenCache
 
 #: Caches that storages have for themselves, beside the one that the settings name.
 CACHES: set[str] = set()
@@ -21,10 +22,9 @@ _here = threading.local()
 
 
 def shelf(model: Any, using: str, provider: str, user_id: Any) -> str:
-    """Where the tokens of these rows lie in the cache."""
-    database = str(connections[using].settings_dict["NAME"])
+    """Where the tokens of these rows lie in the cache, for the tenant of now."""
     label = model._meta.concrete_model._meta.label_lower
-    return shelf_of(database, label, provider, str(user_id))
+    return cache_name(using, label, provider, str(user_id))
 
 
 @contextmanager

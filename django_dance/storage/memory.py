@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
+
+from ..cache_names import cache_name
 from ..exceptions import OwnerRequired
 from ..owner import ResourceOwner
 from .base import BaseStorage
@@ -21,7 +24,7 @@ class MemoryStorage(BaseStorage):
         self._tokens: dict[str, Mapping[str, Any] | None] = {}
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        key = owner.key
+        key = _key(owner)
         token = self._default if key is None else self._tokens.get(key, self._default)
         return None if token is None else dict(token)
 
@@ -29,13 +32,20 @@ class MemoryStorage(BaseStorage):
         session = getattr(owner.request, "session", None)
         if owner.key is None and session is not None:
             session.save()  # gives the visitor's session its key
-        if owner.key is None:
+        key = _key(owner)
+        if key is None:
             raise OwnerRequired("There is no user and no session to keep the token for.")
-        self._tokens[owner.key] = dict(token)
+        self._tokens[key] = dict(token)
 
     def delete(self, owner: ResourceOwner) -> None:
-        if owner.key is not None:
-            self._tokens[owner.key] = None
+        key = _key(owner)
+        if key is not None:
+            self._tokens[key] = None
+
+
+def _key(owner: ResourceOwner) -> str | None:
+    """Names the owner among those of all tenants; ``None`` as for ``owner.key``."""
+    return None if owner.key is None else cache_name(DEFAULT_DB_ALIAS, owner.key)
 
 
 class NullStorage(BaseStorage):

@@ -120,7 +120,8 @@ class ModelStorage(BaseStorage):
         cache = self._cache
         if cache is None or self._touched(where):
             return self._read(where, owner.account)
-        found, place = cache.look_up(self._shelf(where), owner.account)
+        shelf = self._shelf(where)
+        found, place = cache.look_up(shelf, owner.account)
         if found is not MISS:
             return cast("Mapping[str, Any] | None", found)
         token = self._read(where, owner.account)
@@ -129,7 +130,7 @@ class ModelStorage(BaseStorage):
                 cache.lay(place, {owner.account: token})
         elif connections[self.using].in_atomic_block:
             # What this transaction sees may be older than the edition.
-            changes.when_committed(self.using, partial(self._lay, where, owner.account))
+            changes.when_committed(self.using, partial(self._lay, shelf, where, owner.account))
         return token
 
     def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
@@ -223,7 +224,7 @@ class ModelStorage(BaseStorage):
             return
         # Others may have to wait for what this transaction has locked: then it must not for them.
         wait = not self._touched(where, owner.account)
-        with held(owner, wait=wait):
+        with held(owner, wait=wait, using=self.using):
             row = self._row(where, owner.account)
             if row is None:
                 yield
@@ -404,17 +405,19 @@ class ModelStorage(BaseStorage):
     def _shelf(self, where: Mapping[str, Any]) -> str:
         return changes.shelf(self.model, self.using, where["provider"], where.get("user_id", ""))
 
-    def _lay(self, where: Mapping[str, Any], account: str) -> None:
-        if (cache := self._cache) is not None:
-            found, place = cache.look_up(self._shelf(where), account)
+    def _lay(self, shelf: str, where: Mapping[str, Any], account: str) -> None:
+        # If the tenant has changed before the commit, a query would find the other tenant's rows.
+        if (cache := self._cache) is not None and shelf == self._shelf(where):
+            found, place = cache.look_up(shelf, account)
             if found is MISS and place is not None:
                 cache.lay(place, {account: self._read(where, account)})
 
-    def _publish(self, where: Mapping[str, Any]) -> None:
+    def _publish(self, shelf: str, where: Mapping[str, Any]) -> None:
         """Void what is cached of this owner, and put what the table has now in its place."""
         if (cache := self._cache) is not None:
-            place = cache.announce(self._shelf(where))
-            if place is not None:
+            place = cache.announce(shelf)
+            # If the tenant has changed before the commit, these would be the other tenant's rows.
+            if place is not None and shelf == self._shelf(where):
                 rows = list(self._in_order(self._rows(**where))[:_SHELF])
                 tokens = {getattr(row, "account", ""): _opened(row) for row in rows}
                 cache.lay(place, {**tokens, "": _opened(rows[0]) if rows else None})
@@ -427,7 +430,7 @@ class ModelStorage(BaseStorage):
             yield
         changes.note(self.using, shelf, account)
         if self._cache is not None:
-            changes.when_committed(self.using, partial(self._publish, where))
+            changes.when_committed(self.using, partial(self._publish, shelf, where))
 
     def _touched(self, where: Mapping[str, Any], account: str | None = None) -> bool:
         """Whether the open transaction has written this owner's tokens, or one account's, which

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -13,8 +12,9 @@ from typing import Any, TypeVar
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
-from django.db import OperationalError, connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, transaction
 
+from ..cache_names import cache_name
 from ..conf import settings
 from ..crypto import seal, unseal
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
@@ -157,7 +157,7 @@ class SessionStorage(BaseStorage):
         """Also holds off the processes that share the cache."""
         with super().lease(owner, seconds):
             name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + seconds
-            key = f"django_dance:lease:{_digest(owner.key or name)}"
+            key = f"django_dance:lease:{cache_name(DEFAULT_DB_ALIAS, owner.key or name)}"
             try:
                 # A cache that is down may answer "not added" instead of raising.
                 while not _cache().add(key, name, int(seconds) + 1) and _cache().get(key):
@@ -176,18 +176,24 @@ class SessionStorage(BaseStorage):
 
     def _follower(self, owner: ResourceOwner, token: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What a parallel request has put in this token's place."""
+        key = self._follower_key(owner, token)
         try:
-            sealed = _cache().get(_follows(token))
+            sealed = _cache().get(key)
         except Exception as error:  # noqa: BLE001
             logger.warning("the cache does not answer (%s)", type(error).__name__)
             return None
-        return self._opened(owner, sealed)
+        return self._opened(owner, sealed, key)
 
     def _note_follower(
         self, owner: ResourceOwner, token: Mapping[str, Any], follower: Mapping[str, Any]
     ) -> None:
+        key = self._follower_key(owner, token)
         with suppress(Exception):
-            _cache().set(_follows(token), self._sealed(owner, follower), _REMEMBERED)
+            _cache().set(key, self._sealed(owner, follower, key), _REMEMBERED)
+
+    def _follower_key(self, owner: ResourceOwner, token: Mapping[str, Any]) -> str:
+        parts = self._identity(owner), str(token.get("access_token"))
+        return f"django_dance:follows:{cache_name(DEFAULT_DB_ALIAS, *parts)}"
 
     def _session(self, owner: ResourceOwner) -> Any:
         session = getattr(owner.request, "session", None)
@@ -204,15 +210,23 @@ class SessionStorage(BaseStorage):
             f":{owner.account}" * bool(owner.account)
         )
 
-    def _sealed(self, owner: ResourceOwner, token: Mapping[str, Any]) -> str:
-        return seal(json.dumps(token).encode(), purpose="session", identity=self._identity(owner))
+    def _sealed(
+        self, owner: ResourceOwner, token: Mapping[str, Any], cache_key: str | None = None
+    ) -> str:
+        """The token, sealed for the session or for a cache entry.
 
-    def _opened(self, owner: ResourceOwner, sealed: Any) -> Mapping[str, Any] | None:
+        :param cache_key: the key of the cache entry; ``None`` for the session.
+        """
+        return seal(json.dumps(token).encode(), **self._seal_of(owner, cache_key))
+
+    def _opened(
+        self, owner: ResourceOwner, sealed: Any, cache_key: str | None = None
+    ) -> Mapping[str, Any] | None:
         if sealed is None:
             return None
         try:
             token: dict[str, Any] = json.loads(
-                unseal(str(sealed), purpose="session", identity=self._identity(owner))
+                unseal(str(sealed), **self._seal_of(owner, cache_key))
             )
         except (SealBroken, ValueError):
             # Also the token of an anonymous visitor who has logged in since: it is not carried
@@ -220,6 +234,11 @@ class SessionStorage(BaseStorage):
             logger.debug("%s: the session's token does not open here", owner.provider.name)
             return None
         return token
+
+    def _seal_of(self, owner: ResourceOwner, cache_key: str | None) -> dict[str, str]:
+        if cache_key is not None:
+            return {"purpose": "cache", "identity": cache_key}
+        return {"purpose": "session", "identity": self._identity(owner)}
 
     def _identity(self, owner: ResourceOwner) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
@@ -246,11 +265,3 @@ def _database(session: Any) -> str | None:
 
 def _cache() -> Any:
     return caches[settings.cache or "default"]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _follows(token: Mapping[str, Any]) -> str:
-    return f"django_dance:follows:{_digest(str(token.get('access_token')))}"

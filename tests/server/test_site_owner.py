@@ -139,6 +139,24 @@ def test_a_cache_of_one_process_is_warned_of_at_deployment(settings):
     assert_found(found(made(), check_deployment), "W006")
 
 
+def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(settings):
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+    settings.CACHES = {"default": redis, "codes": redis}
+    cached = made()
+    bind_cache_grant(cached, cache="codes")
+    assert_found(found(cached, check_deployment), "W008", "'codes'", "DANCE_SITE_KEY", "KEY_PREFIX")
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    assert ["'codes'" in m.msg for m in check_deployment() if m.id.endswith("W008")] == [
+        True,
+        False,
+    ]
+    settings.DANCE_SITE_KEY = "example.com production"
+    assert check_deployment() == []
+    settings.DANCE_SITE_KEY = None
+    settings.CACHES = {alias: {**redis, "KEY_PREFIX": "mysite"} for alias in settings.CACHES}
+    assert check_deployment() == []
+
+
 def test_two_servers_of_one_name_are_found():
     twins = [made("twin"), made("twin")]
     assert_found(

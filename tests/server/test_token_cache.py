@@ -166,7 +166,7 @@ def test_an_update_of_many_rows_tells_nobody_and_is_seen_within_a_minute(app, gr
     assert is_alive(app, granted)
     Token.objects.update(revoked_at=timezone.now())
     assert is_alive(app, granted)
-    caches[cached].delete_many([f"django_dance:server:token:{Token.objects.get().access_digest}"])
+    caches[cached].delete_many([verified.token_key(server, Token.objects.get().access_digest)])
     assert not is_alive(app, granted)
 
 
@@ -200,6 +200,7 @@ def test_what_was_read_before_a_change_is_not_used_after_it(
         verified.forget(family=found.family)
     Token.objects.update(revoked_at=found.created_at)
     verified.remember(
+        server,
         found.access_digest,
         verified.Verified(
             server="oauth_server",
