@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check docs bench wheel matrix lowest dist clean
+.PHONY: help demo test check docs bench wheel matrix lowest dist mutants clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,6 +52,9 @@ dist: $(VENV)/made/check ## Builds what is published, in dist/.
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist . >/dev/null
 	$(BIN)/python -m twine check --strict dist/*
+
+mutants: $(VENV)/made/test $(VENV)/made/mutants ## Changes MODULE in many ways; lists what its tests do not notice.
+	nice $(BIN)/python scripts/mutants $(MODULE) $(ARGS)
 
 clean: ## Removes what was made.
 	rm -rf $(VENV) build dist docs/_build *.egg-info
