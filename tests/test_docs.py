@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import inspect
 import re
 import stat
 import sys
@@ -227,6 +228,56 @@ def assigned(block, name):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return ast.literal_eval(node.value)
     return {}
+
+
+def signature(method):
+    """The parameters of a method as the guide writes them: without ``self`` and without types."""
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
+    return str(inspect.Signature(bare))
+
+
+def test_every_hook_of_the_dance_is_documented_with_its_signature():
+    headings = re.findall(r"^#### `(\w+)(\(.+\))`", page("providers.md"), re.MULTILINE)
+    assert {name for name, _ in headings} == {
+        "begin",
+        "callback_uri",
+        "complete",
+        "parse",
+        "token_call",
+        "verified_claims",
+    }
+    for name, documented in headings:
+        assert documented == signature(getattr(OIDCProvider, name)), name
+
+
+@every_preset
+def test_every_method_that_a_preset_overrides_is_documented(preset):
+    methods = {
+        name
+        for cls in preset.cls.__mro__
+        if cls.__module__.startswith("django_dance.contrib.")
+        for name, value in vars(cls).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+    pages = page("providers.md") + page("oidc.md")
+    assert [name for name in sorted(methods) if f"`{name}(" not in pages] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_included_example_exists(path):
+    included = re.findall(
+        r"```{literalinclude} (\S+)\n(?::pyobject: (\S+)\n)?", path.read_text("utf-8")
+    )
+    for target, name in included:
+        names = {
+            f"{cls.name}.{function.name}"
+            for cls in tree(path.parent / target).body
+            if isinstance(cls, ast.ClassDef)
+            for function in cls.body
+            if isinstance(function, ast.FunctionDef)
+        }
+        assert not name or name in names, f"{target}: {name}"
 
 
 # --- signals, checks, errors ----------------------------------------------------------------------
