@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import json
+import re
 import time
+from pathlib import Path
 
 import jwt
 import pytest
@@ -16,6 +18,7 @@ from django_dance.models import OAuthToken
 from django_dance.providers import OIDCProvider
 from django_dance.providers.oidc import IdentityChanged
 from django_dance.registry import providers
+from django_dance.signals import oauth_authorized
 
 from .conftest import Browser, Dance, flow_cookies
 from .keys import EC256, EC384, RSA, WEAK_RSA
@@ -579,3 +582,32 @@ def test_an_id_token_that_cannot_be_checked_changes_nothing(without_keys):
     assert without_keys.token["access_token"] == "planted-2"
     assert without_keys.token["id_token"] == before["id_token"]
     assert without_keys.id_claims["name"] == "Ada"
+
+
+# --- the guide ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("acr", "seconds_ago", "status"),
+    [
+        ("urn:example:two-factors", 0, 302),
+        ("urn:example:password", 0, 403),
+        (None, 0, 403),
+        ("urn:example:two-factors", 3600, 403),
+        ("urn:example:two-factors", None, 403),
+    ],
+)
+def test_the_receiver_in_the_guide_checks_acr_and_auth_time(
+    issuer, begin, acr, seconds_ago, status
+):
+    guide = (Path(__file__).parent.parent / "docs" / "oidc.md").read_text("utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "acr" in block]
+    recipe = {}
+    exec(code.replace('"company"', '"id"'), recipe)
+    auth_time = None if seconds_ago is None else time.time() - seconds_ago
+    issuer.claims = {"acr": acr, "auth_time": auth_time}
+    try:
+        assert begin().callback().status_code == status
+    finally:
+        oauth_authorized.disconnect(recipe["check_login"])
+    assert OAuthToken.objects.exists() == (status == 302)
