@@ -380,10 +380,10 @@ class Facts:
         for fact in ("login_url", "authorized_url", "disconnect_url"):
             try:
                 self._route(fact)
-            except (KeyError, IndexError, ValueError, AttributeError) as error:
+            except ImproperlyConfigured as error:
                 yield Problem(
                     "django_dance.E004",
-                    f"{where}: {fact.upper()} is {getattr(self, fact)!r}: {error}.",
+                    f"{where}: {error}",
                     'Only the provider can be named in it: "{provider.name}/".',
                 )
         for local in self.from_config:
@@ -401,7 +401,11 @@ class Facts:
         return self._problems
 
     def _route(self, fact: str) -> str:
-        return str(getattr(self, fact)).format(provider=self).lstrip("/")
+        route = str(getattr(self, fact))
+        try:
+            return route.format(provider=self).lstrip("/")
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise ImproperlyConfigured(f"{fact.upper()} is {route!r}: {error}.") from error
 
     # --- facts of this moment -----------------------------------------------------------------
 
