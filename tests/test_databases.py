@@ -20,6 +20,7 @@ MODULES = [
     "tests/test_dance.py",
     "tests/test_fields.py",
     "tests/test_lease.py",
+    "tests/test_lease_while_busy.py",
     "tests/test_oauth1.py",
     "tests/test_oidc.py",
     "tests/test_real_server.py",
