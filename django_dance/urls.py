@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import include, path
+from django.core.signals import setting_changed
+from django.urls import URLResolver, clear_url_caches, include, path
 
 from .registry import providers
 
@@ -18,11 +22,56 @@ def __getattr__(name: str) -> Any:
     # the settings in between.
     if name != "urlpatterns":
         raise AttributeError(name)
-    patterns = []
-    for provider in providers:
+    return list(_routes())
+
+
+def _routes() -> Iterator[URLResolver]:
+    try:
+        names = list(providers)
+    except ImproperlyConfigured as error:
+        logger.error("no provider has URLs: %s", error)
+        return
+    for name in names:
         try:
-            patterns.append(path("", include(providers[provider].urls)))
+            yield path("", include(providers[name].urls))
         except ImproperlyConfigured as error:
             # The system check says it better, and the rest of the site can do without.
-            logger.error("%s has no URLs: %s", provider, error)
-    return patterns
+            logger.error("%s has no URLs: %s", name, error)
+
+
+def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
+    """Let a test that overrides the providers have their URLs."""
+    if setting not in ("DANCE_PROVIDERS", "ROOT_URLCONF"):
+        return
+    root = getattr(settings, "ROOT_URLCONF", None)
+    # A URLconf that was not imported yet has nothing to forget.
+    urlconf = sys.modules.get(root) if isinstance(root, str) else root
+    if _forget_routes(getattr(urlconf, "urlpatterns", ())):
+        clear_url_caches()
+
+
+def _forget_routes(patterns: Iterable[Any]) -> bool:
+    """Empty the caches of the resolvers that have the providers' routes below them.
+
+    Returns whether there are any. ``clear_url_caches()`` empties those of the root alone.
+    """
+    found = False
+    for resolver in patterns:
+        if not isinstance(resolver, URLResolver):
+            continue
+        included = resolver.urlconf_name
+        if included is sys.modules[__name__] or _forget_routes(resolver.url_patterns):
+            vars(resolver).pop("url_patterns", None)
+            new = URLResolver(
+                resolver.pattern,
+                included,
+                resolver.default_kwargs,
+                resolver.app_name,
+                resolver.namespace,
+            )
+            vars(resolver).update(vars(new))
+            found = True
+    return found
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.urls")
