@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
-from .management.rows import columns, opened, session_of
+from .management.token_tables import columns, opened, session_of
 from .models import OAuthToken
 from .sessions import OAuth2Session
 

@@ -11,8 +11,8 @@ class DjangoDanceConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save
 
         from . import checks  # noqa: F401  registers them
+        from .cache.invalidation import row_changed
         from .models import OAuthConsumerMixin
-        from .storage.changes import row_changed
 
         for model in apps.get_models():
             if issubclass(model, OAuthConsumerMixin):

@@ -20,12 +20,12 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
-from .accounts import POLICIES
+from .cache.invalidation import CACHES
 from .conf import DEFAULTS, is_shared, settings
-from .origins import is_secure, origin
-from .registry import providers
+from .connections.connect import POLICIES
+from .http.origins import is_secure, origin
+from .providers.registry import providers
 from .storage import ModelStorage, SessionStorage, build
-from .storage.changes import CACHES
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _BEFORE = (

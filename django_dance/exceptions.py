@@ -75,7 +75,7 @@ class AuthorizationRequired(DanceError):
 
 
 def _required_again(name: str, reason: str, scopes: tuple[str, ...]) -> AuthorizationRequired:
-    from .registry import providers
+    from .providers.registry import providers
 
     return AuthorizationRequired(providers[name], reason, scopes)
 
@@ -120,7 +120,7 @@ class ProviderError(DanceError):
     """The provider did not do its part. ``code`` is the flow's error code for it."""
 
     code = "provider_error"
-    #: What it answered, where it answered: a :class:`django_dance.transport.Answer`.
+    #: What it answered, where it answered: a :class:`django_dance.http.protocol_calls.Answer`.
     response: Any = None
     #: Seconds that it asked to be left alone for (RFC 9110 §10.2.3), if it did.
     retry_after: int | None = None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from .crypto import seal, unseal
-from .tokens import Token
+from .tokens.sealing import seal, unseal
+from .tokens.token import Token
 
 if TYPE_CHECKING:
     _TextField = models.TextField[Any, Any]

@@ -9,8 +9,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from .container import OAuth
 from .exceptions import AuthorizationRequired, ProviderError
+from .sessions.container import OAuth
 
 
 class OAuthMiddleware:
@@ -50,7 +50,7 @@ class OAuthMiddleware:
 
     def _settle(self, request: HttpRequest) -> None:
         """The view is over, and so is a transaction of its own that it may have had."""
-        from .storage.durable import settle
+        from .storage.transactions import settle
 
         settle(request)
 

@@ -19,10 +19,10 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 from .exceptions import OwnerRequired
-from .owner import ResourceOwner
 from .providers import OAuth2Provider, Provider
 from .storage import BaseStorage
-from .tokens import Token
+from .tokens.owner import ResourceOwner
+from .tokens.token import Token
 
 if TYPE_CHECKING:
     from django.test import TestCase

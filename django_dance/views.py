@@ -22,17 +22,18 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
-from . import accounts, formpost
-from . import flow as flows
 from .conf import settings
+from .connections import connect as accounts
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
-from .flow import Flow
-from .owner import ResourceOwner
-from .registry import providers
+from .flows import flow as flows
+from .flows import form_post as formpost
+from .flows.flow import Flow
+from .providers.registry import providers
 from .responses import guarded, page
-from .scopes import signed_scope, verified_scope
 from .signals import oauth_authorized, oauth_before_login, oauth_error
-from .tokens import Secret, Token, scope_list
+from .tokens.owner import ResourceOwner
+from .tokens.scopes import signed_scope, verified_scope
+from .tokens.token import Secret, Token, scope_list
 
 if TYPE_CHECKING:
     from .providers import Provider

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, JsonResponse
 
 from django_dance.server import AuthorizationServer, bind_models
-from django_dance.server.resource import AccessToken
+from django_dance.server.access_tokens import AccessToken
 
 server = AuthorizationServer()
 bind_models(

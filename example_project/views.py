@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from django_dance.container import OAuth
 from django_dance.decorators import authorization_required
 from django_dance.providers import Provider
+from django_dance.sessions.container import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed, token_revoked
 
 

@@ -4,13 +4,13 @@ import pytest
 from django.contrib.auth import login
 from django.db import connection
 
-from django_dance import accounts
+from django_dance.connections import connect as accounts
 from django_dance.exceptions import AuthorizationRequired, FlowError, OwnerRequired, StorageError
 from django_dance.models import OAuthToken
-from django_dance.owner import ResourceOwner
-from django_dance.registry import providers
+from django_dance.providers.registry import providers
 from django_dance.storage import FallbackStorage, ModelStorage
-from django_dance.tokens import Token
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.token import Token
 
 from .conftest import GRANTED, Browser, Dance
 from .conftest import TOKEN_URL as TOKEN_URL
@@ -219,7 +219,7 @@ def request_of(rf):
     def request_of(browser, user=None):
         from django.contrib.auth.models import AnonymousUser
 
-        from django_dance.container import OAuth
+        from django_dance.sessions.container import OAuth
 
         request = rf.get("/")
         request.session, request.user = browser.session, user or AnonymousUser()

@@ -14,8 +14,6 @@ from django.db import DatabaseError
 from django.template import Context, Template
 from django.test import RequestFactory
 
-from django_dance import discovery
-from django_dance.container import OAuth
 from django_dance.exceptions import (
     AuthorizationRequired,
     OwnerRequired,
@@ -23,10 +21,11 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers import OIDCProvider
-from django_dance.registry import providers
+from django_dance.providers import OIDCProvider, discovery
+from django_dance.providers.registry import providers
+from django_dance.sessions.container import OAuth
 from django_dance.storage import ModelStorage
-from django_dance.tokens import Token
+from django_dance.tokens.token import Token
 
 from .conftest import GRANTED, TOKEN_URL, Browser
 from .loopback import Loopback
@@ -246,7 +245,7 @@ def test_a_stray_cookie_keeps_nobody_out(member, dance):
         member.cookies[name.replace("[", "").replace("]", "")] = "x" * 5100
     assert dance(member).response.status_code == 302
     request = RequestFactory().get("/", HTTP_COOKIE="dance_[x]=" + "x" * 5100)
-    from django_dance.flow import _pending
+    from django_dance.flows.flow import _pending
 
     assert _pending(request) == []
 

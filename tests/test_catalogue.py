@@ -15,10 +15,9 @@ import pytest
 from django.urls import include, path
 from responses.matchers import query_param_matcher
 
-from django_dance import discovery
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider
-from django_dance.registry import providers
+from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, discovery
+from django_dance.providers.registry import providers
 
 from . import keys
 from .catalogue import PRESETS, required

@@ -14,13 +14,13 @@ from django.db.models.query import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_dance.crypto import sealed_with_first_key
-from django_dance.management import rows
+from django_dance.management import token_tables as rows
 from django_dance.management.progress import Progress
 from django_dance.models import OAuthToken
-from django_dance.owner import ResourceOwner
-from django_dance.registry import providers
+from django_dance.providers.registry import providers
 from django_dance.storage import ModelStorage
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.sealing import sealed_with_first_key
 
 from .conftest import GRANTED, TOKEN_URL
 from .models import SiteToken, TeamToken

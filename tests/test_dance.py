@@ -14,14 +14,14 @@ from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from django_dance.contrib.github import GitHub
-from django_dance.crypto import seal
-from django_dance.flow import Flow
+from django_dance.flows.flow import Flow
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth2Provider
-from django_dance.registry import providers
-from django_dance.scopes import signed_scope
+from django_dance.providers.registry import providers
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.storage import FallbackStorage
+from django_dance.tokens.scopes import signed_scope
+from django_dance.tokens.sealing import seal
 
 from .conftest import GRANTED, TOKEN_URL, Browser, flow_cookies, query
 
@@ -422,7 +422,7 @@ def test_a_deactivated_user_is_refused(member, user, dance, events, settings):
 def test_a_flow_too_old_is_refused(member, dance, events, monkeypatch):
     begun = dance(member)
     later = time.time() + 601
-    monkeypatch.setattr("django_dance.flow.time.time", lambda: later)
+    monkeypatch.setattr("django_dance.flows.flow.time.time", lambda: later)
     assert_refused(begun.callback(), "flow_expired", events)
 
 

@@ -17,11 +17,11 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 import django_dance
-from django_dance import conf, exceptions, registry, signals, views
+from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
-from django_dance.owner import ResourceOwner
-from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider
+from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
 from django_dance.testing import StorageContract
+from django_dance.tokens.owner import ResourceOwner
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_dance"

@@ -9,7 +9,8 @@ from django_dance.exceptions import (
     ProviderUnavailable,
     TokenRequestRefused,
 )
-from django_dance.providers import OAuth2Provider, grants
+from django_dance.providers import OAuth2Provider
+from django_dance.providers import device as grants
 
 TOKEN = "https://example.com/token"
 DEVICE = "https://example.com/device"

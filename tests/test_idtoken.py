@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_dance import idtoken
 from django_dance.exceptions import FlowError
+from django_dance.providers import id_tokens as idtoken
 
 from .keys import EC256, EC384, OTHER_RSA, RSA, WEAK_RSA
 from .test_oidc import b64, jwk

@@ -10,9 +10,9 @@ import pytest
 import requests
 from oauth2_provider.models import Application, RefreshToken
 
-from django_dance import discovery
 from django_dance.models import OAuthToken
-from django_dance.registry import providers
+from django_dance.providers import discovery
+from django_dance.providers.registry import providers
 
 from . import keys
 from .test_real_server import browse  # noqa: F401  a fixture

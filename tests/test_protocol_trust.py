@@ -9,11 +9,10 @@ import ssl
 import pytest
 import trustme
 
-from django_dance import discovery
 from django_dance.exceptions import ProviderUnavailable
-from django_dance.providers import OIDCProvider
-from django_dance.registry import providers
-from django_dance.tokens import Token
+from django_dance.providers import OIDCProvider, discovery
+from django_dance.providers.registry import providers
+from django_dance.tokens.token import Token
 
 from .loopback import Loopback
 

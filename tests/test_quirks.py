@@ -13,7 +13,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path
 from django.utils import timezone
 
-from django_dance import discovery
 from django_dance.exceptions import (
     AuthorizationRequired,
     InvalidResponse,
@@ -23,8 +22,8 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth1Provider
-from django_dance.registry import providers
+from django_dance.providers import OAuth1Provider, discovery
+from django_dance.providers.registry import providers
 
 from . import keys
 from .catalogue import PRESETS, required

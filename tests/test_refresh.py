@@ -18,11 +18,11 @@ from django_dance.exceptions import (
     StorageError,
 )
 from django_dance.models import OAuthToken
-from django_dance.owner import ResourceOwner
-from django_dance.registry import providers
+from django_dance.providers.registry import providers
 from django_dance.signals import token_refreshed
 from django_dance.storage import ModelStorage
-from django_dance.tokens import Token
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.token import Token
 
 from .conftest import GRANTED, TOKEN_URL, Browser
 

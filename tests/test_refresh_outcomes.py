@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from django_dance import refresh
+from django_dance.connections import refresh
 from django_dance.exceptions import (
     AuthorizationRequired,
     InvalidResponse,
@@ -16,10 +16,10 @@ from django_dance.exceptions import (
     TokenRequestRefused,
 )
 from django_dance.models import OAuthToken
-from django_dance.owner import ResourceOwner
-from django_dance.registry import providers
+from django_dance.providers.registry import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens import Token
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.token import Token
 
 from .conftest import GRANTED, TOKEN_URL
 

@@ -11,7 +11,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 
-from django_dance.container import OAuth
 from django_dance.exceptions import (
     AuthorizationRequired,
     InvalidResponse,
@@ -22,8 +21,9 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.registry import providers
-from django_dance.sessions.calls import SharingSession
+from django_dance.providers.registry import providers
+from django_dance.sessions.call_flow import SharingSession
+from django_dance.sessions.container import OAuth
 
 from .conftest import GRANTED, TOKEN_URL
 

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from django_dance.crypto import seal, unseal
 from django_dance.exceptions import InvalidResponse, SealBroken
-from django_dance.owner import ResourceOwner
 from django_dance.providers import OAuth2Provider
-from django_dance.registry import providers
-from django_dance.tokens import Token, checked_token, scope_list
+from django_dance.providers.registry import providers
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.sealing import seal, unseal
+from django_dance.tokens.token import Token, checked_token, scope_list
 
 
 def test_a_token_is_a_dict():

@@ -16,10 +16,10 @@ import requests
 import trustme
 from django.utils.http import http_date
 
-from django_dance import __version__, transport
+from django_dance import __version__
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
-from django_dance.tokens import Secret
-from django_dance.transport import (
+from django_dance.http import protocol_calls as transport
+from django_dance.http.protocol_calls import (
     MAX_ANSWER,
     Answer,
     protocol_call,
@@ -27,6 +27,7 @@ from django_dance.transport import (
     tls_context,
     without_frames,
 )
+from django_dance.tokens.token import Secret
 
 from .loopback import Loopback
 from .test_secrets import report

@@ -21,8 +21,7 @@ from django.db.models.signals import post_save, pre_save
 from django.http import HttpResponse
 from django.utils import timezone
 
-from django_dance import accounts
-from django_dance.container import OAuth
+from django_dance.connections import connect as accounts
 from django_dance.exceptions import (
     AuthorizationRequired,
     DanceError,
@@ -34,13 +33,15 @@ from django_dance.exceptions import (
 )
 from django_dance.middleware import OAuthMiddleware
 from django_dance.models import OAuthToken
-from django_dance.owner import ResourceOwner
-from django_dance.registry import providers
+from django_dance.providers.registry import providers
+from django_dance.sessions.container import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed
-from django_dance.storage import ModelStorage, durable
+from django_dance.storage import ModelStorage
+from django_dance.storage import transactions as durable
 from django_dance.storage.base import held
-from django_dance.storage.durable import after_the_transaction, has_one_writer
-from django_dance.tokens import Token
+from django_dance.storage.transactions import after_the_transaction, has_one_writer
+from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens.token import Token
 
 from .conftest import GRANTED, TOKEN_URL, Dance
 from .models import SiteToken, TeamToken

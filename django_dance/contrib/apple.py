@@ -7,10 +7,10 @@ import jwt
 from django.core.exceptions import ImproperlyConfigured
 
 from ..providers import ClientCredentials, OIDCProvider
-from ..providers.facts import Problem
+from ..providers.options import Problem
 
 if TYPE_CHECKING:
-    from ..transport import Answer
+    from ..http.protocol_calls import Answer
 
 
 class Apple(OIDCProvider):

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..providers import OAuth2Provider
-from ..providers.facts import Problem
+from ..providers.options import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

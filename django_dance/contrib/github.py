@@ -5,8 +5,8 @@ from ..providers import OAuth2Provider
 from ..providers.oauth2 import BasicAuth
 
 if TYPE_CHECKING:
-    from ..owner import ResourceOwner
-    from ..tokens import Token
+    from ..tokens.owner import ResourceOwner
+    from ..tokens.token import Token
 
 
 class GitHub(OAuth2Provider):
@@ -34,7 +34,7 @@ class GitHub(OAuth2Provider):
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

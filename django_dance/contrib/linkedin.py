@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .. import idtoken
 from ..providers import ClientCredentials, OIDCProvider
+from ..providers import id_tokens as idtoken
 
 
 class LinkedIn(OIDCProvider):

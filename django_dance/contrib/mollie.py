@@ -5,8 +5,8 @@ from ..providers import OAuth2Provider
 from ..providers.oauth2 import BasicAuth
 
 if TYPE_CHECKING:
-    from ..owner import ResourceOwner
-    from ..tokens import Token
+    from ..tokens.owner import ResourceOwner
+    from ..tokens.token import Token
 
 
 class Mollie(OAuth2Provider):
@@ -27,7 +27,7 @@ class Mollie(OAuth2Provider):
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         hint = "refresh_token" if token.get("refresh_token") else "access_token"
         answer = protocol_call(

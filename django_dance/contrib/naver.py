@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..owner import ResourceOwner
-    from ..tokens import Token
+    from ..tokens.owner import ResourceOwner
+    from ..tokens.token import Token
 
 
 class Naver(OAuth2Provider):

@@ -1,12 +1,12 @@
 from typing import TYPE_CHECKING
 
 from ..providers import OAuth2Provider
-from ..tokens import Token
+from ..tokens.token import Token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flow import Flow
+    from ..flows.flow import Flow
 
 
 class QuickBooks(OAuth2Provider):

@@ -4,8 +4,8 @@ from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..owner import ResourceOwner
-    from ..tokens import Token
+    from ..tokens.owner import ResourceOwner
+    from ..tokens.token import Token
 
 
 class SoundCloud(OAuth2Provider):
@@ -26,7 +26,7 @@ class SoundCloud(OAuth2Provider):
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # A sign-out, in JSON: it knows the session by its access token.
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         answer = protocol_call(
             "POST",

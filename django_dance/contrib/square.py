@@ -5,12 +5,12 @@ from django.utils.dateparse import parse_datetime
 
 from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-from ..tokens import Secret
+from ..tokens.token import Secret
 
 if TYPE_CHECKING:
-    from ..owner import ResourceOwner
-    from ..tokens import Token
-    from ..transport import Answer
+    from ..http.protocol_calls import Answer
+    from ..tokens.owner import ResourceOwner
+    from ..tokens.token import Token
 
 
 class Square(OAuth2Provider):
@@ -55,7 +55,7 @@ class Square(OAuth2Provider):
         return fields
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

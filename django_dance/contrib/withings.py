@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..transport import Answer
+    from ..http.protocol_calls import Answer
 
 
 class Withings(OAuth2Provider):

@@ -14,15 +14,15 @@ from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
-from ..origins import Origin, is_loopback, origin
-from ..owner import ResourceOwner
-from ..tokens import Secret, Token
-from .facts import Facts, good_url
+from ..http.origins import Origin, is_loopback, origin
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Secret, Token
+from .options import Facts, good_url
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flow import Flow
+    from ..flows.flow import Flow
     from ..sessions import DanceSession
     from ..storage import BaseStorage
 

@@ -10,18 +10,18 @@ from urllib.parse import parse_qs
 from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
-from ..flow import MAX_STATE
-from ..owner import ResourceOwner
-from ..tokens import Secret, Token, checked_token, clean_text, drop_our_own
+from ..flows.flow import MAX_STATE
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Secret, Token, checked_token, clean_text, drop_our_own
 from .base import Provider, single, with_query
-from .facts import Problem
+from .options import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flow import Flow
-    from ..signing import Signature
-    from ..transport import Answer
+    from ..flows.flow import Flow
+    from ..http.protocol_calls import Answer
+    from ..http.signing import Signature
 
 #: The longest verifier that is passed on.
 MAX_VERIFIER = 512
@@ -56,7 +56,7 @@ class OAuth1Provider(Provider):
     #: Whether bodies that are no forms are given to the signer too.
     force_include_body: bool = False
     #: The class that signs: a subclass of ``oauthlib.oauth1.Client``, or its dotted path.
-    client_class: str | type = "django_dance.signing.Client"
+    client_class: str | type = "django_dance.http.signing.Client"
     session_class: str | type = "django_dance.sessions.OAuth1Session"
 
     _urls: ClassVar[tuple[str, ...]] = (
@@ -169,7 +169,7 @@ class OAuth1Provider(Provider):
         return Token.granted(answer)
 
     def _token_call(self, url: str, signature: Signature) -> dict[str, Any]:
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         answer = protocol_call(
             "POST",
@@ -207,6 +207,6 @@ class OAuth1Provider(Provider):
 
     def signature(self, owner: ResourceOwner, **credentials: str) -> Signature:
         """The signer for one request, or several, of an owner."""
-        from ..signing import Signature
+        from ..http.signing import Signature
 
         return Signature(self, self.get_client_credentials(owner), **credentials)

@@ -19,18 +19,26 @@ from ..exceptions import (
     TokenRequestRefused,
     UntrustedOrigin,
 )
-from ..owner import ResourceOwner
-from ..tokens import FAILURE, Secret, Token, checked_token, clean_text, drop_our_own, scope_list
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import (
+    FAILURE,
+    Secret,
+    Token,
+    checked_token,
+    clean_text,
+    drop_our_own,
+    scope_list,
+)
 from .base import ClientCredentials, Provider, single, with_query
-from .facts import Problem
-from .grants import BackgroundGrants
+from .device import BackgroundGrants
+from .options import Problem
 
 if TYPE_CHECKING:
     import requests
     from django.http import HttpRequest, QueryDict
 
-    from ..flow import Flow
-    from ..transport import Answer
+    from ..flows.flow import Flow
+    from ..http.protocol_calls import Answer
 
 #: The longest authorization code that is passed on. RFC 6749 leaves the size open.
 MAX_CODE = 4096
@@ -298,7 +306,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> Answer:
         """A call to an endpoint where this site must say who it is."""
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         data = dict(data)
         auth = None
@@ -424,7 +432,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             return
         hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
         if self.revocation_auth == "token":
-            from ..transport import protocol_call
+            from ..http.protocol_calls import protocol_call
 
             answer = protocol_call(
                 self.revocation_method,

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 
-from .. import idtoken
 from ..exceptions import FlowError, InvalidResponse, ProviderError
-from ..owner import ResourceOwner
-from ..tokens import Secret, Token
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Secret, Token
+from . import id_tokens as idtoken
 from .base import AccountInfo, ClientCredentials, with_query
-from .facts import Problem
 from .oauth2 import OAuth2Provider
+from .options import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flow import Flow
+    from ..flows.flow import Flow
     from ..sessions import DanceSession
 
 logger = logging.getLogger("django_dance")
@@ -81,7 +81,7 @@ class OIDCProvider(OAuth2Provider):
 
         :raises ProviderError: it cannot be had.
         """
-        from ..discovery import metadata
+        from .discovery import metadata
 
         issuer = self.issuer or ""
         return metadata(
@@ -167,7 +167,7 @@ class OIDCProvider(OAuth2Provider):
         :raises FlowError: each refusal with its own code.
         :raises ProviderError: the keys cannot be had.
         """
-        from ..discovery import keys
+        from .discovery import keys
 
         token = fields.get("id_token")
         if token is None:
@@ -239,7 +239,7 @@ class OIDCProvider(OAuth2Provider):
         :raises IdentityChanged: it says it of another subject.
         :raises ProviderError:
         """
-        from ..transport import protocol_call
+        from ..http.protocol_calls import protocol_call
 
         url = self.endpoint("userinfo_url")
         if not url:

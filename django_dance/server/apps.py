@@ -8,6 +8,7 @@ class DjangoDanceServerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, verified  # noqa: F401  registers them
+        from . import checks  # noqa: F401  registers them
+        from . import token_cache as verified
 
         verified.watch()

@@ -29,14 +29,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..cache_names import cache_name
+from ..cache.names import cache_name
 from . import parameters
+from .access_tokens import is_active
 from .bindings import ClientBinding
+from .callbacks import Registration, plain
 from .conf import OPTIONS, settings
-from .protection import kept_out, verified
-from .protocol import Protocol
-from .registration import Registration, plain
-from .resource import is_active
+from .endpoints import Protocol
+from .resource_protector import kept_out, verified
 from .responses import Redirect, error_page, guarded, json_error, json_response, varied
 from .validator import Validator
 

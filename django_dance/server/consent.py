@@ -8,8 +8,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from .models import Consent
+from .token_cache import forget
 from .validator import is_confidential
-from .verified import forget
 
 if TYPE_CHECKING:
     from .authorization import Asked, AuthorizationServer

@@ -15,8 +15,8 @@ from django.core.cache import BaseCache, CacheHandler, caches
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
-from ..crypto import seal, unseal
 from ..exceptions import SealBroken
+from ..tokens.sealing import seal, unseal
 from .conf import settings
 from .hashing import bound_to, new_family, still_bound
 

@@ -14,10 +14,10 @@ from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
+from .access_tokens import is_active, moment
 from .hashing import new_family
 from .redirects import unfit
-from .resource import is_active, moment
-from .verified import forget
+from .token_cache import forget
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer

@@ -18,9 +18,9 @@ from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import consent
+from .access_tokens import is_active
 from .authorization import Asked
 from .models import Consent
-from .resource import is_active
 from .responses import guarded, page
 
 #: As much as a BigAutoField can be.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
-from ..owner import ResourceOwner
-from ..scopes import signed_scope
 from ..signals import token_revoked
-from ..tokens import Token, scope_list
-from .calls import CallingSession, unsigned
+from ..tokens.owner import ResourceOwner
+from ..tokens.scopes import signed_scope
+from ..tokens.token import Token, scope_list
+from .call_flow import CallingSession, unsigned
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 import requests_oauthlib
 
-from ..origins import origin
-from ..owner import ResourceOwner
-from ..tokens import Token
+from ..http.origins import origin
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Token
 from .base import DanceSession
-from .calls import SharingSession, Signer
+from .call_flow import SharingSession, Signer
 
 if TYPE_CHECKING:
     from ..providers import OAuth1Provider

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import requests
 import requests_oauthlib
 
-from .. import refresh
+from ..connections import refresh
 from ..exceptions import AuthorizationRequired
-from ..origins import origin
-from ..owner import ResourceOwner
-from ..tokens import Token, scope_list
+from ..http.origins import origin
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Token, scope_list
 from .base import DanceSession
-from .calls import SharingSession, Signer
+from .call_flow import SharingSession, Signer
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider, OIDCProvider

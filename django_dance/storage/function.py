@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..owner import ResourceOwner
+from ..tokens.owner import ResourceOwner
 from .base import BaseStorage
 
 

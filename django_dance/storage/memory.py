@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
-from ..cache_names import cache_name
+from ..cache.names import cache_name
 from ..exceptions import OwnerRequired
-from ..owner import ResourceOwner
+from ..tokens.owner import ResourceOwner
 from .base import BaseStorage
 
 

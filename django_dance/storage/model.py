@@ -26,21 +26,21 @@ from django.db import (
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from ..cache import invalidation as changes
+from ..cache.generations import MISS, TokenCache
 from ..conf import settings
 from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
-from ..owner import ResourceOwner
-from ..tokens import Token, same_token
-from . import changes
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Token, same_token
 from .base import BaseStorage, busy, held
-from .cache import MISS, TokenCache
-from .durable import (
+from .session import SessionStorage
+from .transactions import (
     after_the_transaction,
     has_one_writer,
     in_transaction,
     may_roll_back,
     on_a_connection_of_its_own,
 )
-from .session import SessionStorage
 
 logger = logging.getLogger("django_dance")
 

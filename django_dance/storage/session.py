@@ -14,14 +14,14 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, transaction
 
-from ..cache_names import cache_name
+from ..cache.names import cache_name
 from ..conf import settings
-from ..crypto import seal, unseal
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
-from ..owner import ResourceOwner
-from ..tokens import same_token
+from ..tokens.owner import ResourceOwner
+from ..tokens.sealing import seal, unseal
+from ..tokens.token import same_token
 from .base import BaseStorage
-from .durable import (
+from .transactions import (
     after_the_transaction,
     has_one_writer,
     may_roll_back,

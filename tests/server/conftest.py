@@ -9,8 +9,8 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from django_dance.server import AuthorizationServer, bind_models
+from django_dance.server.access_tokens import AccessToken
 from django_dance.server.models import Client, Grant, Token
-from django_dance.server.resource import AccessToken
 
 from ..conftest import Browser, query
 from . import site

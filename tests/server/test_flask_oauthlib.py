@@ -12,8 +12,8 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
+from django_dance.server.access_tokens import AccessToken
 from django_dance.server.models import Client, Grant, Token
-from django_dance.server.resource import AccessToken
 from django_dance.server.validator import Validator
 
 from ..conftest import query

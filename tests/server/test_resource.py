@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_page
 
 from django_dance.server import AuthorizationServer, bind_models
+from django_dance.server.access_tokens import AccessToken
 from django_dance.server.models import Client, Token
-from django_dance.server.resource import AccessToken
 
 from ..conftest import Browser
 from . import site

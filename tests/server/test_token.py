@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
-from django_dance.server import protocol
+from django_dance.server import endpoints as protocol
 from django_dance.server.models import Client, Grant, Token
 
 from ..conftest import query

@@ -11,7 +11,8 @@ from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import timezone
 
-from django_dance.server import AuthorizationServer, bind_models, verified
+from django_dance.server import AuthorizationServer, bind_models
+from django_dance.server import token_cache as verified
 from django_dance.server.models import Client, Consent, Grant, Token
 
 from .conftest import another, is_alive, serve
@@ -24,7 +25,7 @@ def cached(request, settings):
     if request.param == "redis":
         request.getfixturevalue("redis_cache")
     settings.DANCE_SERVER_TOKEN_CACHE = request.param
-    request.getfixturevalue("monkeypatch").setattr("django_dance.server.verified._SKEW", 0)
+    request.getfixturevalue("monkeypatch").setattr("django_dance.server.token_cache._SKEW", 0)
     return request.param
 
 

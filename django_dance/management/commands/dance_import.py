@@ -10,11 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from ...registry import providers
+from ...providers.registry import providers
 from ..progress import Progress
-from ..rows import batches
 from ..sources import SOURCES
-from ..takeover import Left, Takeover, stored
+from ..token_import import Left, Takeover, stored
+from ..token_tables import batches
 
 #: How many of the rows that are left are named, for each reason.
 _EXAMPLES = 5

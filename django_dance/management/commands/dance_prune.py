@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ...registry import providers
-from ..rows import batches, columns, opened, rows_of, tables
+from ...providers.registry import providers
+from ..token_tables import batches, columns, opened, rows_of, tables
 
 _OVER = "over"
 _UNREADABLE = "unreadable"

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ...crypto import seal, sealed_with_first_key, unseal
 from ...exceptions import SealBroken
+from ...tokens.sealing import seal, sealed_with_first_key, unseal
 from ..progress import Progress
-from ..rows import batches, columns, rows_of, tables
+from ..token_tables import batches, columns, rows_of, tables
 
 
 class Command(BaseCommand):

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from ...exceptions import AuthorizationRequired, ProviderError, ProviderUnavailable
 from ...providers import OAuth2Provider
-from ...registry import providers
-from ...tokens import same_token
-from ..owners import add_owner_arguments, user_id_of
+from ...providers.registry import providers
+from ...tokens.token import same_token
+from ..arguments import add_owner_arguments, user_id_of
 from ..progress import Progress
-from ..rows import batches, columns, rows_of, session_of, tables
+from ..token_tables import batches, columns, rows_of, session_of, tables
 
 #: A provider that is unavailable so many times in a row is left alone for the rest of the run.
 PATIENCE = 5

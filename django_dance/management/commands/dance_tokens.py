@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from ..owners import add_owner_arguments, user_id_of
-from ..rows import batches, columns, opened, rows_of, tables
+from ..arguments import add_owner_arguments, user_id_of
+from ..token_tables import batches, columns, opened, rows_of, tables
 
 _HEADINGS = ["id", "provider", "user", "account", "scope", "expires", "refreshable", "last error"]
 

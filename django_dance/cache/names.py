@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connections
 
-from .conf import settings
+from ..conf import settings
 
 
 def cache_name(using: str | None, *parts: str | None) -> str:

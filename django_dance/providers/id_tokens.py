@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.utils.crypto import constant_time_compare
 
-from .exceptions import FlowError
+from ..exceptions import FlowError
 
 #: What may sign an ID token, whatever the provider's metadata says (RFC 8725 §3.1): the key type
 #: it takes, the curve where there is one, and the hash for ``at_hash``.

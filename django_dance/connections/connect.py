@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from .conf import settings
-from .exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired
-from .owner import ResourceOwner
-from .signals import token_revoked
-from .tokens import Token, same_token
+from ..conf import settings
+from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired
+from ..signals import token_revoked
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Token, same_token
 
 if TYPE_CHECKING:
-    from .providers import AccountInfo
-    from .sessions import DanceSession
+    from ..providers import AccountInfo
+    from ..sessions import DanceSession
 
 logger = logging.getLogger("django_dance")
 

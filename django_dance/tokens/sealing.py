@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .conf import settings
-from .exceptions import SealBroken
+from ..conf import settings
+from ..exceptions import SealBroken
 
 _VERSION = b"\x01"
 _KEY_ID = 4

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from ..cache_names import cache_name
 from ..conf import settings
-from .cache import TokenCache
+from .generations import TokenCache
+from .names import cache_name
 
 #: Caches that storages have for themselves, beside the one that the settings name.
 CACHES: set[str] = set()

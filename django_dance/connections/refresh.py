@@ -12,21 +12,21 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .conf import settings
-from .exceptions import (
+from ..conf import settings
+from ..exceptions import (
     AuthorizationRequired,
     ProviderError,
     ProviderUnavailable,
     TokenRequestRefused,
 )
-from .owner import ResourceOwner
-from .signals import token_refreshed, token_revoked
-from .tokens import FAILURE, Token, clean_text, same_token
+from ..signals import token_refreshed, token_revoked
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import FAILURE, Token, clean_text, same_token
 
 if TYPE_CHECKING:
-    from .providers import OAuth2Provider
-    from .sessions import OAuth2Session
-    from .storage import BaseStorage
+    from ..providers import OAuth2Provider
+    from ..sessions import OAuth2Session
+    from ..storage import BaseStorage
 
 logger = logging.getLogger("django_dance")
 

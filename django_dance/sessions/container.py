@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .exceptions import ProviderNotConfigured
-from .registry import providers
+from ..exceptions import ProviderNotConfigured
+from ..providers.registry import providers
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from .sessions import DanceSession
+    from . import DanceSession
 
 
 class OAuth:
@@ -54,7 +54,7 @@ class OAuth:
         :raises OwnerRequired: nobody is logged in.
         :raises FlowError: ``account_taken`` or ``account_unknown``; the token stays in the session.
         """
-        from .accounts import adopt
+        from ..connections.connect import adopt
 
         return [name for name in names or providers if adopt(self[name])]
 

@@ -19,9 +19,9 @@ from django.core.cache import BaseCache, caches
 from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 
-from ..cache_names import cache_name
-from ..crypto import seal, unseal
+from ..cache.names import cache_name
 from ..exceptions import SealBroken
+from ..tokens.sealing import seal, unseal
 from .conf import settings
 
 if TYPE_CHECKING:
@@ -131,11 +131,13 @@ def watch() -> None:
     """Hear of users, clients and tokens that are saved or deleted, also by a proxy or a child."""
     from .models import AbstractClient, AbstractToken
 
-    post_save.connect(_changes, dispatch_uid="django_dance.server.verified")
+    post_save.connect(_changes, dispatch_uid="django_dance.server.token_cache")
     for model in apps.get_models():
         # One by one: with a receiver for all, Django deletes no model's rows without reading them.
         if issubclass(model, get_user_model() | AbstractClient | AbstractToken):
-            post_delete.connect(_changes, sender=model, dispatch_uid="django_dance.server.verified")
+            post_delete.connect(
+                _changes, sender=model, dispatch_uid="django_dance.server.token_cache"
+            )
 
 
 def _changes(

@@ -24,11 +24,11 @@ from django.db import DEFAULT_DB_ALIAS
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .cache_names import cache_name
-from .conf import settings
-from .crypto import seal, unseal
-from .exceptions import FlowError, SealBroken
-from .tokens import Secret
+from ..cache.names import cache_name
+from ..conf import settings
+from ..exceptions import FlowError, SealBroken
+from ..tokens.sealing import seal, unseal
+from ..tokens.token import Secret
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.core import signing
 
-from .tokens import scope_list
+from .token import scope_list
 
 if TYPE_CHECKING:
-    from .providers import Provider
+    from ..providers import Provider
 
 
 def signed_scope(provider: Provider, scopes: Iterable[str]) -> str:

@@ -15,12 +15,12 @@ from django.utils.module_loading import import_string
 from oauthlib.common import extract_params
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
 
-from .tokens import Secret
+from ..tokens.token import Secret
 
 if TYPE_CHECKING:
     import requests
 
-    from .providers import ClientCredentials, OAuth1Provider
+    from ..providers import ClientCredentials, OAuth1Provider
 
 _FORM = "application/x-www-form-urlencoded"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from .exceptions import InvalidResponse, ProviderError, ProviderUnavailable
-from .origins import origin
-from .transport import protocol_call
+from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable
+from ..http.origins import origin
+from ..http.protocol_calls import protocol_call
 
 logger = logging.getLogger("django_dance")
 
@@ -172,6 +172,6 @@ def _object(url: str, verify: bool | str) -> dict[str, Any]:
 
 
 def _good(url: object) -> bool:
-    from .providers.facts import good_url
+    from .options import good_url
 
     return isinstance(url, str) and origin(url) is not None and good_url(url)

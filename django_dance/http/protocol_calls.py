@@ -29,11 +29,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from . import __version__
-from .conf import settings
-from .exceptions import InvalidResponse, ProviderUnavailable
+from .. import __version__
+from ..conf import settings
+from ..exceptions import InvalidResponse, ProviderUnavailable
+from ..tokens.token import secretive
 from .origins import is_secure
-from .tokens import secretive
 
 #: The largest answer to a protocol call, in bytes.
 MAX_ANSWER = 1024 * 1024

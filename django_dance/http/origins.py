@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from .conf import settings
+from ..conf import settings
 
 _PORTS = {"https": 443, "http": 80}
 

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
-from . import resource
-from .resource import AccessToken, Refused
+from . import access_tokens as resource
+from .access_tokens import AccessToken, Refused
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer

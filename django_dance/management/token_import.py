@@ -10,13 +10,13 @@ from django.core.exceptions import ValidationError
 
 from ..conf import settings
 from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
-from ..owner import ResourceOwner
 from ..providers import OAuth1Provider, Provider
-from ..registry import providers
+from ..providers.registry import providers
 from ..storage import MemoryStorage, ModelStorage, NullStorage, SessionStorage
-from ..tokens import Token, checked_token, drop_our_own, scope_list
-from .rows import columns
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Token, checked_token, drop_our_own, scope_list
 from .sources import Source
+from .token_tables import columns
 
 
 class Left(Exception):

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 
-from .crypto import seal, unseal
-from .exceptions import SealBroken
-from .tokens import Secret
+from ..exceptions import SealBroken
+from ..tokens.sealing import seal, unseal
+from ..tokens.token import Secret
 
 _PARAMETER = "dance_posted"
 #: What a form may carry, and how long it may be in all.

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .conf import settings
-from .exceptions import InvalidResponse
+from ..conf import settings
+from ..exceptions import InvalidResponse
 
 logger = logging.getLogger("django_dance")
 

@@ -10,11 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from .conf import settings
-from .exceptions import ProviderNotConfigured
+from ..conf import settings
+from ..exceptions import ProviderNotConfigured
 
 if TYPE_CHECKING:
-    from .providers.base import Provider
+    from .base import Provider
 
 
 class Registry(Mapping[str, "Provider"]):
@@ -69,7 +69,7 @@ class Registry(Mapping[str, "Provider"]):
 
 def provider_class(name: str, path: Any) -> type[Provider]:
     """The class that a provider's ``PROVIDER`` option names, or is."""
-    from .providers.base import Provider
+    from .base import Provider
 
     if isinstance(path, str):
         try:
@@ -95,4 +95,4 @@ def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
         providers.forget()
 
 
-setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.registry")
+setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.providers.registry")

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenRequestRefused
-from ..owner import ResourceOwner
-from ..tokens import Secret, Token, clean_text, scope_list, seconds
+from ..tokens.owner import ResourceOwner
+from ..tokens.token import Secret, Token, clean_text, scope_list, seconds
 
 if TYPE_CHECKING:
-    from ..transport import Answer
+    from ..http.protocol_calls import Answer
     from .base import ClientCredentials
 
     class _Base:

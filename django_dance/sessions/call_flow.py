@@ -18,9 +18,9 @@ from requests.utils import default_headers
 
 from ..conf import settings
 from ..exceptions import DanceError, UntrustedOrigin
-from ..origins import Origin, is_secure, origin
-from ..tokens import Token
-from ..transport import shared_adapter, without_frames
+from ..http.origins import Origin, is_secure, origin
+from ..http.protocol_calls import shared_adapter, without_frames
+from ..tokens.token import Token
 
 if TYPE_CHECKING:
     from ..providers import Provider

@@ -26,9 +26,9 @@ from typing import Any
 
 from django.core.cache import caches
 
-from ..crypto import seal, unseal
 from ..exceptions import SealBroken
-from ..tokens import Token
+from ..tokens.sealing import seal, unseal
+from ..tokens.token import Token
 
 logger = logging.getLogger("django_dance")
 
