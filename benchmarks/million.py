@@ -92,9 +92,9 @@ def made(databases: dict[str, dict[str, Any]]) -> Iterator[None]:
 def fill(alias: str, size: int) -> None:
     """So many rows. They are as large as real ones; those that are asked for are real."""
     from django_dance.models import OAuthToken
-    from django_dance.providers.registry import providers
+    from django_dance.providers import providers
     from django_dance.storage import ModelStorage
-    from django_dance.tokens.owner import ResourceOwner
+    from django_dance.tokens import ResourceOwner
 
     token = {
         "access_token": "gho_" + "x" * 36,
@@ -133,9 +133,9 @@ def asked(size: int) -> range:
 
 def look_ups() -> dict[str, float]:
     """Database → the median of a look-up, in milliseconds."""
-    from django_dance.providers.registry import providers
+    from django_dance.providers import providers
     from django_dance.storage import ModelStorage
-    from django_dance.tokens.owner import ResourceOwner
+    from django_dance.tokens import ResourceOwner
 
     storage = ModelStorage()
     times: dict[str, list[float]] = {alias: [] for alias in _SIZES}

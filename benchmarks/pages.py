@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_dance.middleware import OAuthMiddleware
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 from .measure import Target, interleaved, seconds, seconds_each, table
 

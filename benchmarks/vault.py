@@ -97,7 +97,7 @@ def measured() -> dict[str, list[float]]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from django_dance.providers.registry import providers
+    from django_dance.providers import providers
 
     call_command("migrate", verbosity=0)
     request = HttpRequest()

@@ -11,7 +11,7 @@ class DjangoDanceConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save
 
         from . import checks  # noqa: F401  registers them
-        from .cache.invalidation import row_changed
+        from .cache import row_changed
         from .models import OAuthConsumerMixin
 
         for model in apps.get_models():

@@ -20,11 +20,11 @@ from django.template.loader import get_template
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
-from .cache.invalidation import CACHES
+from .cache import CACHES
 from .conf import DEFAULTS, is_shared, settings
-from .connections.connect import POLICIES
-from .http.origins import is_secure, origin
-from .providers.registry import providers
+from .connections import POLICIES
+from .http import is_secure, origin
+from .providers import providers
 from .storage import ModelStorage, SessionStorage, build
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"

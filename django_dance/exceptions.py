@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .providers.base import Provider
+    from .providers import Provider
 
 __all__ = [
     "AuthorizationRequired",
@@ -75,7 +75,7 @@ class AuthorizationRequired(DanceError):
 
 
 def _required_again(name: str, reason: str, scopes: tuple[str, ...]) -> AuthorizationRequired:
-    from .providers.registry import providers
+    from .providers import providers
 
     return AuthorizationRequired(providers[name], reason, scopes)
 

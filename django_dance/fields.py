@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from .tokens.sealing import seal, unseal
-from .tokens.token import Token
+from .tokens import Token, seal, unseal
 
 if TYPE_CHECKING:
     _TextField = models.TextField[Any, Any]

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .exceptions import AuthorizationRequired, ProviderError
-from .sessions.container import OAuth
+from .sessions import OAuth
 
 
 class OAuthMiddleware:
@@ -50,7 +50,7 @@ class OAuthMiddleware:
 
     def _settle(self, request: HttpRequest) -> None:
         """The view is over, and so is a transaction of its own that it may have had."""
-        from .storage.transactions import settle
+        from .storage import settle
 
         settle(request)
 

@@ -10,8 +10,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from .exceptions import AuthorizationRequired, ProviderError
-from .flows.flow import MAX_NEXT
-from .tokens.scopes import signed_scope
+from .flows import MAX_NEXT
+from .tokens import signed_scope
 
 if TYPE_CHECKING:
     from .providers import Provider

@@ -21,8 +21,7 @@ from django.test import RequestFactory
 from .exceptions import OwnerRequired
 from .providers import OAuth2Provider, Provider
 from .storage import BaseStorage
-from .tokens.owner import ResourceOwner
-from .tokens.token import Token
+from .tokens import ResourceOwner, Token
 
 if TYPE_CHECKING:
     from django.test import TestCase

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.urls import URLResolver, clear_url_caches, include, path
 
-from .providers.registry import providers
+from .providers import providers
 
 logger = logging.getLogger("django_dance")
 

@@ -25,15 +25,13 @@ from django.views.generic import View
 from .conf import settings
 from .connections import connect as accounts
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
+from .flows import Flow
 from .flows import flow as flows
 from .flows import form_post as formpost
-from .flows.flow import Flow
-from .providers.registry import providers
+from .providers import providers
 from .responses import guarded, page
 from .signals import oauth_authorized, oauth_before_login, oauth_error
-from .tokens.owner import ResourceOwner
-from .tokens.scopes import signed_scope, verified_scope
-from .tokens.token import Secret, Token, scope_list
+from .tokens import ResourceOwner, Secret, Token, scope_list, signed_scope, verified_scope
 
 if TYPE_CHECKING:
     from .providers import Provider

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from django_dance.decorators import authorization_required
 from django_dance.providers import Provider
-from django_dance.sessions.container import OAuth
+from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed, token_revoked
 
 

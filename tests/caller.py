@@ -14,7 +14,7 @@ import django
 def answers(user_id, count):
     from django.db import connections
 
-    from django_dance.providers.registry import providers
+    from django_dance.providers import providers
 
     heard, barrier = [], threading.Barrier(count)
 

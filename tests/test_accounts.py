@@ -7,10 +7,9 @@ from django.db import connection
 from django_dance.connections import connect as accounts
 from django_dance.exceptions import AuthorizationRequired, FlowError, OwnerRequired, StorageError
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import FallbackStorage, ModelStorage
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.token import Token
+from django_dance.tokens import ResourceOwner, Token
 
 from .conftest import GRANTED, Browser, Dance
 from .conftest import TOKEN_URL as TOKEN_URL
@@ -219,7 +218,7 @@ def request_of(rf):
     def request_of(browser, user=None):
         from django.contrib.auth.models import AnonymousUser
 
-        from django_dance.sessions.container import OAuth
+        from django_dance.sessions import OAuth
 
         request = rf.get("/")
         request.session, request.user = browser.session, user or AnonymousUser()

@@ -12,7 +12,7 @@ from django.urls import path
 
 from django_dance.admin import MOST_AT_ONCE, OAuthTokenAdmin
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 from .conftest import GRANTED, TOKEN_URL
 from .models import SiteToken, TeamToken

@@ -21,11 +21,10 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers import OIDCProvider, discovery
-from django_dance.providers.registry import providers
-from django_dance.sessions.container import OAuth
+from django_dance.providers import OIDCProvider, discovery, providers
+from django_dance.sessions import OAuth
 from django_dance.storage import ModelStorage
-from django_dance.tokens.token import Token
+from django_dance.tokens import Token
 
 from .conftest import GRANTED, TOKEN_URL, Browser
 from .loopback import Loopback

@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from django_dance.exceptions import ProviderUnavailable
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 from .conftest import GRANTED, TOKEN_URL
 

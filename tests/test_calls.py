@@ -16,10 +16,9 @@ from asgiref.sync import async_to_sync
 
 from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth2Provider
-from django_dance.providers.registry import providers
+from django_dance.providers import OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
-from django_dance.tokens.token import Token
+from django_dance.tokens import Token
 
 from .loopback import Loopback
 from .test_secrets import report

@@ -16,8 +16,13 @@ from django.urls import include, path
 from responses.matchers import query_param_matcher
 
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, discovery
-from django_dance.providers.registry import providers
+from django_dance.providers import (
+    OAuth1Provider,
+    OAuth2Provider,
+    OIDCProvider,
+    discovery,
+    providers,
+)
 
 from . import keys
 from .catalogue import PRESETS, required

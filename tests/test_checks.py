@@ -11,7 +11,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 GITHUB = {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"}
 OAUTH2 = {

@@ -17,10 +17,9 @@ from django.utils import timezone
 from django_dance.management import token_tables as rows
 from django_dance.management.progress import Progress
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.sealing import sealed_with_first_key
+from django_dance.tokens import ResourceOwner, sealed_with_first_key
 
 from .conftest import GRANTED, TOKEN_URL
 from .models import SiteToken, TeamToken

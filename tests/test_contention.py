@@ -14,9 +14,9 @@ from django.db import connection
 from django.utils import timezone
 
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .loopback import Loopback
 from .servers import Redis, started

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .conftest import GRANTED, TOKEN_URL
 

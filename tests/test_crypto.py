@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from django_dance.exceptions import SealBroken
+from django_dance.tokens import seal, sealed_with_first_key, unseal
 from django_dance.tokens import sealing as crypto
-from django_dance.tokens.sealing import seal, sealed_with_first_key, unseal
 
 KEY = "the-key-of-the-golden-seals"
 IDENTITY = '["label", "1", "ä"]'

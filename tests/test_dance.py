@@ -14,14 +14,12 @@ from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from django_dance.contrib.github import GitHub
-from django_dance.flows.flow import Flow
+from django_dance.flows import Flow
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth2Provider
-from django_dance.providers.registry import providers
+from django_dance.providers import OAuth2Provider, providers
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.storage import FallbackStorage
-from django_dance.tokens.scopes import signed_scope
-from django_dance.tokens.sealing import seal
+from django_dance.tokens import seal, signed_scope
 
 from .conftest import GRANTED, TOKEN_URL, Browser, flow_cookies, query
 

@@ -21,53 +21,12 @@ from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
 from django_dance.testing import StorageContract
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_dance"
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md")) + [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING")]
-
-#: Imports at the top of a module go to earlier layers only.
-LAYERS = [
-    "exceptions",
-    "signals",
-    "conf",
-    "cache_names",
-    "tokens",
-    "crypto",
-    "origins",
-    "owner",
-    "scopes",
-    "registry",
-    "transport",
-    "signing",
-    "idtoken",
-    "discovery",
-    "flow",
-    "formpost",
-    "refresh",
-    "accounts",
-    "sessions",
-    "providers",
-    "storage",
-    "fields",
-    "models",
-    "container",
-    "responses",
-    "middleware",
-    "views",
-    "urls",
-    "decorators",
-    "mixins",
-    "checks",
-    "management",
-    "admin",
-    "apps",
-    "testing",
-    "contrib",
-    "server",
-]
 
 
 def loaded(path):
@@ -405,82 +364,6 @@ def test_the_readme_and_the_quickstart_show_the_same_example():
 def test_every_link_to_a_file_leads_to_one(path):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
         assert (path.parent / target).is_file(), target
-
-
-# --- imports --------------------------------------------------------------------------------------
-
-
-def top_imports(path):
-    """The modules of ours that a file imports when it is imported itself, as parts of a path."""
-    here = path.relative_to(PACKAGE).with_suffix("").parts
-    pending = list(tree(path).body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            pending += node.orelse
-            continue
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                first, *rest = alias.name.split(".")
-                if first == "django_dance":
-                    yield tuple(rest)
-        elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level] if node.level else None
-            if base is None:
-                first, *rest = node.module.split(".")
-                if first != "django_dance":
-                    continue
-                base = ()
-            else:
-                rest = node.module.split(".") if node.module else []
-            for alias in node.names:
-                yield (*base, *rest, alias.name)
-        else:
-            pending += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt)]
-
-
-def layer(parts):
-    """The place in LAYERS of a module; ``None`` for the package itself and for what has none."""
-    return LAYERS.index(parts[0]) if parts and parts[0] in LAYERS else None
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_downward(path):
-    here = path.relative_to(PACKAGE).with_suffix("").parts
-    if here != ("__init__",):
-        assert layer(here) is not None, "Give the module its place in LAYERS."
-    for imported in top_imports(path):
-        there = layer(imported)
-        if there is None:
-            # The package itself has nothing but its version.
-            assert imported == ("__version__",), f"{path.name} imports {imported}"
-        elif imported[0] != here[0]:
-            assert there < layer(here), f"{'.'.join(here)} imports {'.'.join(imported)}"
-
-
-def test_the_layers_are_those_of_the_contributors_guide():
-    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Where things are")[2]
-    named = re.findall(r"`(\w+)/?`", " ".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
-    assert named == LAYERS
-
-
-def test_nothing_imports_contrib():
-    for path in modules():
-        if path.parent.name == "contrib":
-            continue
-        for node in ast.walk(tree(path)):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                text = ast.unparse(node)
-                assert "contrib" not in text.replace("django.contrib", ""), f"{path.name}: {text}"
-
-
-def test_the_client_never_imports_the_server():
-    for path in modules():
-        for node in ast.walk(tree(path)):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                assert not re.search(r"\bserver\b", ast.unparse(node)), f"{path.name} does"
 
 
 # --- the example of a storage ---------------------------------------------------------------------

@@ -13,10 +13,9 @@ from django.test.utils import isolate_apps
 from django_dance.exceptions import SealBroken
 from django_dance.fields import SealedTokenField
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.token import Secret, Token
+from django_dance.tokens import ResourceOwner, Secret, Token
 
 from .models import SiteToken, TeamToken
 

@@ -20,9 +20,9 @@ from django.urls import include, path, set_urlconf
 from flask_dance.consumer.storage import MemoryStorage
 
 from django_dance.exceptions import FlowError
-from django_dance.flows.flow import Flow
+from django_dance.flows import Flow
 from django_dance.providers import OAuth1Provider
-from django_dance.tokens.token import Token, scope_list
+from django_dance.tokens import Token, scope_list
 
 from . import keys
 

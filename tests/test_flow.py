@@ -16,10 +16,10 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from django_dance.exceptions import FlowError, SealBroken
+from django_dance.flows import MAX_NEXT, MAX_STATE, Flow
 from django_dance.flows import flow as flows
-from django_dance.flows.flow import MAX_BYTES, MAX_FLOWS, MAX_NEXT, MAX_STATE, Flow, safe_next
-from django_dance.tokens.sealing import seal
-from django_dance.tokens.token import Secret
+from django_dance.flows.flow import MAX_BYTES, MAX_FLOWS, safe_next
+from django_dance.tokens import Secret, seal
 
 from .conftest import flow_cookies
 

@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

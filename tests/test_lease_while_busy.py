@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from django_dance.exceptions import DanceError, ProviderUnavailable
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.storage import model as storage_module
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .conftest import GRANTED, TOKEN_URL
 

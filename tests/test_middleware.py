@@ -14,7 +14,7 @@ from django_dance.decorators import authorization_required
 from django_dance.middleware import OAuthMiddleware
 from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 from .conftest import GRANTED, TOKEN_URL
 

@@ -13,10 +13,10 @@ from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
 from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
-from django_dance.http.protocol_calls import protocol_call
+from django_dance.http import protocol_call
 from django_dance.http.signing import Client as SigningClient
-from django_dance.providers.registry import providers
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.providers import providers
+from django_dance.tokens import ResourceOwner
 
 from . import keys
 from .conftest import Browser, flow_cookies

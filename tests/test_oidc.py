@@ -14,10 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from django_dance.models import OAuthToken
-from django_dance.providers import OIDCProvider, discovery
+from django_dance.providers import IdentityChanged, OIDCProvider, discovery, providers
 from django_dance.providers import id_tokens as idtoken
-from django_dance.providers.oidc import IdentityChanged
-from django_dance.providers.registry import providers
 from django_dance.signals import oauth_authorized
 
 from .conftest import Browser, Dance, flow_cookies

@@ -11,8 +11,7 @@ import requests
 from oauth2_provider.models import Application, RefreshToken
 
 from django_dance.models import OAuthToken
-from django_dance.providers import discovery
-from django_dance.providers.registry import providers
+from django_dance.providers import discovery, providers
 
 from . import keys
 from .test_real_server import browse  # noqa: F401  a fixture

@@ -22,7 +22,7 @@ from oauthlib.oauth2 import WebApplicationClient
 from requests.auth import HTTPBasicAuth
 
 from django_dance.exceptions import AuthorizationRequired
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.server import AuthorizationServer, bind_models
 from django_dance.server.authorization import servers
 from django_dance.server.models import Client, Grant, Token

@@ -10,9 +10,8 @@ import pytest
 import trustme
 
 from django_dance.exceptions import ProviderUnavailable
-from django_dance.providers import OIDCProvider, discovery
-from django_dance.providers.registry import providers
-from django_dance.tokens.token import Token
+from django_dance.providers import OIDCProvider, discovery, providers
+from django_dance.tokens import Token
 
 from .loopback import Loopback
 

@@ -22,8 +22,7 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth1Provider, discovery
-from django_dance.providers.registry import providers
+from django_dance.providers import OAuth1Provider, discovery, providers
 
 from . import keys
 from .catalogue import PRESETS, required

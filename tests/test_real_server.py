@@ -19,11 +19,10 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
 from django_dance.exceptions import AuthorizationRequired
-from django_dance.providers import OAuth2Provider
-from django_dance.providers.registry import providers
+from django_dance.providers import OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
 from django_dance.storage import ModelStorage
-from django_dance.tokens.token import Token
+from django_dance.tokens import Token
 
 from .loopback import Loopback
 
@@ -544,7 +543,7 @@ FORK = """
 
     django.setup()
     url, made_before = sys.argv[1], sys.argv[2] == "before"
-    from django_dance.providers.registry import providers
+    from django_dance.providers import providers
     from django_dance.tokens import Token
     from tests.test_real_server import OAuth2Provider
 

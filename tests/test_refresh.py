@@ -18,11 +18,10 @@ from django_dance.exceptions import (
     StorageError,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.signals import token_refreshed
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.token import Token
+from django_dance.tokens import ResourceOwner, Token
 
 from .conftest import GRANTED, TOKEN_URL, Browser
 

@@ -11,14 +11,11 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.views.debug import ExceptionReporter
 
-from django_dance.flows.flow import Flow
+from django_dance.flows import Flow
 from django_dance.models import OAuthToken
-from django_dance.providers import ClientCredentials
-from django_dance.providers.oauth2 import BasicAuth
-from django_dance.providers.registry import providers
+from django_dance.providers import BasicAuth, ClientCredentials, providers
 from django_dance.signals import oauth_authorized
-from django_dance.tokens.sealing import seal
-from django_dance.tokens.token import Secret, Token
+from django_dance.tokens import Secret, Token, seal
 
 from .conftest import GRANTED, TOKEN_URL, flow_cookies
 

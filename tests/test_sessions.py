@@ -21,9 +21,9 @@ from django_dance.exceptions import (
     UntrustedOrigin,
 )
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
+from django_dance.sessions import OAuth
 from django_dance.sessions.call_flow import SharingSession
-from django_dance.sessions.container import OAuth
 
 from .conftest import GRANTED, TOKEN_URL
 

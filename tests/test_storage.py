@@ -10,7 +10,7 @@ from django.test import RequestFactory, TestCase
 
 from django_dance.exceptions import OwnerRequired, SealBroken, TokenTooLarge
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import (
     FallbackStorage,
     FunctionStorage,
@@ -21,7 +21,7 @@ from django_dance.storage import (
     build,
 )
 from django_dance.testing import StorageContract
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .models import SiteToken, TeamToken
 

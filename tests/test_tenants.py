@@ -8,14 +8,14 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections, transaction
 
-from django_dance.cache.names import cache_name, tenant
+from django_dance.cache import cache_name, tenant
 from django_dance.exceptions import FlowError, ProviderUnavailable
 from django_dance.flows import flow as flows
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import MemoryStorage, ModelStorage
 from django_dance.storage.base import held
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 REVOCATION = "https://api.github.com/applications/github-client/token"
 

@@ -11,9 +11,9 @@ from django.db.models.signals import post_save
 
 from django_dance.cache import generations as token_cache
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .interleaving import Interleaving, turn
 

@@ -5,11 +5,8 @@ import time
 import pytest
 
 from django_dance.exceptions import InvalidResponse, SealBroken
-from django_dance.providers import OAuth2Provider
-from django_dance.providers.registry import providers
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.sealing import seal, unseal
-from django_dance.tokens.token import Token, checked_token, scope_list
+from django_dance.providers import OAuth2Provider, providers
+from django_dance.tokens import ResourceOwner, Token, checked_token, scope_list, seal, unseal
 
 
 def test_a_token_is_a_dict():
@@ -132,8 +129,7 @@ def test_routes_are_formatted_with_the_provider():
 
 
 def test_a_credential_with_odd_characters_is_urlencoded_first(responses):
-    from django_dance.providers import ClientCredentials
-    from django_dance.providers.oauth2 import BasicAuth
+    from django_dance.providers import BasicAuth, ClientCredentials
 
     client = ClientCredentials("a:b", "c%d+é")
     assert BasicAuth(client, urlencode=True)._value == "Basic YSUzQWI6YyUyNWQlMkIlQzMlQTk="

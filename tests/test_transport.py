@@ -18,16 +18,10 @@ from django.utils.http import http_date
 
 from django_dance import __version__
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
+from django_dance.http import Answer, protocol_call, shared_adapter, without_frames
 from django_dance.http import protocol_calls as transport
-from django_dance.http.protocol_calls import (
-    MAX_ANSWER,
-    Answer,
-    protocol_call,
-    shared_adapter,
-    tls_context,
-    without_frames,
-)
-from django_dance.tokens.token import Secret
+from django_dance.http.protocol_calls import MAX_ANSWER, tls_context
+from django_dance.tokens import Secret
 
 from .loopback import Loopback
 from .test_secrets import report

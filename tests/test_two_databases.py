@@ -10,12 +10,12 @@ from django.db.models.signals import pre_save
 from django.test import TestCase
 
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.storage import transactions as durable
 from django_dance.storage.transactions import has_one_writer
 from django_dance.testing import StorageContract
-from django_dance.tokens.owner import ResourceOwner
+from django_dance.tokens import ResourceOwner
 
 from .conftest import GRANTED, TOKEN_URL, Dance
 from .models import TeamToken

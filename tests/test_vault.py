@@ -33,15 +33,14 @@ from django_dance.exceptions import (
 )
 from django_dance.middleware import OAuthMiddleware
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
-from django_dance.sessions.container import OAuth
+from django_dance.providers import providers
+from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed
 from django_dance.storage import ModelStorage
 from django_dance.storage import transactions as durable
 from django_dance.storage.base import held
 from django_dance.storage.transactions import after_the_transaction, has_one_writer
-from django_dance.tokens.owner import ResourceOwner
-from django_dance.tokens.token import Token
+from django_dance.tokens import ResourceOwner, Token
 
 from .conftest import GRANTED, TOKEN_URL, Dance
 from .models import SiteToken, TeamToken

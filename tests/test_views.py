@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.views import DisconnectView
 

@@ -27,8 +27,7 @@ from typing import Any
 from django.core.cache import caches
 
 from ..exceptions import SealBroken
-from ..tokens.sealing import seal, unseal
-from ..tokens.token import Token
+from ..tokens import Token, seal, unseal
 
 logger = logging.getLogger("django_dance")
 

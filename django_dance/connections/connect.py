@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from ..conf import settings
 from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired
 from ..signals import token_revoked
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token, same_token
+from ..tokens import ResourceOwner, Token, same_token
 
 if TYPE_CHECKING:
     from ..providers import AccountInfo

@@ -20,8 +20,7 @@ from ..exceptions import (
     TokenRequestRefused,
 )
 from ..signals import token_refreshed, token_revoked
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import FAILURE, Token, clean_text, same_token
+from ..tokens import FAILURE, ResourceOwner, Token, clean_text, same_token
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jwt
 from django.core.exceptions import ImproperlyConfigured
 
-from ..providers import ClientCredentials, OIDCProvider
-from ..providers.options import Problem
+from ..providers import ClientCredentials, OIDCProvider, Problem
 
 if TYPE_CHECKING:
-    from ..http.protocol_calls import Answer
+    from ..http import Answer
 
 
 class Apple(OIDCProvider):

@@ -1,8 +1,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..providers import OAuth2Provider
-from ..providers.options import Problem
+from ..providers import OAuth2Provider, Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

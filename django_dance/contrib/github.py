@@ -1,12 +1,10 @@
 from typing import TYPE_CHECKING
 
 from ..exceptions import ProviderError
-from ..providers import OAuth2Provider
-from ..providers.oauth2 import BasicAuth
+from ..providers import BasicAuth, OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class GitHub(OAuth2Provider):
@@ -34,7 +32,7 @@ class GitHub(OAuth2Provider):
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

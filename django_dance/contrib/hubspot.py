@@ -1,8 +1,7 @@
 from typing import TYPE_CHECKING
 
 from ..exceptions import InvalidResponse
-from ..providers import OAuth2Provider
-from ..providers.base import AccountInfo
+from ..providers import AccountInfo, OAuth2Provider
 
 if TYPE_CHECKING:
     from ..sessions import DanceSession

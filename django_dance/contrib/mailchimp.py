@@ -2,10 +2,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidResponse
 from ..providers import ClientCredentials, OAuth2Provider
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 if TYPE_CHECKING:
-    from ..flows.flow import Flow
+    from ..flows import Flow
 
 
 class Mailchimp(OAuth2Provider):
@@ -30,7 +30,7 @@ class Mailchimp(OAuth2Provider):
     def granted(
         self, fields: dict[str, Any], flow: "Flow", client: ClientCredentials
     ) -> dict[str, Any]:
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         fields = super().granted(fields, flow, client)
         fields.pop("expires_in", None)  # 0, for never

@@ -4,8 +4,7 @@ from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class Miro(OAuth2Provider):
@@ -27,7 +26,7 @@ class Miro(OAuth2Provider):
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # https://developers.miro.com/reference/revoke-token-v2: JSON, with names of its own.
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

@@ -1,12 +1,10 @@
 from typing import TYPE_CHECKING
 
 from ..exceptions import ProviderError
-from ..providers import OAuth2Provider
-from ..providers.oauth2 import BasicAuth
+from ..providers import BasicAuth, OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class Mollie(OAuth2Provider):
@@ -27,7 +25,7 @@ class Mollie(OAuth2Provider):
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         hint = "refresh_token" if token.get("refresh_token") else "access_token"
         answer = protocol_call(

@@ -3,8 +3,7 @@ from typing import TYPE_CHECKING
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class Naver(OAuth2Provider):

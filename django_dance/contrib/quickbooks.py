@@ -1,12 +1,12 @@
 from typing import TYPE_CHECKING
 
 from ..providers import OAuth2Provider
-from ..tokens.token import Token
+from ..tokens import Token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flows.flow import Flow
+    from ..flows import Flow
 
 
 class QuickBooks(OAuth2Provider):

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..http.protocol_calls import Answer
+    from ..http import Answer
 
 
 class Slack(OAuth2Provider):

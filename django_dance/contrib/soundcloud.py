@@ -4,8 +4,7 @@ from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class SoundCloud(OAuth2Provider):
@@ -26,7 +25,7 @@ class SoundCloud(OAuth2Provider):
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # A sign-out, in JSON: it knows the session by its access token.
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         answer = protocol_call(
             "POST",

@@ -5,12 +5,11 @@ from django.utils.dateparse import parse_datetime
 
 from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 if TYPE_CHECKING:
-    from ..http.protocol_calls import Answer
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..http import Answer
+    from ..tokens import ResourceOwner, Token
 
 
 class Square(OAuth2Provider):
@@ -55,7 +54,7 @@ class Square(OAuth2Provider):
         return fields
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

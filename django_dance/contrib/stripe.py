@@ -2,11 +2,10 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 if TYPE_CHECKING:
-    from ..tokens.owner import ResourceOwner
-    from ..tokens.token import Token
+    from ..tokens import ResourceOwner, Token
 
 
 class Stripe(OAuth2Provider):
@@ -28,7 +27,7 @@ class Stripe(OAuth2Provider):
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
         # What is revoked is named by the account, not by a token, and the secret key goes in a
         # header: https://docs.stripe.com/connect/oauth-reference#post-deauthorize-request
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         client = self.get_client_credentials(owner)
         answer = protocol_call(

@@ -5,7 +5,7 @@ from ..exceptions import InvalidResponse
 from ..providers import OAuth1Provider
 
 if TYPE_CHECKING:
-    from ..providers.base import AccountInfo
+    from ..providers import AccountInfo
     from ..sessions import DanceSession
 
 

@@ -24,11 +24,10 @@ from django.db import DEFAULT_DB_ALIAS
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from ..conf import settings
 from ..exceptions import FlowError, SealBroken
-from ..tokens.sealing import seal, unseal
-from ..tokens.token import Secret
+from ..tokens import Secret, seal, unseal
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase

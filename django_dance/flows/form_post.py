@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, QueryDict
 
 from ..exceptions import SealBroken
-from ..tokens.sealing import seal, unseal
-from ..tokens.token import Secret
+from ..tokens import Secret, seal, unseal
 
 _PARAMETER = "dance_posted"
 #: What a form may carry, and how long it may be in all.

@@ -32,7 +32,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
-from ..tokens.token import secretive
+from ..tokens import secretive
 from .origins import is_secure
 
 #: The largest answer to a protocol call, in bytes.

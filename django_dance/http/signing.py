@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from oauthlib.common import extract_params
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
 
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 if TYPE_CHECKING:
     import requests

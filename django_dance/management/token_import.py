@@ -10,11 +10,9 @@ from django.core.exceptions import ValidationError
 
 from ..conf import settings
 from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
-from ..providers import OAuth1Provider, Provider
-from ..providers.registry import providers
+from ..providers import OAuth1Provider, Provider, providers
 from ..storage import MemoryStorage, ModelStorage, NullStorage, SessionStorage
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token, checked_token, drop_our_own, scope_list
+from ..tokens import ResourceOwner, Token, checked_token, drop_our_own, scope_list
 from .sources import Source
 from .token_tables import columns
 

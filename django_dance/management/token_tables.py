@@ -10,12 +10,12 @@ from django.db import router
 
 from ..conf import settings
 from ..exceptions import ProviderNotConfigured, SealBroken
-from ..providers.registry import providers
+from ..providers import providers
 from ..storage import ModelStorage, build
 
 if TYPE_CHECKING:
     from ..sessions import DanceSession
-    from ..tokens.token import Token
+    from ..tokens import Token
 
 #: Rows in memory at a time.
 BATCH = 500

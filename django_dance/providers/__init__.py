@@ -1,15 +1,38 @@
-"""The dance: what providers have in common. A preset is a page of facts on one of these."""
+"""Providers: the registry, and the classes that presets are made from."""
 
-from .base import AccountInfo, ClientCredentials, Provider
-from .oauth1 import OAuth1Provider
-from .oauth2 import OAuth2Provider
-from .oidc import OIDCProvider
+from typing import TYPE_CHECKING
+
+from .. import load_on_first_use
+
+if TYPE_CHECKING:
+    from .base import AccountInfo, ClientCredentials, Provider
+    from .oauth1 import OAuth1Provider
+    from .oauth2 import BasicAuth, OAuth2Provider
+    from .oidc import IdentityChanged, OIDCProvider
+    from .options import Problem
+    from .registry import providers
 
 __all__ = [
     "AccountInfo",
+    "BasicAuth",
     "ClientCredentials",
+    "IdentityChanged",
     "OAuth1Provider",
     "OAuth2Provider",
     "OIDCProvider",
+    "Problem",
     "Provider",
+    "providers",
 ]
+
+__getattr__ = load_on_first_use(
+    __name__,
+    {
+        "base": ["AccountInfo", "ClientCredentials", "Provider"],
+        "oauth1": ["OAuth1Provider"],
+        "oauth2": ["BasicAuth", "OAuth2Provider"],
+        "oidc": ["IdentityChanged", "OIDCProvider"],
+        "options": ["Problem"],
+        "registry": ["providers"],
+    },
+)

@@ -14,15 +14,14 @@ from django.utils.module_loading import import_string
 
 from ..conf import settings
 from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
-from ..http.origins import Origin, is_loopback, origin
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Secret, Token
+from ..http import Origin, is_loopback, origin
+from ..tokens import ResourceOwner, Secret, Token
 from .options import Facts, good_url
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flows.flow import Flow
+    from ..flows import Flow
     from ..sessions import DanceSession
     from ..storage import BaseStorage
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenRequestRefused
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Secret, Token, clean_text, scope_list, seconds
+from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds
 
 if TYPE_CHECKING:
-    from ..http.protocol_calls import Answer
+    from ..http import Answer
     from .base import ClientCredentials
 
     class _Base:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable
-from ..http.origins import origin
-from ..http.protocol_calls import protocol_call
+from ..http import origin, protocol_call
 
 logger = logging.getLogger("django_dance")
 

@@ -10,18 +10,16 @@ from urllib.parse import parse_qs
 from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
-from ..flows.flow import MAX_STATE
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Secret, Token, checked_token, clean_text, drop_our_own
+from ..flows import MAX_STATE
+from ..tokens import ResourceOwner, Secret, Token, checked_token, clean_text, drop_our_own
 from .base import Provider, single, with_query
 from .options import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flows.flow import Flow
-    from ..http.protocol_calls import Answer
-    from ..http.signing import Signature
+    from ..flows import Flow
+    from ..http import Answer, Signature
 
 #: The longest verifier that is passed on.
 MAX_VERIFIER = 512
@@ -169,7 +167,7 @@ class OAuth1Provider(Provider):
         return Token.granted(answer)
 
     def _token_call(self, url: str, signature: Signature) -> dict[str, Any]:
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         answer = protocol_call(
             "POST",
@@ -207,6 +205,6 @@ class OAuth1Provider(Provider):
 
     def signature(self, owner: ResourceOwner, **credentials: str) -> Signature:
         """The signer for one request, or several, of an owner."""
-        from ..http.signing import Signature
+        from ..http import Signature
 
         return Signature(self, self.get_client_credentials(owner), **credentials)

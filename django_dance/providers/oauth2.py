@@ -19,9 +19,9 @@ from ..exceptions import (
     TokenRequestRefused,
     UntrustedOrigin,
 )
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import (
+from ..tokens import (
     FAILURE,
+    ResourceOwner,
     Secret,
     Token,
     checked_token,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     import requests
     from django.http import HttpRequest, QueryDict
 
-    from ..flows.flow import Flow
-    from ..http.protocol_calls import Answer
+    from ..flows import Flow
+    from ..http import Answer
 
 #: The longest authorization code that is passed on. RFC 6749 leaves the size open.
 MAX_CODE = 4096
@@ -306,7 +306,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> Answer:
         """A call to an endpoint where this site must say who it is."""
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         data = dict(data)
         auth = None
@@ -432,7 +432,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             return
         hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
         if self.revocation_auth == "token":
-            from ..http.protocol_calls import protocol_call
+            from ..http import protocol_call
 
             answer = protocol_call(
                 self.revocation_method,

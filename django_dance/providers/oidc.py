@@ -12,8 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Secret, Token
+from ..tokens import ResourceOwner, Secret, Token
 from . import id_tokens as idtoken
 from .base import AccountInfo, ClientCredentials, with_query
 from .oauth2 import OAuth2Provider
@@ -22,7 +21,7 @@ from .options import Problem
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
-    from ..flows.flow import Flow
+    from ..flows import Flow
     from ..sessions import DanceSession
 
 logger = logging.getLogger("django_dance")
@@ -239,7 +238,7 @@ class OIDCProvider(OAuth2Provider):
         :raises IdentityChanged: it says it of another subject.
         :raises ProviderError:
         """
-        from ..http.protocol_calls import protocol_call
+        from ..http import protocol_call
 
         url = self.endpoint("userinfo_url")
         if not url:

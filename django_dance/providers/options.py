@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import settings
-from ..http.origins import is_secure
-from ..tokens.token import Secret
+from ..http import is_secure
+from ..tokens import Secret
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import get_default_timezone, make_aware
 
-from ..tokens.token import Secret
+from ..tokens import Secret
 from . import token_cache as verified
 from .hashing import digest
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
-    from ..tokens.token import Secret
+    from ..tokens import Secret
 
     _ClientAdmin = admin.ModelAdmin[Client]
     _ModelAdmin = admin.ModelAdmin[Any]

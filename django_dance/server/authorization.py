@@ -29,7 +29,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from . import parameters
 from .access_tokens import is_active
 from .bindings import ClientBinding

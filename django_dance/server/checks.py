@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import is_shared
 from ..conf import settings as client_settings
-from ..http.origins import is_secure
+from ..http import is_secure
 from .authorization import AuthorizationServer, servers
 from .conf import DEFAULTS, settings
 

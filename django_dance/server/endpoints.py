@@ -27,7 +27,7 @@ from oauthlib.oauth2 import (
 )
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 #: RFC 7636 §4.2: 32 bytes as base64url, without padding.
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")

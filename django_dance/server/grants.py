@@ -16,7 +16,7 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import SealBroken
-from ..tokens.sealing import seal, unseal
+from ..tokens import seal, unseal
 from .conf import settings
 from .hashing import bound_to, new_family, still_bound
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
-from ..tokens.token import Secret
+from ..tokens import Secret
 from .conf import settings as server_settings
 from .hashing import new_family, still_bound
 from .redirects import unfit, without_loopback_port

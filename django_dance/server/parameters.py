@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, QueryDict
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..tokens.token import Secret
+from ..tokens import Secret
 
 AUTHORIZATION = frozenset(
     {

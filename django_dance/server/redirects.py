@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from ..http.origins import is_loopback
+from ..http import is_loopback
 
 #: RFC 8252 §8.3: the address, for the name may lead elsewhere.
 _LOOPBACK = re.compile(r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?(?P<path>(?:/.*)?)")

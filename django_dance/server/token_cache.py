@@ -19,9 +19,9 @@ from django.core.cache import BaseCache, caches
 from django.db import models, transaction
 from django.db.models.signals import post_delete, post_save
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from ..exceptions import SealBroken
-from ..tokens.sealing import seal, unseal
+from ..tokens import seal, unseal
 from .conf import settings
 
 if TYPE_CHECKING:

@@ -1,7 +1,23 @@
-"""Sessions: ``requests`` sessions bound to one provider and one resource owner."""
+"""Sessions: ``requests`` sessions, each bound to one provider and one resource owner."""
 
-from .base import DanceSession
-from .oauth1 import OAuth1Session
-from .oauth2 import OAuth2Session, OIDCSession
+from typing import TYPE_CHECKING
 
-__all__ = ["DanceSession", "OAuth1Session", "OAuth2Session", "OIDCSession"]
+from .. import load_on_first_use
+
+if TYPE_CHECKING:
+    from .base import DanceSession
+    from .container import OAuth
+    from .oauth1 import OAuth1Session
+    from .oauth2 import OAuth2Session, OIDCSession
+
+__all__ = ["DanceSession", "OAuth", "OAuth1Session", "OAuth2Session", "OIDCSession"]
+
+__getattr__ = load_on_first_use(
+    __name__,
+    {
+        "base": ["DanceSession"],
+        "container": ["OAuth"],
+        "oauth1": ["OAuth1Session"],
+        "oauth2": ["OAuth2Session", "OIDCSession"],
+    },
+)

@@ -11,9 +11,7 @@ from asgiref.sync import sync_to_async
 
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
 from ..signals import token_revoked
-from ..tokens.owner import ResourceOwner
-from ..tokens.scopes import signed_scope
-from ..tokens.token import Token, scope_list
+from ..tokens import ResourceOwner, Token, scope_list, signed_scope
 from .call_flow import CallingSession, unsigned
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from requests.utils import default_headers
 
 from ..conf import settings
 from ..exceptions import DanceError, UntrustedOrigin
-from ..http.origins import Origin, is_secure, origin
-from ..http.protocol_calls import shared_adapter, without_frames
-from ..tokens.token import Token
+from ..http import Origin, is_secure, origin, shared_adapter, without_frames
+from ..tokens import Token
 
 if TYPE_CHECKING:
     from ..providers import Provider

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..exceptions import ProviderNotConfigured
-from ..providers.registry import providers
+from ..providers import providers
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -54,7 +54,7 @@ class OAuth:
         :raises OwnerRequired: nobody is logged in.
         :raises FlowError: ``account_taken`` or ``account_unknown``; the token stays in the session.
         """
-        from ..connections.connect import adopt
+        from ..connections import adopt
 
         return [name for name in names or providers if adopt(self[name])]
 

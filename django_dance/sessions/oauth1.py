@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 import requests_oauthlib
 
-from ..http.origins import origin
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token
+from ..http import origin
+from ..tokens import ResourceOwner, Token
 from .base import DanceSession
 from .call_flow import SharingSession, Signer
 

@@ -10,9 +10,8 @@ import requests_oauthlib
 
 from ..connections import refresh
 from ..exceptions import AuthorizationRequired
-from ..http.origins import origin
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token, scope_list
+from ..http import origin
+from ..tokens import ResourceOwner, Token, scope_list
 from .base import DanceSession
 from .call_flow import SharingSession, Signer
 

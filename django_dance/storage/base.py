@@ -13,10 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from ..exceptions import ProviderUnavailable
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token, same_token
+from ..tokens import ResourceOwner, Token, same_token
 
 _locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 _locks_lock = threading.Lock()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..tokens.owner import ResourceOwner
+from ..tokens import ResourceOwner
 from .base import BaseStorage
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from ..exceptions import OwnerRequired
-from ..tokens.owner import ResourceOwner
+from ..tokens import ResourceOwner
 from .base import BaseStorage
 
 

@@ -26,12 +26,11 @@ from django.db import (
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from ..cache import MISS, TokenCache
 from ..cache import invalidation as changes
-from ..cache.generations import MISS, TokenCache
 from ..conf import settings
 from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
-from ..tokens.owner import ResourceOwner
-from ..tokens.token import Token, same_token
+from ..tokens import ResourceOwner, Token, same_token
 from .base import BaseStorage, busy, held
 from .session import SessionStorage
 from .transactions import (

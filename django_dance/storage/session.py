@@ -14,12 +14,10 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, transaction
 
-from ..cache.names import cache_name
+from ..cache import cache_name
 from ..conf import settings
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
-from ..tokens.owner import ResourceOwner
-from ..tokens.sealing import seal, unseal
-from ..tokens.token import same_token
+from ..tokens import ResourceOwner, same_token, seal, unseal
 from .base import BaseStorage
 from .transactions import (
     after_the_transaction,

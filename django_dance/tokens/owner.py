@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
-    from ..providers.base import Provider
+    from ..providers import Provider
 
 
 class ResourceOwner:

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 
 @shared_task(bind=True, max_retries=8)

@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 
 from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@
 from django.tasks import task
 
 from django_dance.exceptions import AuthorizationRequired
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 
 
 @task()

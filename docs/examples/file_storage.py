@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django_dance.exceptions import OwnerRequired, SealBroken
 from django_dance.storage import BaseStorage
-from django_dance.tokens.sealing import seal, unseal
+from django_dance.tokens import seal, unseal
 
 logger = logging.getLogger(__name__)
 

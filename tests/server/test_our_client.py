@@ -5,8 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_dance.providers import OAuth2Provider
-from django_dance.providers.registry import providers
+from django_dance.providers import OAuth2Provider, providers
 from django_dance.server.models import Token
 
 from ..conftest import Browser, query

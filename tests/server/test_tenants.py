@@ -16,12 +16,12 @@ from django.test import RequestFactory
 from django.urls import include, path
 
 from django_dance.models import OAuthToken
-from django_dance.providers.registry import providers
+from django_dance.providers import providers
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
 from django_dance.server.models import Client, Token
 from django_dance.storage import SessionStorage
+from django_dance.tokens import ResourceOwner
 from django_dance.tokens import sealing as crypto
-from django_dance.tokens.owner import ResourceOwner
 
 from ..caches import RecordingCache
 from ..conftest import GRANTED, TOKEN_URL, Browser, Dance

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from ...providers.registry import providers
+from ...providers import providers
 from ..progress import Progress
 from ..sources import SOURCES
 from ..token_import import Left, Takeover, stored

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import NoReverseMatch
 
 from ...conf import settings
-from ...http.origins import is_loopback, origin
-from ...providers.registry import providers
+from ...http import is_loopback, origin
+from ...providers import providers
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ...providers.registry import providers
+from ...providers import providers
 from ..token_tables import batches, columns, opened, rows_of, tables
 
 _OVER = "over"

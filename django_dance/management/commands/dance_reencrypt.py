@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ...exceptions import SealBroken
-from ...tokens.sealing import seal, sealed_with_first_key, unseal
+from ...tokens import seal, sealed_with_first_key, unseal
 from ..progress import Progress
 from ..token_tables import batches, columns, rows_of, tables
 

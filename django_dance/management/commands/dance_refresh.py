@@ -14,9 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from ...exceptions import AuthorizationRequired, ProviderError, ProviderUnavailable
-from ...providers import OAuth2Provider
-from ...providers.registry import providers
-from ...tokens.token import same_token
+from ...providers import OAuth2Provider, providers
+from ...tokens import same_token
 from ..arguments import add_owner_arguments, user_id_of
 from ..progress import Progress
 from ..token_tables import batches, columns, rows_of, session_of, tables
