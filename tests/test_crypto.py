@@ -211,6 +211,5 @@ def test_a_report_of_an_error_does_not_print_the_plaintext():
     with pytest.raises(AttributeError) as caught:
         seal(b"planted", purpose="token", identity=None)
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    assert frames[-1].f_code.co_name == "seal"
     assert "planted" not in repr(frames[-1].f_locals)
     assert frames[-1].f_locals["plaintext"] == b"planted"
