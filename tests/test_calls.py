@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync
 
 from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth2Provider, providers
+from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
 from django_dance.tokens import Token
 
@@ -99,12 +99,15 @@ def connect(settings, user):
     def connect(server, token=(), kind=OAuth2Provider, **options):
         settings.DEBUG = True  # http to loopback is for development
         settings.API_OAUTH_CLIENT_ID, settings.API_OAUTH_CLIENT_SECRET = "client", "planted-secret"
+        endpoints = ["TOKEN_URL"]
+        if issubclass(kind, OAuth1Provider):
+            endpoints = ["REQUEST_TOKEN_URL", "ACCESS_TOKEN_URL"]
         settings.DANCE_PROVIDERS = {
             "api": {
                 "PROVIDER": kind,
                 "BASE_URL": f"{server.url}/v1/",
                 "AUTHORIZATION_URL": f"{server.url}/authorize",
-                "TOKEN_URL": f"{server.url}/token",
+                **dict.fromkeys(endpoints, f"{server.url}/token"),
                 **options,
             }
         }
@@ -494,6 +497,15 @@ def test_a_redirect_to_an_origin_that_is_trusted_loses_the_headers_too(call, api
     assert "Authorization" not in other.received[0].headers
 
 
+def test_a_redirect_there_and_back_again_has_no_token(call, api, other, connect):
+    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+    other.pages["/b"] = moved(302, f"{api.url}/v1/c")
+    call(connect(api, kind=Acme), "GET", "/a")
+    (received,) = api.at("/v1/c")
+    assert "X-Acme-Token" not in received.headers
+    assert "X-Acme-Key" not in received.headers
+
+
 def test_the_password_of_a_call_without_the_token_stays_with_its_origin(call, api, other, connect):
     api.pages["/v1/a"] = moved(302, f"{other.url}/b")
     call(connect(api, kind=Acme), "GET", "/a", auth=("ada", "pw"), withhold_token=True)
@@ -534,6 +546,55 @@ def test_a_redirect_to_no_url_is_left_to_the_caller(call, api, connect, location
     response = call(connect(api), "GET", "/a")
     assert response.status_code == 302
     assert response.headers["Location"] == location
+
+
+# --- OAuth 1 --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signing(connect):
+    """Makes a session of OAuth 1."""
+
+    def signing(server):
+        session = connect(server, token=None, kind=OAuth1Provider)
+        session.token = {"oauth_token": "planted", "oauth_token_secret": "planted-secret"}
+        return session
+
+    return signing
+
+
+def test_a_call_of_oauth_1_is_signed(call, api, signing):
+    response = call(signing(api), "POST", "/me", {"page": "2"}, {"a": "b"})
+    assert response.status_code == 200
+    (received,) = api.received
+    assert (received.target, received.form) == ("/v1/me?page=2", [("a", "b")])
+    assert 'oauth_token="planted"' in received.headers["Authorization"]
+    assert "oauth_signature=" in received.headers["Authorization"]
+
+
+def test_a_redirect_of_oauth_1_within_the_origin_is_signed_anew(call, api, signing):
+    api.pages["/v1/a"] = moved(302, "/v1/b")
+    call(signing(api), "GET", "/a")
+    first, second = (received.headers["Authorization"] for received in api.received)
+    assert "oauth_signature=" in first and "oauth_signature=" in second
+    assert first != second
+
+
+def test_a_redirect_of_oauth_1_to_another_origin_is_not_signed(call, api, other, signing):
+    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+    call(signing(api), "GET", "/a")
+    assert "Authorization" not in other.received[0].headers
+
+
+def test_a_401_of_oauth_1_is_the_apis_own_answer(call, api, signing):
+    api.pages["/v1/me"] = (401, {}, "no")
+    assert call(signing(api), "GET", "/me").text == "no"
+    assert len(api.received) == 1
+
+
+def test_a_call_of_oauth_1_without_the_token_is_not_signed(call, api, signing):
+    call(signing(api), "GET", "/me", withhold_token=True)
+    assert "Authorization" not in api.received[0].headers
 
 
 # --- refreshing -----------------------------------------------------------------------------------
