@@ -241,6 +241,10 @@ def test_a_key_that_fits_is_found(key):
     assert found.public_numbers() == RSA.public_key().public_numbers()
 
 
+def test_an_exponent_of_three_is_large_enough():
+    assert len(idtoken.candidates([jwk(RSA, e="Aw")], FITS)) == 1
+
+
 def test_a_private_key_in_the_set_is_taken_for_its_public_half():
     key = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(ED))
     assert "d" in key
