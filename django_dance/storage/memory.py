@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ from django.db import DEFAULT_DB_ALIAS
 
 from ..cache import cache_name
 from ..exceptions import OwnerRequired
-from ..tokens import ResourceOwner
+from ..tokens import ResourceOwner, same_token
 from .base import BaseStorage
+from .session import VISITOR, name_visitor, renew_key
 
 
 class MemoryStorage(BaseStorage):
@@ -24,28 +26,47 @@ class MemoryStorage(BaseStorage):
         self._tokens: dict[str, Mapping[str, Any] | None] = {}
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        key = _key(owner)
+        key = self._key(owner)
         token = self._default if key is None else self._tokens.get(key, self._default)
         return None if token is None else dict(token)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         session = getattr(owner.request, "session", None)
-        if owner.key is None and session is not None:
-            session.save()  # gives the visitor's session its key
-        key = _key(owner)
+        if owner.user_id is None and session is not None:
+            name_visitor(session)
+            renew_key(session)
+        key = self._key(owner)
         if key is None:
             raise OwnerRequired("There is no user and no session to keep the token for.")
         self._tokens[key] = dict(token)
 
+    def replace(
+        self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
+    ) -> bool:
+        key = self._key(owner)
+        if key is None or not same_token(self.get(owner), old):
+            return False
+        self._tokens[key] = None if new is None else dict(new)
+        return True
+
     def delete(self, owner: ResourceOwner) -> None:
-        key = _key(owner)
+        key = self._key(owner)
         if key is not None:
             self._tokens[key] = None
 
+    def _key(self, owner: ResourceOwner) -> str | None:
+        """Names the owner among those of all tenants; ``None`` if nothing tells the visitor apart.
 
-def _key(owner: ResourceOwner) -> str | None:
-    """Names the owner among those of all tenants; ``None`` as for ``owner.key``."""
-    return None if owner.key is None else cache_name(DEFAULT_DB_ALIAS, owner.key)
+        The key of a visitor stays when the session gets a new session key.
+        """
+        if owner.user_id is not None:
+            return cache_name(DEFAULT_DB_ALIAS, owner.key)
+        session = getattr(owner.request, "session", None)
+        visitor = None if session is None else session.get(VISITOR)
+        if visitor is None:
+            return None
+        parts = [owner.provider.name, "visitor", visitor, owner.account]
+        return cache_name(DEFAULT_DB_ALIAS, json.dumps(parts))
 
 
 class NullStorage(BaseStorage):

@@ -34,12 +34,18 @@ MAX_COOKIE = 4096
 #: how many of them are followed.
 _REMEMBERED = 3600
 _FOLLOWED = 5
+#: Where a session keeps the random value that names its visitor. Django's ``cycle_key()`` keeps
+#: it, ``flush()`` removes it.
+VISITOR = "_dance_visitor"
 
 _Result = TypeVar("_Result")
 
 
 class SessionStorage(BaseStorage):
     """Keeps tokens, sealed, in ``request.session``: they go when the session goes.
+
+    A token that enters a session gives it a new session key, and a seal opens in its own session
+    only.
 
     :param key: the session key, formatted with ``provider``.
     """
@@ -49,17 +55,20 @@ class SessionStorage(BaseStorage):
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
         session = getattr(owner.request, "session", None)
-        return self._opened(owner, None if session is None else session.get(self._key(owner)))
+        return None if session is None else self._read(owner, session)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
-        session = self._session(owner)
-        key, before = self._key(owner), session.get(self._key(owner))
-        session[key] = self._sealed(owner, token)
+        self._put(owner, token)
+        renew_key(self._session(owner))
+
+    def _put(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        """Write the token into the session, and leave the session key as it is."""
+        session, key = self._session(owner), self._key(owner)
+        before = {name: session[name] for name in (key, VISITOR) if name in session}
+        self._write(owner, session, token)
         if _in_a_cookie(session) and len(session._get_session_key()) > MAX_COOKIE - 200:
-            if before is None:
-                del session[key]
-            else:
-                session[key] = before
+            del session[key], session[VISITOR]
+            session.update(before)
             raise TokenTooLarge(
                 f"{owner.provider.label}'s token does not fit into a cookie: choose another "
                 "SESSION_ENGINE than signed_cookies, or another DANCE_STORAGE."
@@ -91,20 +100,24 @@ class SessionStorage(BaseStorage):
         stored = _stored(session)
         if stored is None:
             return None  # the visitor has logged out meanwhile
-        if session.modified and self._key(owner) not in stored:
-            return token  # of this very request, and not saved yet
-        return self._opened(owner, stored.get(self._key(owner)))
+        if session.modified and (token is None or self._key(owner) not in stored):
+            return token  # this very request has deleted or set it, and is not saved yet
+        return self._read(owner, stored)
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
     ) -> bool:
-        """At once: a request that ends in a server error does not save its session."""
+        """At once: a request that ends in a server error does not save its session.
+
+        The session key stays: whoever knows it has the old token already, and parallel requests,
+        or a browser that gets a server error and no cookie, would lose the session.
+        """
         if not same_token(self.reread(owner), old):
             return False
         if new is None:
             self.delete(owner)
         else:
-            self.set(owner, new)
+            self._put(owner, new)
         session = self._session(owner)
         if _in_a_cookie(session):
             if new is not None:
@@ -112,11 +125,10 @@ class SessionStorage(BaseStorage):
             return True
         stored = _stored(session)
         if stored is not None:
-            key = self._key(owner)
             if new is None:
-                stored.pop(key, None)
+                stored.pop(self._key(owner), None)
             else:
-                stored[key] = session[key]
+                self._write(owner, stored, new)
             using = _database(session)
             try:
                 stored.save()
@@ -174,23 +186,25 @@ class SessionStorage(BaseStorage):
 
     def _follower(self, owner: ResourceOwner, token: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What a parallel request has put in this token's place."""
-        key = self._follower_key(owner, token)
+        session = self._session(owner)
+        key = self._follower_key(owner, session, token)
         try:
             sealed = _cache().get(key)
         except Exception as error:  # noqa: BLE001
             logger.warning("the cache does not answer (%s)", type(error).__name__)
             return None
-        return self._opened(owner, sealed, key)
+        return self._opened(owner, session, sealed, key)
 
     def _note_follower(
         self, owner: ResourceOwner, token: Mapping[str, Any], follower: Mapping[str, Any]
     ) -> None:
-        key = self._follower_key(owner, token)
+        session = self._session(owner)
+        key = self._follower_key(owner, session, token)
         with suppress(Exception):
-            _cache().set(key, self._sealed(owner, follower, key), _REMEMBERED)
+            _cache().set(key, self._sealed(owner, session, follower, key), _REMEMBERED)
 
-    def _follower_key(self, owner: ResourceOwner, token: Mapping[str, Any]) -> str:
-        parts = self._identity(owner), str(token.get("access_token"))
+    def _follower_key(self, owner: ResourceOwner, session: Any, token: Mapping[str, Any]) -> str:
+        parts = self._identity(owner, session), str(token.get("access_token"))
         return f"django_dance:follows:{cache_name(DEFAULT_DB_ALIAS, *parts)}"
 
     def _session(self, owner: ResourceOwner) -> Any:
@@ -208,39 +222,68 @@ class SessionStorage(BaseStorage):
             f":{owner.account}" * bool(owner.account)
         )
 
+    def _read(self, owner: ResourceOwner, session: Any) -> Mapping[str, Any] | None:
+        return self._opened(owner, session, session.get(self._key(owner)))
+
+    def _write(self, owner: ResourceOwner, session: Any, token: Mapping[str, Any]) -> None:
+        name_visitor(session)
+        session[self._key(owner)] = self._sealed(owner, session, token)
+
     def _sealed(
-        self, owner: ResourceOwner, token: Mapping[str, Any], cache_key: str | None = None
+        self,
+        owner: ResourceOwner,
+        session: Any,
+        token: Mapping[str, Any],
+        cache_key: str | None = None,
     ) -> str:
         """The token, sealed for the session or for a cache entry.
 
         :param cache_key: the key of the cache entry; ``None`` for the session.
         """
-        return seal(json.dumps(token).encode(), **self._seal_of(owner, cache_key))
+        return seal(json.dumps(token).encode(), **self._seal_of(owner, session, cache_key))
 
     def _opened(
-        self, owner: ResourceOwner, sealed: Any, cache_key: str | None = None
+        self, owner: ResourceOwner, session: Any, sealed: Any, cache_key: str | None = None
     ) -> Mapping[str, Any] | None:
         if sealed is None:
             return None
         try:
             token: dict[str, Any] = json.loads(
-                unseal(str(sealed), **self._seal_of(owner, cache_key))
+                unseal(str(sealed), **self._seal_of(owner, session, cache_key))
             )
         except (SealBroken, ValueError):
             # Also the token of an anonymous visitor who has logged in since: it is not carried
-            # over unless the site says so.
+            # over unless the site says so. And a token that an older version has sealed: its
+            # session kept the session key that it had before the token entered.
             logger.debug("%s: the session's token does not open here", owner.provider.name)
             return None
         return token
 
-    def _seal_of(self, owner: ResourceOwner, cache_key: str | None) -> dict[str, str]:
+    def _seal_of(self, owner: ResourceOwner, session: Any, cache_key: str | None) -> dict[str, str]:
         if cache_key is not None:
             return {"purpose": "cache", "identity": cache_key}
-        return {"purpose": "session", "identity": self._identity(owner)}
+        return {"purpose": "session", "identity": self._identity(owner, session)}
 
-    def _identity(self, owner: ResourceOwner) -> str:
+    def _identity(self, owner: ResourceOwner, session: Any) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
-        return json.dumps([owner.provider.name, who, owner.account])
+        return json.dumps([owner.provider.name, who, owner.account, session.get(VISITOR)])
+
+
+def name_visitor(session: Any) -> None:
+    """Give the session's visitor a random name, if there is none."""
+    session.setdefault(VISITOR, secrets.token_urlsafe(16))
+
+
+def renew_key(session: Any) -> None:
+    """Give the session a new session key, and keep what it holds.
+
+    Against session fixation: somebody may have planted the session key in this browser, and would
+    use the token with it. Django's ``login()`` and ``update_session_auth_hash()`` do the same.
+    A session that another request has ended meanwhile stays ended.
+    """
+    key = session.session_key
+    if key is not None and session.exists(key):
+        session.cycle_key()
 
 
 def _in_a_cookie(session: Any) -> bool:
