@@ -25,7 +25,7 @@ from .conf import DEFAULTS, is_shared, settings
 from .connections import POLICIES
 from .http import is_secure, origin
 from .providers import providers
-from .storage import ModelStorage, SessionStorage, build
+from .storage import BaseStorage, ModelStorage, SessionStorage, build
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _BEFORE = (
@@ -38,7 +38,7 @@ _BEFORE = (
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return [*_names(), *_values(), *_storages(), *_templates()]
+    return [*_names(), *_values(), *_storages(), *_session_cookie(), *_templates()]
 
 
 @register("django_dance")
@@ -151,15 +151,39 @@ def _storages() -> Iterator[CheckMessage]:
                 id="django_dance.E006",
             )
             continue
-        sessions = isinstance(storage, SessionStorage) or (
-            isinstance(storage, ModelStorage) and storage.keeps_anonymous
-        )
-        if sessions and not _installed(_BEFORE[0]):
+        if _uses_sessions(storage) and not _installed(_BEFORE[0]):
             yield Error(
                 f"{where} keeps tokens in sessions, and there are none.",
                 hint=f'Add "{_BEFORE[0]}" to MIDDLEWARE.',
                 id="django_dance.E006",
             )
+
+
+def _session_cookie() -> Iterator[CheckMessage]:
+    domain = django_settings.SESSION_COOKIE_DOMAIN
+    if domain and (names := [name for name in _safe_providers() if _has_sessions(name)]):
+        yield checks.Warning(
+            f"SESSION_COOKIE_DOMAIN is {domain!r}, and sessions keep tokens of "
+            f"{', '.join(names)}: every host below that domain gets the session cookie, and "
+            "whoever has it uses the token.",
+            hint="Remove SESSION_COOKIE_DOMAIN, or use a DANCE_STORAGE that keeps tokens of users "
+            "only, such as django_dance.storage.ModelStorage.",
+            id="django_dance.W015",
+        )
+
+
+def _has_sessions(name: str) -> bool:
+    try:
+        return _uses_sessions(providers[name].token_storage)
+    except ImproperlyConfigured:
+        return False  # told by E006
+
+
+def _uses_sessions(storage: BaseStorage) -> bool:
+    """Whether the storage keeps tokens in sessions."""
+    return isinstance(storage, SessionStorage) or (
+        isinstance(storage, ModelStorage) and storage.keeps_anonymous
+    )
 
 
 def _templates() -> Iterator[CheckMessage]:

@@ -246,6 +246,33 @@ def test_a_storages_own_cache_needs_a_name_of_the_site_too(settings, monkeypatch
     assert "'own'" in message.msg
 
 
+@pytest.mark.parametrize("storage", ["FallbackStorage", "SessionStorage"])
+def test_a_session_cookie_for_a_whole_domain_is_warned_of(settings, storage):
+    settings.SESSION_COOKIE_DOMAIN = ".example.com"
+    settings.DANCE_STORAGE = f"django_dance.storage.{storage}"
+    (message,) = run()
+    assert message.id == "django_dance.W015"
+    assert "'.example.com'" in message.msg and "github" in message.msg
+
+
+def test_a_session_cookie_for_a_whole_domain_is_fine_without_tokens_in_sessions(settings):
+    settings.SESSION_COOKIE_DOMAIN = ".example.com"
+    settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
+    assert run() == []
+
+
+def test_a_session_cookie_is_warned_of_for_the_providers_that_keep_tokens_in_sessions(settings):
+    settings.SESSION_COOKIE_DOMAIN = ".example.com"
+    settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
+    settings.DANCE_PROVIDERS = {
+        "github": {**GITHUB, "STORAGE": "django_dance.storage.SessionStorage"},
+        "google": GOOGLE,
+        "broken": {**GITHUB, "STORAGE": "nowhere.Storage"},
+    }
+    (message,) = [message for message in run() if message.id == "django_dance.W015"]
+    assert "tokens of github:" in message.msg
+
+
 def test_checks_use_no_network(responses):
     run(deploy=True)
     assert not responses.calls
