@@ -25,9 +25,18 @@ from django.views.generic import View
 from .conf import settings
 from .connections import connect as accounts
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
-from .flows import Flow
-from .flows import flow as flows
-from .flows import form_post as formpost
+from .flows import (
+    Flow,
+    delete_flow_cookie,
+    has_session_cookie,
+    mark_used,
+    read_flow,
+    redirect_with_fields,
+    restore_fields,
+    safe_next,
+    set_flow_cookie,
+    user_key,
+)
 from .providers import providers
 from .responses import guarded, page
 from .signals import oauth_authorized, oauth_before_login, oauth_error
@@ -147,7 +156,7 @@ class LoginView(DanceView):
 
     def begin(self, request: HttpRequest, params: QueryDict) -> HttpResponse:
         asked = params.getlist("next")
-        next_url = flows.safe_next(request, asked[0]) if len(asked) == 1 else None
+        next_url = safe_next(request, asked[0]) if len(asked) == 1 else None
         flow = Flow.begin(
             request,
             self.provider.name,
@@ -164,7 +173,7 @@ class LoginView(DanceView):
             url=url,
         )
         response = guarded(HttpResponseRedirect(url))
-        flows.remember(flow, request, response)
+        set_flow_cookie(flow, request, response)
         return response
 
     def scopes(self, request: HttpRequest, params: QueryDict) -> tuple[str, ...]:
@@ -191,7 +200,7 @@ class AuthorizedView(DanceView):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         if not self.takes_forms:
             return HttpResponseNotAllowed(["GET"])
-        return guarded(HttpResponseRedirect(formpost.way_back(request, self.provider.name)))
+        return guarded(HttpResponseRedirect(redirect_with_fields(request, self.provider.name)))
 
     @property
     def takes_forms(self) -> bool:
@@ -201,12 +210,12 @@ class AuthorizedView(DanceView):
         here = Secret(request.get_full_path())
         bounced = _BOUNCED in request.GET
         if self.takes_forms:
-            fields = formpost.brought_back(request, self.provider.name)
+            fields = restore_fields(request, self.provider.name)
             if fields is None:
                 return HttpResponseNotAllowed(["POST"])
             request.GET = fields  # type: ignore[assignment]
         params = _taken_params(request)
-        flow = flows.find(request, self.provider.callback_state(params))
+        flow = read_flow(request, self.provider.callback_state(params))
         if flow.provider != self.provider.name:
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
         if not -60 <= flow.age <= settings.flow_age:
@@ -214,17 +223,17 @@ class AuthorizedView(DanceView):
         if _lost_its_session(request, flow) and not bounced:
             context = {"provider": self.provider, "url": Secret(f"{here}&{_BOUNCED}=1")}
             return guarded(page(request, "bounce.html", context))
-        if flows.user_key(request) != (flow.user or None):
+        if user_key(request) != (flow.user or None):
             raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")
         _refuse_inactive(request)
         self.flow = flow
         self.provider.check_callback(flow, params)
-        flows.spend(flow)
+        mark_used(flow)
         try:
             response = self.finish(request, flow, params)
         except (FlowError, ProviderError, StorageError) as error:
             response = self.refuse(request, error)
-        flows.forget(flow, request, response)
+        delete_flow_cookie(flow, request, response)
         return response
 
     def finish(self, request: HttpRequest, flow: Flow, params: QueryDict) -> HttpResponseBase:
@@ -279,7 +288,7 @@ class DisconnectView(DanceView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         self.provider.session(request).disconnect()
-        next_url = flows.safe_next(request, request.POST.get("next"))
+        next_url = safe_next(request, request.POST.get("next"))
         return guarded(HttpResponseRedirect(next_url or self.provider.after_url()))
 
 
@@ -299,7 +308,7 @@ def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:
     return (
         flow.user is not None
         and str(django_settings.SESSION_COOKIE_SAMESITE).lower() == "strict"
-        and not flows.has_session_cookie(request)
+        and not has_session_cookie(request)
     )
 
 

@@ -244,9 +244,9 @@ def test_a_stray_cookie_keeps_nobody_out(member, dance):
         member.cookies[name.replace("[", "").replace("]", "")] = "x" * 5100
     assert dance(member).response.status_code == 302
     request = RequestFactory().get("/", HTTP_COOKIE="dance_[x]=" + "x" * 5100)
-    from django_dance.flows.flow import _pending
+    from django_dance.flows.cookies import _pending_flows
 
-    assert _pending(request) == []
+    assert _pending_flows(request) == []
 
 
 def test_a_long_next_is_measured_in_bytes(member, dance):

@@ -239,7 +239,7 @@ def test_next_given_twice_is_dropped(member, responses):
     responses.post(TOKEN_URL, json=GRANTED)
     member.get("/login/github/?next=/a&next=/b")
     (name,) = flow_cookies(member)
-    flow = Flow.opened(member.cookies[name].value, name.rpartition("_")[2])
+    flow = Flow.unseal(member.cookies[name].value, name.rpartition("_")[2])
     assert flow.next == "/"
 
 

@@ -16,10 +16,19 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 
 from django_dance.exceptions import FlowError, SealBroken
-from django_dance.flows import MAX_NEXT, MAX_STATE, Flow
-from django_dance.flows import flow as flows
-from django_dance.flows.flow import MAX_BYTES, MAX_FLOWS, safe_next
-from django_dance.tokens import Secret, seal
+from django_dance.flows import (
+    MAX_NEXT,
+    MAX_STATE,
+    Flow,
+    delete_flow_cookie,
+    mark_used,
+    read_flow,
+    safe_next,
+    set_flow_cookie,
+    user_key,
+)
+from django_dance.flows.cookies import MAX_BYTES, MAX_FLOWS
+from django_dance.tokens import Secret, seal, unseal
 
 from .conftest import flow_cookies
 
@@ -48,7 +57,7 @@ def digest_of(state):
 def cookie_of(flow, secure=True):
     """The name and the value of the cookie that keeps the flow."""
     digest = digest_of(flow.state)
-    return f"{'__Host-' if secure else ''}dance_{digest}", flow.sealed(digest)
+    return f"{'__Host-' if secure else ''}dance_{digest}", flow.seal(digest)
 
 
 def refusal(function, *args):
@@ -71,7 +80,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: written["name"])
 def test_a_flow_that_an_earlier_release_began_is_read(written, settings):
     settings.DANCE_ENCRYPTION_KEYS = written["keys"]
-    flow = Flow.opened(written["sealed"], written["digest"])
+    flow = Flow.unseal(written["sealed"], written["digest"])
     fields = written["fields"]
     assert flow == make_flow(**{**fields, "scope": tuple(fields.get("scope", ()))})
     for name in ("state", "verifier", "challenge", "nonce"):
@@ -82,7 +91,7 @@ def test_a_flow_that_an_earlier_release_began_is_read(written, settings):
 def test_a_callback_finds_the_flow_that_an_earlier_release_began(written, settings):
     settings.DANCE_ENCRYPTION_KEYS = written["keys"]
     request = make_request(cookies={f"__Host-dance_{written['digest']}": written["sealed"]})
-    assert flows.find(request, written["state"]).began == BEGAN
+    assert read_flow(request, written["state"]).began == BEGAN
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: written["name"])
@@ -96,11 +105,11 @@ def test_the_flow_is_sealed_as_the_same_list(written, settings):
     if flow.request_token or flow.pin:
         plain += [flow.request_token, flow.request_token_secret, flow.pin]
     text = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
-    raw = base64.urlsafe_b64decode(flow.sealed(written["digest"]) + "==")
+    raw = base64.urlsafe_b64decode(flow.seal(written["digest"]) + "==")
     assert len(raw) == 1 + 4 + 12 + len(text.encode()) + 16
-    assert flows.unseal(
-        flow.sealed(written["digest"]), purpose="flow", identity=written["digest"]
-    ) == (text.encode())
+    assert unseal(flow.seal(written["digest"]), purpose="flow", identity=written["digest"]) == (
+        text.encode()
+    )
 
 
 def test_state_verifier_and_nonce_come_from_the_secret_and_tell_nothing_of_each_other():
@@ -134,7 +143,7 @@ def test_of_oauth_1_the_state_is_the_request_token():
 )
 def test_a_flow_comes_back_as_it_was(fields):
     flow = make_flow(**fields)
-    again = Flow.opened(flow.sealed("digest"), "digest")
+    again = Flow.unseal(flow.seal("digest"), "digest")
     assert again == flow
     for name in ("secret", "request_token", "request_token_secret"):
         assert isinstance(getattr(again, name), Secret)
@@ -142,7 +151,7 @@ def test_a_flow_comes_back_as_it_was(fields):
 
 def test_a_flow_opens_under_its_own_name_only():
     with pytest.raises(SealBroken):
-        Flow.opened(make_flow().sealed("digest"), "other")
+        Flow.unseal(make_flow().seal("digest"), "other")
 
 
 VALID = ["github", SECRET, BEGAN, None, "/", "a b"]
@@ -171,9 +180,9 @@ VALID = ["github", SECRET, BEGAN, None, "/", "a b"]
     ],
 )  # fmt: skip
 def test_a_sealed_list_of_another_shape_is_no_flow(fields):
-    assert Flow.opened(seal_list(VALID), "digest").scope == ("a", "b")
-    with pytest.raises(SealBroken, match="another shape"):
-        Flow.opened(seal_list(fields), "digest")
+    assert Flow.unseal(seal_list(VALID), "digest").scope == ("a", "b")
+    with pytest.raises(SealBroken, match="another format"):
+        Flow.unseal(seal_list(fields), "digest")
 
 
 def seal_list(fields):
@@ -211,13 +220,13 @@ def test_a_flow_of_an_anonymous_visitor_remembers_whether_there_was_a_session(se
 
 def test_the_key_of_the_user_is_compared_as_a_text():
     request = make_request()
-    assert flows.user_key(request) is None
+    assert user_key(request) is None
     request.user = None
-    assert flows.user_key(request) is None
+    assert user_key(request) is None
     request.user = AnonymousUser()
-    assert flows.user_key(request) is None
+    assert user_key(request) is None
     request.user = User(pk=0)
-    assert flows.user_key(request) == "0"
+    assert user_key(request) == "0"
 
 
 def test_the_age_is_counted_in_seconds(clock):
@@ -331,7 +340,7 @@ def test_no_other_scheme_is_led_to(scheme):
 
 def remembered(flow, request):
     response = HttpResponse()
-    flows.remember(flow, request, response)
+    set_flow_cookie(flow, request, response)
     return response.cookies
 
 
@@ -341,7 +350,7 @@ def test_the_cookie_is_named_after_the_state_and_locked(secure, prefix, settings
     flow = make_flow()
     (morsel,) = remembered(flow, make_request(secure=secure)).values()
     assert morsel.key == prefix + digest_of(flow.state)
-    assert Flow.opened(morsel.value, digest_of(flow.state)) == flow
+    assert Flow.unseal(morsel.value, digest_of(flow.state)) == flow
     attributes = {name: value for name, value in morsel.items() if value}
     attributes.pop("expires")
     assert attributes == {
@@ -356,7 +365,7 @@ def test_the_cookie_is_named_after_the_state_and_locked(secure, prefix, settings
 @pytest.mark.parametrize("secure", [True, False])
 def test_a_flow_that_has_ended_is_forgotten(secure):
     flow, response = make_flow(), HttpResponse()
-    flows.forget(flow, make_request(secure=secure), response)
+    delete_flow_cookie(flow, make_request(secure=secure), response)
     (morsel,) = response.cookies.values()
     assert morsel.key == cookie_of(flow, secure)[0]
     assert (morsel.value, morsel["max-age"], morsel["path"]) == ("", 0, "/")
@@ -395,7 +404,7 @@ def test_the_oldest_flows_go_when_the_cookies_are_too_large(monkeypatch):
     size += len("".join(cookie_of(flow)))
     request = make_request(cookies=cookies)
     for room, gone in ((size, 0), (size - 1, 1), (size - 200, 2), (0, 3)):
-        monkeypatch.setattr(flows, "MAX_BYTES", room)
+        monkeypatch.setattr("django_dance.flows.cookies.MAX_BYTES", room)
         assert dropped(remembered(flow, request)) == list(cookies)[:gone]
     assert MAX_BYTES == 5_000
 
@@ -435,7 +444,7 @@ def test_a_cookie_of_the_site_is_not_deleted(name):
 
 
 def found(state, cookies=None, **options):
-    return flows.find(make_request(cookies=cookies, **options), state)
+    return read_flow(make_request(cookies=cookies, **options), state)
 
 
 def test_a_flow_is_found_by_its_state():
@@ -488,7 +497,7 @@ def test_the_state_is_compared_with_the_flows_own():
     """The name of the cookie is a part of the state's digest only: it is not what decides."""
     flow, state = make_flow(), "another-state"
     name = f"__Host-dance_{digest_of(state)}"
-    assert refusal(found, state, {name: flow.sealed(digest_of(state))}) == "flow_unknown"
+    assert refusal(found, state, {name: flow.seal(digest_of(state))}) == "flow_unknown"
 
 
 # --- once ---------------------------------------------------------------------------------------
@@ -496,20 +505,20 @@ def test_the_state_is_compared_with_the_flows_own():
 
 def test_a_flow_is_spent_once(settings):
     flow = make_flow()
-    flows.spend(flow)
-    assert refusal(flows.spend, flow) == "flow_spent"
-    flows.spend(make_flow(secret="other"))
+    mark_used(flow)
+    assert refusal(mark_used, flow) == "flow_spent"
+    mark_used(make_flow(secret="other"))
 
 
 def test_a_flow_stays_spent_for_as_long_as_its_cookie_could_be_used(clock, settings):
     """A flow may be a minute younger than it says, if the clock of its host is ahead."""
     settings.DANCE_FLOW_AGE = 300
     flow = make_flow()
-    flows.spend(flow)
+    mark_used(flow)
     clock.now += 300 + 59
-    assert refusal(flows.spend, flow) == "flow_spent"
+    assert refusal(mark_used, flow) == "flow_spent"
     clock.now += 2
-    flows.spend(flow)
+    mark_used(flow)
 
 
 @pytest.mark.parametrize(("alias", "used"), [("other", "other"), (None, "default")])
@@ -520,18 +529,18 @@ def test_spent_flows_are_kept_in_the_cache_that_the_settings_name(settings, alia
     }
     settings.DANCE_CACHE = alias
     flow = make_flow()
-    flows.spend(flow)
+    mark_used(flow)
     (unused,) = {"default", "other"} - {used}
     caches[unused].clear()
-    assert refusal(flows.spend, flow) == "flow_spent"
+    assert refusal(mark_used, flow) == "flow_spent"
     caches[used].clear()
-    flows.spend(flow)
+    mark_used(flow)
     caches[used].clear()
 
 
 def test_no_cache_has_the_state_in_clear(settings):
     flow = make_flow()
-    flows.spend(flow)
+    mark_used(flow)
     assert len(caches["default"]._cache) == 1
     assert str(flow.state) not in repr(caches["default"]._cache)
 
@@ -540,7 +549,7 @@ def test_no_cache_has_the_state_in_clear(settings):
 def test_a_cache_that_is_down_refuses_no_flow(settings, caplog, backend, warned):
     settings.CACHES = {"default": {"BACKEND": f"tests.caches.{backend}Cache"}}
     with caplog.at_level(logging.WARNING, logger="django_dance"):
-        flows.spend(make_flow())
+        mark_used(make_flow())
     assert ("the cache is down" in caplog.text) is warned
 
 

@@ -53,7 +53,7 @@ def report(exception):
 def test_a_whole_dance_logs_no_secret(member, dance, responses, debug_logs):
     responses.get(API, json={"login": "ada"})
     begun = dance(member)
-    verifier = Flow.opened(
+    verifier = Flow.unseal(
         member.cookies[flow_cookies(member)[0]].value,
         flow_cookies(member)[0].rpartition("_")[2],
     ).verifier

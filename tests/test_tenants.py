@@ -10,7 +10,7 @@ from django.db import connection, connections, transaction
 
 from django_dance.cache import cache_name, tenant
 from django_dance.exceptions import FlowError, ProviderUnavailable
-from django_dance.flows import flow as flows
+from django_dance.flows import Flow, mark_used
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import MemoryStorage, ModelStorage
@@ -204,12 +204,12 @@ def test_a_user_does_not_wait_for_another_tenants_user_with_the_same_key(monkeyp
 
 def test_a_flow_that_is_spent_at_one_tenant_is_not_spent_at_another(monkeypatch, settings):
     enter = by_schema(monkeypatch, settings)
-    flow = flows.Flow(provider="github", secret="planted", began=0, user="1", next="/")
+    flow = Flow(provider="github", secret="planted", began=0, user="1", next="/")
     for name in ("alpha", "beta"):
         enter(name)
-        flows.spend(flow)
+        mark_used(flow)
         with pytest.raises(FlowError, match="answered already"):
-            flows.spend(flow)
+            mark_used(flow)
 
 
 # --- the name -------------------------------------------------------------------------------------

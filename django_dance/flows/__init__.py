@@ -1,17 +1,38 @@
-"""Flows: dances that are begun and not finished, in cookies."""
+"""Flows: unfinished dances, each stored in a cookie of the browser that began it."""
 
 from typing import TYPE_CHECKING
 
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .flow import MAX_NEXT, MAX_STATE, Flow
+    from .cookies import MAX_STATE, delete_flow_cookie, read_flow, set_flow_cookie
+    from .flow import Flow, has_session_cookie, user_key
+    from .form_post import redirect_with_fields, restore_fields
+    from .next_url import MAX_NEXT, safe_next
+    from .replay import mark_used
 
-__all__ = ["MAX_NEXT", "MAX_STATE", "Flow"]
+__all__ = [
+    "MAX_NEXT",
+    "MAX_STATE",
+    "Flow",
+    "delete_flow_cookie",
+    "has_session_cookie",
+    "mark_used",
+    "read_flow",
+    "redirect_with_fields",
+    "restore_fields",
+    "safe_next",
+    "set_flow_cookie",
+    "user_key",
+]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "flow": ["MAX_NEXT", "MAX_STATE", "Flow"],
+        "cookies": ["MAX_STATE", "delete_flow_cookie", "read_flow", "set_flow_cookie"],
+        "flow": ["Flow", "has_session_cookie", "user_key"],
+        "form_post": ["redirect_with_fields", "restore_fields"],
+        "next_url": ["MAX_NEXT", "safe_next"],
+        "replay": ["mark_used"],
     },
 )

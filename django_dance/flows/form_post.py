@@ -1,7 +1,8 @@
 """Callbacks that come as a form (OAuth 2.0 Form Post Response Mode).
 
-Browsers keep our cookies from another site's form, but send them with the redirect that answers
-it. So a form changes nothing: its fields come back by GET, sealed, and are looked at then.
+A browser does not send our cookies with a form of another site, but it sends them with the GET
+request that follows a redirect. So the answer to the form is a redirect that carries the sealed
+fields. The form itself changes nothing.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from ..exceptions import SealBroken
 from ..tokens import Secret, seal, unseal
 
 _PARAMETER = "dance_posted"
-#: What a form may carry, and how long it may be in all.
+#: The fields that are used, and the longest text of all fields together.
 _FIELDS = frozenset({"state", "code", "error", "error_description", "error_uri", "iss", "user"})
 _LONGEST = 5000
 
 
-def way_back(request: HttpRequest, provider: str) -> str:
-    """Where the browser goes to bring the form's fields by GET."""
+def redirect_with_fields(request: HttpRequest, provider: str) -> str:
+    """Return the address that brings the form's fields back by GET, sealed."""
     fields = {name: values for name, values in request.POST.lists() if name in _FIELDS}
     text = json.dumps(fields)
     if len(text) > _LONGEST:
-        text = "{}"  # what is that long is no callback; without a state it will be refused as such
+        text = "{}"  # not a callback; without a state it is refused as `state_missing`
     sealed = seal(text.encode(), purpose="callback", identity=provider)
     return f"{request.path}?{urlencode({_PARAMETER: sealed})}"
 
 
-def brought_back(request: HttpRequest, provider: str) -> QueryDict | None:
-    """The form's fields, or ``None`` if it is no form of ours that came back."""
+def restore_fields(request: HttpRequest, provider: str) -> QueryDict | None:
+    """Return the form's fields; ``None`` if the request does not bring a sealed form back."""
     try:
         fields = json.loads(
             unseal(request.GET.get(_PARAMETER, ""), purpose="callback", identity=provider)

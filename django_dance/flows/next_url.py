@@ -1,0 +1,40 @@
+"""The ``next`` parameter: the page of this site where a dance ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.http import url_has_allowed_host_and_scheme
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+#: The longest ``next``, in bytes. A longer one is ignored, because a part of an address could be
+#: the address of another page.
+MAX_NEXT = 512
+
+
+def safe_next(request: HttpRequest, url: str | None) -> str | None:
+    """Return ``url`` as a path on this host, or ``None`` if it leads elsewhere.
+
+    Browsers correct control characters, backslashes and double slashes in an address. An address
+    that contains one of them is refused, because it may lead to another host.
+    """
+    if (
+        not url
+        or len(url.encode("utf-8", "replace")) > MAX_NEXT
+        or "\\" in url
+        or any(ord(c) <= 32 or ord(c) == 127 for c in url)
+    ):
+        return None
+    if not url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
+        return None
+    if not url.startswith("/"):
+        # Only the path of an absolute address of this site is used.
+        scheme, separator, rest = url.partition("://")
+        if not separator or scheme.lower() not in ("http", "https"):
+            return None
+        url = "/" + rest.partition("/")[2]
+    return None if url.startswith("//") else url
