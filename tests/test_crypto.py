@@ -83,6 +83,14 @@ def test_a_plaintext_of_any_length_is_sealed_without_padding(length):
     assert opened(sealed) == b"x" * length
 
 
+def test_a_sealed_value_may_end_with_any_character(monkeypatch):
+    monkeypatch.setattr(crypto.os, "urandom", lambda length: bytes(range(length)))
+    plains = [str(number).encode() for number in range(100, 1000)]
+    sealed = [seal(plain, purpose="token", identity=IDENTITY) for plain in plains]
+    assert [opened(value) for value in sealed] == plains
+    assert len({value[-1] for value in sealed}) == 64
+
+
 def test_each_value_has_a_nonce_of_its_own():
     heads = {seal(PLAIN, purpose="token", identity=IDENTITY)[:22] for _ in range(50)}
     assert len(heads) == 50
@@ -137,6 +145,9 @@ def test_the_id_of_the_key_must_be_right():
         "A",
         "planted plain text",
         GOLDEN["token"][:5] + "\n" + GOLDEN["token"][5:],
+        # As many as leave the padding right.
+        GOLDEN["token"][:5] + "\n\n\n\n" + GOLDEN["token"][5:],
+        "!!!!" + GOLDEN["token"],
         GOLDEN["token"] + "!",
         "é" + GOLDEN["token"],
         "\ud800",
@@ -211,5 +222,6 @@ def test_a_report_of_an_error_does_not_print_the_plaintext():
     with pytest.raises(AttributeError) as caught:
         seal(b"planted", purpose="token", identity=None)
     frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    assert "planted" not in repr(frames[-1].f_locals)
     assert frames[-1].f_locals["plaintext"] == b"planted"
+    assert repr(frames[-1].f_locals["plaintext"]) == "b'***'"
+    assert "planted" not in repr(frames[-1].f_locals)

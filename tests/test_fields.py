@@ -271,6 +271,7 @@ def test_a_migration_says_what_the_seal_is_bound_to_and_nothing_else():
     assert (args, options) == ([], {"bound_to": ("provider", "user", "account")})
     _, _, _, options = SealedTokenField("token", bound_to=["tenant"], null=True).deconstruct()
     assert options == {"verbose_name": "token", "null": True, "bound_to": ("tenant",)}
+    assert "editable" not in SealedTokenField(editable=True).deconstruct()[3]
 
 
 def test_a_field_made_from_a_migration_is_the_same():
