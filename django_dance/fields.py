@@ -93,7 +93,7 @@ class SealedTokenField(_TextField):
     def sealed(self, instance: models.Model, token: Mapping[str, Any]) -> str:
         """The token as the instance's row may hold it; ``update()`` takes this."""
         identity = self.identity(instance)
-        fields = token.stored if isinstance(token, Token) else dict(token)
+        fields = token.fields_to_store if isinstance(token, Token) else dict(token)
         return _Sealed(seal(json.dumps(fields).encode(), purpose="token", identity=identity))
 
     def is_as_loaded(self, instance: models.Model) -> bool:

@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from .exceptions import AuthorizationRequired, ProviderError
 from .flows import MAX_NEXT
-from .tokens import signed_scope
+from .tokens import sign_scope
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -59,7 +59,7 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
     if navigation and len(here) <= MAX_NEXT:
         query["next"] = here
     if required.missing_scopes:
-        query["scope"] = signed_scope(provider, required.missing_scopes)
+        query["scope"] = sign_scope(provider, required.missing_scopes)
     login_url = provider.url("login", **query)
     if not navigation:
         response = JsonResponse(

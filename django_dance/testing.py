@@ -90,7 +90,7 @@ class StorageContract(_TestCase):
         self.storage.set(owner, token)
         stored = self.storage.get(owner)
         assert stored is not None
-        self.assertEqual(Token(stored).stored, token)
+        self.assertEqual(Token(stored).fields_to_store, token)
 
     def test_unusual_fields_survive(self) -> None:
         owner = self.owner(self.ada)

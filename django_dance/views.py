@@ -40,7 +40,7 @@ from .flows import (
 from .providers import providers
 from .responses import guarded, page
 from .signals import oauth_authorized, oauth_before_login, oauth_error
-from .tokens import ResourceOwner, Secret, Token, scope_list, signed_scope, verified_scope
+from .tokens import ResourceOwner, Secret, Token, scope_list, sign_scope, unsign_scope
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -125,7 +125,7 @@ class DanceView(View):
             return str(self.provider.url("login"))
         query = {"next": self.flow.next}
         if self.flow.scope:
-            query["scope"] = signed_scope(self.provider, self.flow.scope)
+            query["scope"] = sign_scope(self.provider, self.flow.scope)
         return str(self.provider.url("login", **query))
 
 
@@ -182,7 +182,7 @@ class LoginView(DanceView):
         if "scope" not in params:
             return tuple(scopes)
         try:
-            wanted = verified_scope(self.provider, str(params["scope"]))
+            wanted = unsign_scope(self.provider, str(params["scope"]))
         except signing.BadSignature:
             raise FlowError(
                 "scope_invalid", "the login link's scope was not signed by us"

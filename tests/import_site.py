@@ -129,7 +129,7 @@ def run(commands):
     for row in OAuthToken.objects.select_related("user"):
         ends_at = row.expires_at and round((row.expires_at.timestamp() - time.time()) / 60)
         name = f"{row.user.username} {row.provider} {row.account}".strip()
-        stored[name] = {**row.token.stored, "ends_in_minutes": ends_at}
+        stored[name] = {**row.token.fields_to_store, "ends_in_minutes": ends_at}
     assert not {"allauth", "social_django", "flask_dance"} & set(sys.modules)
     print(json.dumps({"said": said, "stored": stored}))
 

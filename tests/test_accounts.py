@@ -142,24 +142,24 @@ def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
 def test_ids_are_compared_exactly(user, make_user):
     storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
     grace = ResourceOwner(providers["github"], user=make_user("grace"))
-    storage.set(owner.at("abc"), {"access_token": "lower"})
+    storage.set(owner.for_account("abc"), {"access_token": "lower"})
     for other in ("ABC", "abc ", "\u0430bc", "ab"):
-        assert storage.get(owner.at(other)) is None
+        assert storage.get(owner.for_account(other)) is None
         assert storage.others(grace, other) == []
     assert storage.others(grace, "abc") == [user.pk]
 
 
 def test_an_id_that_the_database_takes_for_another_is_kept_apart_or_refused(user):
     storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
-    storage.set(owner.at("abc"), {"access_token": "lower"})
+    storage.set(owner.for_account("abc"), {"access_token": "lower"})
     try:
-        storage.set(owner.at("ABC"), {"access_token": "upper"})
+        storage.set(owner.for_account("ABC"), {"access_token": "upper"})
     except StorageError as error:
         assert connection.vendor == "mysql"
         assert "cannot tell from this one's" in str(error)
     else:
-        assert storage.get(owner.at("ABC"))["access_token"] == "upper"
-    assert storage.get(owner.at("abc"))["access_token"] == "lower"
+        assert storage.get(owner.for_account("ABC"))["access_token"] == "upper"
+    assert storage.get(owner.for_account("abc"))["access_token"] == "lower"
 
 
 # --- an account of two users ----------------------------------------------------------------------

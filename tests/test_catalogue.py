@@ -174,7 +174,7 @@ def authenticated(provider, request):
 
 def refreshable(user, provider):
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
     row.save()
     return providers[provider.name].session(user=user)
 

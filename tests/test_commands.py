@@ -19,7 +19,7 @@ from django_dance.management.progress import Progress
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens import ResourceOwner, sealed_with_first_key
+from django_dance.tokens import ResourceOwner, uses_current_key
 
 from .conftest import GRANTED, TOKEN_URL
 from .models import SiteToken, TeamToken
@@ -465,18 +465,18 @@ def test_a_user_who_connects_anew_meanwhile_keeps_the_token(run, user, monkeypat
 
 def under_first_key():
     texts = OAuthToken.objects.values_list("token", flat=True)
-    return [sealed_with_first_key(text, purpose="token") for text in texts]
+    return [uses_current_key(text, purpose="token") for text in texts]
 
 
 def test_every_token_is_sealed_with_the_first_key(run, many, settings):
-    tokens = {row.pk: row.token.stored for row in OAuthToken.objects.all()}
+    tokens = {row.pk: row.token.fields_to_store for row in OAuthToken.objects.all()}
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     assert under_first_key() == [False] * 10
     assert run("dance_reencrypt") == (
         "Re-encrypted 10, under the first key already 0, unreadable 0\n"
     )
     settings.DANCE_ENCRYPTION_KEYS = [NEW]
-    assert {row.pk: row.token.stored for row in OAuthToken.objects.all()} == tokens
+    assert {row.pk: row.token.fields_to_store for row in OAuthToken.objects.all()} == tokens
 
 
 def test_a_second_run_passes_over_what_is_done(run, many, settings):
@@ -537,14 +537,14 @@ def test_a_token_that_is_refreshed_meanwhile_is_not_overwritten(run, user, setti
 
 @pytest.mark.parametrize("text", ["", "AAAA", "no base64!", "ä" * 40])
 def test_what_nobody_sealed_is_not_under_the_first_key(text):
-    assert not sealed_with_first_key(text, purpose="token")
+    assert not uses_current_key(text, purpose="token")
 
 
 def test_a_key_seals_for_its_purpose_alone(user, db):
     connect(user)
     sealed = OAuthToken.objects.values_list("token", flat=True).get()
-    assert sealed_with_first_key(sealed, purpose="token")
-    assert not sealed_with_first_key(sealed, purpose="session")
+    assert uses_current_key(sealed, purpose="token")
+    assert not uses_current_key(sealed, purpose="session")
 
 
 @pytest.mark.django_db(transaction=True)

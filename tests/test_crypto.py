@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from django_dance.exceptions import SealBroken
-from django_dance.tokens import seal, sealed_with_first_key, unseal
+from django_dance.tokens import seal, unseal, uses_current_key
 from django_dance.tokens import sealing as crypto
 
 KEY = "the-key-of-the-golden-seals"
@@ -204,18 +204,18 @@ def test_without_keys_of_their_own_values_are_sealed_with_the_secret_key(setting
 
 
 def test_a_value_tells_whether_the_first_key_has_sealed_it(settings):
-    assert sealed_with_first_key(GOLDEN["token"], purpose="token") is True
-    assert sealed_with_first_key(GOLDEN["token"], purpose="flow") is False
-    assert sealed_with_first_key(changed(GOLDEN["token"], 0), purpose="token") is False
-    assert sealed_with_first_key(changed(GOLDEN["token"], 1), purpose="token") is False
-    assert sealed_with_first_key(changed(GOLDEN["token"], 4), purpose="token") is False
+    assert uses_current_key(GOLDEN["token"], purpose="token") is True
+    assert uses_current_key(GOLDEN["token"], purpose="flow") is False
+    assert uses_current_key(changed(GOLDEN["token"], 0), purpose="token") is False
+    assert uses_current_key(changed(GOLDEN["token"], 1), purpose="token") is False
+    assert uses_current_key(changed(GOLDEN["token"], 4), purpose="token") is False
     settings.DANCE_ENCRYPTION_KEYS = ["new", KEY]
-    assert sealed_with_first_key(GOLDEN["token"], purpose="token") is False
+    assert uses_current_key(GOLDEN["token"], purpose="token") is False
 
 
 @pytest.mark.parametrize("text", ["", "A", "é" * 8, GOLDEN["token"][:5]])
 def test_a_text_that_is_no_sealed_value_was_not_sealed_by_the_first_key(text):
-    assert sealed_with_first_key(text, purpose="token") is False
+    assert uses_current_key(text, purpose="token") is False
 
 
 def test_a_report_of_an_error_does_not_print_the_plaintext():

@@ -74,7 +74,7 @@ def written(request, people, settings):
 def assert_opens(rows):
     for row in rows:
         found = MODELS[row["model"]].objects.get(pk=row["pk"])
-        assert found.token.stored == row["opens_to"], row
+        assert found.token.fields_to_store == row["opens_to"], row
 
 
 def test_every_row_that_an_earlier_release_wrote_opens(written):
@@ -97,7 +97,7 @@ def test_the_storage_finds_the_accounts_that_an_earlier_release_stored(written, 
     ada = ResourceOwner(providers["gitlab"], user=people["1"])
     assert storage.accounts(ada) == ("9919", "583231")
     assert storage.get(ada)["access_token"] == "ada-gitlab-9919-access"
-    assert storage.get(ada.at("583231"))["access_token"] == "ada-gitlab-583231-access"
+    assert storage.get(ada.for_account("583231"))["access_token"] == "ada-gitlab-583231-access"
     assert storage.others(ada, "9919") == [people["2"].pk]
     ada = ResourceOwner(providers["tripit"], user=people["1"])
     assert storage.get(ada)["oauth_token_secret"] == "ada-tripit-secret"
@@ -302,7 +302,7 @@ def test_the_attribute_of_the_class_is_the_descriptor():
 def test_a_stored_token_is_read_as_a_token_with_the_fields_as_granted(stored):
     token = OAuthToken.objects.get().token
     assert isinstance(token, Token)
-    assert token.stored == FIELDS
+    assert token.fields_to_store == FIELDS
     assert isinstance(token["access_token"], Secret)
     # `expires_in` is counted from now, and stored as granted.
     assert token["expires_in"] > 3600
@@ -349,7 +349,7 @@ def test_no_query_is_made_to_read_a_token(stored, django_assert_num_queries):
 def test_a_token_is_sealed_with_the_fields_as_granted(given):
     row = OAuthToken(provider="github", user_id=1)
     row.__dict__["token"] = token_field().sealed(row, given)
-    assert row.token.stored == FIELDS
+    assert row.token.fields_to_store == FIELDS
 
 
 def test_a_sealed_token_may_be_given_to_update(stored):
@@ -378,7 +378,7 @@ def test_a_token_that_was_read_finds_its_row_and_opens_in_no_other(stored, peopl
 def test_a_token_that_was_read_from_another_row_may_be_set_on_an_instance(stored, people):
     """A copy is sealed for the row that it is saved in."""
     OAuthToken(provider="github", user_id=2, token=OAuthToken.objects.get().token).save()
-    assert OAuthToken.objects.get(user_id=2).token.stored == FIELDS
+    assert OAuthToken.objects.get(user_id=2).token.fields_to_store == FIELDS
 
 
 def test_a_row_that_was_not_read_is_saved_with_the_same_seal(stored):

@@ -496,7 +496,7 @@ def test_further_parameters_of_the_callback_mean_nothing(configure, server, memb
     token = user.oauth_tokens.get().token
     assert token["oauth_token"] in server.memory.access_tokens
     assert token["screen_name"] == "ada"
-    assert "evil" not in token.stored.values()
+    assert "evil" not in token.fields_to_store.values()
 
 
 # --- signatures ---------------------------------------------------------------------------------

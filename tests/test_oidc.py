@@ -480,7 +480,7 @@ def test_checks_and_urls_ask_nobody(issuer, responses):
 def session(issuer, begin, user):
     assert begin().callback().status_code == 302
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
     row.save()
     issuer.nonce = None
     return providers["id"].session(user=user)

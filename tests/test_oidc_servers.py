@@ -45,7 +45,7 @@ def configure(settings):
 
 def expire(user):
     row = OAuthToken.objects.get(user=user)
-    row.token = {**row.token.stored, "expires_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
     row.save()
     return providers["github"].session(user=user)
 

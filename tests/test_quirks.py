@@ -123,7 +123,7 @@ def with_field(answer, path, value):
 def ended(session):
     """The session anew, with a token that has to be refreshed."""
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
     row.save()
     return providers[session.provider.name].session(user=session.owner.user)
 

@@ -149,7 +149,7 @@ def session(toolkit, browse, user):
 
 def expire(user):
     row = user.oauth_tokens.get()
-    row.token = {**row.token.stored, "expires_at": time.time() - 5, "granted_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": time.time() - 5, "granted_at": 1}
     row.save()
 
 

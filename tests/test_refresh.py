@@ -231,7 +231,7 @@ def test_a_login_during_a_refresh_wins(user, api):
 def test_another_account_that_is_connected_during_a_refresh_changes_nothing(user, api):
     first = stored(user, "1", connected_account="1")
     other = {**GRANTED, "access_token": "other", "connected_account": "2"}
-    while_the_provider_answers(api, lambda: ModelStorage().set(first.at("2"), other))
+    while_the_provider_answers(api, lambda: ModelStorage().set(first.for_account("2"), other))
     session(user).get(API)
     assert api.calls[-1].request.headers["Authorization"] == "Bearer refreshed"
     found = {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
@@ -484,7 +484,7 @@ def test_a_model_without_accounts_has_one_token_for_any(user, make_user):
     storage = ModelStorage(model="tests.TeamToken")
     storage.set(owner, GRANTED)
     assert storage.get(owner)["access_token"] == GRANTED["access_token"]
-    assert storage.get(owner.at(""))["access_token"] == GRANTED["access_token"]
+    assert storage.get(owner.for_account(""))["access_token"] == GRANTED["access_token"]
 
 
 def test_a_providers_own_words_are_no_error_code(user, api, caplog):

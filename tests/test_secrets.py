@@ -61,7 +61,7 @@ def test_a_whole_dance_logs_no_secret(member, dance, responses, debug_logs):
     member.get("/profile/")
     begun.callback()
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": 1}
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
     row.save()
     member.get("/profile/")
     member.post("/login/github/disconnect/")
@@ -131,7 +131,7 @@ def test_secrets_are_strings_where_they_are_needed():
     assert token["access_token"] == "planted-access-token"
     assert f"Bearer {token['access_token']}" == "Bearer planted-access-token"
     assert json.loads(json.dumps(token))["access_token"] == "planted-access-token"
-    assert json.loads(json.dumps(token.stored)) == token.stored
+    assert json.loads(json.dumps(token.fields_to_store)) == token.fields_to_store
 
 
 @pytest.mark.parametrize(

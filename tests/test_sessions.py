@@ -71,7 +71,7 @@ def test_expires_in_counts_from_now_and_reading_changes_nothing(session, user):
     session.token = {**GRANTED, "expires_in": 3600, "expires_at": 1}
     assert session.token["expires_at"] == pytest.approx(time.time() + 3600, abs=5)
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": time.time() - 50}
+    row.token = {**row.token.fields_to_store, "expires_at": time.time() - 50}
     row.save()
     stored = OAuthToken.objects.values_list("token", flat=True).get()
     fresh = providers["github"].session(user=user)
@@ -347,7 +347,7 @@ def test_a_token_is_refreshed_a_little_before_its_end(session, responses):
     session.get("/user")
     assert refresh.call_count == 0
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": time.time() + 50}
+    row.token = {**row.token.fields_to_store, "expires_at": time.time() + 50}
     row.save()
     providers["github"].session(user=session.owner.user).get("/user")
     assert refresh.call_count == 1
@@ -393,7 +393,7 @@ def test_a_refresh_that_fails_for_now_keeps_the_token(session, responses, answer
 def test_a_token_with_some_life_left_is_used_if_the_refresh_fails(session, responses):
     session.token = {**GRANTED, "expires_in": 100}
     row = OAuthToken.objects.get()
-    row.token = {**row.token.stored, "expires_at": time.time() + 5}
+    row.token = {**row.token.fields_to_store, "expires_at": time.time() + 5}
     row.save()
     responses.post(TOKEN_URL, status=503)
     responses.get(f"{API}/user", json={"login": "ada"})

@@ -84,11 +84,11 @@ class TestWhatIsSaved:
         assert storage.get_token(owner).stale
 
     def test_each_account_is_cached(self, storage, owner, django_assert_num_queries):
-        storage.set(owner.at("1"), token("first"))
-        storage.set(owner.at("2"), token("second"))
+        storage.set(owner.for_account("1"), token("first"))
+        storage.set(owner.for_account("2"), token("second"))
         with django_assert_num_queries(0):
             assert text(storage.get(owner)) == "second"
-            assert text(storage.get(owner.at("1"))) == "first"
+            assert text(storage.get(owner.for_account("1"))) == "first"
 
     def test_what_is_over_is_not_cached(self, storage, owner, django_assert_num_queries):
         storage.set(owner, token(expires_at=time.time() - 1))
@@ -137,7 +137,7 @@ class TestWhatIsSaved:
             assert text(storage.get(owner)) == "planted"
 
     def test_what_is_cached_is_sealed_under_digests(self, storage, owner, user):
-        storage.set(owner.at("planted-account"), token())
+        storage.set(owner.for_account("planted-account"), token())
         for key, value in caches["default"]._cache.items():
             assert "planted" not in key
             assert b"planted" not in value

@@ -6,7 +6,7 @@ import pytest
 
 from django_dance.exceptions import InvalidResponse, SealBroken
 from django_dance.providers import OAuth2Provider, providers
-from django_dance.tokens import ResourceOwner, Token, checked_token, scope_list, seal, unseal
+from django_dance.tokens import ResourceOwner, Token, check_token_fields, scope_list, seal, unseal
 
 
 def test_a_token_is_a_dict():
@@ -39,9 +39,9 @@ def test_one_that_does_not_say_never_ends():
 def test_storing_keeps_what_was_granted():
     token = Token({"access_token": "x", "expires_in": 3600, "expires_at": time.time() + 50})
     assert token["expires_in"] in (49, 50)
-    assert token.stored["expires_in"] == 3600
-    assert Token(token).stored == token.stored
-    assert pickle.loads(pickle.dumps(token)).stored == token.stored
+    assert token.fields_to_store["expires_in"] == 3600
+    assert Token(token).fields_to_store == token.fields_to_store
+    assert pickle.loads(pickle.dumps(token)).fields_to_store == token.fields_to_store
 
 
 @pytest.mark.parametrize("value", [None, "soon", True, float("nan"), [1]])
@@ -57,9 +57,9 @@ def test_scopes_are_a_set_or_not_known():
 
 
 def test_a_token_must_fit_into_a_header():
-    checked_token({"access_token": "!~"}, "access_token")
+    check_token_fields({"access_token": "!~"}, "access_token")
     with pytest.raises(InvalidResponse, match="no usable refresh_token"):
-        checked_token({}, "refresh_token")
+        check_token_fields({}, "refresh_token")
 
 
 # --- seals ------------------------------------------------------------------------------------

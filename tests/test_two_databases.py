@@ -124,8 +124,8 @@ def test_tokens_are_read_and_written_where_the_router_writes(storage, owner):
 def test_accounts_are_looked_for_where_the_router_writes(storage, owner, make_user):
     grace = ResourceOwner(providers["github"], user=make_user("grace"))
     for account in ("1", "2"):
-        storage.set(owner.at(account), token(account))
-    storage.set(grace.at("1"), token("theirs"))
+        storage.set(owner.for_account(account), token(account))
+    storage.set(grace.for_account("1"), token("theirs"))
     assert set(storage.accounts(owner)) == {"1", "2"}
     assert storage.others(owner, "1") == [grace.user_id]
     assert storage.others(owner, "2") == []

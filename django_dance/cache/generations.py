@@ -99,7 +99,7 @@ class TokenCache:
                 lifetime = min(lifetime, expires_at - now)
             if lifetime < 1:
                 continue
-            fields = None if token is None else Token(token).stored
+            fields = None if token is None else Token(token).fields_to_store
             sealed = seal(
                 json.dumps(fields).encode(), purpose="cache", identity=_lot(place, account)
             )

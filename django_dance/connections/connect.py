@@ -39,17 +39,19 @@ def connect(session: DanceSession, token: Token) -> None:
         raise FlowError("account_unknown", "the provider did not say whose token it is")
     if account is not None:
         _claim(session, account.id)
-    place = owner if account is None else owner.at(account.id)
+    place = owner if account is None else owner.for_account(account.id)
     # One that was not known is taken for the same.
     same = owner if known == ("",) else place if place.account in known else None
     before = storage.reread_token(same) if same is not None else None
     if before is not None:
         # Some providers grant a refresh token to an account once, and not at its next login.
-        token = before.followed_by(token)
+        token = before.successor(token)
     if account is None:
         session.token = token
         return
-    token = Token({**token.stored, "connected_account": account.id, "connected_as": account.label})
+    token = Token(
+        {**token.fields_to_store, "connected_account": account.id, "connected_as": account.label}
+    )
     storage.set_token(place, token)
     if (
         place.account not in known

@@ -20,7 +20,7 @@ from ..exceptions import (
     TokenRequestRefused,
 )
 from ..signals import token_refreshed, token_revoked
-from ..tokens import FAILURE, ResourceOwner, Token, clean_text, same_token
+from ..tokens import REFRESH_FAILURE_FIELDS, ResourceOwner, Token, clean_text, same_token
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider
@@ -60,10 +60,10 @@ def renewed(session: OAuth2Session, stale: Token) -> Token:
     :raises AuthorizationRequired: the provider refused for good; the token is deleted.
     :raises ProviderError: it cannot be refreshed now.
     """
-    provider, storage, owner = session.provider, session.storage, session.owner.fixed()
+    provider, storage, owner = session.provider, session.storage, session.owner.snapshot()
     if storage.keeps_accounts(owner):
         # The same account to the end, though another one may become the default meanwhile.
-        owner = owner.at(owner.account or str(stale.get("connected_account") or ""))
+        owner = owner.for_account(owner.account or str(stale.get("connected_account") or ""))
     flight = _Flight(provider, storage, owner, stale, carried=session.carried is stale)
     outcome = storage.durably(owner, flight.fly)
     if outcome.token is not None:
@@ -163,7 +163,9 @@ class _Flight:
             pause = min(max(pause, error.retry_after), LONGEST_RETRY_AFTER)
         note = (error.error or error.code, failures, int(time.time()) + pause)
         if not self.carried:
-            noted = Token({**token.stored, **dict(zip(FAILURE, note, strict=True))})
+            noted = Token(
+                {**token.fields_to_store, **dict(zip(REFRESH_FAILURE_FIELDS, note, strict=True))}
+            )
             self.storage.replace(self.owner, token, noted)
         return _Outcome(error=error)
 

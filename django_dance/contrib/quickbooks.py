@@ -45,4 +45,4 @@ class QuickBooks(OAuth2Provider):
     def complete(self, request: "HttpRequest", flow: "Flow", params: "QueryDict") -> Token:
         token = super().complete(request, flow, params)
         realm = params.get("realmId")
-        return Token({**token.stored, "realmId": realm}) if realm else token
+        return Token({**token.fields_to_store, "realmId": realm}) if realm else token

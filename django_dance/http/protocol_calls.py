@@ -32,7 +32,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
-from ..tokens import secretive
+from ..tokens import wrap_secrets
 from .origins import is_secure
 
 #: The largest answer to a protocol call, in bytes.
@@ -142,7 +142,7 @@ class Answer:
         :raises InvalidResponse: it is anything else.
         """
         try:
-            value = secretive(jsonlib.loads(self.body, parse_constant=_no_constant))
+            value = wrap_secrets(jsonlib.loads(self.body, parse_constant=_no_constant))
         except (ValueError, RecursionError):
             raise InvalidResponse(
                 f"The provider answered {self.status} without a JSON object."
@@ -167,7 +167,7 @@ class Answer:
             raise InvalidResponse(f"The provider answered {self.status} without a form.") from None
         if len(dict(pairs)) != len(pairs):
             raise InvalidResponse("The provider's answer has a field twice.")
-        return dict(secretive(dict(pairs)))
+        return dict(wrap_secrets(dict(pairs)))
 
 
 def _no_constant(name: str) -> float:

@@ -12,7 +12,7 @@ from ..conf import settings
 from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
 from ..providers import OAuth1Provider, Provider, providers
 from ..storage import MemoryStorage, ModelStorage, NullStorage, SessionStorage
-from ..tokens import ResourceOwner, Token, checked_token, drop_our_own, scope_list
+from ..tokens import ResourceOwner, Token, check_token_fields, scope_list, strip_internal_fields
 from .sources import Source
 from .token_tables import columns
 
@@ -57,8 +57,8 @@ class Takeover:
         account = self._account(row, owner)
         self._check_place(owner, account)
         if account:
-            token = Token({**token.stored, "connected_account": account})
-        return owner.at(account), token
+            token = Token({**token.fields_to_store, "connected_account": account})
+        return owner.for_account(account), token
 
     def _provider(self, theirs: str) -> Provider:
         candidates = (self._names.get(theirs), theirs, self.source.names.get(theirs))
@@ -138,7 +138,7 @@ def _token(fields: dict[str, Any], provider: Provider) -> Token:
     :raises Left: it does not keep them.
     """
     oauth1 = isinstance(provider, OAuth1Provider)
-    drop_our_own(fields)
+    strip_internal_fields(fields)
     if not fields.get("refresh_token"):
         fields.pop("refresh_token", None)
     needed = ("oauth_token", "oauth_token_secret") if oauth1 else ("access_token",)
@@ -147,7 +147,7 @@ def _token(fields: dict[str, Any], provider: Provider) -> Token:
     if isinstance(scope, (str, list)) and (scopes := scope_list(scope)):
         fields["scope"] = scopes
     try:
-        checked_token(fields, *needed, *optional)
+        check_token_fields(fields, *needed, *optional)
         token = Token(fields)
         provider.base_url_for(lambda: token)
     except (InvalidResponse, UntrustedOrigin, ValueError) as error:

@@ -11,7 +11,14 @@ from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError, TokenRequestRefused
 from ..flows import MAX_STATE
-from ..tokens import ResourceOwner, Secret, Token, checked_token, clean_text, drop_our_own
+from ..tokens import (
+    ResourceOwner,
+    Secret,
+    Token,
+    check_token_fields,
+    clean_text,
+    strip_internal_fields,
+)
 from .base import Provider, single, with_query
 from .options import Problem
 
@@ -194,8 +201,8 @@ class OAuth1Provider(Provider):
         if answer.status not in (200, 201):
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         fields = answer.form()
-        checked_token(fields, "oauth_token", "oauth_token_secret")
-        drop_our_own(fields)
+        check_token_fields(fields, "oauth_token", "oauth_token_secret")
+        strip_internal_fields(fields)
         return fields
 
     # --- the life of a token ------------------------------------------------------------------

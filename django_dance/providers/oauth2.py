@@ -20,14 +20,14 @@ from ..exceptions import (
     UntrustedOrigin,
 )
 from ..tokens import (
-    FAILURE,
+    REFRESH_FAILURE_FIELDS,
     ResourceOwner,
     Secret,
     Token,
-    checked_token,
+    check_token_fields,
     clean_text,
-    drop_our_own,
     scope_list,
+    strip_internal_fields,
 )
 from .base import ClientCredentials, Provider, single, with_query
 from .device import BackgroundGrants
@@ -376,12 +376,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
                 f"{self.label} answered {answer.status} without an OAuth error.",
                 status=answer.status,
             )
-        drop_our_own(fields)
-        checked_token(fields, "access_token")
+        strip_internal_fields(fields)
+        check_token_fields(fields, "access_token")
         if fields.get("refresh_token") in ("", None):
             fields.pop("refresh_token", None)
         else:
-            checked_token(fields, "refresh_token")
+            check_token_fields(fields, "refresh_token")
         kind_of_token = fields.get("token_type", self.token_type)
         if not isinstance(kind_of_token, str) or kind_of_token.lower() != self.token_type:
             raise InvalidResponse(f"{self.label} granted a token of a type that is not supported.")
@@ -420,8 +420,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
         fields = self.grant(url, data, client)
         kept = {
             name: value
-            for name, value in token.stored.items()
-            if name not in ("expires_in", "expires_at", *FAILURE)
+            for name, value in token.fields_to_store.items()
+            if name not in ("expires_in", "expires_at", *REFRESH_FAILURE_FIELDS)
         }
         return Token.granted({**kept, **fields})
 

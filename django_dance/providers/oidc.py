@@ -215,12 +215,12 @@ class OIDCProvider(OAuth2Provider):
             # The keys cannot be had now. The refresh token is spent, so what it brought is kept;
             # of the ID token nothing is used.
             logger.warning("%s: the refreshed ID token cannot be checked: %s", self.name, error)
-            fields = {**renewed.stored, "id_token": token.get("id_token")}
+            fields = {**renewed.fields_to_store, "id_token": token.get("id_token")}
             return Token({**fields, "id_claims": before})
         except FlowError as error:
             # There is no flow: to whoever makes the call, the provider's answer is of no use.
             raise IdentityChanged(str(error)) from error
-        return Token({**renewed.stored, "id_claims": claims})
+        return Token({**renewed.fields_to_store, "id_claims": claims})
 
     def account_info(self, session: DanceSession) -> AccountInfo:
         if self.account_url or self.account_id != "sub":

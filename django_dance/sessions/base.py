@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
 from ..signals import token_revoked
-from ..tokens import ResourceOwner, Token, scope_list, signed_scope
+from ..tokens import ResourceOwner, Token, scope_list, sign_scope
 from .call_flow import CallingSession, unsigned
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class DanceSession(CallingSession):
         owner, token = self.owner, self._token
         if token in (None, _UNSET) or not self.storage.keeps_accounts(owner):
             return owner
-        return owner.at(owner.account or str(token.get("connected_account") or ""))
+        return owner.for_account(owner.account or str(token.get("connected_account") or ""))
 
     @property
     def carried(self) -> Token | None:
@@ -308,7 +308,7 @@ class DanceSession(CallingSession):
         query = {"next": next} if next else {}
         scopes = scope_list(scope)
         if scopes:
-            query["scope"] = signed_scope(self.provider, scopes)
+            query["scope"] = sign_scope(self.provider, scopes)
         return self.provider.url("login", **query)
 
     @property

@@ -104,7 +104,7 @@ class BaseStorage:
 
     def set_token(self, owner: ResourceOwner, token: Token) -> None:
         """Keep a :class:`~django_dance.tokens.Token`, by its plain fields."""
-        self.set(owner, token.stored)
+        self.set(owner, token.fields_to_store)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Values: tokens, scopes, whose a token is, and sealed texts."""
+"""Values: tokens, scopes, the resource owner of a token, and sealed texts."""
 
 from typing import TYPE_CHECKING
 
@@ -6,57 +6,57 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .owner import ResourceOwner
-    from .scopes import signed_scope, verified_scope
-    from .sealing import seal, sealed_with_first_key, unseal
+    from .scopes import sign_scope, unsign_scope
+    from .sealing import seal, unseal, uses_current_key
     from .token import (
-        FAILURE,
+        REFRESH_FAILURE_FIELDS,
         Secret,
         Token,
-        checked_token,
+        check_token_fields,
         clean_text,
-        drop_our_own,
         same_token,
         scope_list,
         seconds,
-        secretive,
+        strip_internal_fields,
+        wrap_secrets,
     )
 
 __all__ = [
-    "FAILURE",
+    "REFRESH_FAILURE_FIELDS",
     "ResourceOwner",
     "Secret",
     "Token",
-    "checked_token",
+    "check_token_fields",
     "clean_text",
-    "drop_our_own",
     "same_token",
     "scope_list",
     "seal",
-    "sealed_with_first_key",
     "seconds",
-    "secretive",
-    "signed_scope",
+    "sign_scope",
+    "strip_internal_fields",
     "unseal",
-    "verified_scope",
+    "unsign_scope",
+    "uses_current_key",
+    "wrap_secrets",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
         "owner": ["ResourceOwner"],
-        "scopes": ["signed_scope", "verified_scope"],
-        "sealing": ["seal", "sealed_with_first_key", "unseal"],
+        "scopes": ["sign_scope", "unsign_scope"],
+        "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [
-            "FAILURE",
+            "REFRESH_FAILURE_FIELDS",
             "Secret",
             "Token",
-            "checked_token",
+            "check_token_fields",
             "clean_text",
-            "drop_our_own",
+            "strip_internal_fields",
             "same_token",
             "scope_list",
             "seconds",
-            "secretive",
+            "wrap_secrets",
         ],
     },
 )

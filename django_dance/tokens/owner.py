@@ -1,4 +1,4 @@
-"""ResourceOwner: whose token."""
+"""ResourceOwner: the user and the account that a token belongs to."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class ResourceOwner:
-    """Whose token (RFC 6749 §1.1): a frozen value that storages, locks and signals speak of.
+    """The resource owner of a token (RFC 6749 §1.1).
 
-    :ivar provider: the provider the token is for.
-    :ivar request: the request in whose course it is asked for, or ``None``.
-    :ivar account: the account at the provider; ``""`` is the default one.
+    It is a frozen value. Storages, locks and signals take it as their argument.
+
+    :ivar provider: the provider that the token is for.
+    :ivar request: the current request, or ``None`` outside of a request.
+    :ivar account: the account's id at the provider; ``""`` is the default account.
     """
 
     __slots__ = ("_user", "_user_id", "account", "provider", "request")
@@ -46,12 +48,12 @@ class ResourceOwner:
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("A ResourceOwner is frozen; make another one.")
+        raise AttributeError("A ResourceOwner is frozen; create another one.")
 
     @property
     def user(self) -> AbstractBaseUser | None:
-        """The user, or ``None`` for an anonymous visitor or where only an id is known."""
-        # request.user is lazy: it costs nothing until somebody asks for the user.
+        """The user; ``None`` for an anonymous visitor, or if only the primary key is known."""
+        # request.user is lazy: the user is loaded from the database at the first use.
         user = self._user
         if user is None and self._user_id is None:
             user = getattr(self.request, "user", None)
@@ -59,14 +61,14 @@ class ResourceOwner:
 
     @property
     def user_id(self) -> Any:
-        """The user's primary key, or ``None`` for an anonymous visitor."""
+        """The user's primary key; ``None`` for an anonymous visitor."""
         if self._user_id is not None:
             return self._user_id
         return None if self.user is None else self.user.pk
 
     @property
     def key(self) -> str | None:
-        """Names this owner among all owners; ``None`` if nothing tells the visitor apart."""
+        """A text that differs for each owner; ``None`` for a visitor without a session."""
         if self.user_id is not None:
             return json.dumps([self.provider.name, "user", str(self.user_id), self.account])
         session = getattr(self.request, "session", None)
@@ -74,12 +76,12 @@ class ResourceOwner:
             return None
         return json.dumps([self.provider.name, "session", session.session_key, self.account])
 
-    def at(self, account: str) -> ResourceOwner:
-        """The same owner with another account."""
+    def for_account(self, account: str) -> ResourceOwner:
+        """Return the same owner with another account."""
         return ResourceOwner(self.provider, self.request, self._user, self._user_id, account)
 
-    def fixed(self) -> ResourceOwner:
-        """The owner of now, whoever logs in or out afterwards."""
+    def snapshot(self) -> ResourceOwner:
+        """Return this owner with the current user, independent of a later login or logout."""
         from django.contrib.auth.models import AnonymousUser
 
         user_id = self.user_id

@@ -1,4 +1,4 @@
-"""Scopes in a login link: signed, so that nobody else can make a link that asks for more."""
+"""Scopes in a login link. They are signed, so that a stranger cannot add scopes to the link."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from ..providers import Provider
 
 
-def signed_scope(provider: Provider, scopes: Iterable[str]) -> str:
-    """Scopes as a login URL carries them."""
+def sign_scope(provider: Provider, scopes: Iterable[str]) -> str:
+    """Return the scopes, signed, for the ``scope`` parameter of a login URL."""
     return signing.Signer(salt=f"django_dance.scope.{provider.name}").sign(" ".join(scopes))
 
 
-def verified_scope(provider: Provider, value: str) -> list[str]:
-    """What :func:`signed_scope` was given.
+def unsign_scope(provider: Provider, value: str) -> list[str]:
+    """Return the scopes that :func:`sign_scope` signed.
 
-    :raises django.core.signing.BadSignature: somebody else made it.
+    :raises django.core.signing.BadSignature: the value was not signed with our key.
     """
     return scope_list(signing.Signer(salt=f"django_dance.scope.{provider.name}").unsign(value))

@@ -1,12 +1,12 @@
-"""Sealing: authenticated encryption of what is kept outside the process.
+"""Sealing: authenticated encryption of values that are stored outside the process.
 
-A seal is bound to a *purpose* (what kind of thing) and an *identity* (which one): a value that
-is moved to another row, user or cookie does not open there.
+A seal is bound to a *purpose* (the kind of value: a token, a flow) and an *identity* (the row, user
+or cookie). A sealed value that is moved to another row, user or cookie cannot be unsealed there.
 
-The form is ``base64url(version, key id, nonce, AES-256-GCM ciphertext)``. Keys are derived by
-HKDF-SHA256 from ``DANCE_ENCRYPTION_KEYS``, or from ``SECRET_KEY`` and its fallbacks, one per
-purpose, so that the many short-lived cookies do not use up the nonces (NIST SP 800-38D §8.3:
-2³² random nonces to a key) of the tokens' key.
+The format is ``base64url(version, key id, nonce, AES-256-GCM ciphertext)``. HKDF-SHA256 derives the
+keys from ``DANCE_ENCRYPTION_KEYS``, or from ``SECRET_KEY`` and its fallbacks. Each purpose has its
+own key, because a key may seal 2³² values with random nonces (NIST SP 800-38D §8.3), and there
+are many more flow cookies than tokens.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Plain(bytes):
 
 @lru_cache(maxsize=64)
 def _derive(secret: str, purpose: str) -> tuple[bytes, AESGCM]:
-    """The id and the cipher that a secret gives for a purpose."""
+    """Derive the key id and the cipher of a purpose from a secret."""
     material = HKDF(
         algorithm=SHA256(), length=_KEY_ID + 32, salt=None, info=f"django_dance {purpose}".encode()
     ).derive(secret.encode())
@@ -44,8 +44,12 @@ def _derive(secret: str, purpose: str) -> tuple[bytes, AESGCM]:
 
 
 def seal(plaintext: bytes, *, purpose: str, identity: str) -> str:
-    """Seal ``plaintext`` with the first key."""
-    plaintext = _Plain(plaintext)  # reports of errors print what a frame holds
+    """Seal ``plaintext`` with the first key.
+
+    :param purpose: the kind of value, such as ``"token"``. It selects the key.
+    :param identity: the one place where the value may be unsealed.
+    """
+    plaintext = _Plain(plaintext)  # error reports print the local variables of a frame
     key_id, cipher = _derive(settings.encryption_keys[0], purpose)
     nonce = os.urandom(_NONCE)
     head = _VERSION + key_id + nonce
@@ -54,9 +58,10 @@ def seal(plaintext: bytes, *, purpose: str, identity: str) -> str:
 
 
 def unseal(sealed: str, *, purpose: str, identity: str) -> bytes:
-    """What :func:`seal` was given, for the same purpose and identity.
+    """Return the plaintext that :func:`seal` sealed for the same purpose and identity.
 
-    :raises SealBroken: altered, foreign, or sealed with a key that is no longer configured.
+    :raises SealBroken: the value was altered, was sealed for another purpose or identity, or was
+        sealed with a key that is not configured any more.
     """
     try:
         raw = base64.b64decode(
@@ -82,8 +87,8 @@ def unseal(sealed: str, *, purpose: str, identity: str) -> bytes:
     )
 
 
-def sealed_with_first_key(sealed: str, *, purpose: str) -> bool:
-    """Whether the key that seals today has sealed it. The head says so; nothing is opened."""
+def uses_current_key(sealed: str, *, purpose: str) -> bool:
+    """Whether the value was sealed with the first key. The head tells; no value is unsealed."""
     key_id, _ = _derive(settings.encryption_keys[0], purpose)
     head = _VERSION + key_id
     try:

@@ -1,4 +1,4 @@
-"""Token: a dict that knows its expiry and its scopes and never prints its secrets."""
+"""Token: a dict that knows its expiry and its scopes, and never prints its secrets."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from ..exceptions import InvalidResponse
 
 logger = logging.getLogger("django_dance")
 
-#: An expiry beyond this many seconds (ten years) is a provider's way to say "never".
+#: A longer lifetime, in seconds (ten years), means that the token does not expire.
 MAX_LIFETIME = 10 * 365 * 24 * 3600
-#: The longest token accepted, in characters.
+#: The longest accepted token, in characters.
 MAX_TOKEN_LENGTH = 64 * 1024
-#: The fields that must never be printed.
+#: The fields that are never printed.
 SECRETS = frozenset(
     {"access_token", "refresh_token", "id_token", "oauth_token", "oauth_token_secret"}
 )
 
-#: What we note of a refresh that failed: why, how many in a row, and when to try again.
-FAILURE = ("last_error", "failures", "retry_at")
-#: What we note of a token beside the provider's own fields: the ID token's claims; the scopes that
-#: were asked for and not granted; when the dance was; whose it is, and what they are called.
-OUR_OWN = (
+#: Our fields about failed refreshes: the reason, the number of failures since the last success,
+#: and the time of the next attempt.
+REFRESH_FAILURE_FIELDS = ("last_error", "failures", "retry_at")
+#: Our own fields of a token, which a provider cannot set: the ID token's claims, the scopes that
+#: were asked for and not granted, the time of the dance, and the account's id and label.
+INTERNAL_FIELDS = (
     "id_claims",
     "declined_scope",
     "granted_at",
     "connected_account",
     "connected_as",
-    *FAILURE,
+    *REFRESH_FAILURE_FIELDS,
 )
 
-#: The year 9999, which is as far as dates go.
+#: The end of the year 9999, the last year of Python's dates.
 _END_OF_TIME = 253_402_300_799
 
 # RFC 6749 appendix A.12 and A.17 allow 1*VSCHAR; a space would break the Authorization header.
@@ -44,7 +45,7 @@ _VSCHAR = re.compile(r"[\x21-\x7e]+")
 
 
 class Secret(str):
-    """A string whose ``repr`` tells nothing: tracebacks and debug pages print reprs."""
+    """A string with an empty ``repr``, because tracebacks and debug pages print reprs."""
 
     __slots__ = ()
 
@@ -53,26 +54,26 @@ class Secret(str):
 
 
 class Token(dict[str, Any]):
-    """What a provider granted (RFC 6749 §5.1; OAuth 1: RFC 5849 §2.3).
+    """The token that a provider granted (RFC 6749 §5.1; OAuth 1: RFC 5849 §2.3).
 
-    A plain dict in every respect but three: its secrets do not print, ``expires_in`` is counted
-    from now, and it answers questions about itself. It is a value: change a copy.
+    It differs from a plain dict in three ways: its secrets are not printed, ``expires_in`` counts
+    from now, and it has properties. It is a value: change a copy of it.
     """
 
-    #: Seconds the token was granted for, where the provider said so.
+    #: The lifetime that the provider stated, in seconds; ``None`` if it stated none.
     lifetime: int | None
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
-        super().__init__(fields.stored if isinstance(fields, Token) else fields)
+        super().__init__(fields.fields_to_store if isinstance(fields, Token) else fields)
         for name, value in self.items():
-            self[name] = secretive(value, name)
+            self[name] = wrap_secrets(value, name)
         self.lifetime = seconds(self.get("expires_in"))
         if self.expires_at is not None:
             self["expires_in"] = int(self.expires_at - time.time())
 
     @classmethod
     def granted(cls, fields: Mapping[str, Any]) -> Token:
-        """A token of this moment: ``expires_in`` decides what ``expires_at`` is."""
+        """Return a token that was granted now: ``expires_at`` is computed from ``expires_in``."""
         fields = dict(fields)
         lifetime = seconds(fields.get("expires_in"))
         if lifetime is not None:
@@ -88,8 +89,8 @@ class Token(dict[str, Any]):
         return cls(fields)
 
     @property
-    def stored(self) -> dict[str, Any]:
-        """The fields to keep: as granted."""
+    def fields_to_store(self) -> dict[str, Any]:
+        """The fields with the ``expires_in`` that the provider stated."""
         fields = dict(self)
         fields.pop("expires_in", None)
         if self.lifetime is not None:
@@ -98,24 +99,28 @@ class Token(dict[str, Any]):
 
     @property
     def expires_at(self) -> float | None:
-        """Seconds since the epoch, or ``None`` if the provider did not say."""
+        """The expiry in seconds since the epoch; ``None`` if the provider stated none."""
         value = self.get("expires_at")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         return float(value) if abs(value) < _END_OF_TIME else None
 
     def expires_within(self, leeway: float) -> bool:
-        """Whether it ends within ``leeway`` seconds, or has ended."""
+        """Whether the token expires within ``leeway`` seconds, or has expired."""
         return self.expires_at is not None and self.expires_at - time.time() <= leeway
 
     @property
     def expired(self) -> bool:
+        """Whether the token has expired."""
         return self.expires_within(0)
 
     @property
     def stale(self) -> bool:
-        """Whether it is time to refresh it: ``DANCE_REFRESH_LEEWAY`` before its end, or a tenth
-        of its life before, if that is shorter."""
+        """Whether the token should be refreshed.
+
+        That is the last ``DANCE_REFRESH_LEEWAY`` seconds of its lifetime, or the last tenth if
+        that is shorter.
+        """
         leeway = float(settings.refresh_leeway)
         return self.expires_within(
             leeway if self.lifetime is None else min(leeway, self.lifetime / 10)
@@ -123,41 +128,43 @@ class Token(dict[str, Any]):
 
     @property
     def retry_at(self) -> float:
-        """Before when it is not to be refreshed again, after a refresh that failed."""
+        """The time of the next refresh attempt, in seconds since the epoch; 0 without a failure."""
         return self._number("retry_at")
 
     @property
     def failures(self) -> int:
-        """How many refreshes have failed, one after the other."""
+        """The number of failed refreshes since the last success."""
         return int(self._number("failures"))
 
     @property
     def granted_at(self) -> float:
-        """When the dance was, in seconds since the epoch; 0 if that is not known."""
+        """The time of the dance, in seconds since the epoch; 0 if it is not known."""
         return self._number("granted_at")
 
     def _number(self, name: str) -> float:
-        """One of our own notes, which may have been written by anybody."""
+        """A number in one of our fields. The site may have stored another value there."""
         value = self.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return 0.0
         return float(value) if 0 <= value <= _END_OF_TIME else 0.0
 
-    def followed_by(self, fields: Mapping[str, Any]) -> Token:
-        """What a provider granted in this token's place, for the same account.
+    def successor(self, fields: Mapping[str, Any]) -> Token:
+        """Return the token that replaces this one, for the same account.
 
-        A refresh token or a scope that it leaves out stays (RFC 6749 §6).
+        If ``fields`` has no refresh token or no scope, this token's is kept (RFC 6749 §6).
+
+        :param fields: the provider's answer.
         """
         kept = {
-            name: self.stored[name]
+            name: self.fields_to_store[name]
             for name in ("refresh_token", "scope")
             if name in self and not fields.get(name)
         }
-        return Token({**(fields.stored if isinstance(fields, Token) else fields), **kept})
+        return Token({**(fields.fields_to_store if isinstance(fields, Token) else fields), **kept})
 
     @property
     def scopes(self) -> frozenset[str] | None:
-        """The scopes granted, or ``None`` if that is not known."""
+        """The granted scopes; ``None`` if they are not known."""
         value = self.get("scope")
         return None if value is None else frozenset(scope_list(value))
 
@@ -168,32 +175,32 @@ class Token(dict[str, Any]):
     __str__ = __repr__
 
     def __reduce__(self) -> tuple[type[Token], tuple[dict[str, Any]]]:
-        return Token, (self.stored,)
+        return Token, (self.fields_to_store,)
 
 
 def same_token(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:
-    """Whether both are the token that one grant, or one refresh, has made."""
+    """Whether both have the same access token, so that they come from the same grant or refresh."""
     return one is not None and all(
         one.get(name) == other.get(name) for name in ("access_token", "oauth_token")
     )
 
 
-def secretive(value: Any, name: str = "", depth: int = 0) -> Any:
-    """The value with each secret in it as a :class:`Secret`; some providers nest them.
+def wrap_secrets(value: Any, name: str = "", depth: int = 0) -> Any:
+    """Return the value with each secret as a :class:`Secret`, also in nested objects.
 
-    :raises ValueError: it is nested deeper than any answer needs.
+    :raises ValueError: the value is nested deeper than 50 levels.
     """
     if depth > 50:
         raise ValueError("nested too deeply")
     if isinstance(value, dict):
-        return {inner: secretive(field, inner, depth + 1) for inner, field in value.items()}
+        return {inner: wrap_secrets(field, inner, depth + 1) for inner, field in value.items()}
     if isinstance(value, list):
-        return [secretive(field, name, depth + 1) for field in value]
+        return [wrap_secrets(field, name, depth + 1) for field in value]
     return Secret(value) if name in SECRETS and isinstance(value, str) else value
 
 
 def seconds(value: object) -> int | None:
-    """Seconds as providers send them (``3600``, ``"3600"``, ``3600.9``), else ``None``."""
+    """Return a provider's number of seconds (``3600``, ``"3600"``, ``3600.9``), else ``None``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -206,7 +213,7 @@ def seconds(value: object) -> int | None:
 
 
 def scope_list(value: str | Iterable[str] | None) -> list[str]:
-    """Scopes in order, without repetition, from a list or a string by spaces or commas."""
+    """Return the scopes in order, each once, from a list or a text with spaces or commas."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -214,10 +221,11 @@ def scope_list(value: str | Iterable[str] | None) -> list[str]:
     return list(dict.fromkeys(str(scope) for scope in value if scope))
 
 
-def checked_token(fields: Mapping[str, Any], *names: str) -> None:
-    """Refuse a token that could not be sent in a header.
+def check_token_fields(fields: Mapping[str, Any], *names: str) -> None:
+    """Refuse a token that cannot be sent in an ``Authorization`` header.
 
-    :raises InvalidResponse: one of the fields ``names`` is missing or no token.
+    :param names: the fields to check.
+    :raises InvalidResponse: a field is missing, or is not a token (RFC 6749 appendix A.12).
     """
     for name in names:
         value = fields.get(name)
@@ -230,13 +238,13 @@ def checked_token(fields: Mapping[str, Any], *names: str) -> None:
 
 
 def clean_text(value: object, limit: int = 300) -> str | None:
-    """A provider's words, fit for a log and a page: RFC 6749 §5.2 allows printable ASCII."""
+    """Return a provider's text for a log or a page: printable ASCII only (RFC 6749 §5.2)."""
     if not isinstance(value, str):
         return None
     return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()
 
 
-def drop_our_own(fields: dict[str, Any]) -> None:
-    """Remove what only we may say of a token from a provider's answer."""
-    for name in OUR_OWN:
+def strip_internal_fields(fields: dict[str, Any]) -> None:
+    """Remove our own fields from a provider's answer, because only we may set them."""
+    for name in INTERNAL_FIELDS:
         fields.pop(name, None)

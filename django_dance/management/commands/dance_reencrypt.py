@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ...exceptions import SealBroken
-from ...tokens import seal, sealed_with_first_key, unseal
+from ...tokens import seal, unseal, uses_current_key
 from ..progress import Progress
 from ..token_tables import batches, columns, rows_of, tables
 
@@ -56,7 +56,7 @@ def _sealed_anew(row: Any, *, dry_run: bool) -> str:
     field = row._meta.get_field("token")
     while row is not None:
         sealed = row.__dict__["token"]
-        if sealed_with_first_key(sealed, purpose="token"):
+        if uses_current_key(sealed, purpose="token"):
             return "done before"
         identity = field.identity(row)
         try:
