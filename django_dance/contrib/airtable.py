@@ -2,15 +2,16 @@ from ..providers import OAuth2Provider
 
 
 class Airtable(OAuth2Provider):
-    """https://airtable.com/developers/web/api/oauth-reference — for an integration without a secret
-    set ``CLIENT_AUTH`` to ``"none"``. The label is shown if ``user.email:read`` is granted."""
+    """https://airtable.com/developers/web/api/oauth-reference — if your integration has no secret,
+    set ``CLIENT_AUTH`` to ``"none"``. The account has a label only if ``user.email:read`` is
+    granted."""
 
     documentation = "https://airtable.com/developers/web/api/oauth-reference"
     registration_url = "https://airtable.com/create/oauth"
     base_url = "https://api.airtable.com/v0/"
     authorization_url = "https://airtable.com/oauth2/v1/authorize"
     token_url = "https://airtable.com/oauth2/v1/token"
-    # At least one scope must be asked for.
+    # A request must have at least one scope.
     scope = "schema.bases:read"
     refresh_rotates = True
     account_url = "meta/whoami"

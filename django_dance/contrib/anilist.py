@@ -17,5 +17,5 @@ class AniList(OAuth2Provider):
     account_json = {"query": "{ Viewer { id name } }"}
     account_id = "data.Viewer.id"
     account_label = "data.Viewer.name"
-    # Some send the client's credentials by Basic, others in the body.
+    # Some clients send their credentials by Basic, others in the body.
     unconfirmed = ("client_auth", "pkce", "registration_url")

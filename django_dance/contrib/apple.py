@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 class Apple(OIDCProvider):
     """https://developer.apple.com/documentation/signinwithapplerestapi — ``CLIENT_ID`` is your
-    Services ID. Set ``TEAM_ID``, ``KEY_ID`` and, in ``<NAME>_OAUTH_PRIVATE_KEY``, the text of the
-    ``.p8`` file: the client secret is signed with it."""
+    Services ID. Set ``TEAM_ID`` and ``KEY_ID``. Set ``<NAME>_OAUTH_PRIVATE_KEY`` to the text of the
+    ``.p8`` file: this key signs the client secret."""
 
     documentation = "https://developer.apple.com/documentation/signinwithapplerestapi"
     registration_url = "https://developer.apple.com/account/resources/identifiers/list/serviceId"
@@ -25,17 +25,17 @@ class Apple(OIDCProvider):
     revocation_url = "https://appleid.apple.com/auth/revoke"
     jwks_url = "https://appleid.apple.com/auth/keys"
     issuer = "https://appleid.apple.com"
-    # Apple answers a request for these by form_post only.
+    # For these scopes Apple answers only by form_post.
     scope = ("openid", "name", "email")
     response_mode = "form_post"
     client_auth = "post"
     account_label = "email"
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
-    #: The ten characters that name your team, and those that name your key.
+    #: The ids of your team and of your key; each has ten characters.
     team_id: str = ""
     key_id: str = ""
-    #: The key itself, in PEM.
+    #: The private key in PEM.
     private_key: str = ""
 
     _credentials: ClassVar[Mapping[str, str]] = {

@@ -2,8 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class Asana(OAuth2Provider):
-    """https://developers.asana.com/docs/oauth — an application with full permissions asks for no
-    scope; any other needs ``users:read`` to be asked whose token it is."""
+    """https://developers.asana.com/docs/oauth — an application with full permissions requests no
+    scope. Any other application needs the scope ``users:read``, so that the account can be
+    determined."""
 
     documentation = "https://developers.asana.com/docs/oauth"
     registration_url = "https://app.asana.com/0/my-apps"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Atlassian(OAuth2Provider):
-    """https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/ — for a refresh token add
-    ``offline_access`` to the scope; to be asked whose token it is, ``read:me``."""
+    """https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/ — add ``offline_access``
+    to ``SCOPE`` to get a refresh token, and ``read:me`` so that the account can be determined."""
 
     documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
     registration_url = "https://developer.atlassian.com/console/myapps/"

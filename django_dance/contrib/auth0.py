@@ -4,9 +4,9 @@ from ..providers import OIDCProvider
 class Auth0(OIDCProvider):
     """https://auth0.com/docs/get-started/authentication-and-authorization-flow/authorization-code-flow
 
-    Set ``HOST`` to your domain, such as ``example.eu.auth0.com``. Add ``offline_access`` to the
-    scope to be granted refresh tokens. If calls go to an API of yours, set ``AUDIENCE`` to its
-    identifier and ``BASE_URL`` to its address.
+    Set ``HOST`` to your domain, such as ``example.eu.auth0.com``. Add ``offline_access`` to
+    ``SCOPE`` to get refresh tokens. To call an API of your own, set ``AUDIENCE`` to its
+    identifier and ``BASE_URL`` to its URL.
     """
 
     documentation = (
@@ -19,10 +19,10 @@ class Auth0(OIDCProvider):
     issuer = "https://{host}/"
     revocation_url = "https://{host}/oauth/revoke"
     scope = ("openid", "profile")
-    # Whether a refresh token can be used again is a setting of the application.
+    # A setting of the application decides whether a refresh token can be used again.
     unconfirmed = ("refresh_rotates",)
 
-    #: The API that the token is for.
+    #: The identifier of the API that you call with the token.
     audience: str | None = None
 
     authorization_url_options = {"audience": {"audience": "{audience}"}}

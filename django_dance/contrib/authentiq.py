@@ -2,8 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class Authentiq(OAuth2Provider):
-    """https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html — Authentiq's own
-    documentation is no longer published. Set ``HOST`` for another server than the public one."""
+    """https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html — Authentiq no
+    longer publishes its own documentation. Set ``HOST`` to use another server than the public
+    one."""
 
     documentation = "https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html"
     registration_url = "https://dashboard.authentiq.com/"

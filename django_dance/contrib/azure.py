@@ -8,8 +8,8 @@ _ISSUER = re.compile(r"https://login\.microsoftonline\.com/([0-9a-f-]{36}|\{tena
 
 
 class Azure(OIDCProvider):
-    """https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow — for a
-    refresh token add ``offline_access`` to the scope. ``TENANT`` says whose accounts may be used:
+    """https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow — add
+    ``offline_access`` to ``SCOPE`` to get a refresh token. ``TENANT`` restricts the accounts:
     ``common``, ``organizations``, ``consumers``, or a directory's id or domain name."""
 
     documentation = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow"
@@ -28,13 +28,13 @@ class Azure(OIDCProvider):
     account_label = "displayName"
     unconfirmed = ("registration_url",)
 
-    #: Whose accounts may be used.
+    #: The accounts that may be used.
     tenant = "common"
     #: ``"login"``, ``"none"``, ``"consent"`` or ``"select_account"``.
     prompt: str | None = None
-    #: The domain whose sign-in page comes at once.
+    #: A domain; Azure shows the sign-in page of this domain.
     domain_hint: str | None = None
-    #: The user name to fill in.
+    #: The user name that the sign-in page shows.
     login_hint: str | None = None
 
     authorization_url_options = {
@@ -44,12 +44,12 @@ class Azure(OIDCProvider):
     }
 
     def accepts_issuer(self, issuer: str) -> bool:
-        # The metadata of many tenants have "{tenantid}" in it; those of a domain have the id.
+        # The metadata for many tenants contain "{tenantid}"; those for one domain contain its id.
         return issuer == self.issuer or _ISSUER.fullmatch(issuer) is not None
 
     def issuer_of(self, claims: Mapping[str, Any]) -> str:
         if self.tenant in ("common", "organizations"):
             return f"https://login.microsoftonline.com/{claims.get('tid')}/v2.0"
-        # "consumers" and domain names are aliases of a tenant, whose id the metadata say.
+        # "consumers" and domain names are aliases of a tenant; the metadata contain its id.
         alias = _ISSUER.fullmatch(str(self.issuer)) is None
         return str(self.metadata()["issuer"] if alias else self.issuer)

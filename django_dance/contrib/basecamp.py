@@ -3,9 +3,10 @@ from ..providers import OAuth2Provider
 
 
 class Basecamp(OAuth2Provider):
-    """https://github.com/basecamp/bc3-api/blob/master/sections/authentication.md — calls name the
-    account: ``get("<account>/projects.json")``; ``accounts`` of the account info has them.
-    Basecamp wants a ``USER_AGENT`` that names your site and an address to write to."""
+    """https://github.com/basecamp/bc3-api/blob/master/sections/authentication.md — each call names
+    the account: ``get("<account>/projects.json")``. The field ``accounts`` of ``account_info()``
+    lists the accounts. Basecamp requires a ``USER_AGENT`` with your site's name and a contact
+    address."""
 
     documentation = "https://github.com/basecamp/bc3-api/blob/master/sections/authentication.md"
     registration_url = "https://launchpad.37signals.com/integrations"

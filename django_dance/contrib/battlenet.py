@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class BattleNet(OIDCProvider):
-    """https://community.developer.battle.net/documentation/guides/using-oauth — ``REGION`` of the
-    API is ``us``, ``eu``, ``kr`` or ``tw``; the token is good for all of them."""
+    """https://community.developer.battle.net/documentation/guides/using-oauth — the ``REGION`` of
+    the API is ``us``, ``eu``, ``kr`` or ``tw``. A token is valid in all regions."""
 
     label = "Battle.net"
     documentation = "https://community.developer.battle.net/documentation/guides/using-oauth"
@@ -25,5 +25,5 @@ class BattleNet(OIDCProvider):
     account_label = "battle_tag"
     unconfirmed = ("pkce", "registration_url")
 
-    #: Whose API calls go to.
+    #: The region of the API that is called.
     region = "us"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Bitbucket(OAuth2Provider):
-    """https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/ — the
-    consumer must have each scope that is asked for."""
+    """https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/ — your
+    consumer at Bitbucket must have each scope that you request."""
 
     documentation = (
         "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"

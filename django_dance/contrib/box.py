@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Box(OAuth2Provider):
-    """https://developer.box.com/guides/authentication/oauth2/ — scopes are set where the
-    application is registered; a narrower set may be asked for."""
+    """https://developer.box.com/guides/authentication/oauth2/ — you choose the scopes when you
+    register the application. ``SCOPE`` may request fewer scopes."""
 
     documentation = "https://developer.box.com/guides/authentication/oauth2/"
     registration_url = "https://app.box.com/developers/console"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Bungie(OAuth2Provider):
-    """https://github.com/Bungie-net/api/wiki/OAuth-Documentation — every call needs the
-    application's ``API_KEY`` too. Scopes are chosen at registration."""
+    """https://github.com/Bungie-net/api/wiki/OAuth-Documentation — every call also needs the
+    application's ``API_KEY``. You choose the scopes when you register the application."""
 
     documentation = "https://github.com/Bungie-net/api/wiki/OAuth-Documentation"
     registration_url = "https://www.bungie.net/en/Application"
@@ -12,10 +12,10 @@ class Bungie(OAuth2Provider):
     token_url = "https://www.bungie.net/Platform/App/OAuth/Token/"
     request_headers = {"X-API-Key": "{api_key}"}
     from_config = {"api_key": "{NAME}_OAUTH_API_KEY"}
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "membership_id"
     account_label = "membership_id"
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
-    #: The application's key. Better kept in the setting that ``from_config`` names.
+    #: The application's key. Prefer the setting that ``from_config`` names.
     api_key = ""

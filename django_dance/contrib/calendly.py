@@ -16,7 +16,7 @@ class Calendly(OAuth2Provider):
     client_auth = "post"
     refresh_rotates = True
     account_url = "users/me"
-    # Calendly knows its users by the addresses of their records.
+    # Calendly identifies users by the URLs of their records.
     account_id = "resource.uri"
     account_label = "resource.name"
     unconfirmed = ("registration_url",)

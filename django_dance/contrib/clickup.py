@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class ClickUp(OAuth2Provider):
-    """https://developer.clickup.com/docs/authentication — there are no scopes: the user chooses the
-    workspaces."""
+    """https://developer.clickup.com/docs/authentication — ClickUp has no scopes: the user chooses
+    the workspaces."""
 
     documentation = "https://developer.clickup.com/docs/authentication"
     registration_url = "https://app.clickup.com/settings/apps"

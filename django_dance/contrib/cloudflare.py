@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Cloudflare(OAuth2Provider):
     """https://developers.cloudflare.com/fundamentals/oauth/integrate-with-cloudflare/ — add
-    ``offline_access`` to the scope to be granted refresh tokens."""
+    ``offline_access`` to ``SCOPE`` to get refresh tokens."""
 
     documentation = (
         "https://developers.cloudflare.com/fundamentals/oauth/integrate-with-cloudflare/"

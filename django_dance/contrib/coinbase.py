@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Coinbase(OAuth2Provider):
     """https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations — add
-    ``offline_access`` to ``SCOPE`` for refresh tokens."""
+    ``offline_access`` to ``SCOPE`` to get refresh tokens."""
 
     documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
     registration_url = "https://portal.cdp.coinbase.com/"
@@ -18,7 +18,7 @@ class Coinbase(OAuth2Provider):
     account_url = "user"
     account_id = "data.id"
     account_label = "data.name"
-    # Some revoke with the client's credentials, others with the token.
+    # Some clients revoke with their credentials, others with the token.
     unconfirmed = ("pkce", "refresh_rotates", "revocation_auth", "registration_url")
 
     #: The version of the API, a date.

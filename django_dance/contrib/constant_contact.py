@@ -10,7 +10,7 @@ class ConstantContact(OAuth2Provider):
     base_url = "https://api.cc.email/v3/"
     authorization_url = "https://authz.constantcontact.com/oauth2/default/v1/authorize"
     token_url = "https://authz.constantcontact.com/oauth2/default/v1/token"
-    # It is for applications that were registered for it, without a secret.
+    # PKCE is only for applications that were registered for it, without a secret.
     pkce = None
     scope = ("account_read", "offline_access")
     account_url = "account/summary"

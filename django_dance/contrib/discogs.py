@@ -3,8 +3,8 @@ from ..providers import OAuth1Provider
 
 
 class Discogs(OAuth1Provider):
-    """https://www.discogs.com/developers/#page:authentication — Discogs wants a ``USER_AGENT``
-    that names your site."""
+    """https://www.discogs.com/developers/#page:authentication — Discogs requires a ``USER_AGENT``
+    with your site's name."""
 
     documentation = "https://www.discogs.com/developers/#page:authentication"
     registration_url = "https://www.discogs.com/settings/developers"

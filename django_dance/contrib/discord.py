@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Discord(OAuth2Provider):
-    """https://docs.discord.com/developers/topics/oauth2 — set ``PROMPT`` to ``"none"`` to spare
-    the user a question that was answered before."""
+    """https://docs.discord.com/developers/topics/oauth2 — set ``PROMPT`` to ``"none"`` so that
+    Discord does not ask users who have authorized the site before."""
 
     documentation = "https://docs.discord.com/developers/topics/oauth2"
     registration_url = "https://discord.com/developers/applications"
@@ -17,7 +17,7 @@ class Discord(OAuth2Provider):
     account_label = "username"
     unconfirmed = ("registration_url",)
 
-    #: ``"consent"``, ``"none"``, or ``None`` to leave it to Discord.
+    #: ``"consent"``, ``"none"``, or ``None`` to send no prompt.
     prompt: str | None = "consent"
 
     authorization_url_options = {"prompt": {"prompt": "{prompt}"}}

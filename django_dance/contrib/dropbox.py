@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Dropbox(OAuth2Provider):
-    """https://developers.dropbox.com/oauth-guide — what Dropbox calls app key and app secret are
-    ``client_id`` and ``client_secret``. Its parameters are described at
+    """https://developers.dropbox.com/oauth-guide — Dropbox's app key is ``client_id``, and its app
+    secret is ``client_secret``. The parameters are described at
     https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize."""
 
     documentation = "https://developers.dropbox.com/oauth-guide"
@@ -13,7 +13,7 @@ class Dropbox(OAuth2Provider):
     authorization_url = "https://www.dropbox.com/oauth2/authorize"
     token_url = "https://api.dropboxapi.com/oauth2/token"
     refresh_rotates = False
-    # It ends the token that it is called with, and its refresh token.
+    # The request revokes the token that authorizes it, and its refresh token.
     revocation_url = "https://api.dropboxapi.com/2/auth/token/revoke"
     revocation_auth = "token"
     revocation_param = ""
@@ -27,9 +27,9 @@ class Dropbox(OAuth2Provider):
     offline = False
     #: Ask again even if the user has consented before.
     force_reapprove = False
-    #: Do not offer to make a Dropbox account.
+    #: Do not offer to create a Dropbox account.
     disable_signup = False
-    #: ``"personal"`` or ``"work"``: which of two linked accounts must be used.
+    #: ``"personal"`` or ``"work"``: the one of two linked accounts that must be used.
     require_role: str | None = None
 
     authorization_url_options = {

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 class EBay(OAuth2Provider):
     """https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html — set
-    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` is to try things in."""
+    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` uses eBay's test
+    environment."""
 
     documentation = "https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html"
     registration_url = "https://developer.ebay.com/my/keys"
@@ -25,7 +26,7 @@ class EBay(OAuth2Provider):
     account_label = "username"
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
-    #: What stands for the callback URL; eBay's keys page shows it.
+    #: eBay's name for the callback URL; eBay's keys page shows it.
     ru_name: str = ""
     #: Use the sandbox.
     sandbox = False

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Etsy(OAuth2Provider):
-    """https://developers.etsy.com/documentation/essentials/authentication — ``CLIENT_ID`` is the
-    keystring and ``CLIENT_SECRET`` the shared secret of your application."""
+    """https://developers.etsy.com/documentation/essentials/authentication — ``CLIENT_ID`` is your
+    application's keystring, and ``CLIENT_SECRET`` is its shared secret."""
 
     documentation = "https://developers.etsy.com/documentation/essentials/authentication"
     registration_url = "https://www.etsy.com/developers/your-apps"

@@ -13,8 +13,8 @@ class EVEOnline(OAuth2Provider):
     revocation_url = "https://login.eveonline.com/v2/oauth/revoke"
     scope = "publicData"
     account_url = "https://login.eveonline.com/oauth/verify"
-    # Of character and player: characters are sold, and CharacterID goes with them.
+    # It identifies character and player. Characters are sold, and keep their CharacterID.
     account_id = "CharacterOwnerHash"
     account_label = "CharacterName"
-    # The v2 token is a JWT that says it too; /oauth/verify is deprecated since 2021.
+    # The v2 token is a JWT that contains it too; /oauth/verify is deprecated since 2021.
     unconfirmed = ("account_url", "pkce", "refresh_rotates", "registration_url")

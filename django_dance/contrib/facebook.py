@@ -13,7 +13,7 @@ class Facebook(OAuth2Provider):
     authorization_url = "https://www.facebook.com/{api_version}/dialog/oauth"
     token_url = "https://graph.facebook.com/{api_version}/oauth/access_token"
     client_auth = "post"
-    # No refresh tokens: a token is exchanged for one that lasts two months.
+    # No refresh tokens: a token can be exchanged for a token that lasts two months.
     auto_refresh_url = None
     revocation_url = "https://graph.facebook.com/{api_version}/me/permissions"
     revocation_auth = "token"
@@ -26,7 +26,7 @@ class Facebook(OAuth2Provider):
 
     #: The version of the Graph API.
     api_version = "v24.0"
-    #: Ask again for what the user declined before.
+    #: Ask again for permissions that the user has declined before.
     rerequest_declined_permissions = False
 
     authorization_url_options = {"rerequest_declined_permissions": {"auth_type": "rerequest"}}

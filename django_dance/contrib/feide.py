@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class Feide(OIDCProvider):
-    """https://docs.feide.no/reference/oauth_oidc/openid_connect_details.html — Norway's schools and
-    universities; formerly Dataporten."""
+    """https://docs.feide.no/reference/oauth_oidc/openid_connect_details.html — the accounts of
+    Norway's schools and universities. Feide was called Dataporten before."""
 
     documentation = "https://docs.feide.no/reference/oauth_oidc/openid_connect_details.html"
     registration_url = "https://kunde.feide.no/"

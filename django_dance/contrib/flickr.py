@@ -2,8 +2,8 @@ from ..providers import OAuth1Provider
 
 
 class Flickr(OAuth1Provider):
-    """https://www.flickr.com/services/api/auth.oauth.html — ``PERMS`` is ``"read"``, ``"write"``
-    or ``"delete"``; each includes the one before."""
+    """https://www.flickr.com/services/api/auth.oauth.html — ``PERMS`` is ``"read"``, ``"write"`` or
+    ``"delete"``. Each value includes the permissions of the values before it."""
 
     documentation = "https://www.flickr.com/services/api/auth.oauth.html"
     registration_url = "https://www.flickr.com/services/apps/create/"
@@ -11,12 +11,12 @@ class Flickr(OAuth1Provider):
     request_token_url = "https://www.flickr.com/services/oauth/request_token"
     authorization_url = "https://www.flickr.com/services/oauth/authorize"
     access_token_url = "https://www.flickr.com/services/oauth/access_token"
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "user_nsid"
     account_label = "username"
     unconfirmed = ("registration_url",)
 
-    #: What the site may do for the user.
+    #: The permissions of the site.
     perms = "read"
 
     authorization_url_options = {"perms": {"perms": "{perms}"}}

@@ -3,7 +3,7 @@ from ..providers import OIDCProvider
 
 class FranceConnect(OIDCProvider):
     """https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/ —
-    version 2. ``SANDBOX`` is to try things in."""
+    version 2. ``SANDBOX`` uses the test environment."""
 
     documentation = (
         "https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/"
@@ -22,7 +22,7 @@ class FranceConnect(OIDCProvider):
     scope = ("openid", "profile", "email")
     unconfirmed = ("auto_refresh_url", "pkce")
 
-    #: How sure of a person FranceConnect shall be.
+    #: The level of assurance that FranceConnect must reach.
     acr_values = "eidas1"
     #: Use the sandbox.
     sandbox = False

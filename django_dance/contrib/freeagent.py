@@ -2,7 +2,7 @@ from ..providers import OAuth2Provider
 
 
 class FreeAgent(OAuth2Provider):
-    """https://dev.freeagent.com/docs/oauth — ``SANDBOX`` is to try things in."""
+    """https://dev.freeagent.com/docs/oauth — ``SANDBOX`` uses the test environment."""
 
     documentation = "https://dev.freeagent.com/docs/oauth"
     registration_url = "https://dev.freeagent.com/apps"
@@ -12,7 +12,7 @@ class FreeAgent(OAuth2Provider):
     token_url = "https://{host}/v2/token_endpoint"
     refresh_rotates = True
     account_url = "users/me"
-    # Its address; users have no other id.
+    # The URL of the user; users have no other id.
     account_id = "user.url"
     account_label = "user.email"
     unconfirmed = ("pkce", "registration_url")

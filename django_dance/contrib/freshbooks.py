@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class FreshBooks(OAuth2Provider):
-    """https://www.freshbooks.com/api/authentication — the application must have each scope that is
-    asked for."""
+    """https://www.freshbooks.com/api/authentication — your application at FreshBooks must have each
+    scope that you request."""
 
     documentation = "https://www.freshbooks.com/api/authentication"
     registration_url = "https://my.freshbooks.com/#/developer"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Front(OAuth2Provider):
-    """https://dev.frontapp.com/docs/oauth — the account is the company's, and an administrator has
-    to grant access to it."""
+    """https://dev.frontapp.com/docs/oauth — the account belongs to a company, and an administrator
+    of the company has to grant access."""
 
     documentation = "https://dev.frontapp.com/docs/oauth"
     registration_url = "https://dev.frontapp.com/docs/create-and-manage-apps"

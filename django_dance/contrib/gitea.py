@@ -2,8 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class Gitea(OAuth2Provider):
-    """https://docs.gitea.com/development/oauth2-provider — set ``HOST`` for your own server. It
-    serves Forgejo too, as at ``codeberg.org``. Register at its ``/user/settings/applications``."""
+    """https://docs.gitea.com/development/oauth2-provider — set ``HOST`` to use your own server. The
+    preset also supports Forgejo, for example ``codeberg.org``. Register your site at the server's
+    ``/user/settings/applications``."""
 
     documentation = "https://docs.gitea.com/development/oauth2-provider"
     registration_url = "https://gitea.com/user/settings/applications"
@@ -15,5 +16,5 @@ class Gitea(OAuth2Provider):
     account_url = "user"
     account_id = "id"
     account_label = "login"
-    # Whether a refresh token can be used again is a setting of the server.
+    # A setting of the server decides whether a refresh token can be used again.
     unconfirmed = ("refresh_rotates",)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 class GitHub(OAuth2Provider):
     """https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 
-    For GitHub Enterprise Server set ``HOST``, and ``BASE_URL`` to ``https://<host>/api/v3/``."""
+    For GitHub Enterprise Server set ``HOST``, and set ``BASE_URL`` to
+    ``https://<host>/api/v3/``."""
 
     documentation = (
         "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"
@@ -23,7 +24,7 @@ class GitHub(OAuth2Provider):
     token_url = "https://{host}/login/oauth/access_token"
     device_authorization_url = "https://{host}/login/device/code"
     issuer = "https://{host}/login/oauth"
-    # Only GitHub Apps are granted refresh tokens; each can be used once.
+    # GitHub grants refresh tokens only to GitHub Apps. Each can be used once.
     refresh_rotates = True
     account_url = "user"
     account_id = "id"

@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class GitLab(OIDCProvider):
-    """https://docs.gitlab.com/api/oauth2/ — set ``HOST`` for your own server, and ``CA_BUNDLE``
-    if its certificate is of your own CA."""
+    """https://docs.gitlab.com/api/oauth2/ — set ``HOST`` to use your own server, and ``CA_BUNDLE``
+    if its certificate comes from your own CA."""
 
     documentation = "https://docs.gitlab.com/api/oauth2/"
     registration_url = "https://gitlab.com/-/user_settings/applications"

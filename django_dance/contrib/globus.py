@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class Globus(OIDCProvider):
-    """https://docs.globus.org/api/auth/developer-guide/ — tokens for further Globus services come
-    under ``other_tokens``."""
+    """https://docs.globus.org/api/auth/developer-guide/ — the token's field ``other_tokens`` has
+    the tokens for further Globus services."""
 
     documentation = "https://docs.globus.org/api/auth/developer-guide/"
     registration_url = "https://app.globus.org/settings/developers"

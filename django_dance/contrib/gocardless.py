@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class GoCardless(OAuth2Provider):
-    """https://developer.gocardless.com/partners/connecting-your-users — to collect payments too,
-    set ``SCOPE`` to ``read_write``. ``SANDBOX`` is to try things in."""
+    """https://developer.gocardless.com/partners/connecting-your-users — to collect payments, set
+    ``SCOPE`` to ``read_write``. ``SANDBOX`` uses the test environment."""
 
     documentation = "https://developer.gocardless.com/partners/connecting-your-users"
     registration_url = "https://manage.gocardless.com/developers"
@@ -15,7 +15,7 @@ class GoCardless(OAuth2Provider):
     client_auth = "post"
     scope = "read_only"
     request_headers = {"GoCardless-Version": "2015-07-06"}
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "organisation_id"
     unconfirmed = ("pkce",)
 

@@ -4,8 +4,8 @@ from ..providers import OIDCProvider
 class Google(OIDCProvider):
     """https://developers.google.com/identity/protocols/oauth2/web-server
 
-    ``HOSTED_DOMAIN`` only preselects what the visitor sees: check ``hd`` in the ID token or the
-    userinfo before you rely on it.
+    ``HOSTED_DOMAIN`` only preselects accounts of this domain. A visitor can use another
+    account: check ``hd`` in the ID token or the userinfo before you rely on the domain.
     """
 
     documentation = "https://developers.google.com/identity/protocols/oauth2/web-server"
@@ -26,9 +26,9 @@ class Google(OIDCProvider):
     offline = False
     #: Ask again even if the user has consented before.
     reprompt_consent = False
-    #: Let the user choose the account even if there is but one.
+    #: Let the user choose the account even if the user has only one.
     reprompt_select_account = False
-    #: The domain of a Google Workspace, to preselect.
+    #: The domain of a Google Workspace whose accounts are preselected.
     hosted_domain: str | None = None
 
     authorization_url_options = {

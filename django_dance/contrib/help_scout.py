@@ -2,9 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class HelpScout(OAuth2Provider):
-    """https://developer.helpscout.com/mailbox-api/overview/authentication/ — an application's
-    callback URL is set where it is registered, under Your Profile › My Apps; there are no
-    scopes."""
+    """https://developer.helpscout.com/mailbox-api/overview/authentication/ — set the callback URL
+    when you register the application, under Your Profile › My Apps. Help Scout has no scopes."""
 
     documentation = "https://developer.helpscout.com/mailbox-api/overview/authentication/"
     registration_url = "https://secure.helpscout.net/"

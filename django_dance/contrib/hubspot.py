@@ -8,8 +8,8 @@ if TYPE_CHECKING:
 
 
 class HubSpot(OAuth2Provider):
-    """https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens — the
-    scope must have each scope that the application requires."""
+    """https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens —
+    ``SCOPE`` must contain each scope that your application at HubSpot requires."""
 
     documentation = (
         "https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens"
@@ -26,7 +26,7 @@ class HubSpot(OAuth2Provider):
     unconfirmed = ("refresh_rotates", "registration_url")
 
     def account_info(self, session: "DanceSession") -> AccountInfo:
-        # Only this site can ask (RFC 7662); a token is for one user in one HubSpot account.
+        # Only this site can introspect (RFC 7662). A token is for one user in one HubSpot account.
         token = session.ready_token()
         fields = self.token_call(
             f"{self.token_url}/introspect",

@@ -4,8 +4,9 @@ from ..providers import OAuth2Provider
 class Intercom(OAuth2Provider):
     """https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/setting-up-oauth
 
-    Scopes are set where the application is registered. For workspaces in Europe set ``HOST`` to
-    ``app.eu.intercom.com`` and ``API_HOST`` to ``api.eu.intercom.io``; Australia has ``au``.
+    You choose the scopes when you register the application. For workspaces in Europe set
+    ``HOST`` to ``app.eu.intercom.com`` and ``API_HOST`` to ``api.eu.intercom.io``. For
+    Australia replace ``eu`` with ``au``.
     """
 
     documentation = (

@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
 
 class Jira(OAuth1Provider):
-    """https://developer.atlassian.com/server/jira/platform/oauth/ — Jira Data Center, by OAuth 1
-    with an RSA key. Set ``BASE_URL`` to your server's address."""
+    """https://developer.atlassian.com/server/jira/platform/oauth/ — Jira Data Center uses OAuth 1
+    with an RSA key. Set ``BASE_URL`` to your server's URL."""
 
     documentation = "https://developer.atlassian.com/server/jira/platform/oauth/"
-    # An administrator of the server does it; the page says how.
+    # An administrator of the server registers the site, as the page describes.
     registration_url = documentation
     authorization_url = "plugins/servlet/oauth/authorize"
     request_token_url = "plugins/servlet/oauth/request-token"
@@ -26,6 +26,6 @@ class Jira(OAuth1Provider):
     }
 
     def session_created(self, session: "DanceSession") -> "DanceSession":
-        # Jira answers 415 to a body without it.
+        # Jira answers 415 to a request without this header.
         session.headers["Content-Type"] = "application/json"
         return session

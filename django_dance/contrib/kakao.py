@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class Kakao(OIDCProvider):
-    """https://developers.kakao.com/docs/latest/en/kakaologin/rest-api — activate OpenID Connect
-    in the application's settings. To disconnect is to unlink the user from the application."""
+    """https://developers.kakao.com/docs/latest/en/kakaologin/rest-api — activate OpenID Connect in
+    the application's settings. A disconnection unlinks the user from the application."""
 
     documentation = "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api"
     registration_url = "https://developers.kakao.com/console/app"

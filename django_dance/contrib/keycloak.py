@@ -2,8 +2,9 @@ from ..providers import OIDCProvider
 
 
 class Keycloak(OIDCProvider):
-    """https://www.keycloak.org/securing-apps/oidc-layers — set ``HOST`` to your server, and
-    ``REALM``. Where paths begin with ``/auth``, set ``ISSUER`` to ``https://<host>/auth/realms/<realm>``."""
+    """https://www.keycloak.org/securing-apps/oidc-layers — set ``HOST`` to your server, and set
+    ``REALM``. If your server's paths begin with ``/auth``, set ``ISSUER`` to
+    ``https://<host>/auth/realms/<realm>``."""
 
     documentation = "https://www.keycloak.org/securing-apps/oidc-layers"
     registration_url = "https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients"
@@ -11,8 +12,8 @@ class Keycloak(OIDCProvider):
     base_url = "https://{host}/"
     issuer = "https://{host}/realms/{realm}"
     scope = ("openid", "profile")
-    # Whether a refresh token can be used again is a setting of the realm.
+    # A setting of the realm decides whether a refresh token can be used again.
     unconfirmed = ("refresh_rotates",)
 
-    #: The realm whose users they are.
+    #: The realm of the users.
     realm: str = ""

@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Klaviyo(OAuth2Provider):
     """https://developers.klaviyo.com/en/docs/set_up_oauth — set ``REVISION`` to the version of the
-    API that you wrote for."""
+    API that your site was written for."""
 
     documentation = "https://developers.klaviyo.com/en/docs/set_up_oauth"
     registration_url = "https://www.klaviyo.com/manage-apps"

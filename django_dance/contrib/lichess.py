@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Lichess(OAuth2Provider):
-    """https://lichess.org/api#tag/OAuth — nothing is registered: ``CLIENT_ID`` is any name that
-    is yours, and there is no secret. Set ``HOST`` for a server of your own."""
+    """https://lichess.org/api#tag/OAuth — Lichess has no registration: choose any unique name as
+    ``CLIENT_ID``. There is no secret. Set ``HOST`` to use your own server."""
 
     documentation = "https://lichess.org/api#tag/OAuth"
     host = "lichess.org"

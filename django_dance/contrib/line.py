@@ -4,7 +4,7 @@ from ..providers import OAuth2Provider
 class LINE(OAuth2Provider):
     """https://developers.line.biz/en/docs/line-login/integrate-line-login/"""
 
-    # No OIDCProvider: a web login's ID token is signed by HS256, with the client's secret, while
+    # No OIDCProvider: LINE signs a web login's ID token with HS256 and the client's secret, but
     # https://access.line.me/.well-known/openid-configuration announces ES256.
     documentation = "https://developers.line.biz/en/docs/line-login/integrate-line-login/"
     registration_url = "https://developers.line.biz/console/"

@@ -20,7 +20,7 @@ class LinkedIn(OIDCProvider):
     issuer = "https://www.linkedin.com/oauth"
     scope = None
     client_auth = "post"
-    # PKCE is for native clients there, and has endpoints of its own.
+    # PKCE is only for native clients, which have other endpoints.
     pkce = None
     account_url = "userinfo"
     unconfirmed = ("registration_url",)
@@ -33,7 +33,7 @@ class LinkedIn(OIDCProvider):
         nonce: str | None,
         fresh: bool = True,
     ) -> dict[str, Any]:
-        # LinkedIn's ID tokens have no nonce; should one come, it must be right.
+        # LinkedIn's ID tokens have no nonce. If one has a nonce, it is compared.
         claims = super().verified_claims(fields, client, nonce=None, fresh=fresh)
         if nonce is not None and claims.get("nonce", nonce) != nonce:
             raise idtoken.refuse("nonce", "the ID token is not for this flow")

@@ -2,8 +2,9 @@ from ..providers import OIDCProvider
 
 
 class LoginGov(OIDCProvider):
-    """https://developers.login.gov/oidc/getting-started/ — as a public client, by PKCE. Set
-    ``ACR_VALUES`` to ask for a proofed identity. ``SANDBOX`` is to try things in."""
+    """https://developers.login.gov/oidc/getting-started/ — the site is a public client and uses
+    PKCE. Set ``ACR_VALUES`` to request a proofed identity. ``SANDBOX`` uses the test
+    environment."""
 
     documentation = "https://developers.login.gov/oidc/getting-started/"
     registration_url = "https://portal.int.identitysandbox.gov/"
@@ -16,14 +17,14 @@ class LoginGov(OIDCProvider):
     userinfo_url = "https://{host}/api/openid_connect/userinfo"
     end_session_url = "https://{host}/openid_connect/logout"
     issuer = "https://{host}/"
-    # There is no shared secret; the other way is a signed assertion.
+    # There is no shared secret. The alternative would be a signed assertion.
     client_auth = "none"
     auto_refresh_url = None
     scope = ("openid", "email")
     account_label = "email"
     unconfirmed = ("auto_refresh_url",)
 
-    #: How sure of a person Login.gov shall be.
+    #: The level of assurance that Login.gov must reach.
     acr_values = "urn:acr.login.gov:auth-only"
     #: Use the sandbox.
     sandbox = False

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
 
 class Mailchimp(OAuth2Provider):
-    """https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/ — which data
-    centre an account is in is asked for after the grant, and kept with the token."""
+    """https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/ — after the grant
+    the preset asks Mailchimp for the data centre of the account, and stores it with the token."""
 
     documentation = "https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/"
     registration_url = "https://admin.mailchimp.com/account/oauth2/"
@@ -22,7 +22,7 @@ class Mailchimp(OAuth2Provider):
     # Its tokens do not expire.
     auto_refresh_url = None
     client_auth = "post"
-    # Kept with the token, as the API's address is.
+    # Stored with the token, as the URL of the API is.
     account_id = "user_id"
     account_label = "accountname"
     unconfirmed = ("pkce", "registration_url")

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Mastodon(OAuth2Provider):
-    """https://docs.joinmastodon.org/spec/oauth/ — set ``HOST`` to the server whose accounts you
-    connect; each server is a provider of its own."""
+    """https://docs.joinmastodon.org/spec/oauth/ — set ``HOST`` to the server of the accounts. Each
+    server needs a separate entry in ``DANCE_PROVIDERS``."""
 
     documentation = "https://docs.joinmastodon.org/spec/oauth/"
     registration_url = "https://mastodon.social/settings/applications"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Meetup(OAuth2Provider):
-    """https://www.meetup.com/api/authentication/ — what Meetup calls key and secret are
-    ``client_id`` and ``client_secret``. The API is GraphQL, at ``gql-ext``."""
+    """https://www.meetup.com/api/authentication/ — Meetup's key is ``client_id``, and its secret is
+    ``client_secret``. The API is GraphQL, at ``gql-ext``."""
 
     documentation = "https://www.meetup.com/api/authentication/"
     registration_url = "https://www.meetup.com/api/oauth/list/"

@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class MercadoLibre(OAuth2Provider):
     """https://developers.mercadolibre.com.ar/en_us/authentication-and-authorization — set ``HOST``
-    to your country's, such as ``auth.mercadolivre.com.br``. Scopes are set where the application
-    is registered."""
+    to your country's host, such as ``auth.mercadolivre.com.br``. You choose the scopes when you
+    register the application."""
 
     documentation = "https://developers.mercadolibre.com.ar/en_us/authentication-and-authorization"
     registration_url = "https://developers.mercadolibre.com.ar/devcenter"

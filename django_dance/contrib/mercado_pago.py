@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class MercadoPago(OAuth2Provider):
-    """https://www.mercadopago.com.ar/developers/en/docs/security/oauth — scopes are set where the
-    application is registered."""
+    """https://www.mercadopago.com.ar/developers/en/docs/security/oauth — you choose the scopes when
+    you register the application."""
 
     documentation = "https://www.mercadopago.com.ar/developers/en/docs/security/oauth"
     registration_url = "https://www.mercadopago.com.ar/developers/panel/app"
@@ -13,6 +13,6 @@ class MercadoPago(OAuth2Provider):
     authorization_url_params = {"platform_id": "mp"}
     token_url = "https://api.mercadopago.com/oauth/token"
     client_auth = "post"
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "user_id"
     unconfirmed = ("refresh_rotates", "registration_url")

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
 
 
 class Miro(OAuth2Provider):
-    """https://developers.miro.com/docs/getting-started-with-oauth — there are refresh tokens if
-    expiring tokens were chosen for the application. Scopes are set where it is registered."""
+    """https://developers.miro.com/docs/getting-started-with-oauth — Miro grants refresh tokens if
+    you have chosen expiring tokens for the application. You choose the scopes when you register the
+    application."""
 
     documentation = "https://developers.miro.com/docs/getting-started-with-oauth"
     registration_url = "https://miro.com/app/settings/user-profile/apps"
@@ -25,7 +26,7 @@ class Miro(OAuth2Provider):
     unconfirmed = ("pkce", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # https://developers.miro.com/reference/revoke-token-v2: JSON, with names of its own.
+        # https://developers.miro.com/reference/revoke-token-v2: JSON, with other field names.
         from ..http import protocol_call
 
         client = self.get_client_credentials(owner)

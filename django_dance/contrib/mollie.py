@@ -16,7 +16,7 @@ class Mollie(OAuth2Provider):
     authorization_url = "https://my.mollie.com/oauth2/authorize"
     token_url = "https://api.mollie.com/oauth2/tokens"
     revocation_url = "https://api.mollie.com/oauth2/tokens"
-    # Not documented, and said not to work.
+    # Not documented, and reported not to work.
     pkce = None
     scope = "organizations.read"
     account_url = "organizations/me"

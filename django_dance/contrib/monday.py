@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Monday(OAuth2Provider):
-    """https://developer.monday.com/apps/docs/migrating-to-the-new-oauth-flow — the application's
-    "New OAuth Flow" must be on. The API is GraphQL, at ``v2``."""
+    """https://developer.monday.com/apps/docs/migrating-to-the-new-oauth-flow — switch on "New OAuth
+    Flow" in the application's settings. The API is GraphQL, at ``v2``."""
 
     documentation = "https://developer.monday.com/apps/docs/migrating-to-the-new-oauth-flow"
     registration_url = "https://developer.monday.com/apps/docs/create-an-app"

@@ -2,7 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Monzo(OAuth2Provider):
-    """https://docs.monzo.com/ — register a confidential client, or there are no refresh tokens."""
+    """https://docs.monzo.com/ — register a confidential client: Monzo grants other clients no
+    refresh tokens."""
 
     documentation = "https://docs.monzo.com/"
     registration_url = "https://developers.monzo.com/"
@@ -14,6 +15,6 @@ class Monzo(OAuth2Provider):
     revocation_param = ""
     client_auth = "post"
     refresh_rotates = True
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "user_id"
     unconfirmed = ("pkce",)

@@ -3,8 +3,9 @@ from ..providers import OAuth2Provider
 
 
 class MusicBrainz(OAuth2Provider):
-    """https://musicbrainz.org/doc/Development/OAuth2 — MusicBrainz wants a ``USER_AGENT`` that
-    names your site and an address to write to. ``SCOPE`` needs ``profile`` to say who it is."""
+    """https://musicbrainz.org/doc/Development/OAuth2 — MusicBrainz requires a ``USER_AGENT`` with
+    your site's name and a contact address. Keep ``profile`` in ``SCOPE``, so that the account can
+    be determined."""
 
     documentation = "https://musicbrainz.org/doc/Development/OAuth2"
     registration_url = "https://musicbrainz.org/account/applications"

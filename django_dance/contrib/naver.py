@@ -21,7 +21,7 @@ class Naver(OAuth2Provider):
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # A grant of the token endpoint, which answers as it answers all grants.
+        # The revocation is a grant type of the token endpoint, with the answer of any grant.
         data = {
             "grant_type": "delete",
             "access_token": token["access_token"],

@@ -2,7 +2,7 @@ from ..providers import OAuth2Provider
 
 
 class Netlify(OAuth2Provider):
-    """https://docs.netlify.com/api/get-started/#authentication — there are no scopes."""
+    """https://docs.netlify.com/api/get-started/#authentication — Netlify has no scopes."""
 
     documentation = "https://docs.netlify.com/api/get-started/#authentication"
     registration_url = "https://app.netlify.com/user/applications"

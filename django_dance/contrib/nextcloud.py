@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Nextcloud(OAuth2Provider):
     """https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/oauth2.html — set
-    ``HOST`` to your server, which knows no scopes: a token may do whatever its user may."""
+    ``HOST`` to your server. Nextcloud has no scopes: a token has all permissions of its user."""
 
     documentation = (
         "https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/oauth2.html"
@@ -15,7 +15,7 @@ class Nextcloud(OAuth2Provider):
     token_url = "https://{host}/apps/oauth2/api/v1/token"
     client_auth = "post"
     refresh_rotates = True
-    # Without it the OCS API takes a call for one that another site has a browser make.
+    # Without this header the OCS API refuses a call as cross-site request forgery.
     request_headers = {"OCS-APIRequest": "true"}
     account_url = "ocs/v2.php/cloud/user?format=json"
     account_id = "ocs.data.id"

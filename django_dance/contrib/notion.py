@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Notion(OAuth2Provider):
-    """https://developers.notion.com/docs/authorization — there are no scopes: what an integration
-    may do is set where it is registered."""
+    """https://developers.notion.com/docs/authorization — Notion has no scopes: you choose the
+    capabilities when you register the integration."""
 
     documentation = "https://developers.notion.com/docs/authorization"
     registration_url = "https://www.notion.so/my-integrations"

@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Nylas(OAuth2Provider):
     """https://developer.nylas.com/docs/v3/auth/hosted-oauth-accesstoken/ — the client secret is
-    your API key. Set ``HOST`` to ``api.eu.nylas.com`` if your data are kept in Europe."""
+    your API key. If your data are stored in Europe, set ``HOST`` to ``api.eu.nylas.com``."""
 
     documentation = "https://developer.nylas.com/docs/v3/auth/hosted-oauth-accesstoken/"
     registration_url = "https://dashboard-v3.nylas.com/"
@@ -13,9 +13,9 @@ class Nylas(OAuth2Provider):
     authorization_url_params = {"access_type": "offline"}
     token_url = "https://{host}/v3/connect/token"
     client_auth = "post"
-    # Its S256 is the base64 of hexadecimal digits, which RFC 7636 §4.2 does not have.
+    # Its S256 is the base64 of hexadecimal digits, unlike RFC 7636 §4.2.
     pkce = None
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "grant_id"
     account_label = "email"
     unconfirmed = ("refresh_rotates", "registration_url")

@@ -2,9 +2,9 @@ from ..providers import OIDCProvider
 
 
 class Okta(OIDCProvider):
-    """https://developer.okta.com/docs/reference/api/oidc/ — set ``HOST`` to your organization's,
-    such as ``example.okta.com``; for an authorization server of your own set ``ISSUER`` to
-    ``https://<host>/oauth2/<id>``. Add ``offline_access`` to be granted refresh tokens."""
+    """https://developer.okta.com/docs/reference/api/oidc/ — set ``HOST`` to your organization's
+    host, such as ``example.okta.com``. For a custom authorization server set ``ISSUER`` to
+    ``https://<host>/oauth2/<id>``. Add ``offline_access`` to ``SCOPE`` to get refresh tokens."""
 
     documentation = "https://developer.okta.com/docs/reference/api/oidc/"
     registration_url = "https://developer.okta.com/docs/guides/implement-grant-type/authcode/main/"
@@ -12,5 +12,5 @@ class Okta(OIDCProvider):
     base_url = "https://{host}/"
     issuer = "https://{host}"
     scope = ("openid", "profile")
-    # Whether a refresh token can be used again is a setting of the application.
+    # A setting of the application decides whether a refresh token can be used again.
     unconfirmed = ("refresh_rotates",)

@@ -3,7 +3,7 @@ from ..providers import OIDCProvider
 
 class ORCID(OIDCProvider):
     """https://info.orcid.org/documentation/api-tutorials/api-tutorial-get-and-authenticated-orcid-id/
-    — ``SANDBOX`` is for the registry to try things in."""
+    — ``SANDBOX`` uses the test environment."""
 
     documentation = (
         "https://info.orcid.org/documentation/api-tutorials/"
@@ -21,7 +21,7 @@ class ORCID(OIDCProvider):
     issuer = "https://{host}"
     scope = None
     client_auth = "post"
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "orcid"
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 

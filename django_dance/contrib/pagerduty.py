@@ -2,7 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class PagerDuty(OAuth2Provider):
-    """https://developer.pagerduty.com/docs/oauth-functionality — "Scoped OAuth"."""
+    """https://developer.pagerduty.com/docs/oauth-functionality — register the application for
+    "Scoped OAuth"."""
 
     documentation = "https://developer.pagerduty.com/docs/oauth-functionality"
     registration_url = "https://developer.pagerduty.com/docs/register-an-app"

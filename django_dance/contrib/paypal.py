@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class PayPal(OAuth2Provider):
-    """https://developer.paypal.com/docs/log-in-with-paypal/integrate/ — ``SANDBOX`` is to try
-    things in."""
+    """https://developer.paypal.com/docs/log-in-with-paypal/integrate/ — ``SANDBOX`` uses the test
+    environment."""
 
     documentation = "https://developer.paypal.com/docs/log-in-with-paypal/integrate/"
     registration_url = "https://developer.paypal.com/dashboard/applications/"

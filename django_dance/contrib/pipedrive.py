@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Pipedrive(OAuth2Provider):
-    """https://pipedrive.readme.io/docs/marketplace-oauth-authorization — scopes are set where the
-    application is registered; the API's address comes with the token."""
+    """https://pipedrive.readme.io/docs/marketplace-oauth-authorization — you choose the scopes when
+    you register the application. The token names the URL of the API."""
 
     documentation = "https://pipedrive.readme.io/docs/marketplace-oauth-authorization"
     registration_url = "https://app.pipedrive.com/developer-hub"
@@ -13,7 +13,7 @@ class Pipedrive(OAuth2Provider):
     authorization_url = "https://oauth.pipedrive.com/oauth/authorize"
     token_url = "https://oauth.pipedrive.com/oauth/token"
     revocation_url = "https://oauth.pipedrive.com/oauth/revoke"
-    # Its documentation does not know PKCE, and those who sent it had to stop.
+    # Its documentation does not mention PKCE, and clients that sent it had to stop.
     pkce = None
     account_url = "v1/users/me"
     account_id = "data.id"

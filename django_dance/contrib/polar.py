@@ -2,7 +2,7 @@ from ..providers import OAuth2Provider
 
 
 class Polar(OAuth2Provider):
-    """https://www.polar.com/accesslink-api/ — before other calls register the user:
+    """https://www.polar.com/accesslink-api/ — before you make other calls, register the user:
     ``post("users", json={"member-id": …})``."""
 
     label = "Polar Flow"
@@ -13,7 +13,7 @@ class Polar(OAuth2Provider):
     token_url = "https://polarremote.com/v2/oauth2/token"
     auto_refresh_url = None
     scope = "accesslink.read_all"
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "x_user_id"
     account_label = "x_user_id"
     unconfirmed = ("auto_refresh_url", "pkce", "registration_url")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 class QuickBooks(OAuth2Provider):
     """https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0
-    — ``session.token["realmId"]`` is the company, as the browser told it. ``SANDBOX`` is to try
-    things in."""
+    — ``session.token["realmId"]`` is the company. It comes from the browser, so the visitor may
+    have changed it. ``SANDBOX`` uses the test environment."""
 
     documentation = (
         "https://developer.intuit.com/app/developer/qbo/docs/develop/"
@@ -24,7 +24,7 @@ class QuickBooks(OAuth2Provider):
     token_url = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
     revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
     scope = ("openid", "com.intuit.quickbooks.accounting")
-    # The person: the company comes by way of the browser, where anybody could change it.
+    # The person and not the company: a visitor could change the company in the callback.
     account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
     account_id = "sub"
     account_label = "email"

@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 
 class Reddit(OAuth2Provider):
-    """https://github.com/reddit-archive/reddit/wiki/OAuth2 — Reddit wants a ``USER_AGENT`` that
-    names your site and a Reddit user to write to."""
+    """https://github.com/reddit-archive/reddit/wiki/OAuth2 — Reddit requires a ``USER_AGENT`` with
+    your site's name and a Reddit user as a contact."""
 
     documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
     registration_url = "https://www.reddit.com/prefs/apps"

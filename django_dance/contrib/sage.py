@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Sage(OAuth2Provider):
     """https://developer.sage.com/accounting/guides/authenticating/authentication/ — Sage
-    Accounting. To write too, set ``SCOPE`` to ``full_access``."""
+    Accounting. For write access set ``SCOPE`` to ``full_access``."""
 
     documentation = "https://developer.sage.com/accounting/guides/authenticating/authentication/"
     registration_url = "https://developerselfservice.sageone.com/"
@@ -14,6 +14,6 @@ class Sage(OAuth2Provider):
     revocation_url = "https://oauth.accounting.sage.com/revoke"
     client_auth = "post"
     scope = "readonly"
-    # The token itself says who granted it.
+    # The token itself names the user who granted it.
     account_id = "requested_by_id"
     unconfirmed = ("pkce", "refresh_rotates")

@@ -3,8 +3,8 @@ from ..providers import OIDCProvider
 
 class Salesforce(OIDCProvider):
     """https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_web_server_flow.htm — set
-    ``HOST`` to your My Domain, or ``IS_SANDBOX`` for a sandbox; for a refresh token add
-    ``refresh_token`` to the scope. The API's address comes with the token."""
+    ``HOST`` to your My Domain, or set ``IS_SANDBOX`` for a sandbox. Add ``refresh_token`` to
+    ``SCOPE`` to get a refresh token. The token names the URL of the API."""
 
     documentation = (
         "https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_web_server_flow.htm"
@@ -21,7 +21,7 @@ class Salesforce(OIDCProvider):
     userinfo_url = "https://{host}/services/oauth2/userinfo"
     issuer = "https://{host}"
     scope = None
-    # The token itself says it, as the address of the identity.
+    # The token itself names the account, as the URL of the identity.
     account_id = "id"
     unconfirmed = ("issuer", "refresh_rotates", "registration_url")
 

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Sentry(OAuth2Provider):
-    """https://docs.sentry.io/api/auth/ — set ``HOST`` for your own server. A token is for the
-    organization that the visitor chooses."""
+    """https://docs.sentry.io/api/auth/ — set ``HOST`` to use your own server. A token is valid for
+    the organization that the visitor chooses."""
 
     documentation = "https://docs.sentry.io/api/auth/"
     registration_url = "https://sentry.io/settings/account/api/applications/"
@@ -14,7 +14,7 @@ class Sentry(OAuth2Provider):
     client_auth = "post"
     scope = "org:read"
     refresh_rotates = True
-    # The token itself says whose it is.
+    # The token itself names the account.
     account_id = "user.id"
     account_label = "user.name"
     unconfirmed = ("refresh_rotates",)

@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class Shopify(OAuth2Provider):
     """https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant
-    — set ``HOST`` to the shop's domain, and ``API_VERSION``. For tokens that expire and are
-    refreshed set ``TOKEN_URL_PARAMS`` to ``{"expiring": "1"}``."""
+    — set ``HOST`` to the shop's domain, and set ``API_VERSION``. To get tokens that expire and can
+    be refreshed, set ``TOKEN_URL_PARAMS`` to ``{"expiring": "1"}``."""
 
     documentation = (
         "https://shopify.dev/docs/apps/build/authentication-authorization/"
@@ -25,5 +25,5 @@ class Shopify(OAuth2Provider):
     account_label = "shop.name"
     unconfirmed = ("pkce", "refresh_rotates")
 
-    #: The version of the API; each is kept for a year.
+    #: The version of the API; Shopify supports a version for a year.
     api_version = "2025-10"

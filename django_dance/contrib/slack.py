@@ -7,8 +7,9 @@ if TYPE_CHECKING:
 
 
 class Slack(OAuth2Provider):
-    """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` is for a bot, and
-    ``USER_SCOPE`` for the user; where both are granted, the bot's token is the one in use."""
+    """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` has the scopes of
+    the bot, and ``USER_SCOPE`` the scopes of the user. If both are granted, calls use the bot's
+    token."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
     registration_url = "https://api.slack.com/apps"
@@ -20,17 +21,17 @@ class Slack(OAuth2Provider):
     revocation_param = ""
     scope = "chat:write"
     scope_separator = ","
-    # Refused unless it was switched on for the application.
+    # Slack refuses PKCE unless it was switched on for the application.
     pkce = None
     refresh_rotates = True
-    # The token itself says who installed the application.
+    # The token itself names the user who installed the application.
     account_id = "authed_user.id"
     account_label = "team.name"
     unconfirmed = ("registration_url", "refresh_rotates")
 
-    #: Scopes of the user's own token, separated by commas.
+    #: The scopes of the user's own token, separated by commas.
     user_scope: str | None = None
-    #: The workspace to begin with.
+    #: The workspace in which the user authorizes the site.
     subdomain: str | None = None
 
     option_facts = {
@@ -43,6 +44,6 @@ class Slack(OAuth2Provider):
         user = fields.get("authed_user")
         if "access_token" not in fields and isinstance(user, dict):
             fields |= {name: value for name, value in user.items() if name != "id"}
-        # "bot" or "user"; both are used as bearer tokens are.
+        # "bot" or "user"; both kinds are used as bearer tokens.
         fields.pop("token_type", None)
         return fields

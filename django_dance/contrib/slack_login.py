@@ -2,7 +2,8 @@ from ..providers import OIDCProvider
 
 
 class SlackLogin(OIDCProvider):
-    """https://docs.slack.dev/authentication/sign-in-with-slack/ — who somebody is, and no more."""
+    """https://docs.slack.dev/authentication/sign-in-with-slack/ — this preset only determines the
+    user's account; it gives no access to the API."""
 
     documentation = "https://docs.slack.dev/authentication/sign-in-with-slack/"
     unconfirmed = ("registration_url",)
@@ -18,6 +19,6 @@ class SlackLogin(OIDCProvider):
     userinfo_url = "https://slack.com/api/openid.connect.userInfo"
     issuer = "https://slack.com"
     scope = ("openid", "profile")
-    # Refused unless it was switched on for the application.
+    # Slack refuses PKCE unless it was switched on for the application.
     pkce = None
     refresh_rotates = True

@@ -20,5 +20,5 @@ class Snapchat(OAuth2Provider):
     account_json = {"query": "{ me { externalId displayName } }"}
     account_id = "data.me.externalId"
     account_label = "data.me.displayName"
-    # Some send the client's credentials by Basic, others in the body.
+    # Some clients send their credentials by Basic, others in the body.
     unconfirmed = ("client_auth", "pkce", "refresh_rotates", "registration_url")

@@ -24,7 +24,7 @@ class SoundCloud(OAuth2Provider):
     unconfirmed = ("registration_url",)
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # A sign-out, in JSON: it knows the session by its access token.
+        # A sign-out, in JSON: the access token identifies the session.
         from ..http import protocol_call
 
         answer = protocol_call(

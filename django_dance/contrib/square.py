@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class Square(OAuth2Provider):
-    """https://developer.squareup.com/docs/oauth-api/overview — ``SANDBOX`` is to try things in."""
+    """https://developer.squareup.com/docs/oauth-api/overview — ``SANDBOX`` uses the test
+    environment."""
 
     documentation = "https://developer.squareup.com/docs/oauth-api/overview"
     registration_url = "https://developer.squareup.com/apps"
@@ -24,17 +25,17 @@ class Square(OAuth2Provider):
     revocation_url = "https://{host}/oauth2/revoke"
     client_auth = "post"
     token_request_format = "json"
-    # PKCE takes the place of the client secret there.
+    # PKCE replaces the client secret at Square.
     pkce = None
     scope = "MERCHANT_PROFILE_READ"
     refresh_rotates = False
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "merchant_id"
     unconfirmed = ("registration_url",)
 
     #: Use the sandbox.
     sandbox = False
-    #: Ask the seller to log in even if a session is open; the sandbox does not know how.
+    #: Ask the seller to log in even if a session is open. The sandbox does not support this.
     require_login = True
 
     option_facts = {

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Stripe(OAuth2Provider):
-    """https://docs.stripe.com/connect/oauth-reference — Connect. The client secret is your
+    """https://docs.stripe.com/connect/oauth-reference — Stripe Connect. The client secret is your
     platform's secret key."""
 
     documentation = "https://docs.stripe.com/connect/oauth-reference"
@@ -20,12 +20,12 @@ class Stripe(OAuth2Provider):
     revocation_url = "https://connect.stripe.com/oauth/deauthorize"
     client_auth = "post"
     scope = "read_write"
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "stripe_user_id"
     unconfirmed = ("scope", "pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # What is revoked is named by the account, not by a token, and the secret key goes in a
+        # The request names the account, not a token, and sends the secret key in a
         # header: https://docs.stripe.com/connect/oauth-reference#post-deauthorize-request
         from ..http import protocol_call
 

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class SurveyMonkey(OAuth2Provider):
-    """https://api.surveymonkey.com/v3/docs — scopes are set where the application is registered;
-    the API's address comes with the token."""
+    """https://api.surveymonkey.com/v3/docs — you choose the scopes when you register the
+    application. The token names the URL of the API."""
 
     documentation = "https://api.surveymonkey.com/v3/docs"
     registration_url = "https://developer.surveymonkey.com/apps/"
@@ -12,10 +12,10 @@ class SurveyMonkey(OAuth2Provider):
     base_url_domains = ("api.surveymonkey.com", "api.eu.surveymonkey.com", "api.surveymonkey.ca")
     authorization_url = "https://api.surveymonkey.com/oauth/authorize"
     token_url = "https://api.surveymonkey.com/oauth/token"
-    # Its tokens live long, and are not refreshed.
+    # Its tokens live long and cannot be refreshed.
     auto_refresh_url = None
     client_auth = "post"
-    # Not documented, and said not to work.
+    # Not documented, and reported not to work.
     pkce = None
     account_url = "users/me"
     account_id = "id"

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class TikTok(OAuth2Provider):
-    """https://developers.tiktok.com/doc/oauth-user-access-token-management/ — revocation must be
-    enabled in the application's settings."""
+    """https://developers.tiktok.com/doc/oauth-user-access-token-management/ — enable revocation in
+    the application's settings."""
 
     documentation = "https://developers.tiktok.com/doc/oauth-user-access-token-management/"
     registration_url = "https://developers.tiktok.com/apps/"

@@ -13,7 +13,7 @@ class Todoist(OAuth2Provider):
     client_auth = "post"
     scope = "data:read"
     scope_separator = ","
-    # Applications of before had tokens that last, and no refresh tokens.
+    # Older applications have tokens that do not expire, and no refresh tokens.
     refresh_rotates = True
     account_url = "user"
     account_id = "id"

@@ -2,8 +2,8 @@ from ..providers import OAuth1Provider
 
 
 class Trello(OAuth1Provider):
-    """https://developer.atlassian.com/cloud/trello/guides/rest-api/authorization/ — the API key is
-    ``client_id``. ``APP_NAME`` is what the visitor is told who asks."""
+    """https://developer.atlassian.com/cloud/trello/guides/rest-api/authorization/ — ``client_id``
+    is the API key. Trello shows ``APP_NAME`` to the visitor as the name of your application."""
 
     documentation = "https://developer.atlassian.com/cloud/trello/guides/rest-api/authorization/"
     registration_url = "https://trello.com/power-ups/admin"
@@ -17,7 +17,7 @@ class Trello(OAuth1Provider):
 
     #: ``read``, ``write`` and ``account``, separated by commas.
     access: str = "read"
-    #: How long the token lasts: ``1hour``, ``1day``, ``30days`` or ``never``.
+    #: The lifetime of the token: ``1hour``, ``1day``, ``30days`` or ``never``.
     expiration: str = "never"
     app_name: str | None = None
 

@@ -24,7 +24,7 @@ class Tumblr(OAuth1Provider):
     unconfirmed = ("registration_url",)
 
     def account_info(self, session: "DanceSession") -> "AccountInfo":
-        # Users have no id of their own. Their primary blog has; the others may have many members.
+        # Users have no id, but their primary blog has one. Other blogs may have several members.
         info = super().account_info(session)
         for blog in info.fields["response"]["user"]["blogs"]:
             uuid = blog.get("uuid") if isinstance(blog, dict) and blog.get("primary") else None

@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Twitter(OAuth2Provider):
-    """https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token — without
-    ``offline.access`` in ``SCOPE`` there are no refresh tokens."""
+    """https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token — add
+    ``offline.access`` to ``SCOPE`` to get refresh tokens."""
 
     label = "X"
     documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"

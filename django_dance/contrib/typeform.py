@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Typeform(OAuth2Provider):
-    """https://www.typeform.com/developers/get-started/applications/ — set ``HOST`` to
-    ``api.typeform.eu`` for accounts whose data are kept in Europe."""
+    """https://www.typeform.com/developers/get-started/applications/ — for accounts with data in
+    Europe set ``HOST`` to ``api.typeform.eu``."""
 
     documentation = "https://www.typeform.com/developers/get-started/applications/"
     registration_url = "https://admin.typeform.com/account"
@@ -12,7 +12,7 @@ class Typeform(OAuth2Provider):
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"
     client_auth = "post"
-    # Not documented, and said not to work.
+    # Not documented, and reported not to work.
     pkce = None
     scope = ("accounts:read", "offline")
     refresh_rotates = True

@@ -17,7 +17,7 @@ class Vimeo(OAuth2Provider):
     scope = "public"
     request_headers = {"Accept": "application/vnd.vimeo.*+json;version=3.4"}
     account_url = "me"
-    # "/users/" and a number.
+    # The text "/users/" and a number.
     account_id = "uri"
     account_label = "name"
     unconfirmed = ("pkce", "revocation_url", "registration_url")

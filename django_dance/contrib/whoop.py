@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class WHOOP(OAuth2Provider):
-    """https://developer.whoop.com/docs/developing/oauth — without ``offline`` in ``SCOPE`` there
-    are no refresh tokens."""
+    """https://developer.whoop.com/docs/developing/oauth — add ``offline`` to ``SCOPE`` to get
+    refresh tokens."""
 
     documentation = "https://developer.whoop.com/docs/developing/oauth"
     registration_url = "https://developer-dashboard.whoop.com/"

@@ -3,8 +3,9 @@ from ..providers import OAuth1Provider
 
 
 class Wikimedia(OAuth1Provider):
-    """https://www.mediawiki.org/wiki/OAuth/For_Developers — register with "Allow consumer to
-    specify a callback". ``HOST`` is the wiki to ask; name others in ``API_ORIGINS``."""
+    """https://www.mediawiki.org/wiki/OAuth/For_Developers — choose "Allow consumer to specify a
+    callback" when you register your site. ``HOST`` is the wiki that you call. Add other wikis to
+    ``API_ORIGINS``."""
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
     registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
@@ -15,7 +16,7 @@ class Wikimedia(OAuth1Provider):
     access_token_url = "https://{host}/w/index.php?title=Special:OAuth/token"
     authorization_url_options = {"client_id": {"oauth_consumer_key": "{client_id}"}}
     request_headers = {"User-Agent": "{user_agent}"}
-    # The id that is the same on all wikis.
+    # This id is the same on all wikis.
     account_url = "api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
     account_id = "query.userinfo.centralids.CentralAuth"
     account_label = "query.userinfo.name"

@@ -21,13 +21,13 @@ class Withings(OAuth2Provider):
     scope = "user.info,user.metrics"
     scope_separator = ","
     refresh_rotates = True
-    # The token itself says it.
+    # The token itself names the account.
     account_id = "userid"
     account_label = "userid"
     unconfirmed = ("pkce", "registration_url")
 
     def parse(self, answer: "Answer") -> dict[str, Any]:
-        # It says no with 200, a status of its own beside the body, and no OAuth error.
+        # A refusal has the HTTP status 200, a status in the body, and no OAuth error.
         whole = answer.json()
         if not whole.get("status"):
             return super().parse(answer)

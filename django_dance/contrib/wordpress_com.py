@@ -2,8 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class WordPressCom(OAuth2Provider):
-    """https://developer.wordpress.com/docs/oauth2/ — a token is for one site, which it names as
-    ``blog_id``; with ``global`` in ``SCOPE`` it is for all of the user's."""
+    """https://developer.wordpress.com/docs/oauth2/ — a token is valid for one site. Its field
+    ``blog_id`` names the site. With ``global`` in ``SCOPE`` a token is valid for all sites of the
+    user."""
 
     label = "WordPress.com"
     documentation = "https://developer.wordpress.com/docs/oauth2/"

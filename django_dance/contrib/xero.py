@@ -2,8 +2,8 @@ from ..providers import OIDCProvider
 
 
 class Xero(OIDCProvider):
-    """https://developer.xero.com/documentation/guides/oauth2/auth-flow/ — ask
-    ``https://api.xero.com/connections`` for the organisations, and name one in the header
+    """https://developer.xero.com/documentation/guides/oauth2/auth-flow/ —
+    ``https://api.xero.com/connections`` returns the organisations. Name one of them in the header
     ``xero-tenant-id`` of each call."""
 
     documentation = "https://developer.xero.com/documentation/guides/oauth2/auth-flow/"

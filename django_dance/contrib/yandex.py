@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Yandex(OAuth2Provider):
-    """https://yandex.com/dev/id/doc/en/ — for Yandex Disk and the like set ``BASE_URL`` or
-    ``API_ORIGINS``, such as ``https://cloud-api.yandex.net``."""
+    """https://yandex.com/dev/id/doc/en/ — to call Yandex Disk or other services, set ``BASE_URL``
+    or ``API_ORIGINS``, for example to ``https://cloud-api.yandex.net``."""
 
     documentation = "https://yandex.com/dev/id/doc/en/"
     registration_url = "https://oauth.yandex.ru/client/new"

@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Zendesk(OAuth2Provider):
     """https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/ — set ``HOST``
-    to your account's address, such as ``example.zendesk.com``."""
+    to the host of your account, such as ``example.zendesk.com``."""
 
     documentation = "https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"
     registration_url = "https://support.zendesk.com/hc/en-us/articles/4408845965210"

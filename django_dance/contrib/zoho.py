@@ -2,9 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class Zoho(OAuth2Provider):
-    """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — set ``HOST`` for another
-    data centre, such as ``accounts.zoho.eu``; the API's address comes with the token. To be asked
-    whose token it is, add ``aaaserver.profile.READ`` to the scope."""
+    """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — set ``HOST`` to use
+    another data centre, such as ``accounts.zoho.eu``. The token names the URL of the API. Add
+    ``aaaserver.profile.READ`` to ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     registration_url = "https://api-console.zoho.com/"
@@ -32,7 +32,7 @@ class Zoho(OAuth2Provider):
     offline = False
     #: Ask again even if the user has consented before.
     reprompt_consent = False
-    #: What ``offline`` makes ``"offline"``.
+    #: ``"online"`` or ``"offline"``. The option ``offline`` sets it to ``"offline"``.
     access_type = "online"
 
     option_facts = {"offline": {"access_type": "offline"}}

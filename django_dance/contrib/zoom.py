@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Zoom(OAuth2Provider):
-    """https://developers.zoom.us/docs/integrations/oauth/ — scopes are set where the application is
-    registered; ``user:read:user`` is needed to ask whose token it is."""
+    """https://developers.zoom.us/docs/integrations/oauth/ — you choose the scopes when you register
+    the application. ``user:read:user`` is needed to determine the account."""
 
     documentation = "https://developers.zoom.us/docs/integrations/oauth/"
     registration_url = "https://marketplace.zoom.us/"
