@@ -5,7 +5,6 @@ The ids never change; the list is in the documentation, "System checks".
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
 from .cache import CACHES
-from .conf import DEFAULTS, is_shared, settings
+from .conf import is_shared, settings
 from .connections import POLICIES
 from .http import is_secure, origin
 from .providers import providers
@@ -68,13 +67,8 @@ def check_deployment(
 
 
 def _names() -> Iterator[CheckMessage]:
-    for name in settings.unknown():
-        near = difflib.get_close_matches(name, DEFAULTS, n=1)
-        yield Error(
-            f"There is no setting {name}.",
-            hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(DEFAULTS)}.",
-            id="django_dance.E007",
-        )
+    for name, hint in settings.unknown().items():
+        yield Error(f"There is no setting {name}.", hint=hint, id="django_dance.E007")
 
 
 def _values() -> Iterator[CheckMessage]:

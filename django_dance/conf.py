@@ -6,6 +6,7 @@ Each is read when it is first needed, and again when Django says that a setting 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -43,17 +44,52 @@ def is_shared(alias: str) -> bool:
     return not backend.endswith((".LocMemCache", ".DummyCache"))
 
 
-class Settings:
-    """``settings.timeout`` is ``DANCE_TIMEOUT`` of now, or its default."""
+class PrefixedSettings:
+    """The project's settings with one prefix. ``settings.timeout`` is ``DANCE_TIMEOUT``.
+
+    A setting is read when it is first needed, and again after Django's signal ``setting_changed``.
+    A setting that the project does not have has its default.
+    """
+
+    prefix: str
+    #: Every setting with this prefix, and its default.
+    defaults: Mapping[str, Any]
+
+    def __init__(self) -> None:
+        setting_changed.connect(self._clear, dispatch_uid=f"django_dance.conf {self.prefix}")
+
+    def _clear(self, **kwargs: Any) -> None:
+        self.__dict__.clear()
 
     def __getattr__(self, name: str) -> Any:
-        setting = f"DANCE_{name.upper()}"
+        setting = f"{self.prefix}{name.upper()}"
         try:
-            default = DEFAULTS[setting]
+            default = self.defaults[setting]
         except KeyError:
             raise AttributeError(f"There is no setting {setting}.") from None
         value = self.__dict__[name] = getattr(django_settings, setting, default)
         return value
+
+    def named(self, name: str) -> Any:
+        """Any setting of the project; ``None`` if the project does not have it."""
+        return getattr(django_settings, name, None)
+
+    def unknown(self) -> dict[str, str]:
+        """The project's settings that have this prefix and do not exist, each with a hint."""
+        hints = {}
+        for name in sorted(dir(django_settings)):
+            if name.startswith(self.prefix) and name not in self.defaults:
+                near = difflib.get_close_matches(name, self.defaults, n=1)
+                known = f"There are {', '.join(self.defaults)}."
+                hints[name] = f"Did you mean {near[0]}?" if near else known
+        return hints
+
+
+class Settings(PrefixedSettings):
+    """The settings of the client."""
+
+    prefix = "DANCE_"
+    defaults = DEFAULTS
 
     @cached_property
     def providers(self) -> Mapping[str, Mapping[str, Any]]:
@@ -126,28 +162,12 @@ class Settings:
         # Never remembered: a test runner switches it without saying so.
         return bool(django_settings.DEBUG)
 
-    def named(self, name: str) -> Any:
-        """Any setting of the project, for a provider's ``from_config``; ``None`` if absent."""
-        return getattr(django_settings, name, None)
-
-    def unknown(self) -> list[str]:
-        """``DANCE_…`` names in the settings that mean nothing to us."""
-        # The optional server has settings of its own, and a check for them.
-        server = apps.is_installed("django_dance.server")
-        return sorted(
-            name
-            for name in dir(django_settings)
-            if name.startswith("DANCE_")
-            and name not in DEFAULTS
-            and not (server and name.startswith("DANCE_SERVER_"))
-        )
+    def unknown(self) -> dict[str, str]:
+        hints = super().unknown()
+        if apps.is_installed("django_dance.server"):
+            # The optional server has settings of its own, and a check for them.
+            hints = {k: v for k, v in hints.items() if not k.startswith("DANCE_SERVER_")}
+        return hints
 
 
 settings = Settings()
-
-
-def _on_setting_changed(**kwargs: Any) -> None:
-    settings.__dict__.clear()
-
-
-setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.conf")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from ..conf import is_shared
 from ..conf import settings as client_settings
 from ..http import is_secure
 from .authorization import AuthorizationServer, servers
-from .conf import DEFAULTS, settings
+from .conf import settings
 
 _LIFETIMES = ("access_token_lifetime", "refresh_token_lifetime", "code_lifetime")
 #: RFC 6749 §4.1.2 recommends ten minutes at the most.
@@ -56,13 +55,8 @@ def check_deployment(
 
 
 def _names() -> Iterator[CheckMessage]:
-    for name in settings.unknown():
-        near = difflib.get_close_matches(name, DEFAULTS, n=1)
-        yield Error(
-            f"There is no setting {name}.",
-            hint=f"Did you mean {near[0]}?" if near else f"There are {', '.join(DEFAULTS)}.",
-            id="django_dance_server.E001",
-        )
+    for name, hint in settings.unknown().items():
+        yield Error(f"There is no setting {name}.", hint=hint, id="django_dance_server.E001")
 
 
 def _token_cache() -> Iterator[CheckMessage]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
-from django.core.signals import setting_changed
+from ..conf import PrefixedSettings
 
 #: Every setting and its default; a server's own options go before them.
 DEFAULTS: dict[str, Any] = {
@@ -29,36 +28,11 @@ OPTIONS = frozenset(
 )
 
 
-class Settings:
-    """``settings.issuer`` is ``DANCE_SERVER_ISSUER`` of now, or its default."""
+class Settings(PrefixedSettings):
+    """The settings of all servers. ``settings.issuer`` is ``DANCE_SERVER_ISSUER``."""
 
-    def __getattr__(self, name: str) -> Any:
-        setting = f"DANCE_SERVER_{name.upper()}"
-        try:
-            default = DEFAULTS[setting]
-        except KeyError:
-            raise AttributeError(f"There is no setting {setting}.") from None
-        value = self.__dict__[name] = getattr(django_settings, setting, default)
-        return value
-
-    def named(self, name: str) -> Any:
-        """Any setting of the project; ``None`` if absent."""
-        return getattr(django_settings, name, None)
-
-    def unknown(self) -> list[str]:
-        """``DANCE_SERVER_…`` names in the settings that mean nothing to us."""
-        return sorted(
-            name
-            for name in dir(django_settings)
-            if name.startswith("DANCE_SERVER_") and name not in DEFAULTS
-        )
+    prefix = "DANCE_SERVER_"
+    defaults = DEFAULTS
 
 
 settings = Settings()
-
-
-def _on_setting_changed(**kwargs: Any) -> None:
-    settings.__dict__.clear()
-
-
-setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.server.conf")
