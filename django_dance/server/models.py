@@ -147,7 +147,34 @@ class AbstractClient(models.Model):
             )
 
 
-class AbstractGrant(models.Model):
+class AbstractCredential(models.Model):
+    """The fields that a code and a token have in common (RFC 6749 §1.3, §1.4).
+
+    A subclass adds ``client``: a foreign key to the client model with ``to_field="client_id"``.
+    """
+
+    scope = models.TextField(_("scope"), blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    expires = models.DateTimeField(_("expires"), db_index=True)
+    #: The name of the server that issued it.
+    server = models.CharField(max_length=50, editable=False)
+    #: A fingerprint of the client's secret and the user's password.
+    bound_to = models.CharField(max_length=64, editable=False)
+
+    client_id: str
+
+    class Meta:
+        abstract = True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} id={self.pk} client={self.client_id!r}>"
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.scope.split()
+
+
+class AbstractGrant(AbstractCredential):
     """An authorization code, until it is redeemed and after (RFC 6749 §4.1).
 
     Inherit it and add ``client``: a foreign key to the client model with
@@ -163,31 +190,17 @@ class AbstractGrant(models.Model):
     )
     #: "" if the authorization request named none (RFC 6749 §4.1.3).
     redirect_uri = models.TextField(blank=True)
-    scope = models.TextField(_("scope"), blank=True)
     code_challenge = models.CharField(max_length=128, blank=True, editable=False)
     code_challenge_method = models.CharField(max_length=10, blank=True, editable=False)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-    expires = models.DateTimeField(_("expires"), db_index=True)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
     #: The tokens that come of it, and of them.
     family = models.CharField(max_length=32, default=new_family, editable=False)
-    server = models.CharField(max_length=50, editable=False)
-    bound_to = models.CharField(max_length=64, editable=False)
-
-    client_id: str
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
         return f"code of {self.client_id}"
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} id={self.pk} client={self.client_id!r}>"
-
-    @property
-    def scopes(self) -> list[str]:
-        return self.scope.split()
 
     def in_force_for(self, client: Any) -> bool:
         """Whether it can be redeemed, or was before, and neither client nor user has changed."""
@@ -205,7 +218,7 @@ class AbstractGrant(models.Model):
         return bool(unused.update(used_at=timezone.now()))
 
 
-class AbstractToken(models.Model):
+class AbstractToken(AbstractCredential):
     """An access token, and the refresh token beside it.
 
     Inherit it and add ``client``: a foreign key to the client model with
@@ -224,32 +237,18 @@ class AbstractToken(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
-    scope = models.TextField(_("scope"), blank=True)
     #: What the refresh token may ask for, if a refresh asked for less (RFC 6749 §6).
     granted_scope = models.TextField(blank=True, editable=False)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-    expires = models.DateTimeField(_("expires"), db_index=True)
     refresh_expires = models.DateTimeField(_("refresh expires"), null=True, blank=True)
     spent_at = models.DateTimeField(_("refreshed at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     family = models.CharField(max_length=32, db_index=True, editable=False)
-    server = models.CharField(max_length=50, editable=False)
-    bound_to = models.CharField(max_length=64, editable=False)
-
-    client_id: str
 
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
         return f"token of {self.client_id}"
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} id={self.pk} client={self.client_id!r}>"
-
-    @property
-    def scopes(self) -> list[str]:
-        return self.scope.split()
 
     @property
     def granted_scopes(self) -> list[str]:
