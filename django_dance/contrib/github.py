@@ -10,8 +10,7 @@ if TYPE_CHECKING:
 class GitHub(OAuth2Provider):
     """https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 
-    For GitHub Enterprise Server set ``HOST``, and set ``BASE_URL`` to
-    ``https://<host>/api/v3/``."""
+    For GitHub Enterprise Server set ``HOST``, and ``BASE_URL`` to ``https://<host>/api/v3/``."""
 
     documentation = (
         "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"

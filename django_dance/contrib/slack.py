@@ -7,9 +7,8 @@ if TYPE_CHECKING:
 
 
 class Slack(OAuth2Provider):
-    """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` has the scopes of
-    the bot, and ``USER_SCOPE`` the scopes of the user. If both are granted, calls use the bot's
-    token."""
+    """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` is for the bot,
+    ``USER_SCOPE`` is for the user. If both are granted, calls use the bot's token."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
     registration_url = "https://api.slack.com/apps"
