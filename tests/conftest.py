@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import time
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,6 +29,14 @@ GRANTED = {
 @pytest.fixture(autouse=True)
 def _clean_cache():
     cache.clear()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """``time.time()`` returns ``clock.now``: a whole second, which a test may change."""
+    clock = SimpleNamespace(now=float(int(time.time())))
+    monkeypatch.setattr("time.time", lambda: clock.now)
+    return clock
 
 
 # --- what a test needs of the database and the machine --------------------------------------------

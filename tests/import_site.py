@@ -3,10 +3,10 @@
 import io
 import json
 import sys
-import time
-from datetime import timedelta
+from datetime import UTC, datetime
 
-#: Long enough ago, and far enough ahead, to be told apart.
+#: In 2017 and in 2096.
+PAST, FUTURE = 1_500_000_000, 4_000_000_000
 HOUR = 3600
 
 
@@ -24,20 +24,19 @@ def prepare():
 
 def _allauth(ada, grace, linus):
     from allauth.socialaccount.models import SocialAccount, SocialToken
-    from django.utils import timezone
 
-    def token(user, provider, uid, secret="", ends_in=None, text="planted-allauth"):
+    def token(user, provider, uid, secret="", ends_at=None, text="planted-allauth"):
         SocialToken.objects.create(
             account=SocialAccount.objects.create(user=user, provider=provider, uid=uid),
             token=text,
             token_secret=secret,
-            expires_at=ends_in and timezone.now() + timedelta(seconds=ends_in),
+            expires_at=ends_at and datetime.fromtimestamp(ends_at, UTC),
         )
 
     token(ada, "github", "42")
-    token(ada, "google", "sub-of-ada", "planted-refresh", -HOUR)
-    token(grace, "google", "sub-of-grace", "", -HOUR)
-    token(grace, "twitter_oauth2", "7", "planted-refresh", HOUR)
+    token(ada, "google", "sub-of-ada", "planted-refresh", PAST)
+    token(grace, "google", "sub-of-grace", "", PAST)
+    token(grace, "twitter_oauth2", "7", "planted-refresh", FUTURE)
     token(grace, "twitter", "8", "planted-secret")
     token(linus, "trello", "9", "planted-secret")
     token(linus, "facebook", "10")
@@ -51,7 +50,6 @@ def _social_auth(ada, grace, linus):
     def token(user, provider, uid, **extra):
         UserSocialAuth.objects.create(user=user, provider=provider, uid=uid, extra_data=extra)
 
-    now = int(time.time())
     plain = {"access_token": "planted-social", "token_type": "bearer"}
     token(ada, "github", "42", **plain, expires_in=None, refresh_token=None, login="ada")
     token(
@@ -61,15 +59,15 @@ def _social_auth(ada, grace, linus):
         **plain,
         refresh_token="planted-refresh",
         expires_in=HOUR,
-        auth_time=now - 60,
+        auth_time=FUTURE,
         scope="openid email",
     )
-    token(grace, "gitlab", "11", **plain, expires=now + HOUR, auth_time=now - 60)
+    token(grace, "gitlab", "11", **plain, expires=FUTURE, auth_time=FUTURE - HOUR)
     token(grace, "trello", "12", access_token={"oauth_token": "planted-social"})
     both = {"oauth_token": "planted-social", "oauth_token_secret": "planted-secret"}
     token(linus, "trello", "13", access_token={**both, "user_id": "13"})
     token(linus, "twitter-oauth2", "14", id=14)
-    token(linus, "gitlab", "15", **plain, expires_on=now - 60)
+    token(linus, "gitlab", "15", **plain, expires_on=PAST)
 
 
 def _flask_dance(ada, grace, linus):
@@ -95,7 +93,7 @@ def _flask_dance(ada, grace, linus):
         "token_type": "bearer",
         "scope": ["repo"],
         "expires_in": HOUR,
-        "expires_at": time.time() + 60,
+        "expires_at": FUTURE,
         "id_claims": {"sub": "somebody else"},
     }
     blueprint = make_github_blueprint("id", "secret")
@@ -127,9 +125,9 @@ def run(commands):
         said.append(out.getvalue() + err.getvalue())
     stored = {}
     for row in OAuthToken.objects.select_related("user"):
-        ends_at = row.expires_at and round((row.expires_at.timestamp() - time.time()) / 60)
+        ends_at = row.expires_at and row.expires_at.timestamp()
         name = f"{row.user.username} {row.provider} {row.account}".strip()
-        stored[name] = {**row.token.fields_to_store, "ends_in_minutes": ends_at}
+        stored[name] = {**row.token.fields_to_store, "ends_at": ends_at}
     assert not {"allauth", "social_django", "flask_dance"} & set(sys.modules)
     print(json.dumps({"said": said, "stored": stored}))
 

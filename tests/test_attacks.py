@@ -190,12 +190,12 @@ def test_an_odd_moment_is_no_500(member, dance, moment):
     assert OAuthToken.objects.get().expires_at is None
 
 
-def test_a_provider_cannot_say_what_only_we_may(member, dance):
+def test_a_provider_cannot_say_what_only_we_may(clock, member, dance):
     granted = {"id_claims": {"sub": "admin"}, "declined_scope": 5, "granted_at": "never"}
     dance(member, granted=granted).callback()
     token = OAuthToken.objects.get().token
     assert "id_claims" not in token and "declined_scope" not in token
-    assert token["granted_at"] == pytest.approx(time.time(), abs=5)
+    assert token["granted_at"] == clock.now
 
 
 def test_a_refresh_cannot_say_it_either(session, responses):

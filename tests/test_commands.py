@@ -562,11 +562,14 @@ def test_ten_thousand_tokens_change_their_key_while_they_are_read_and_refreshed(
     assert len(ids) == OAuthToken.objects.count() == 10_000
     settings.DANCE_ENCRYPTION_KEYS = [NEW, OLD]
     over, wrong, reads = threading.Event(), [], []
+    reading = threading.Barrier(3)
 
     def read(start):
         storage, count = ModelStorage(), 0
+        reading.wait(60)
         try:
-            while not over.wait(0.005):  # so that it is the command that works most
+            # The pause lets the command work most. A fast command ends before there are 100 reads.
+            while not over.wait(0.005) or count <= 50:
                 pk = ids[(start + count * 37) % len(ids)]
                 token = storage.get(ResourceOwner(providers["github"], user_id=pk))
                 if token is None or token["number"] != pk:
@@ -593,6 +596,7 @@ def test_ten_thousand_tokens_change_their_key_while_they_are_read_and_refreshed(
     threads.append(threading.Thread(target=refresh))
     for thread in threads:
         thread.start()
+    reading.wait(60)
     try:
         call_command("dance_reencrypt", stdout=io.StringIO(), stderr=io.StringIO())
     finally:

@@ -156,7 +156,7 @@ def assert_refreshed_once(callers, after=None, **settings):
 
     provider = RotatingProvider(after=pause)
     with Loopback(provider) as server:
-        callers.call(server.url, processes=4, threads=16, **settings)
+        callers.call(server.url, processes=4, threads=16, DANCE_TIMEOUT=60, **settings)
         answers = callers.answers()
     assert answers == ["Bearer access-1"] * 64
     assert len(provider.asked) == 1

@@ -24,7 +24,7 @@ from example_project import settings as example
 ROOT = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
-PATIENCE = 20
+PATIENCE = 60
 
 
 # --- the site ---------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ class Dance:
 
     def decide(self):
         """What the provider sends the visitor back with."""
-        response = requests.get(self.url, allow_redirects=False, timeout=5)
+        response = requests.get(self.url, allow_redirects=False, timeout=60)
         assert response.status_code == 302, response.content
         self.callback = response.headers["Location"]
         return {name: values[0] for name, values in parse_qs(urlsplit(self.callback).query).items()}

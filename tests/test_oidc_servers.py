@@ -340,7 +340,7 @@ def authlib(configure, settings, monkeypatch):
 def dance(member):
     """Begin, consent, and come back."""
     url = member.get("/login/github/", {"next": "/x"})["Location"]
-    answer = requests.get(url, allow_redirects=False, timeout=5)
+    answer = requests.get(url, allow_redirects=False, timeout=60)
     assert answer.status_code == 302, answer.text
     back = urlsplit(answer.headers["Location"])
     return member.get(f"{back.path}?{back.query}")

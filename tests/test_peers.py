@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Where nobody listens: the browser brings the answer no further than its address.
 CALLBACK = "https://app.example/callback"
-TIMEOUT = 10
+TIMEOUT = 60
 
 
 @pytest.fixture(autouse=True)

@@ -243,7 +243,7 @@ def test_an_expired_token_is_refreshed_once_and_the_rotated_one_is_kept(session,
 
 def test_eight_threads_with_an_expired_token_refresh_it_once(toolkit, session, user, events):
     expire(user)
-    barrier = threading.Barrier(8, timeout=10)
+    barrier = threading.Barrier(8, timeout=60)
 
     def call(_):
         try:
@@ -392,7 +392,7 @@ def test_four_callbacks_at_once_make_one_token_request(configure, browse, user, 
         (state,) = parse_qs(urlsplit(response.headers["Location"]).query)["state"]
         callback = f"{browser.url}/login/github/authorized/"
         cookies = browser.cookies.get_dict()
-        barrier = threading.Barrier(4, timeout=10)
+        barrier = threading.Barrier(4, timeout=60)
 
         def arrive(_):
             barrier.wait()
@@ -401,7 +401,7 @@ def test_four_callbacks_at_once_make_one_token_request(configure, browse, user, 
                 params={"code": "planted-code", "state": state},
                 cookies=cookies,
                 allow_redirects=False,
-                timeout=10,
+                timeout=60,
             ).status_code
 
         with ThreadPoolExecutor(4) as pool:
@@ -415,7 +415,7 @@ def test_four_callbacks_at_once_make_one_token_request(configure, browse, user, 
 # --- whose token, and which connection ----------------------------------------------------------
 
 
-step = threading.Barrier(2, timeout=10)
+step = threading.Barrier(2, timeout=60)
 
 
 class LockstepStorage(ModelStorage):

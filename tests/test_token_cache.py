@@ -96,7 +96,7 @@ class TestWhatIsSaved:
             storage.get(owner)
             storage.get(owner)
 
-    def test_a_token_is_not_kept_beyond_its_end(self, storage, owner, monkeypatch):
+    def test_a_token_is_not_kept_beyond_its_end(self, clock, storage, owner, monkeypatch):
         lifetimes = []
         monkeypatch.setattr(
             type(caches["default"]),
@@ -105,7 +105,7 @@ class TestWhatIsSaved:
         )
         place = token_cache.Place("shelf", "edition")
         cache = token_cache.TokenCache("default")
-        cache.lay(place, {"": token(expires_at=time.time() + 40.5)})
+        cache.lay(place, {"": token(expires_at=clock.now + 40.5)})
         cache.lay(place, {"": token()})
         cache.lay(place, {"": {"access_token": "for ever"}})
         cache.lay(place, {"": None})

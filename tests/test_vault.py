@@ -581,7 +581,7 @@ def test_it_is_not_from_a_pool_that_the_views_have_emptied(
     connection_pools, user, api, monkeypatch
 ):
     over(user)
-    pool = {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}}
+    pool = {"pool": {"min_size": 1, "max_size": 1, "timeout": 60}}
     connection.close()
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", pool)
     try:
@@ -677,11 +677,11 @@ def test_a_lease_that_nobody_can_mean_keeps_nobody_waiting(user, api, until):
 
 def test_a_lease_is_not_waited_for_for_ever(user):
     owner = put(user)
-    until = timezone.now() + timedelta(seconds=4.5)
+    until = timezone.now() + timedelta(seconds=9.5)
     OAuthToken.objects.update(lease="another's", lease_until=until)
 
     def wait():
-        with ModelStorage().lease(owner, 0.5):
+        with ModelStorage().lease(owner, 1):
             pass
 
     (outcome,) = together(wait)
@@ -720,7 +720,7 @@ def test_a_child_process_does_not_wait_for_a_thread_of_its_parent(fork, user):
     child = fork()
     if not child:
         try:
-            signal.alarm(30)
+            signal.alarm(60)
             with held(owner):
                 os._exit(0)
         finally:

@@ -2,8 +2,6 @@
 
 import json
 import pickle
-import time
-from types import SimpleNamespace
 
 import pytest
 from django.core.cache import caches
@@ -174,18 +172,16 @@ def test_what_was_put_there_by_another_is_no_grant(local):
 
 
 @pytest.mark.parametrize("seconds, good", [(95, True), (101, False), (-30, False)])
-def test_a_code_lives_for_a_hundred_seconds(local, monkeypatch, seconds, good):
-    code, now = local.code(), time.time()
-    clock = SimpleNamespace(time=lambda: now + seconds)
-    monkeypatch.setattr("django_dance.server.grants.time", clock)
+def test_a_code_lives_for_a_hundred_seconds(clock, local, seconds, good):
+    code = local.code()
+    clock.now += seconds
     assert (local.redeem(code).status_code == 200) is good
 
 
-def test_the_timeout_may_be_another(app, user, monkeypatch):
+def test_the_timeout_may_be_another(clock, app, user):
     provider = Provider(user, timeout=10).adopt(app)
-    code, now = provider.code(), time.time()
-    clock = SimpleNamespace(time=lambda: now + 11)
-    monkeypatch.setattr("django_dance.server.grants.time", clock)
+    code = provider.code()
+    clock.now += 11
     assert_invalid_grant(provider.redeem(code))
 
 
