@@ -92,6 +92,8 @@ LOGIN_URL = "/accounts/login/"
 # Since Django 6.1, which otherwise warns.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 STATIC_URL = "/static/"  # a live server serves them
+# Otherwise its views keep the server that they made first, with the settings of that test.
+OAUTH2_PROVIDER = {"ALWAYS_RELOAD_OAUTHLIB_CORE": True}
 
 DANCE_PROVIDERS = {
     "github": {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"},

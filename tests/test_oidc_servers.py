@@ -56,6 +56,7 @@ def expire(user):
 @pytest.fixture
 def toolkit(live_server, configure, settings, user):
     settings.OAUTH2_PROVIDER = {
+        **settings.OAUTH2_PROVIDER,
         "OIDC_ENABLED": True,
         "OIDC_RSA_PRIVATE_KEY": keys.PRIVATE,
         "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,

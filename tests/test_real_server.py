@@ -176,6 +176,7 @@ def test_a_server_that_names_itself_in_its_answer_is_believed(
     toolkit, live_server, configure, settings, browse, user, events
 ):
     settings.OAUTH2_PROVIDER = {
+        **settings.OAUTH2_PROVIDER,
         "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         "OIDC_ISS_ENDPOINT": live_server.url,
     }
