@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
-from django.utils.timezone import get_default_timezone, make_aware
 
 from ..tokens import Secret
 from . import token_cache as verified
 from .hashing import digest
+from .rows import TokenRow, is_active
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -108,16 +108,16 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
         return _recalled(server, remembered, text)
     read = time.time()
     token = server.getter("tokengetter")(access_token=text)
-    if token is None or getattr(token, "server", server.name) != server.name:
+    if token is None or not TokenRow(token).is_issued_by(server):
         raise Refused(*UNKNOWN)
-    client, user = server.client_of(token), token.user
-    if not is_active(client) or not (user is None or is_active(user)):
+    client, user, row = server.client_of(token), token.user, TokenRow(token)
+    if not row.has_active_owners(client):
         raise Refused(*UNKNOWN)
-    expires = moment(token, "expires")
-    if expires is not None and expires <= datetime.now(UTC):
+    if row.is_expired():
         raise Refused(*EXPIRED)
-    if not getattr(token, "in_force_for", _always)(client):
+    if not row.is_in_force_for(client):
         raise Refused(*UNKNOWN)
+    expires = row.time("expires")
     found = AccessToken(
         user=user,
         client=client,
@@ -125,7 +125,7 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
         access_token=text,
         expires=expires,
     )
-    if hasattr(token, "family") and verified.is_on():
+    if row.family and verified.is_on():
         verified.remember(
             server,
             key,
@@ -135,7 +135,7 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
                 user=None if user is None else verified.user_key(user),
                 scopes=tuple(sorted(found.scopes)),
                 expires=None if expires is None else expires.timestamp(),
-                family=token.family,
+                family=row.family,
                 read=read,
             ),
         )
@@ -164,28 +164,6 @@ def _user(label: str, pk: str) -> Any:
     # What SQL has changed is heard of within a minute.
     user = apps.get_model(label)._default_manager.filter(pk=pk).first()
     return user if is_active(user) else AnonymousUser()
-
-
-def _always(client: Any) -> bool:
-    return True
-
-
-def is_active(who: Any) -> bool:
-    return who is not None and bool(getattr(who, "is_active", True))
-
-
-def moment(row: Any, name: str) -> datetime | None:
-    """A time of a code or token, so that it can be compared.
-
-    Without a zone it is UTC, but for our own models: Django's times are local if ``USE_TZ`` is off.
-    """
-    from .models import AbstractGrant, AbstractToken
-
-    found: datetime | None = getattr(row, name, None)
-    if found is None or found.tzinfo is not None:
-        return found
-    ours = isinstance(row, AbstractGrant | AbstractToken)
-    return make_aware(found, get_default_timezone() if ours else UTC)
 
 
 def challenge(refused: Refused, realm: str, scopes: Iterable[str]) -> HttpResponse:

@@ -31,13 +31,13 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from ..cache import cache_name
 from . import parameters
-from .access_tokens import is_active
 from .bindings import ClientBinding
 from .callbacks import Registration, plain
 from .conf import OPTIONS, settings
 from .endpoints import Protocol
 from .resource_protector import kept_out, verified
 from .responses import Redirect, error_page, guarded, json_error, json_response, varied
+from .rows import is_active
 from .validator import Validator
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from .models import Consent
+from .rows import ClientRow
 from .token_cache import forget
-from .validator import is_confidential
 
 if TYPE_CHECKING:
     from .authorization import Asked, AuthorizationServer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
     """Whether the user has agreed to as much, for the same place."""
     # RFC 8252 §8.6: anybody can pretend to be a client that keeps no secret.
-    if not is_confidential(asked.client):
+    if not ClientRow(asked.client).is_confidential:
         return False
     consent = Consent._default_manager.filter(
         user=user, server=server.name, client_id=asked.client.client_id
@@ -35,7 +35,7 @@ def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
     """Add what is asked to what the user has agreed to."""
     # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
     # again, also when the client has become confidential.
-    redirect_uri = asked.redirect_uri if is_confidential(asked.client) else ""
+    redirect_uri = asked.redirect_uri if ClientRow(asked.client).is_confidential else ""
     with transaction.atomic(using=router.db_for_write(Consent)):
         consent, created = Consent._default_manager.select_for_update().get_or_create(
             user=user,

@@ -1,31 +1,28 @@
 """The answers to oauthlib's questions, got by the functions that a server has registered."""
 
+# oauthlib declares *args and **kwargs in each method, and passes nothing in them.
+# mypy: disable-error-code="override"
+
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.utils.crypto import constant_time_compare
 from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from .access_tokens import is_active, moment
 from .hashing import new_family
-from .redirects import unfit
+from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
 from .token_cache import forget
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
 
 logger = logging.getLogger("django_dance.server")
-
-#: What a client may do whose class does not say.
-_USUAL_GRANTS = ("authorization_code", "refresh_token")
 
 
 class Validator(RequestValidator):
@@ -34,32 +31,29 @@ class Validator(RequestValidator):
 
     # --- the client (RFC 6749 §2.3) -------------------------------------------------------------
 
-    def client_authentication_required(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+    def client_authentication_required(self, request: Request) -> bool:
         client = self._client(request)
-        return client is None or is_confidential(client)
+        return client is None or ClientRow(client).is_confidential
 
-    def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+    def authenticate_client(self, request: Request) -> bool:
         client, secret = self._client(request), request.client_secret
         if client is None:
             make_password(secret)  # as slow as a wrong secret, or names could be tried
             return False
-        if not secret or not is_confidential(client) or not self._secret_is(client, secret):
+        row = ClientRow(client)
+        if not secret or not row.is_confidential or not row.has_secret(secret):
             return False
         request.client = client
         return True
 
-    def authenticate_client_id(
-        self, client_id: str, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
+    def authenticate_client_id(self, client_id: str, request: Request) -> bool:
         client = self._client(request)
-        if client is None or is_confidential(client) or request.client_secret:
+        if client is None or ClientRow(client).is_confidential or request.client_secret:
             return False
         request.client = client
         return True
 
-    def validate_client_id(
-        self, client_id: str, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
+    def validate_client_id(self, client_id: str, request: Request) -> bool:
         request.client = self._client(request)
         return request.client is not None
 
@@ -71,171 +65,87 @@ class Validator(RequestValidator):
             vars(request)["known_client"] = client if is_active(client) else None
         return vars(request)["known_client"]
 
-    def _secret_is(self, client: Any, secret: str) -> bool:
-        if hasattr(client, "check_client_secret"):
-            return bool(client.check_client_secret(secret))
-        known = client.client_secret
-        return bool(known) and constant_time_compare(known, secret)
-
     # --- the authorization request (RFC 6749 §4.1.1) --------------------------------------------
 
-    def validate_redirect_uri(
-        self, client_id: str, redirect_uri: str, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
-        client: Any = request.client
-        if unfit(redirect_uri):
-            return False
-        registered = _several(client, "redirect_uris")
-        if hasattr(client, "validate_redirect_uri"):
-            return bool(client.validate_redirect_uri(redirect_uri))
-        # RFC 9700 §2.1: compared as strings.
-        return redirect_uri in registered
+    def validate_redirect_uri(self, client_id: str, redirect_uri: str, request: Request) -> bool:
+        return _client_row(request).has_redirect_uri(redirect_uri)
 
-    def get_default_redirect_uri(
-        self, client_id: str, request: Request, *args: Any, **kwargs: Any
-    ) -> Any:
-        # RFC 6749 §3.1.2.3: only if there is no choice.
-        client: Any = request.client
-        uris = _several(client, "redirect_uris", None)
-        if uris is None:
-            only = getattr(client, "default_redirect_uri", None)
-        else:
-            only = uris[0] if len(uris) == 1 else None
-        return None if only is None or unfit(only) else only
+    def get_default_redirect_uri(self, client_id: str, request: Request) -> str | None:
+        return _client_row(request).default_redirect_uri
 
     def validate_response_type(
-        self,
-        client_id: str,
-        response_type: str,
-        client: Any,
-        request: Request,
-        *args: Any,
-        **kwargs: Any,
+        self, client_id: str, response_type: str, client: Any, request: Request
     ) -> bool:
-        return response_type in _several(
-            client, "allowed_response_types", ("code",)
-        ) and "authorization_code" in _several(client, "allowed_grant_types", _USUAL_GRANTS)
+        row = ClientRow(client)
+        return response_type in row.response_types and "authorization_code" in row.grant_types
 
-    def get_default_scopes(
-        self, client_id: str, request: Request, *args: Any, **kwargs: Any
-    ) -> list[str]:
-        client: Any = request.client
-        return list(_several(client, "default_scopes"))
+    def get_default_scopes(self, client_id: str, request: Request) -> list[str]:
+        return _client_row(request).default_scopes
 
     def validate_scopes(
-        self,
-        client_id: str,
-        scopes: list[str],
-        client: Any,
-        request: Request,
-        *args: Any,
-        **kwargs: Any,
+        self, client_id: str, scopes: list[str], client: Any, request: Request
     ) -> bool:
-        known = self.server.scopes
-        if known and not set(scopes) <= set(known):
-            return False
-        if hasattr(client, "validate_scopes"):
-            return bool(client.validate_scopes(scopes))
-        return set(scopes) <= set(_several(client, "default_scopes"))
+        return ClientRow(client).may_request(scopes, self.server.scopes)
 
     def is_pkce_required(self, client_id: str, request: Request) -> bool:
         return True  # RFC 9700 §2.1.1
 
-    def save_authorization_code(
-        self, client_id: str, code: Any, request: Request, *args: Any, **kwargs: Any
-    ) -> None:
+    def save_authorization_code(self, client_id: str, code: Any, request: Request) -> None:
         self.server.getter("grantsetter")(client_id, code, request)
 
     # --- the code (RFC 6749 §4.1.3) -------------------------------------------------------------
 
     def validate_grant_type(
-        self,
-        client_id: str,
-        grant_type: str,
-        client: Any,
-        request: Request,
-        *args: Any,
-        **kwargs: Any,
+        self, client_id: str, grant_type: str, client: Any, request: Request
     ) -> bool:
-        return grant_type in _several(client, "allowed_grant_types", _USUAL_GRANTS)
+        return grant_type in ClientRow(client).grant_types
 
-    def validate_code(
-        self, client_id: str, code: str, client: Any, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
+    def validate_code(self, client_id: str, code: str, client: Any, request: Request) -> bool:
         grant = self.server.getter("grantgetter")(client.client_id, code)
-        if grant is None or not is_active(grant.user):
-            return False
-        if hasattr(grant, "in_force_for"):
-            if not grant.in_force_for(client):
-                return False
-        elif (expires := moment(grant, "expires")) and expires <= datetime.now(UTC):
+        if grant is None or not GrantRow(grant).is_valid_for(client):
             return False
         vars(request)["grant"] = grant
         request.user = grant.user
         request.scopes = list(grant.scopes)
         return True
 
-    def get_code_challenge(self, code: str, request: Request) -> Any:
-        return getattr(vars(request)["grant"], "code_challenge", None) or None
+    def get_code_challenge(self, code: str, request: Request) -> str | None:
+        return GrantRow(vars(request)["grant"]).code_challenge
 
-    def get_code_challenge_method(self, code: str, request: Request) -> Any:
-        return getattr(vars(request)["grant"], "code_challenge_method", None)
+    def get_code_challenge_method(self, code: str, request: Request) -> str | None:
+        return GrantRow(vars(request)["grant"]).code_challenge_method
 
     def confirm_redirect_uri(
-        self,
-        client_id: str,
-        code: str,
-        redirect_uri: str,
-        client: Any,
-        request: Request,
-        *args: Any,
-        **kwargs: Any,
+        self, client_id: str, code: str, redirect_uri: str, client: Any, request: Request
     ) -> bool:
-        grant: Any = vars(request)["grant"]
-        omitted = bool(vars(request).get("using_default_redirect_uri"))
-        if hasattr(grant, "validate_redirect_uri"):
-            same = grant.validate_redirect_uri(redirect_uri)
-        elif grant.redirect_uri:
-            # RFC 6749 §4.1.3: named in the first request, so named in this one, and the same.
-            same = not omitted and constant_time_compare(grant.redirect_uri, redirect_uri)
-        else:
-            same = omitted or redirect_uri == self.get_default_redirect_uri(client_id, request)
+        same = GrantRow(vars(request)["grant"]).has_redirect_uri(
+            redirect_uri,
+            omitted=bool(vars(request).get("using_default_redirect_uri")),
+            default=self.get_default_redirect_uri(client_id, request),
+        )
         if not same:
             # RFC 6749 §5.2 has this for it; oauthlib's own is invalid_request.
             raise errors.InvalidGrantError(request=request)
         return True
 
-    def invalidate_authorization_code(
-        self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
-    ) -> None:
+    def invalidate_authorization_code(self, client_id: str, code: str, request: Request) -> None:
         """It is used up already, with the tokens stored."""
 
     # --- other grants ---------------------------------------------------------------------------
 
-    def validate_refresh_token(
-        self, refresh_token: str, client: Any, request: Request, *args: Any, **kwargs: Any
-    ) -> bool:
+    def validate_refresh_token(self, refresh_token: str, client: Any, request: Request) -> bool:
         token = self.server.getter("tokengetter")(refresh_token=refresh_token)
-        if (
-            token is None
-            or token.client_id != client.client_id
-            or getattr(token, "server", self.server.name) != self.server.name
-            or not is_active(token.user)
-        ):
+        if token is None:
             return False
-        until = moment(token, "refresh_expires")
-        if until is not None and until <= datetime.now(UTC):
-            return False
-        if hasattr(token, "refreshable_for") and not token.refreshable_for(client):
+        row = TokenRow(token)
+        if not row.is_issued_by(self.server) or not row.is_refreshable_for(client):
             return False
         vars(request)["old_token"] = token
         request.user = token.user
         return True
 
-    def get_original_scopes(
-        self, refresh_token: str, request: Request, *args: Any, **kwargs: Any
-    ) -> list[str]:
-        granted = _granted(vars(request)["old_token"])
+    def get_original_scopes(self, refresh_token: str, request: Request) -> list[str]:
+        granted = TokenRow(vars(request)["old_token"]).granted_scopes
         client: Any = request.client
         # RFC 6749 §1.5: the same or less; and less if the client may ask for less by now.
         left = [s for s in granted if self.validate_scopes(client.client_id, [s], client, request)]
@@ -246,15 +156,7 @@ class Validator(RequestValidator):
     def rotate_refresh_token(self, request: Request) -> bool:
         return True  # RFC 9700 §4.14.2
 
-    def validate_user(
-        self,
-        username: str,
-        password: str,
-        client: Any,
-        request: Request,
-        *args: Any,
-        **kwargs: Any,
-    ) -> bool:
+    def validate_user(self, username: str, password: str, client: Any, request: Request) -> bool:
         user = self.server.getter("usergetter")(username, password, client, request)
         if not is_active(user):
             return False
@@ -263,7 +165,7 @@ class Validator(RequestValidator):
 
     # --- storing (RFC 6749 §4.1.2, §10.4) -------------------------------------------------------
 
-    def save_token(self, token: Any, request: Request, *args: Any, **kwargs: Any) -> None:
+    def save_token(self, token: Any, request: Request) -> None:
         """Use up what the token is given for, and store it; both or neither.
 
         :raises InvalidGrantError: it was used up before.
@@ -274,30 +176,28 @@ class Validator(RequestValidator):
                 "DANCE_SERVER_REFRESH_TOKEN_GENERATOR another function."
             )
         state = vars(request)
-        source = state.get("grant") or state.get("old_token")
-        state["family"] = getattr(source, "family", None) or new_family()
-        state["refresh_expires"] = getattr(state.get("old_token"), "refresh_expires", None)
-        state["granted_scopes"] = (
-            _granted(state["old_token"]) if "old_token" in state else request.scopes
-        )
-        client: Any = request.client
-        if "refresh_token" not in _several(client, "allowed_grant_types", _USUAL_GRANTS):
+        old_token = TokenRow(state["old_token"]) if "old_token" in state else None
+        source = CredentialRow(state["grant"]) if state.get("grant") else old_token
+        state["family"] = (source and source.family) or new_family()
+        state["refresh_expires"] = old_token and old_token.refresh_expires
+        state["granted_scopes"] = old_token.granted_scopes if old_token else request.scopes
+        if "refresh_token" not in _client_row(request).grant_types:
             token.pop("refresh_token", None)
         with transaction.atomic(using=self.server.database):
-            first = source is None or _use_up(source)
+            first = source is None or source.use_up()
             if first:
                 self.server.getter("tokensetter")(token, request)
         if not first:
             self._used_before(request, source)
             raise errors.InvalidGrantError(request=request)
-        if "old_token" in state:
+        if old_token:
             forget(family=state["family"], using=self.server.database)
         # Whoever comes second before the tokens can be seen finds none to revoke.
         transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
 
     def _used_before(self, request: Request, source: Any) -> None:
         """A code or refresh token that comes again is somebody's copy: end all that came of it."""
-        if "old_token" in vars(request) and getattr(source, "just_spent", False):
+        if isinstance(source, TokenRow) and source.is_just_spent:
             logger.warning(
                 "%s: a refresh token came twice within moments; the second is refused",
                 request.client_id,
@@ -307,23 +207,24 @@ class Validator(RequestValidator):
             "%s: a code or refresh token was used again; all that came of it is revoked",
             request.client_id,
         )
-        self._revoke_family(source)
+        self._revoke_family(source.family)
 
-    def _revoke_if_replayed(self, source: Any) -> None:
-        if getattr(source, "replayed", False):
-            self._revoke_family(source)
+    def _revoke_if_replayed(self, source: CredentialRow | None) -> None:
+        if source is not None and source.is_replayed:
+            self._revoke_family(source.family)
 
-    def _revoke_family(self, source: Any) -> None:
+    def _revoke_family(self, family: str | None) -> bool:
+        """Whether the site can revoke a whole family."""
         revoke = self.server.optional("tokenrevoker")
-        if revoke is not None and getattr(source, "family", None):
-            revoke(family=source.family)
-            forget(family=source.family, using=self.server.database)
+        if revoke is None or not family:
+            return False
+        revoke(family=family)
+        forget(family=family, using=self.server.database)
+        return True
 
     # --- what was issued (RFC 7009, RFC 7662) ---------------------------------------------------
 
-    def revoke_token(
-        self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any
-    ) -> None:
+    def revoke_token(self, token: str, token_type_hint: str, request: Request) -> None:
         found, _ = self._issued(token)
         if found is None:
             return
@@ -331,46 +232,40 @@ class Validator(RequestValidator):
         if found.client_id != client.client_id:
             # RFC 7009 §2.1: refused, and the client is told.
             raise errors.InvalidGrantError("The token is another client's.", request=request)
-        if getattr(found, "family", None) and self.server.optional("tokenrevoker"):
-            self._revoke_family(found)
-        else:
+        family = TokenRow(found).family
+        if not self._revoke_family(family):
             found.delete()
-            if getattr(found, "family", None):
-                forget(family=found.family, using=self.server.database)
+            if family:
+                forget(family=family, using=self.server.database)
 
     def introspect_token(
-        self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any
+        self, token: str, token_type_hint: str, request: Request
     ) -> dict[str, Any] | None:
         client: Any = request.client
-        if not is_confidential(client):
+        if not ClientRow(client).is_confidential:
             # RFC 7662 §2.1: or anybody could try tokens.
             raise errors.InvalidClientError(request=request)
         found, refresh = self._issued(token)
         if found is None or not self.server.may_introspect(client, found):
             return None
         owner = self.server.client_of(found)
-        expires = moment(found, "refresh_expires" if refresh else "expires")
+        row, end = TokenRow(found), "refresh_expires" if refresh else "expires"
         if (
-            not is_active(owner)
-            or not (found.user is None or is_active(found.user))
-            or (expires is not None and expires <= datetime.now(UTC))
-            or not getattr(found, "in_force_for", is_active)(owner)
+            not row.has_active_owners(owner)
+            or row.is_expired(end)
+            or not row.is_in_force_for(owner)
         ):
             return None
         claims: dict[str, Any] = {
-            "scope": " ".join(
-                getattr(found, "granted_scopes", found.scopes) if refresh else found.scopes
-            ),
+            "scope": " ".join(row.granted_scopes if refresh else found.scopes),
             "client_id": owner.client_id,
             "iss": self.server.issuer,
         }
         if not refresh:
             claims["token_type"] = "Bearer"  # noqa: S105
-        if expires is not None:
-            claims["exp"] = int(expires.timestamp())
-        created = moment(found, "created_at")
-        if created is not None:
-            claims["iat"] = int(created.timestamp())
+        for claim, name in (("exp", end), ("iat", "created_at")):
+            if time := row.time(name):
+                claims[claim] = int(time.timestamp())
         if found.user is not None:
             # RFC 7662 §2.2. A client's own token has none: a client's name is no user's key.
             claims["sub"] = str(found.user.pk)
@@ -385,39 +280,11 @@ class Validator(RequestValidator):
         found, refresh = get(access_token=token), False
         if found is None:
             found, refresh = get(refresh_token=token), True
-        if found is None or getattr(found, "server", self.server.name) != self.server.name:
+        if found is None or not TokenRow(found).is_issued_by(self.server):
             return None, False
         return found, refresh
 
 
-def _granted(token: Any) -> list[str]:
-    """What the user agreed to, though a refresh may have asked for less."""
-    return list(getattr(token, "granted_scopes", None) or token.scopes)
-
-
-def is_confidential(client: Any) -> bool:
-    """RFC 6749 §2.1. A client that does not say has a secret to keep."""
-    if hasattr(client, "is_confidential"):
-        return bool(client.is_confidential)
-    return bool(getattr(client, "client_type", "confidential") != "public")
-
-
-def _several(client: Any, name: str, default: Any = ()) -> Any:
-    values = getattr(client, name, default)
-    if isinstance(values, str):
-        raise ImproperlyConfigured(
-            f"The {name} of {type(client).__name__} is a string, and a part of it would do as well "
-            "as the whole: it must be a list of strings. Split it."
-        )
-    return values
-
-
-def _use_up(source: Any) -> bool:
-    """Whether this was the first use. Without a method for it, the one that deletes it is."""
-    if hasattr(source, "redeem"):
-        return bool(source.redeem())
-    if hasattr(source, "spend"):
-        return bool(source.spend())
-    deleted = source.delete()
-    # Django's delete() says how many; what says nothing is believed.
-    return not isinstance(deleted, tuple) or bool(deleted[0])
+def _client_row(request: Request) -> ClientRow:
+    client: Any = request.client
+    return ClientRow(client)

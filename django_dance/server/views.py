@@ -18,10 +18,10 @@ from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import consent
-from .access_tokens import is_active
 from .authorization import Asked
 from .models import Consent
 from .responses import guarded, page
+from .rows import is_active
 
 #: As much as a BigAutoField can be.
 _KEY = re.compile(r"[0-9]{1,19}")

@@ -11,9 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
+from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models, rows
 from django_dance.server.access_tokens import AccessToken
 from django_dance.server.models import Client, Grant, Token
+from django_dance.server.rows import ClientRow
 from django_dance.server.validator import Validator
 
 from ..conftest import query
@@ -456,7 +457,8 @@ def test_a_client_may_state_its_types(plain):
     ],
 )
 def test_a_client_says_whether_it_keeps_a_secret(stated, confidential):
-    from django_dance.server.validator import is_confidential
+    def is_confidential(client):
+        return ClientRow(client).is_confidential
 
     assert is_confidential(SimpleNamespace(**stated)) is confidential
 
@@ -510,8 +512,6 @@ def test_without_a_usergetter_no_password_is_taken(plain, settings):
 
 
 def test_a_secret_in_plain_text_is_compared_in_constant_time(plain, monkeypatch):
-    from django_dance.server import validator
-
     compared = []
 
     def compare(first, second):
@@ -519,7 +519,7 @@ def test_a_secret_in_plain_text_is_compared_in_constant_time(plain, monkeypatch)
         return first == second
 
     code = plain.code()
-    monkeypatch.setattr(validator, "constant_time_compare", compare)
+    monkeypatch.setattr(rows, "constant_time_compare", compare)
     plain.redeem(code)
     assert plain.client.client_secret in compared
 

@@ -12,9 +12,8 @@ from django.db import transaction
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from django_dance.server import AuthorizationServer
-from django_dance.server import validator as validator_module
-from django_dance.server.validator import Validator, is_confidential
+from django_dance.server import AuthorizationServer, rows
+from django_dance.server.validator import Validator
 
 CALLBACK = "https://app.example/callback"
 ADA = User(pk=17, username="ada")
@@ -32,7 +31,7 @@ class Clock(datetime):
 
 @pytest.fixture(autouse=True)
 def _now(monkeypatch):
-    monkeypatch.setattr(validator_module, "datetime", Clock)
+    monkeypatch.setattr(rows, "datetime", Clock)
 
 
 class Site:
@@ -80,6 +79,10 @@ class Site:
 def client(**fields):
     fields = {"client_id": "app", "client_secret": "planted-secret", **fields}
     return SimpleNamespace(**fields)
+
+
+def is_confidential(client):
+    return rows.ClientRow(client).is_confidential
 
 
 def request(**fields):
@@ -179,13 +182,13 @@ def test_a_client_authenticates_by_its_secret(site, fields, secret, known):
 
 def test_secrets_are_compared_in_constant_time(site, monkeypatch):
     compared = []
-    compare = validator_module.constant_time_compare
+    compare = rows.constant_time_compare
 
     def noting(one, other):
         compared.append((one, other))
         return compare(one, other)
 
-    monkeypatch.setattr(validator_module, "constant_time_compare", noting)
+    monkeypatch.setattr(rows, "constant_time_compare", noting)
     site.validator.authenticate_client(request(client_id="app", client_secret="wrong"))
     assert compared == [("planted-secret", "wrong")]
 
