@@ -1,6 +1,7 @@
 """Protocol calls against servers that misbehave, over real sockets."""
 
 import gzip
+import hashlib
 import json
 import math
 import socket
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 import trustme
+from cryptography import x509
 from django.utils.http import http_date
 
 from django_dance import __version__
@@ -585,7 +587,7 @@ def proxied(monkeypatch):
     """Names a proxy in the environment."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    return lambda url: monkeypatch.setenv("HTTP_PROXY", url.removesuffix("/token"))
+    return lambda url: monkeypatch.setenv("http_proxy", url.removesuffix("/token"))
 
 
 def test_the_proxy_of_the_environment_is_used(proxied):
@@ -634,10 +636,36 @@ def test_a_ca_file_that_is_missing_or_broken_makes_the_provider_unavailable(tmp_
             protocol_call("GET", "https://localhost:9/", verify=str(tmp_path / name))
 
 
-def test_a_directory_of_ca_certificates_may_be_named(tmp_path):
-    context = tls_context(str(tmp_path), None)
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
+def hashed_name(certificate):
+    """The file name that OpenSSL looks for in a directory: a digest of the subject's name."""
+
+    def der(tag, content):
+        assert len(content) < 128
+        return bytes([tag, len(content)]) + content
+
+    digest = hashlib.sha1()
+    for part in x509.load_pem_x509_certificate(certificate).subject:
+        first, second, *arcs = map(int, part.oid.dotted_string.split("."))
+        oid = der(0x06, bytes([40 * first + second, *arcs]))
+        # OpenSSL's X509_NAME_hash() takes each value in lower case, as a UTF8String.
+        digest.update(der(0x31, der(0x30, oid + der(0x0C, part.value.lower().encode()))))
+    return digest.digest()[3::-1].hex() + ".0"
+
+
+def test_a_directory_of_ca_certificates_may_be_named(authority, tmp_path):
+    pem = authority.cert_pem.bytes()
+    context = server_context(authority.issue_cert("localhost"))
+    with server(answer(), tls=context) as (url, seen):
+        with pytest.raises(ProviderUnavailable, match="SSLError"):
+            protocol_call("POST", url, data={}, verify=str(tmp_path))
+        assert seen == []
+        (tmp_path / hashed_name(pem)).write_bytes(pem)
+        assert protocol_call("POST", url, data={}, verify=str(tmp_path)).json() == {}
+
+
+def test_the_authorities_of_requests_are_trusted_by_default():
+    theirs = ssl.create_default_context(cafile=requests.certs.where())
+    assert tls_context(True, None).get_ca_certs() == theirs.get_ca_certs() != []
 
 
 def test_a_context_that_verifies_nothing_is_made_only_on_demand(authority):
@@ -672,6 +700,16 @@ def test_an_exception_loses_the_frames_of_all_that_led_to_it():
         stripped = stripped.__cause__ or stripped.__context__
     assert len(chain) == 6
     assert [error.__traceback__ for error in chain] == [None] * 6
+
+
+def test_the_cause_and_the_context_of_an_exception_both_lose_their_frames():
+    error, cause, context = ValueError("error"), KeyError("cause"), TypeError("context")
+    for each in (cause, context):
+        with pytest.raises(type(each)):
+            raise each
+    error.__cause__, error.__context__ = cause, context
+    without_frames(error)
+    assert cause.__traceback__ is None and context.__traceback__ is None
 
 
 def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
