@@ -120,7 +120,7 @@ class ProviderError(DanceError):
     """The provider did not do its part. ``code`` is the flow's error code for it."""
 
     code = "provider_error"
-    #: What it answered, where it answered: a :class:`django_dance.http.protocol_calls.Answer`.
+    #: The provider's answer, a :class:`django_dance.http.ProtocolResponse`; ``None`` without one.
     response: Any = None
     #: Seconds that it asked to be left alone for (RFC 9110 §10.2.3), if it did.
     retry_after: int | None = None

@@ -51,7 +51,6 @@ EXCEPTIONS = {
     ("exceptions", "providers"): "a type; an error that is unpickled finds its provider by name",
     ("tokens.owner", "providers"): "a type",
     ("tokens.scopes", "providers"): "a type",
-    ("http.signing", "providers"): "types",
     ("connections", "sessions"): "types",
     ("contrib", "flows"): "the types of the hooks' arguments",
     ("contrib", "sessions"): "the types of the hooks' arguments",

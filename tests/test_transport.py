@@ -20,9 +20,10 @@ from django.utils.http import http_date
 
 from django_dance import __version__
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
-from django_dance.http import Answer, protocol_call, shared_adapter, without_frames
+from django_dance.http import ProtocolResponse, drop_frames, get_shared_adapter, protocol_call
 from django_dance.http import protocol_calls as transport
-from django_dance.http.protocol_calls import MAX_ANSWER, tls_context
+from django_dance.http.pool import tls_context
+from django_dance.http.protocol_calls import MAX_ANSWER
 from django_dance.tokens import Secret
 
 from .loopback import Loopback
@@ -179,7 +180,7 @@ def test_a_redirect_is_not_followed(status):
 def test_an_encoded_answer_is_not_decoded():
     bomb = gzip.compress(b" " * 50_000_000)
     with server(answer(bomb, head=b"Content-Encoding: gzip\r\n")) as (url, _):
-        with pytest.raises(InvalidResponse, match="encoded"):
+        with pytest.raises(InvalidResponse, match="compressed"):
             protocol_call("POST", url, data={})
 
 
@@ -218,14 +219,14 @@ def test_netrc_is_not_looked_into(monkeypatch, tmp_path):
     "url", ["http://example.com/token", "ftp://localhost/", "localhost", "", "http://[::1", "//x"]
 )
 def test_what_is_not_https_is_not_called(url):
-    with pytest.raises(InvalidResponse, match="no https address"):
+    with pytest.raises(InvalidResponse, match="not an https address"):
         protocol_call("POST", url, data={})
 
 
 def test_plain_http_is_for_debug_only(settings):
     settings.DEBUG = False
     with server(answer()) as (url, seen):
-        with pytest.raises(InvalidResponse, match="no https address"):
+        with pytest.raises(InvalidResponse, match="not an https address"):
             protocol_call("POST", url, data={})
         assert seen == []
 
@@ -276,7 +277,7 @@ def test_the_ca_bundle_is_loaded_once(bundle):
     assert tls_context(bundle, None) is tls_context(bundle, None)
     assert tls_context(True, None).minimum_version >= ssl.TLSVersion.TLSv1_2
     assert tls_context(True, None).check_hostname
-    assert shared_adapter() is shared_adapter()
+    assert get_shared_adapter() is get_shared_adapter()
 
 
 def test_what_took_too_long_to_connect_is_not_sent(monkeypatch, settings):
@@ -415,29 +416,33 @@ def test_a_provider_may_say_until_when():
 )
 def test_an_answer_that_is_no_json_object_is_refused(body):
     with pytest.raises(InvalidResponse, match="answered 201 without a JSON object") as refusal:
-        Answer(201, {}, body).json()
+        ProtocolResponse(201, {}, body).json()
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
 
 
 def test_a_number_that_is_none_is_not_believed():
-    fields = Answer(200, {}, b'{"a": NaN, "b": Infinity, "c": -Infinity}').json()
+    fields = ProtocolResponse(200, {}, b'{"a": NaN, "b": Infinity, "c": -Infinity}').json()
     assert all(math.isnan(value) for value in fields.values())
     assert len(fields) == 3
 
 
 def test_the_secrets_in_an_answer_do_not_print():
     body = b'{"access_token": "planted", "inner": {"refresh_token": "planted"}, "x": "shown"}'
-    got = Answer(200, {"X-Name": "planted"}, body)
+    got = ProtocolResponse(200, {"X-Name": "planted"}, body)
     assert got.json()["access_token"] == "planted"
     assert "planted" not in repr(got) + repr(got.json())
     assert "shown" in repr(got.json())
-    form = Answer(200, {}, b"oauth_token=planted&x=shown").form()
+    form = ProtocolResponse(200, {}, b"oauth_token=planted&x=shown").form()
     assert form["oauth_token"] == "planted"
     assert "planted" not in repr(form) and "shown" in repr(form)
 
 
 def test_a_form_is_read():
-    assert Answer(200, {}, b"a=1&b=x+y%21&c=\n").form() == {"a": "1", "b": "x y!", "c": ""}
+    assert ProtocolResponse(200, {}, b"a=1&b=x+y%21&c=\n").form() == {
+        "a": "1",
+        "b": "x y!",
+        "c": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -452,11 +457,11 @@ def test_a_form_is_read():
 )
 def test_an_answer_that_is_no_form_is_refused(body, message):
     with pytest.raises(InvalidResponse, match=message):
-        Answer(202, {}, body).form()
+        ProtocolResponse(202, {}, body).form()
 
 
 def test_a_form_may_have_a_hundred_fields():
-    assert len(Answer(200, {}, b"&".join(b"a%d=1" % n for n in range(100))).form()) == 100
+    assert len(ProtocolResponse(200, {}, b"&".join(b"a%d=1" % n for n in range(100))).form()) == 100
 
 
 # --- what ends a call -----------------------------------------------------------------------------
@@ -524,7 +529,7 @@ def test_what_cannot_be_sent_is_unavailable(headers, failure):
 
 
 def test_the_error_about_an_address_does_not_repeat_its_query():
-    with pytest.raises(InvalidResponse, match=r"^http://example\.com/token is no https") as refusal:
+    with pytest.raises(InvalidResponse, match=r"^http://example\.com/token is not an https") as refusal:
         protocol_call("GET", "http://example.com/token?planted#planted?planted")
     assert "planted" not in str(refusal.value)
 
@@ -692,7 +697,7 @@ def test_an_exception_loses_the_frames_of_all_that_led_to_it():
 
     with pytest.raises(TypeError) as failed:
         fail(4)
-    stripped = without_frames(failed.value)
+    stripped = drop_frames(failed.value)
     assert stripped is failed.value
     chain = []
     while stripped is not None:
@@ -719,5 +724,5 @@ def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
             raise error
     first.__cause__, second.__context__ = second, first
     assert first.__traceback__ and second.__traceback__
-    without_frames(first)
+    drop_frames(first)
     assert first.__traceback__ is None and second.__traceback__ is None

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ..providers import ClientCredentials, OIDCProvider, Problem
 
 if TYPE_CHECKING:
-    from ..http import Answer
+    from ..http import ProtocolResponse
 
 
 class Apple(OIDCProvider):
@@ -53,7 +53,9 @@ class Apple(OIDCProvider):
                     "Apple's developer site shows it beside your membership and your key.",
                 )
 
-    def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> "Answer":
+    def token_call(
+        self, url: str, data: Mapping[str, str], client: ClientCredentials
+    ) -> "ProtocolResponse":
         return super().token_call(url, data, replace(client, client_secret=self._signed(client)))
 
     def _signed(self, client: ClientCredentials) -> str:

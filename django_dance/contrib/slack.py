@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..http import Answer
+    from ..http import ProtocolResponse
 
 
 class Slack(OAuth2Provider):
@@ -38,7 +38,7 @@ class Slack(OAuth2Provider):
     }
     authorization_url_options = {"user_scope": {"user_scope": "{user_scope}"}}
 
-    def parse(self, answer: "Answer") -> dict[str, Any]:
+    def parse(self, answer: "ProtocolResponse") -> dict[str, Any]:
         fields = super().parse(answer)
         user = fields.get("authed_user")
         if "access_token" not in fields and isinstance(user, dict):

@@ -8,7 +8,7 @@ from ..providers import OAuth2Provider
 from ..tokens import Secret
 
 if TYPE_CHECKING:
-    from ..http import Answer
+    from ..http import ProtocolResponse
     from ..tokens import ResourceOwner, Token
 
 
@@ -43,7 +43,7 @@ class Square(OAuth2Provider):
     }
     authorization_url_options = {"require_login": {"session": "false"}}
 
-    def token_fields(self, answer: "Answer") -> dict[str, Any]:
+    def token_fields(self, answer: "ProtocolResponse") -> dict[str, Any]:
         fields = super().token_fields(answer)
         # A date and time as text.
         try:

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 from ..providers import OAuth2Provider
 
 if TYPE_CHECKING:
-    from ..http import Answer
+    from ..http import ProtocolResponse
 
 
 class Withings(OAuth2Provider):
@@ -26,7 +26,7 @@ class Withings(OAuth2Provider):
     account_label = "userid"
     unconfirmed = ("pkce", "registration_url")
 
-    def parse(self, answer: "Answer") -> dict[str, Any]:
+    def parse(self, answer: "ProtocolResponse") -> dict[str, Any]:
         # A refusal has the HTTP status 200, a status in the body, and no OAuth error.
         whole = answer.json()
         if not whole.get("status"):

@@ -5,27 +5,32 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
+    from .frames import drop_frames
     from .origins import Origin, is_loopback, is_secure, origin
-    from .protocol_calls import Answer, protocol_call, shared_adapter, without_frames
-    from .signing import Signature
+    from .pool import get_shared_adapter
+    from .protocol_calls import ProtocolResponse, protocol_call
+    from .signing import Signature, load_private_key
 
 __all__ = [
-    "Answer",
     "Origin",
+    "ProtocolResponse",
     "Signature",
+    "drop_frames",
+    "get_shared_adapter",
     "is_loopback",
     "is_secure",
+    "load_private_key",
     "origin",
     "protocol_call",
-    "shared_adapter",
-    "without_frames",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
+        "frames": ["drop_frames"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
-        "protocol_calls": ["Answer", "protocol_call", "shared_adapter", "without_frames"],
-        "signing": ["Signature"],
+        "pool": ["get_shared_adapter"],
+        "protocol_calls": ["ProtocolResponse", "protocol_call"],
+        "signing": ["Signature", "load_private_key"],
     },
 )

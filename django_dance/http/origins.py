@@ -1,4 +1,4 @@
-"""Origins: where a URL leads, and whether a secret may go there."""
+"""Origins: scheme, host and port of a URL, and whether a secret may be sent there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Origin = tuple[str, str, int]
 
 
 def origin(url: str) -> Origin | None:
-    """The origin of an absolute http(s) URL (RFC 6454 §4), or ``None`` if it is none."""
+    """Return the origin of an absolute http(s) URL (RFC 6454 §4); ``None`` for other texts."""
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
@@ -26,7 +26,7 @@ def origin(url: str) -> Origin | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address never leaves the machine."""
+    """Whether a host name or address is this machine's loopback (RFC 6761 §6.3)."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -36,6 +36,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """``https``, or ``http`` to this very machine while ``DEBUG``."""
+    """Whether a URL uses ``https``, or ``http`` to a loopback address while ``DEBUG``."""
     where = origin(url)
     return where is not None and (where[0] == "https" or (settings.debug and is_loopback(where[1])))

@@ -1,4 +1,4 @@
-"""Signing requests for OAuth 1 (RFC 5849 §3), by oauthlib, without writing secrets to a log."""
+"""OAuth 1 signatures (RFC 5849 §3), made with oauthlib. No secret is written to a log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 from oauthlib.common import extract_params
 from oauthlib.oauth1.rfc5849 import signature as rfc5849
 
@@ -20,16 +19,14 @@ from ..tokens import Secret
 if TYPE_CHECKING:
     import requests
 
-    from ..providers import ClientCredentials, OAuth1Provider
-
 _FORM = "application/x-www-form-urlencoded"
 
 
 class Client(oauthlib.oauth1.Client):
-    """oauthlib's client, whose own ``get_oauth_signature`` logs tokens and verifiers at DEBUG."""
+    """oauthlib's client, without the log lines of its ``get_oauth_signature`` that show tokens."""
 
     def get_oauth_signature(self, request: Any) -> str:
-        """RFC 5849 §3.4."""
+        """Return the signature of a request (RFC 5849 §3.4)."""
         method = self.SIGNATURE_METHODS.get(self.signature_method)
         if method is None:
             raise ImproperlyConfigured(
@@ -52,34 +49,16 @@ class Client(oauthlib.oauth1.Client):
 
 
 class Signature:
-    """A ``requests`` authentication that signs with a client's and a token's credentials."""
+    """An ``auth`` of ``requests`` that signs each request.
 
-    def __init__(
-        self,
-        provider: OAuth1Provider,
-        client: ClientCredentials,
-        *,
-        token: str | None = None,
-        token_secret: str | None = None,
-        verifier: str | None = None,
-        callback_uri: str | None = None,
-    ) -> None:
-        client_class: Any = provider.client_class
-        if isinstance(client_class, str):
-            client_class = import_string(client_class)
-        self._place = provider.signature_type
-        self._force_include_body = provider.force_include_body
-        self._client = client_class(
-            client.client_id,
-            client_secret=client.client_secret or None,
-            resource_owner_key=token,
-            resource_owner_secret=token_secret,
-            callback_uri=callback_uri,
-            signature_method=provider.signature_method,
-            signature_type=provider.signature_type,
-            rsa_key=private_key(provider.rsa_key) if provider.uses_rsa else None,
-            verifier=verifier,
-        )
+    :param client: oauthlib's client, with the credentials of the client and the token.
+    :param force_include_body: sign a body that is not a form, too.
+    """
+
+    def __init__(self, client: oauthlib.oauth1.Client, *, force_include_body: bool = False) -> None:
+        self._client: Any = client
+        self._signature_type = client.signature_type
+        self._force_include_body = force_include_body
 
     def __repr__(self) -> str:
         return "<Signature>"
@@ -96,24 +75,26 @@ class Signature:
         kind = request.headers.get("Content-Type", "")
         if isinstance(kind, bytes):
             kind = kind.decode("latin-1")
-        # RFC 5849 §3.4.1.3.1: parameters of the body count only if it is a form.
+        # RFC 5849 §3.4.1.3.1: the parameters of the body are signed only if it is a form.
         form = _FORM in kind or (not kind and bool(extract_params(body)))
         if form and body is None and request.body:
-            raise ValueError("A form's body must be text: its fields are part of the signature.")
+            raise ValueError(
+                "The body of a form must be text, because its fields are part of the signature."
+            )
         if form:
             request.headers["Content-Type"] = _FORM
-            body = _unsigned(body or "")
+            body = _strip_signature(body or "")
         elif not self._force_include_body:
             body = None
         # RFC 5849 §3.5.2: only a form can carry the parameters in its body.
-        in_header = self._place == "BODY" and not form
-        self._client.signature_type = "AUTH_HEADER" if in_header else self._place
+        in_header = self._signature_type == "BODY" and not form
+        self._client.signature_type = "AUTH_HEADER" if in_header else self._signature_type
         path, mark, query = str(request.url).partition("?")
         url, headers, signed = self._client.sign(
-            path + mark + _unsigned(query),
+            path + mark + _strip_signature(query),
             str(request.method),
             body,
-            # oauthlib looks for "Content-Type" by this very spelling.
+            # oauthlib needs the exact spelling "Content-Type".
             {_title(name): value for name, value in request.headers.items()},
         )
         request.url = url
@@ -130,18 +111,19 @@ def _title(name: str | bytes) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
-def _unsigned(form: str) -> str:
-    """A form or query without the parameters of an earlier signature, if it has one."""
+def _strip_signature(form: str) -> str:
+    """Return a form or query without the parameters of an earlier signature."""
     if "oauth_signature=" not in form:
         return form
     return "&".join(pair for pair in form.split("&") if not pair.startswith("oauth_"))
 
 
 @functools.lru_cache(maxsize=32)
-def private_key(key: str | None) -> RSAPrivateKey:
-    """The private key in PEM, from itself or from the file it names; read once.
+def load_private_key(key: str | None) -> RSAPrivateKey:
+    """Return the RSA key, read once.
 
-    :raises ImproperlyConfigured: it is none.
+    :param key: the private key in PEM, or the path of a file that contains it.
+    :raises ImproperlyConfigured: it is not a private RSA key.
     """
     if key and "-----BEGIN" not in key:
         try:

@@ -157,7 +157,7 @@ class Provider(Facts):
         :param account: the account at the provider; ``""`` is the default one.
         """
         current = self.current()
-        session_class: Any = _imported(current, "session_class")
+        session_class: Any = import_fact(current, "session_class")
         session: DanceSession = session_class(
             current, ResourceOwner(current, request, user, user_id, account)
         )
@@ -186,7 +186,7 @@ class Provider(Facts):
         ], self.name
 
     def _view(self, fact: str) -> Any:
-        return _imported(self, fact).as_view(provider=self)
+        return import_fact(self, fact).as_view(provider=self)
 
     def url(self, view: str, **query: str) -> str:
         """The path of its ``login``, ``authorized`` or ``disconnect`` view.
@@ -280,7 +280,7 @@ def _field(fields: Any, path: str) -> Any:
     return fields
 
 
-def _imported(provider: Provider, fact: str) -> Any:
+def import_fact(provider: Provider, fact: str) -> Any:
     """The class that a fact is, or names."""
     value = getattr(provider, fact)
     if not isinstance(value, str):

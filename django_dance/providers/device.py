@@ -16,7 +16,7 @@ from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenR
 from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds
 
 if TYPE_CHECKING:
-    from ..http import Answer
+    from ..http import ProtocolResponse
     from .base import ClientCredentials
 
     class _Base:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         ) -> dict[str, Any]: ...
         def token_call(
             self, url: str, data: Mapping[str, str], client: ClientCredentials
-        ) -> Answer: ...
+        ) -> ProtocolResponse: ...
 else:
     _Base = object
 

@@ -19,14 +19,14 @@ from ..tokens import (
     clean_text,
     strip_internal_fields,
 )
-from .base import Provider, single, with_query
+from .base import Provider, import_fact, single, with_query
 from .options import Problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
     from ..flows import Flow
-    from ..http import Answer, Signature
+    from ..http import ProtocolResponse, Signature
 
 #: The longest verifier that is passed on.
 MAX_VERIFIER = 512
@@ -189,7 +189,7 @@ class OAuth1Provider(Provider):
             error.response = answer
             raise
 
-    def _token_fields(self, answer: Answer) -> dict[str, Any]:
+    def _token_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
         if answer.status in (400, 401, 403):
             # http://wiki.oauth.net/ProblemReporting, which many speak: timestamp_refused, say.
             problem = parse_qs(answer.body.decode("latin-1")).get("oauth_problem", [""])[0]
@@ -210,8 +210,33 @@ class OAuth1Provider(Provider):
     def usable(self, token: Token) -> bool:
         return bool(token.get("oauth_token") and token.get("oauth_token_secret"))
 
-    def signature(self, owner: ResourceOwner, **credentials: str) -> Signature:
-        """The signer for one request, or several, of an owner."""
-        from ..http import Signature
+    def signature(
+        self,
+        owner: ResourceOwner,
+        *,
+        token: str | None = None,
+        token_secret: str | None = None,
+        verifier: str | None = None,
+        callback_uri: str | None = None,
+    ) -> Signature:
+        """Return the ``auth`` that signs the requests of an owner.
 
-        return Signature(self, self.get_client_credentials(owner), **credentials)
+        :param token: the token or the temporary credentials (RFC 5849 §2.1), with its secret.
+        :param verifier: the verifier of the callback (RFC 5849 §2.3).
+        :param callback_uri: the address that the provider sends the visitor back to.
+        """
+        from ..http import Signature, load_private_key
+
+        credentials = self.get_client_credentials(owner)
+        client = import_fact(self, "client_class")(
+            credentials.client_id,
+            client_secret=credentials.client_secret or None,
+            resource_owner_key=token,
+            resource_owner_secret=token_secret,
+            callback_uri=callback_uri,
+            signature_method=self.signature_method,
+            signature_type=self.signature_type,
+            rsa_key=load_private_key(self.rsa_key) if self.uses_rsa else None,
+            verifier=verifier,
+        )
+        return Signature(client, force_include_body=self.force_include_body)

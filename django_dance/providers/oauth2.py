@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
     from ..flows import Flow
-    from ..http import Answer
+    from ..http import ProtocolResponse
 
 #: The longest authorization code that is passed on. RFC 6749 leaves the size open.
 MAX_CODE = 4096
@@ -304,7 +304,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         """Whether a callback without ``iss`` is refused (RFC 9207 §2.4)."""
         return self.authorization_response_iss
 
-    def token_call(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> Answer:
+    def token_call(
+        self, url: str, data: Mapping[str, str], client: ClientCredentials
+    ) -> ProtocolResponse:
         """A call to an endpoint where this site must say who it is."""
         from ..http import protocol_call
 
@@ -339,7 +341,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             error.response = answer
             raise
 
-    def parse(self, answer: Answer) -> dict[str, Any]:
+    def parse(self, answer: ProtocolResponse) -> dict[str, Any]:
         """The fields of an answer, in the format the facts declare."""
         form = self.token_format == "form"  # noqa: S105
         fields: Any = dict(answer.form()) if form else answer.json()
@@ -347,7 +349,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             fields = fields.get(name) if isinstance(fields.get(name), dict) else fields
         return dict(fields)
 
-    def token_fields(self, answer: Answer) -> dict[str, Any]:
+    def token_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
         """The fields of a token endpoint's answer. The hook for presets with odd answers.
 
         :raises ProviderError: it holds no token that can be used.

@@ -18,7 +18,7 @@ from requests.utils import default_headers
 
 from ..conf import settings
 from ..exceptions import DanceError, UntrustedOrigin
-from ..http import Origin, is_secure, origin, shared_adapter, without_frames
+from ..http import Origin, drop_frames, get_shared_adapter, is_secure, origin
 from ..tokens import Token
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SharingSession(requests.Session):
         self.max_redirects = DEFAULT_REDIRECT_LIMIT
         self.trust_env = True
         self.cookies = RequestsCookieJar()
-        adapter = shared_adapter()
+        adapter = get_shared_adapter()
         self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
 
 
@@ -288,7 +288,7 @@ class CallingSession(requests.Session):
         try:
             return requests.Session.request(self, method, url, **kwargs)
         except (requests.RequestException, DanceError) as error:
-            failure = without_frames(error)
+            failure = drop_frames(error)
         raise failure
 
     def merge_environment_settings(  # type: ignore[override]

@@ -1,0 +1,85 @@
+"""The connections that all sessions of this process share, and never with credentials.
+
+A session belongs to one resource owner. The adapter with its connection pools and TLS contexts
+lives as long as the process.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
+
+_CONNECTIONS_PER_HOST = 64
+_HOSTS = 128
+
+
+@lru_cache(maxsize=64)
+def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+    """Return the TLS context for these settings.
+
+    It is created once, because reading the CA bundle takes milliseconds.
+
+    :param verify: ``True`` for the CA bundle of ``requests``, or the path of a file or directory.
+    :param cert: the path of the client certificate, or the paths of certificate and key.
+    """
+    context = create_urllib3_context()
+    if verify:
+        path = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+        context.verify_mode = ssl.CERT_REQUIRED
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert:
+        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+    return context
+
+
+class SharedAdapter(HTTPAdapter):
+    """The connection pools of all sessions: one pool for each origin and TLS settings."""
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] != "https":
+            return host, {}
+        if isinstance(cert, list):
+            cert = tuple(cert)
+        context = tls_context(verify if isinstance(verify, str) else bool(verify), cert or None)
+        return host, {"ssl_context": context, "cert_reqs": context.verify_mode}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Do nothing: the certificates are in the TLS context and are not loaded per connection."""
+
+    def close(self) -> None:
+        """Do nothing: closing one session must not close the connections of the others."""
+
+
+_shared = SharedAdapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS_PER_HOST)
+
+
+def get_shared_adapter() -> SharedAdapter:
+    """Return the adapter that all sessions of this process use."""
+    return _shared
+
+
+def _after_fork() -> None:
+    # If two processes used one inherited socket, each could read the other's answers. Sessions that
+    # were created before the fork hold this adapter, so its pools are replaced, not the adapter.
+    _shared.init_poolmanager(_HOSTS, _CONNECTIONS_PER_HOST)
+    _shared.proxy_manager = {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
