@@ -529,7 +529,9 @@ def test_what_cannot_be_sent_is_unavailable(headers, failure):
 
 
 def test_the_error_about_an_address_does_not_repeat_its_query():
-    with pytest.raises(InvalidResponse, match=r"^http://example\.com/token is not an https") as refusal:
+    with pytest.raises(
+        InvalidResponse, match=r"^http://example\.com/token is not an https"
+    ) as refusal:
         protocol_call("GET", "http://example.com/token?planted#planted?planted")
     assert "planted" not in str(refusal.value)
 
