@@ -202,6 +202,7 @@ def test_a_flow_remembers_who_began_it_and_when(clock):
     request.user = User(pk=17)
     flow = Flow.begin(request, "github", "/next", ("a", "b"))
     assert flow == make_flow(secret=flow.secret, user="17", next="/next", scope=("a", "b"))
+    assert len(flow.secret) == 22
     assert len(base64.urlsafe_b64decode(flow.secret + "==")) == 16
     assert isinstance(flow.secret, Secret)
     assert flow.secret != Flow.begin(request, "github", "/next", ()).secret
