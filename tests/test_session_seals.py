@@ -45,7 +45,7 @@ def read(session, user_id=None, account="", provider="github"):
 def test_an_entry_that_is_in_a_session_opens(owner):
     entry, sealed = WRITTEN[owner]
     token = read({"_dance_visitor": VISITOR, entry: sealed}, *owner)
-    assert Token(token).stored == {
+    assert Token(token).fields_to_store == {
         "access_token": f"{NAMES[owner]}-access",
         "expires_in": 3600,
         "expires_at": 1893456000.5,
