@@ -55,7 +55,7 @@ class AccessToken:
         return wanted <= self.scopes
 
 
-class Refused(Exception):
+class TokenRejected(Exception):
     """The request is not let in. The texts are fixed: nothing of the request is in them."""
 
     def __init__(self, error: str, message: str, status: int = 401) -> None:
@@ -75,31 +75,31 @@ NOT_ACCEPTED = "invalid_token", "Bearer token not accepted."
 def bearer_token(request: HttpRequest) -> Secret:
     """The token in the ``Authorization`` header, and nowhere else.
 
-    :raises Refused:
+    :raises TokenRejected:
     """
     header = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _, token = header.partition(" ")
     # RFC 9110 §11.1: the scheme's case says nothing.
     if scheme.lower() != "bearer":
-        raise Refused(*NO_TOKEN)
+        raise TokenRejected(*NO_TOKEN)
     token = token.strip(" ")
     if len(token) > _LONGEST:
-        raise Refused(*UNKNOWN)
+        raise TokenRejected(*UNKNOWN)
     # Two headers arrive as one with a comma. RFC 6750 §2: no second way in the same request.
     if not _B64TOKEN.fullmatch(token) or "access_token" in request.GET:
-        raise Refused(*MALFORMED)
+        raise TokenRejected(*MALFORMED)
     if (
         request.content_type == "application/x-www-form-urlencoded"
         and "access_token" in request.POST
     ):
-        raise Refused(*MALFORMED)
+        raise TokenRejected(*MALFORMED)
     return Secret(token)
 
 
 def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     """What the request's token grants: one query, or none if it was verified a moment ago.
 
-    :raises Refused:
+    :raises TokenRejected:
     """
     text = bearer_token(request)
     key = digest(text)
@@ -107,16 +107,16 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     if remembered is not None and remembered.server == server.name:
         return _recalled(server, remembered, text)
     read = time.time()
-    token = server.getter("tokengetter")(access_token=text)
+    token = server.callbacks.required("tokengetter")(access_token=text)
     if token is None or not TokenRow(token).is_issued_by(server):
-        raise Refused(*UNKNOWN)
+        raise TokenRejected(*UNKNOWN)
     client, user, row = server.client_of(token), token.user, TokenRow(token)
     if not row.has_active_owners(client):
-        raise Refused(*UNKNOWN)
+        raise TokenRejected(*UNKNOWN)
     if row.is_expired():
-        raise Refused(*EXPIRED)
+        raise TokenRejected(*EXPIRED)
     if not row.is_in_force_for(client):
-        raise Refused(*UNKNOWN)
+        raise TokenRejected(*UNKNOWN)
     expires = row.time("expires")
     found = AccessToken(
         user=user,
@@ -150,7 +150,9 @@ def _recalled(server: AuthorizationServer, remembered: verified.Verified, text: 
     expires = remembered.expires
     return AccessToken(
         user=user,
-        client=SimpleLazyObject(lambda: server.getter("clientgetter")(remembered.client_id)),
+        client=SimpleLazyObject(
+            lambda: server.callbacks.required("clientgetter")(remembered.client_id)
+        ),
         client_id=remembered.client_id,
         scopes=frozenset(remembered.scopes),
         access_token=text,
@@ -166,16 +168,16 @@ def _user(label: str, pk: str) -> Any:
     return user if is_active(user) else AnonymousUser()
 
 
-def challenge(refused: Refused, realm: str, scopes: Iterable[str]) -> HttpResponse:
+def challenge(rejection: TokenRejected, realm: str, scopes: Iterable[str]) -> HttpResponse:
     """The answer to a request that is not let in (RFC 6750 §3)."""
     parts = [f'realm="{realm}"']
     fields = {}
-    if refused.error:
-        fields = {"error": refused.error, "error_description": refused.message}
+    if rejection.error:
+        fields = {"error": rejection.error, "error_description": rejection.message}
         parts += [f'{name}="{value}"' for name, value in fields.items()]
     if scopes := " ".join(scopes):
         parts.append(f'scope="{scopes}"')
-    response = JsonResponse(fields, status=refused.status)
+    response = JsonResponse(fields, status=rejection.status)
     response["WWW-Authenticate"] = "Bearer " + ", ".join(parts)
     response["Cache-Control"] = "no-store"
     return response

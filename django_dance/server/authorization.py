@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial, wraps
-from inspect import isawaitable, unwrap
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlencode, urlsplit
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.module_loading import import_string
 from django.utils.translation import get_supported_language_variant, override
-from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
-from oauthlib.oauth2 import OAuth2Error
-from oauthlib.oauth2.rfc6749 import errors
 
 from ..cache import cache_name
-from . import parameters
+from . import handlers
 from .bindings import ClientBinding
-from .callbacks import Registration, plain
+from .callbacks import Callbacks, reject_coroutine
 from .conf import OPTIONS, settings
-from .endpoints import Protocol
-from .resource_protector import kept_out, verified
-from .responses import Redirect, error_page, guarded, json_error, json_response, varied
-from .rows import is_active
+from .endpoints import Endpoints
+from .resource_protector import ResourceProtector
 from .validator import Validator
 
 if TYPE_CHECKING:
@@ -52,37 +40,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 servers: WeakSet[AuthorizationServer] = WeakSet()
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
-#: What a token answer says itself (RFC 6749 §5.1); a handler may add other fields.
-_OWN_FIELDS = frozenset({"access_token", "token_type", "expires_in", "refresh_token", "scope"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A valid authorization request: by a client that is known, to a place that is the client's."""
-
-    client: Any
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    response_type: str
-    state: str | None
-    prompts: frozenset[str]
-    uri: str
-
-    @property
-    def keywords(self) -> dict[str, Any]:
-        """What a view is given."""
-        return {
-            "client": self.client,
-            "client_id": self.client.client_id,
-            "redirect_uri": self.redirect_uri,
-            "scopes": list(self.scopes),
-            "response_type": self.response_type,
-            "state": self.state,
-            "asked": self,
-        }
-
-
-class AuthorizationServer(Registration):
+class AuthorizationServer:
     """Gives applications tokens for what this site's users let them have (RFC 6749).
 
     :param name: the namespace of its URLs; its codes, tokens and consents bear it.
@@ -116,8 +76,9 @@ class AuthorizationServer(Registration):
                 f"AuthorizationServer has no option {', '.join(sorted(unknown))}. "
                 f"There are {', '.join(sorted(OPTIONS))}."
             )
-        super().__init__()
         self.name = name
+        self.callbacks = Callbacks(self, AuthorizationServer)
+        self.protector = ResourceProtector(self)
         self._options = options
         self._validator_class = validator_class
         #: What :func:`~.grants.bind_cache_grant` has bound, for the system checks.
@@ -175,6 +136,65 @@ class AuthorizationServer(Registration):
         """
         return cache_name(self.database, self.name, self.issuer, *parts)
 
+    # --- what a site registers ------------------------------------------------------------------
+
+    def clientgetter(self, f: F) -> F:
+        """``f(client_id)`` returns the client, or ``None``."""
+        return self.callbacks.register("clientgetter", f)
+
+    def usergetter(self, f: F) -> F:
+        """``f(username, password, client, request)`` returns the user, or ``None``."""
+        return self.callbacks.register("usergetter", f)
+
+    def tokengetter(self, f: F) -> F:
+        """``f(access_token=None, refresh_token=None)`` returns the token, or ``None``."""
+        return self.callbacks.register("tokengetter", f)
+
+    def tokensetter(self, f: F) -> F:
+        """``f(token, request)`` stores a token that is issued."""
+        return self.callbacks.register("tokensetter", f)
+
+    def tokenrevoker(self, f: F) -> F:
+        """``f(family=None, user=None, client_id=None)`` ends every token that matches."""
+        return self.callbacks.register("tokenrevoker", f)
+
+    def grantgetter(self, f: F) -> F:
+        """``f(client_id, code)`` returns the grant, or ``None``."""
+        return self.callbacks.register("grantgetter", f)
+
+    def grantsetter(self, f: F) -> F:
+        """``f(client_id, code, request)`` stores ``code["code"]``, for ``request.user``."""
+        return self.callbacks.register("grantsetter", f)
+
+    def grantrevoker(self, f: F) -> F:
+        """``f(user, client_id)`` ends the codes that are not redeemed yet."""
+        return self.callbacks.register("grantrevoker", f)
+
+    def invalid_response(self, f: F) -> F:
+        """``f(request)`` answers a request that is not let in; ``request.error_message`` says why.
+
+        The challenge of RFC 6750 is added to its answer.
+        """
+        return self.callbacks.register("invalid_response", f)
+
+    def exception_handler(self, f: F) -> F:
+        """``f(error, redirect_content)`` answers a refused authorization request.
+
+        ``redirect_content`` is where the client would be told, or ``None`` if it is not known.
+        """
+        return self.callbacks.register("exception_handler", f)
+
+    def before_request(self, f: F) -> F:
+        """``f(request)`` is called before a token is looked at; a response it returns is sent."""
+        self.callbacks.before_request.append(reject_coroutine(f, "before_request"))
+        return f
+
+    def after_request(self, f: F) -> F:
+        """``f(valid, request)`` is called with the verdict and returns it, or another, or a
+        response."""
+        self.callbacks.after_request.append(reject_coroutine(f, "after_request"))
+        return f
+
     # --- for subclasses -------------------------------------------------------------------------
 
     def current_user(self, request: HttpRequest) -> Any:
@@ -188,7 +208,7 @@ class AuthorizationServer(Registration):
     # --- what the parts of the server ask -------------------------------------------------------
 
     def user_of(self, request: HttpRequest) -> Any:
-        who: Callable[..., Any] = self._functions.get("current_user", self.current_user)
+        who: Callable[..., Any] = self.callbacks.functions.get("current_user", self.current_user)
         user = who(request)
         if user is None:
             from django.contrib.auth.models import AnonymousUser
@@ -197,7 +217,7 @@ class AuthorizationServer(Registration):
         return user
 
     def client_of(self, token: Any) -> Any:
-        getter = self.getter("clientgetter")
+        getter = self.callbacks.required("clientgetter")
         # A getter of the site's own may know reasons to know a client no longer.
         if isinstance(getattr(getter, "__self__", None), ClientBinding):
             client = getattr(token, "client", None)
@@ -205,9 +225,9 @@ class AuthorizationServer(Registration):
                 return client
         return getter(token.client_id)
 
-    def protocol(self) -> Protocol:
-        self.require_all()
-        return Protocol(
+    def endpoints(self) -> Endpoints:
+        self.callbacks.require_all()
+        return Endpoints(
             self._validator_class(self),
             expires_in=self.access_token_lifetime,
             token_generator=_imported(self.option("token_generator")),
@@ -219,9 +239,9 @@ class AuthorizationServer(Registration):
     def password_grant(self) -> bool:
         """Off unless asked for: RFC 9700 §2.4 says that it must not be used."""
         allowed = self.option("allow_password_grant") is True
-        return allowed and self.optional("usergetter") is not None
+        return allowed and self.callbacks.optional("usergetter") is not None
 
-    # --- the authorization endpoint (RFC 6749 §3.1) ---------------------------------------------
+    # --- views of the site's own ----------------------------------------------------------------
 
     def authorize_handler(self, view: View) -> View:
         """For the consent page. What is asked is validated before the view is called, for GET and
@@ -230,145 +250,20 @@ class AuthorizationServer(Registration):
 
         The view returns ``True`` to grant it, ``False`` to deny it, or a response.
         """
-
-        @login_not_required
-        @csrf_protect
-        @wraps(plain(view, "authorize_handler"))
-        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.method not in ("GET", "HEAD", "POST"):
-                return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-            asked = None
-            try:
-                asked = self._asked(request)
-                answer = view(request, *args, **{**kwargs, **asked.keywords})
-                if isinstance(answer, HttpResponseBase):
-                    return guarded(answer)
-                if not isinstance(answer, bool):
-                    raise TypeError(f"{view.__name__}() must return True, False or a response.")
-                if request.method == "HEAD":
-                    return guarded(HttpResponse())  # nobody reads a code that is sent to it
-                return self._answered(request, asked, answer)
-            except errors.FatalClientError as error:
-                return self._refused(request, error, None)
-            except OAuth2Error as error:
-                redirect_uri = asked.redirect_uri if asked else error.redirect_uri
-                error.state = asked.state if asked else error.state
-                return self._refused(request, error, redirect_uri)
-
-        return wrapper
-
-    def _asked(self, request: HttpRequest) -> Asked:
-        params = parameters.authorization_parameters(request)
-        uri = f"/?{urlencode(params)}"
-        scopes, found = self.protocol().validate_authorization_request(uri)
-        return Asked(
-            client=found["request"].client,
-            redirect_uri=found["redirect_uri"],
-            scopes=tuple(dict.fromkeys(scopes)),
-            response_type=found["response_type"],
-            state=found["state"],
-            prompts=frozenset(params.get("prompt", "").split()),
-            uri=uri,
-        )
-
-    def _answered(self, request: HttpRequest, asked: Asked, agreed: bool) -> HttpResponseBase:
-        user = self.user_of(request)
-        if not user.is_authenticated:
-            from django.contrib.auth.views import redirect_to_login  # it has models
-
-            return redirect_to_login(request.get_full_path())
-        if not agreed or not is_active(user):
-            raise errors.AccessDeniedError
-        code: Any = self.protocol().create_authorization_response(
-            asked.uri,
-            scopes=list(asked.scopes),
-            credentials={"user": user, "http_request": request},
-        )
-        params = [*code.items(), ("iss", self.issuer)]
-        return Redirect(asked.redirect_uri, params, request.method)
-
-    def _refused(
-        self, request: HttpRequest, error: OAuth2Error, redirect_uri: str | None
-    ) -> HttpResponseBase:
-        logger.warning("%s: authorization refused, %s", self.name, error.error)
-        redirect = None
-        if redirect_uri is not None:
-            # RFC 9207 §2: who answers, in every answer.
-            params = [*error.twotuples, ("iss", self.issuer)]
-            redirect = Redirect(
-                redirect_uri, [(name, value) for name, value in params if value], request.method
-            )
-        handler = self.optional("exception_handler")
-        if handler is not None:
-            response: HttpResponseBase = handler(error, redirect and redirect.url)
-            return guarded(response)
-        return redirect or error_page(request, error)
-
-    # --- the endpoints for clients --------------------------------------------------------------
+        return handlers.authorize_handler(self, view)
 
     def token_handler(self, view: View) -> View:
         """For the token endpoint (RFC 6749 §3.2). The view returns fields to add to the answer, or
         ``None``, or a response to send instead."""
-
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            form = parameters.form_parameters(request, parameters.TOKEN)
-            extra = view(request, *args, **kwargs)
-            if isinstance(extra, HttpResponseBase):
-                return extra
-            if extra and (own := _OWN_FIELDS & extra.keys()):
-                raise ImproperlyConfigured(
-                    f"The token handler of {self.name!r} returned {', '.join(sorted(own))}, which "
-                    "the server states itself: return other fields only."
-                )
-            if "grant_type" not in form:
-                raise errors.InvalidRequestError("The grant_type is missing.")
-            return self.protocol().create_token_response("/", "POST", form, {}, extra)
-
-        return self._endpoint(plain(view, "token_handler"), answer)
+        return handlers.token_handler(self, view)
 
     def revoke_handler(self, view: View) -> View:
         """For the revocation endpoint (RFC 7009). What the view returns is ignored."""
-
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            form = parameters.form_parameters(request, parameters.ABOUT_A_TOKEN)
-            view(request, *args, **kwargs)
-            return self.protocol().create_revocation_response("/", "POST", form, {})  # type: ignore[arg-type]
-
-        return self._endpoint(plain(view, "revoke_handler"), answer)
+        return handlers.revoke_handler(self, view)
 
     def introspect_handler(self, view: View) -> View:
         """For the introspection endpoint (RFC 7662). What the view returns is ignored."""
-
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            form = parameters.form_parameters(request, parameters.ABOUT_A_TOKEN)
-            view(request, *args, **kwargs)
-            return self.protocol().create_introspect_response("/", "POST", form, {})  # type: ignore[arg-type]
-
-        return self._endpoint(plain(view, "introspect_handler"), answer)
-
-    def _endpoint(self, view: View, answer: View) -> View:
-        @csrf_exempt
-        @login_not_required
-        @sensitive_post_parameters()
-        @wraps(view)
-        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if request.method != "POST":
-                return HttpResponseNotAllowed(["POST"])
-            try:
-                answered = answer(request, *args, **kwargs)
-            except OAuth2Error as error:
-                logger.warning("%s: %a refused, %s", self.name, request.path, error.error)
-                return json_error(error, self.name)
-            if isinstance(answered, HttpResponseBase):
-                return answered
-            _, body, status = answered
-            if status >= 400:
-                body = _without_state(body)
-                error_code = json.loads(body)["error"]
-                logger.warning("%s: %a refused, %s", self.name, request.path, error_code)
-            return json_response(body, status, self.name)
-
-        return wrapper
+        return handlers.introspect_handler(self, view)
 
     # --- protected views ------------------------------------------------------------------------
 
@@ -380,27 +275,7 @@ class AuthorizationServer(Registration):
         """
         if not all(isinstance(scope, str) for scope in scopes):
             raise TypeError('Call it, with scopes or without: @server.require_oauth("email").')
-
-        def decorator(view: F) -> F:
-            @wraps(view)
-            async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                response: Any = await sync_to_async(kept_out)(self, request, scopes, any)
-                if response is None:
-                    response = view(request, *args, **kwargs)
-                    if isawaitable(response):
-                        response = await response
-                return varied(response)
-
-            @wraps(view)
-            def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                response: Any = kept_out(self, request, scopes, any)
-                return varied(view(request, *args, **kwargs) if response is None else response)
-
-            # A bearer token is sent by who has it, not by a browser that is led to.
-            protected = async_wrapper if _is_async(view) else wrapper
-            return cast("F", csrf_exempt(login_not_required(protected)))
-
-        return decorator
+        return partial(self.protector.protect, scopes=scopes, any=any)
 
     def verify_request(
         self, request: HttpRequest, scopes: Iterable[str] = (), *, any: bool = False
@@ -411,7 +286,7 @@ class AuthorizationServer(Registration):
         ``request.error_message`` says what is wrong. ``request.user`` stays who is logged in. Ask
         as often as you like: the token is looked up once.
         """
-        return verified(self, request, scopes, any) is None, request
+        return self.protector.rejection(request, scopes, any) is None, request
 
     # --- URLs -----------------------------------------------------------------------------------
 
@@ -480,15 +355,6 @@ def _language() -> str:
     return get_supported_language_variant(language) if prefixed else language
 
 
-def _is_async(view: View) -> bool:
-    if iscoroutinefunction(view):
-        return True
-    # The dispatch() of an async class is a plain function; method_decorator() binds it so.
-    bound = unwrap(view, stop=lambda f: isinstance(f, partial))
-    of = getattr(getattr(bound, "func", None), "__self__", None)
-    return bool(getattr(of, "view_is_async", False))
-
-
 def _imported(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -496,10 +362,3 @@ def _imported(value: Any) -> Any:
         return import_string(value)
     except ImportError as error:
         raise ImproperlyConfigured(f"{value!r} cannot be imported: {error}.") from error
-
-
-def _without_state(body: str) -> str:
-    """oauthlib repeats a ``state`` in errors, where the client has not to send one."""
-    fields = json.loads(body)
-    fields.pop("state", None)
-    return json.dumps(fields)

@@ -40,21 +40,21 @@ def bind_models(
     :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
     """
     if user is not None:
-        server.register("usergetter", UserBinding(user).get)
+        server.callbacks.register("usergetter", UserBinding(user).get)
     if client is not None:
-        server.register("clientgetter", ClientBinding(client).get)
+        server.callbacks.register("clientgetter", ClientBinding(client).get)
     if token is not None:
         tokens = TokenBinding(token, server)
-        server.register("tokengetter", tokens.get)
-        server.register("tokensetter", tokens.set)
-        server.register("tokenrevoker", tokens.revoke)
+        server.callbacks.register("tokengetter", tokens.get)
+        server.callbacks.register("tokensetter", tokens.set)
+        server.callbacks.register("tokenrevoker", tokens.revoke)
     if grant is not None:
         grants = GrantBinding(grant, server)
-        server.register("grantgetter", grants.get)
-        server.register("grantsetter", grants.set)
-        server.register("grantrevoker", grants.revoke)
+        server.callbacks.register("grantgetter", grants.get)
+        server.callbacks.register("grantsetter", grants.set)
+        server.callbacks.register("grantrevoker", grants.revoke)
     if current_user is not None:
-        server.register("current_user", current_user)
+        server.callbacks.register("current_user", current_user)
 
 
 class Binding:

@@ -89,10 +89,10 @@ def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
             "for loopback, while DEBUG is on).",
             id="django_dance_server.E002",
         )
-    if server.missing:
+    if server.callbacks.missing:
         yield Error(
-            f"The server {server.name!r} has no {', '.join(server.missing)}.",
-            hint=f"Register a function with @server.{server.missing[0]}, or call "
+            f"The server {server.name!r} has no {', '.join(server.callbacks.missing)}.",
+            hint=f"Register a function with @server.{server.callbacks.missing[0]}, or call "
             "bind_models(server, client=…, token=…, grant=…).",
             id="django_dance_server.E003",
         )

@@ -12,10 +12,11 @@ from .rows import ClientRow
 from .token_cache import forget
 
 if TYPE_CHECKING:
-    from .authorization import Asked, AuthorizationServer
+    from .authorization import AuthorizationServer
+    from .handlers import AuthorizationRequest
 
 
-def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
+def is_remembered(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> bool:
     """Whether the user has agreed to as much, for the same place."""
     # RFC 8252 §8.6: anybody can pretend to be a client that keeps no secret.
     if not ClientRow(asked.client).is_confidential:
@@ -31,7 +32,7 @@ def is_remembered(server: AuthorizationServer, user: Any, asked: Asked) -> bool:
     )
 
 
-def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
+def remember(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> None:
     """Add what is asked to what the user has agreed to."""
     # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
     # again, also when the client has become confidential.
@@ -55,8 +56,8 @@ def remember(server: AuthorizationServer, user: Any, asked: Asked) -> None:
 def withdraw(server: AuthorizationServer, consent: Consent) -> None:
     """Forget it, and end every code and token that the client has for the user."""
     user, client_id = consent.user, consent.client_id
-    revoke_tokens = server.getter("tokenrevoker")
-    revoke_grants = server.optional("grantrevoker")
+    revoke_tokens = server.callbacks.required("tokenrevoker")
+    revoke_grants = server.callbacks.optional("grantrevoker")
     try:
         # Codes first: one that is being redeemed now is waited for, and its tokens are found then.
         if revoke_grants is not None:

@@ -109,7 +109,7 @@ def check_authorization_request(request: Request) -> dict[str, Any]:
     return {}
 
 
-class Protocol(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint, IntrospectEndpoint):
+class Endpoints(AuthorizationEndpoint, TokenEndpoint, RevocationEndpoint, IntrospectEndpoint):
     """The endpoints of one server."""
 
     def __init__(

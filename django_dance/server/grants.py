@@ -54,11 +54,11 @@ def bind_cache_grant(
     """
     grants = GrantCache(server, cache, timeout, prefix, config_prefix)
     server.grant_cache = grants
-    server.register("grantgetter", grants.get)
-    server.register("grantsetter", grants.set)
-    server.register("grantrevoker", grants.revoke)
+    server.callbacks.register("grantgetter", grants.get)
+    server.callbacks.register("grantsetter", grants.set)
+    server.callbacks.register("grantrevoker", grants.revoke)
     if current_user is not None:
-        server.register("current_user", current_user)
+        server.callbacks.register("current_user", current_user)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,93 +1,150 @@
-"""Who is let in to a protected view: the hooks, the verdict between them, and its consequences."""
+"""ResourceProtector: accepts a request to a protected view, or refuses it (RFC 6750)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from functools import partial, wraps
+from inspect import isawaitable, unwrap
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
+from django.views.decorators.csrf import csrf_exempt
 
-from . import access_tokens as resource
-from .access_tokens import AccessToken, Refused
+from . import access_tokens
+from .access_tokens import AccessToken, TokenRejected
+from .responses import varied
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
 
 logger = logging.getLogger("django_dance.server")
 
-
-def verified(
-    server: AuthorizationServer, request: HttpRequest, scopes: Iterable[str], any: bool
-) -> Refused | None:
-    """What is wrong with the request's token for these scopes. It is looked up once."""
-    state = vars(request)
-    if state.get("_oauth_verified_by") is not server:
-        try:
-            found: AccessToken | Refused = resource.verify(server, request)
-        except Refused as error:
-            found = error
-        state["_oauth_verified_by"], state["_oauth_found"] = server, found
-    found = state["_oauth_found"]
-    refused: Refused | None = None
-    if isinstance(found, Refused):
-        refused = found
-    elif not found.allows(scopes, any=any):
-        refused = Refused(*resource.WRONG_SCOPE)
-    # Nobody's: neither a view nor a hook may take who cannot do this for who can.
-    state["oauth_token"] = None if refused else found
-    state["error_message"] = refused.message if refused else ""
-    return refused
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def kept_out(
-    server: AuthorizationServer,
-    request: HttpRequest,
-    scopes: tuple[str, ...],
-    any: bool,
-) -> HttpResponseBase | None:
-    """The response to a request that is not let in; ``None`` lets it in."""
-    for hook in server.hooks_before:
-        response = hook(request)
-        if isinstance(response, HttpResponseBase):
-            return response
-    refused = verified(server, request, scopes, any)
-    _admit(request, vars(request)["oauth_token"])
-    valid = refused is None
-    for hook in server.hooks_after:
-        verdict = hook(valid, request)
-        if isinstance(verdict, HttpResponseBase):
-            return verdict
-        try:
-            valid, _ = verdict
-        except (TypeError, ValueError):
+class ResourceProtector:
+    """Protects the views of a site with the tokens of one server."""
+
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+
+    def protect(self, view: F, *, scopes: tuple[str, ...], any: bool) -> F:
+        """The view, called only with a token that has all ``scopes``, or with ``any`` one."""
+
+        @wraps(view)
+        async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            response: Any = await sync_to_async(self.check_request)(request, scopes, any)
+            if response is None:
+                response = view(request, *args, **kwargs)
+                if isawaitable(response):
+                    response = await response
+            return varied(response)
+
+        @wraps(view)
+        def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            response: Any = self.check_request(request, scopes, any)
+            return varied(view(request, *args, **kwargs) if response is None else response)
+
+        # A bearer token is sent by who has it, not by a browser that is led to.
+        protected = async_wrapper if _is_async(view) else wrapper
+        return cast("F", csrf_exempt(login_not_required(protected)))
+
+    def rejection(
+        self, request: HttpRequest, scopes: Iterable[str], any: bool
+    ) -> TokenRejected | None:
+        """What is wrong with the request's token for these scopes. It is looked up once."""
+        state = vars(request)
+        if state.get("_oauth_verified_by") is not self._server:
+            try:
+                found: AccessToken | TokenRejected = access_tokens.verify(self._server, request)
+            except TokenRejected as error:
+                found = error
+            state["_oauth_verified_by"], state["_oauth_found"] = self._server, found
+        found = state["_oauth_found"]
+        rejection: TokenRejected | None = None
+        if isinstance(found, TokenRejected):
+            rejection = found
+        elif not found.allows(scopes, any=any):
+            rejection = TokenRejected(*access_tokens.WRONG_SCOPE)
+        # Nobody's: neither a view nor a hook may take who cannot do this for who can.
+        state["oauth_token"] = None if rejection else found
+        state["error_message"] = rejection.message if rejection else ""
+        return rejection
+
+    def check_request(
+        self, request: HttpRequest, scopes: tuple[str, ...], any: bool
+    ) -> HttpResponseBase | None:
+        """The response to a request that is not let in; ``None`` lets it in."""
+        callbacks = self._server.callbacks
+        for hook in callbacks.before_request:
+            response = hook(request)
+            if isinstance(response, HttpResponseBase):
+                return response
+        rejection = self.rejection(request, scopes, any)
+        _set_identity(request, vars(request)["oauth_token"])
+        valid = rejection is None
+        for hook in callbacks.after_request:
+            verdict = hook(valid, request)
+            if isinstance(verdict, HttpResponseBase):
+                return verdict
+            try:
+                valid, _ = verdict
+            except (TypeError, ValueError):
+                raise ImproperlyConfigured(
+                    f"{hook.__name__}() must return (valid, request) or a response."
+                ) from None
+        if not valid:
+            _set_identity(request, None)
+            rejection = rejection or TokenRejected(*access_tokens.NOT_ACCEPTED)
+            return self._rejection_response(request, rejection, scopes)
+        found = vars(request)["_oauth_found"]
+        token = vars(request)["oauth_token"] or found
+        if not isinstance(token, AccessToken):
             raise ImproperlyConfigured(
-                f"{hook.__name__}() must return (valid, request) or a response."
-            ) from None
-    if not valid:
-        _admit(request, None)
-        return _challenged(server, request, refused or Refused(*resource.NOT_ACCEPTED), scopes)
-    found = vars(request)["_oauth_found"]
-    token = vars(request)["oauth_token"] or found
-    if not isinstance(token, AccessToken):
-        raise ImproperlyConfigured(
-            "An after_request hook let a request in that has no token: set "
-            "request.oauth_token = AccessToken(user=…, client=…, scopes=…) in it."
+                "An after_request hook let a request in that has no token: set "
+                "request.oauth_token = AccessToken(user=…, client=…, scopes=…) in it."
+            )
+        if token is found and rejection is None:
+            return None
+        # Nested decorators find what the hook decided on.
+        vars(request)["_oauth_found"] = token
+        _set_identity(request, token)
+        # What is let in without a bearer token may be let in for a cookie.
+        return None if isinstance(found, AccessToken) else _csrf_refusal(request)
+
+    def _rejection_response(
+        self, request: HttpRequest, rejection: TokenRejected, scopes: tuple[str, ...]
+    ) -> HttpResponseBase:
+        server = self._server
+        logger.warning("%s: %a kept out, %s", server.name, request.path, rejection.message)
+        vars(request)["error_message"] = rejection.message
+        challenge = access_tokens.challenge(
+            rejection, server.name, scopes if rejection.status == 403 else ()
         )
-    if token is found and refused is None:
-        return None
-    # Nested decorators find what the hook decided on.
-    vars(request)["_oauth_found"] = token
-    _admit(request, token)
-    # What is let in without a bearer token may be let in for a cookie.
-    return None if isinstance(found, AccessToken) else _csrf_refusal(request)
+        handler = server.callbacks.optional("invalid_response")
+        if handler is None:
+            return challenge
+        response: HttpResponseBase = handler(request)
+        response.headers.setdefault("WWW-Authenticate", challenge["WWW-Authenticate"])
+        return response
 
 
-def _admit(request: HttpRequest, token: AccessToken | None) -> None:
+def _is_async(view: Callable[..., Any]) -> bool:
+    if iscoroutinefunction(view):
+        return True
+    # The dispatch() of an async class is a plain function; method_decorator() binds it so.
+    bound = unwrap(view, stop=lambda f: isinstance(f, partial))
+    of = getattr(getattr(bound, "func", None), "__self__", None)
+    return bool(getattr(of, "view_is_async", False))
+
+
+def _set_identity(request: HttpRequest, token: AccessToken | None) -> None:
     """One identity to a request: the token's, whoever's session cookie comes along. Without a
     token it is again who it was: an outer decorator's token may do less than this view takes."""
     from django.contrib.auth.models import AnonymousUser
@@ -110,20 +167,6 @@ def _admit(request: HttpRequest, token: AccessToken | None) -> None:
         return user
 
     request.auser = auser
-
-
-def _challenged(
-    server: AuthorizationServer, request: HttpRequest, refused: Refused, scopes: tuple[str, ...]
-) -> HttpResponseBase:
-    logger.warning("%s: %a kept out, %s", server.name, request.path, refused.message)
-    vars(request)["error_message"] = refused.message
-    challenge = resource.challenge(refused, server.name, scopes if refused.status == 403 else ())
-    handler = server.optional("invalid_response")
-    if handler is None:
-        return challenge
-    response: HttpResponseBase = handler(request)
-    response.headers.setdefault("WWW-Authenticate", challenge["WWW-Authenticate"])
-    return response
 
 
 def _csrf_refusal(request: HttpRequest) -> HttpResponseBase | None:

@@ -61,7 +61,7 @@ class Validator(RequestValidator):
         """The active client that the request names, asked for once."""
         if "known_client" not in vars(request):
             name = request.client_id
-            client = self.server.getter("clientgetter")(name) if name else None
+            client = self.server.callbacks.required("clientgetter")(name) if name else None
             vars(request)["known_client"] = client if is_active(client) else None
         return vars(request)["known_client"]
 
@@ -91,7 +91,7 @@ class Validator(RequestValidator):
         return True  # RFC 9700 §2.1.1
 
     def save_authorization_code(self, client_id: str, code: Any, request: Request) -> None:
-        self.server.getter("grantsetter")(client_id, code, request)
+        self.server.callbacks.required("grantsetter")(client_id, code, request)
 
     # --- the code (RFC 6749 §4.1.3) -------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Validator(RequestValidator):
         return grant_type in ClientRow(client).grant_types
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Request) -> bool:
-        grant = self.server.getter("grantgetter")(client.client_id, code)
+        grant = self.server.callbacks.required("grantgetter")(client.client_id, code)
         if grant is None or not GrantRow(grant).is_valid_for(client):
             return False
         vars(request)["grant"] = grant
@@ -134,7 +134,7 @@ class Validator(RequestValidator):
     # --- other grants ---------------------------------------------------------------------------
 
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Request) -> bool:
-        token = self.server.getter("tokengetter")(refresh_token=refresh_token)
+        token = self.server.callbacks.required("tokengetter")(refresh_token=refresh_token)
         if token is None:
             return False
         row = TokenRow(token)
@@ -157,7 +157,7 @@ class Validator(RequestValidator):
         return True  # RFC 9700 §4.14.2
 
     def validate_user(self, username: str, password: str, client: Any, request: Request) -> bool:
-        user = self.server.getter("usergetter")(username, password, client, request)
+        user = self.server.callbacks.required("usergetter")(username, password, client, request)
         if not is_active(user):
             return False
         request.user = user
@@ -186,7 +186,7 @@ class Validator(RequestValidator):
         with transaction.atomic(using=self.server.database):
             first = source is None or source.use_up()
             if first:
-                self.server.getter("tokensetter")(token, request)
+                self.server.callbacks.required("tokensetter")(token, request)
         if not first:
             self._used_before(request, source)
             raise errors.InvalidGrantError(request=request)
@@ -215,7 +215,7 @@ class Validator(RequestValidator):
 
     def _revoke_family(self, family: str | None) -> bool:
         """Whether the site can revoke a whole family."""
-        revoke = self.server.optional("tokenrevoker")
+        revoke = self.server.callbacks.optional("tokenrevoker")
         if revoke is None or not family:
             return False
         revoke(family=family)
@@ -276,7 +276,7 @@ class Validator(RequestValidator):
 
         Both are looked for: RFC 7009 §2.1 lets a hint be wrong.
         """
-        get = self.server.getter("tokengetter")
+        get = self.server.callbacks.required("tokengetter")
         found, refresh = get(access_token=token), False
         if found is None:
             found, refresh = get(refresh_token=token), True

@@ -18,7 +18,7 @@ from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import consent
-from .authorization import Asked
+from .handlers import AuthorizationRequest
 from .models import Consent
 from .responses import guarded, page
 from .rows import is_active
@@ -55,7 +55,9 @@ class AuthorizeView(ServerView):
         response: HttpResponseBase = handler(request, *args, **kwargs)
         return response
 
-    def get(self, request: HttpRequest, *, asked: Asked, **kwargs: Any) -> HttpResponseBase | bool:
+    def get(
+        self, request: HttpRequest, *, asked: AuthorizationRequest, **kwargs: Any
+    ) -> HttpResponseBase | bool:
         user = self.server.user_of(request)
         silent = "none" in asked.prompts
         if not user.is_authenticated or "login" in asked.prompts:
@@ -70,7 +72,9 @@ class AuthorizeView(ServerView):
             raise errors.ConsentRequired
         return page(request, "authorize.html", self.context(user, asked))
 
-    def post(self, request: HttpRequest, *, asked: Asked, **kwargs: Any) -> HttpResponseBase | bool:
+    def post(
+        self, request: HttpRequest, *, asked: AuthorizationRequest, **kwargs: Any
+    ) -> HttpResponseBase | bool:
         user = self.server.user_of(request)
         if not user.is_authenticated:
             return redirect_to_login(request.get_full_path())
@@ -79,7 +83,7 @@ class AuthorizeView(ServerView):
         consent.remember(self.server, user, asked)
         return True
 
-    def context(self, user: Any, asked: Asked) -> dict[str, Any]:
+    def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
         """What the template ``django_dance_server/authorize.html`` shows."""
         parts = urlsplit(asked.redirect_uri)
         return {
@@ -150,7 +154,7 @@ class ApplicationsView(ServerView):
         return guarded(super().dispatch(request, *args, **kwargs))
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        getter, scopes = self.server.getter("clientgetter"), self.server.scopes
+        getter, scopes = self.server.callbacks.required("clientgetter"), self.server.scopes
         applications = [
             {
                 "consent": found,

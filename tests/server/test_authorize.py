@@ -666,7 +666,7 @@ def test_disconnecting_is_protected_against_csrf(app, user):
 
 def test_a_server_that_cannot_revoke_says_so(app, member, granted, monkeypatch):
     """A page that says "disconnected" where nothing ends would be a lie."""
-    monkeypatch.delitem(server._functions, "tokenrevoker")
+    monkeypatch.delitem(server.callbacks.functions, "tokenrevoker")
     with pytest.raises(ImproperlyConfigured, match=r"@server\.tokenrevoker"):
         member.post(APPLICATIONS, {"application": Consent.objects.get().pk})
     assert Consent.objects.exists()

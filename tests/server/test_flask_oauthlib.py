@@ -168,7 +168,7 @@ def test_the_urls_stand_where_init_app_stood(plain):
 def test_what_is_not_registered_is_named_with_its_cure(name):
     server = AuthorizationServer(issuer="https://testserver")
     with pytest.raises(ImproperlyConfigured) as caught:
-        server.getter(name)
+        server.callbacks.required(name)
     assert f"has no {', '.join([*REQUIRED])}" in str(caught.value)
     assert "@server.clientgetter" in str(caught.value)
     assert "bind_models(server, client=…, token=…, grant=…)" in str(caught.value)
@@ -176,8 +176,8 @@ def test_what_is_not_registered_is_named_with_its_cure(name):
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_all_five_are_needed(plain, name):
-    del plain.server._functions[name]
-    assert plain.server.missing == [name]
+    del plain.server.callbacks.functions[name]
+    assert plain.server.callbacks.missing == [name]
     with pytest.raises(ImproperlyConfigured, match=f"has no {name}"):
         plain.ask()
 
@@ -196,11 +196,11 @@ def test_the_same_can_be_methods_of_a_subclass(user):
         _tokensetter = _grantgetter = _grantsetter = print
 
     server = Ours(issuer="https://testserver")
-    assert server.missing == []
-    assert server.getter("clientgetter")("x").client_id == "plain"
+    assert server.callbacks.missing == []
+    assert server.callbacks.required("clientgetter")("x").client_id == "plain"
     assert server.user_of(None) == user
-    server.register("clientgetter", lambda client_id: None)
-    assert server.getter("clientgetter")("x") is None
+    server.callbacks.register("clientgetter", lambda client_id: None)
+    assert server.callbacks.required("clientgetter")("x") is None
 
 
 def test_a_decorator_returns_the_function(plain):
@@ -569,7 +569,7 @@ def test_what_is_passed_is_registered_and_nothing_else(what):
     server = AuthorizationServer()
     models = {**MODELS, "user": "auth.User", "current_user": lambda request: None}
     bind_models(server, **{what: models[what]})
-    assert [*server._functions] == NAMES[what]
+    assert [*server.callbacks.functions] == NAMES[what]
 
 
 def test_a_function_registered_afterwards_goes_before():
@@ -580,34 +580,34 @@ def test_a_function_registered_afterwards_goes_before():
     def set_token(token, request, *args, **kwargs):
         pass
 
-    assert server.getter("tokensetter") is set_token
-    assert server.getter("tokengetter") is not None
+    assert server.callbacks.required("tokensetter") is set_token
+    assert server.callbacks.required("tokengetter") is not None
 
 
 def test_models_may_be_classes():
     server = AuthorizationServer()
     bind_models(server, client=Client, token=Token, grant=Grant)
-    assert server.getter("clientgetter")("unknown") is None
+    assert server.callbacks.required("clientgetter")("unknown") is None
 
 
 def test_a_model_that_is_not_there_is_named():
     server = AuthorizationServer()
     bind_models(server, client="nowhere.Client")
     with pytest.raises(ImproperlyConfigured, match=r'Write it as "app_label\.ModelName"'):
-        server.getter("clientgetter")("x")
+        server.callbacks.required("clientgetter")("x")
 
 
 def test_a_model_of_another_shape_is_refused():
     server = AuthorizationServer()
     bind_models(server, token=Client)
     with pytest.raises(ImproperlyConfigured, match="Client, which does not inherit AbstractToken"):
-        server.getter("tokengetter")(access_token="x")
+        server.callbacks.required("tokengetter")(access_token="x")
 
 
 def test_the_user_is_found_by_the_name_that_the_model_says(user, monkeypatch):
     server = AuthorizationServer()
     bind_models(server, user="auth.User")
-    get = server.getter("usergetter")
+    get = server.callbacks.required("usergetter")
     assert get("ada", "pw", None, None) == user
     assert get("ada", "wrong", None, None) is None
     type(user)._default_manager.update(email="ada@example.com")
@@ -652,13 +652,13 @@ def test_the_revoker_wants_to_know_what():
     server = AuthorizationServer()
     bind_models(server, **MODELS)
     with pytest.raises(TypeError, match="family, or user and client_id"):
-        server.getter("tokenrevoker")(client_id="x")
+        server.callbacks.required("tokenrevoker")(client_id="x")
 
 
 def test_the_tokengetter_finds_nothing_by_nothing():
     server = AuthorizationServer()
     bind_models(server, **MODELS)
-    assert server.getter("tokengetter")() is None
+    assert server.callbacks.required("tokengetter")() is None
 
 
 # --- what was wrong -------------------------------------------------------------------------------

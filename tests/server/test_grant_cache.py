@@ -189,7 +189,7 @@ def test_a_disconnected_application_has_no_code_left(app, user):
     provider = Provider(user)
     provider.adopt(app)
     code = app.code()
-    provider.server.getter("grantrevoker")(user=user, client_id=app.client.client_id)
+    provider.server.callbacks.required("grantrevoker")(user=user, client_id=app.client.client_id)
     assert_invalid_grant(app.redeem(code))
     assert app.redeem(app.code()).status_code == 200
 
@@ -199,7 +199,7 @@ def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
     """The second finds no tokens to revoke; the first must."""
     provider = Provider(user)
     local = provider.adopt(app)
-    stored = provider.server.getter("tokensetter")
+    stored = provider.server.callbacks.required("tokensetter")
 
     @provider.server.tokensetter
     def slow(token, request):
@@ -222,7 +222,7 @@ def test_a_second_use_before_the_requests_transaction_ends_is_heard_of(app, memb
     @transaction.atomic
     def uncommitted(request):
         response = view(request)
-        came.append(own.getter("grantgetter")(app.client.client_id, code).redeem())
+        came.append(own.callbacks.required("grantgetter")(app.client.client_id, code).redeem())
         return response
 
     serve(settings, own, path("atomic/token/", uncommitted))
@@ -269,7 +269,7 @@ def test_a_cache_that_goes_down_with_the_code_is_told_the_log(local, monkeypatch
 def grants_of(**options):
     server = AuthorizationServer("oauth_server", issuer="https://testserver")
     bind_cache_grant(server, **options)
-    return server.getter("grantgetter").__self__
+    return server.callbacks.required("grantgetter").__self__
 
 
 def test_without_names_it_is_the_default_cache():
@@ -326,7 +326,7 @@ def test_memcached_is_found_by_its_servers(settings):
 def test_a_grant_prints_no_more_than_whose_it_is(app, user):
     provider = Provider(user)
     code = provider.adopt(app).code()
-    grant = provider.server.getter("grantgetter")(app.client.client_id, code)
+    grant = provider.server.callbacks.required("grantgetter")(app.client.client_id, code)
     assert repr(grant) == f"<FoundGrant client='{app.client.client_id}'>"
 
 

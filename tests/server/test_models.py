@@ -59,7 +59,7 @@ def test_a_sites_own_models_do_as_well(member):
     with connection.schema_editor() as editor:
         for table in tables:
             editor.create_model(table)
-    before = dict(server._functions)
+    before = dict(server.callbacks.functions)
     try:
         bind_models(server, client=Partner, token=PartnerToken, grant=PartnerGrant)
         partner = Partner(
@@ -75,7 +75,7 @@ def test_a_sites_own_models_do_as_well(member):
         assert not is_alive(app, second["access_token"])
         assert PartnerToken.objects.count() == 2 and not Client.objects.exists()
     finally:
-        server._functions = before
+        server.callbacks.functions = before
         with connection.schema_editor() as editor:
             for table in reversed(tables):
                 editor.delete_model(table)

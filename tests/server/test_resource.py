@@ -521,8 +521,8 @@ def test_hooks_run_for_protected_views_only(app, member, monkeypatch):
     def never(*args):
         raise AssertionError
 
-    monkeypatch.setattr(server, "hooks_before", [never])
-    monkeypatch.setattr(server, "hooks_after", [never])
+    monkeypatch.setattr(server.callbacks, "before_request", [never])
+    monkeypatch.setattr(server.callbacks, "after_request", [never])
     token = app.token(member)
     assert app.refresh(token["refresh_token"]).status_code == 200
     assert app.revoke(token["refresh_token"]).status_code == 200

@@ -247,7 +247,7 @@ def use_the_server(settings, user, issuer):
     assert_invalid_grant(app.redeem(code))
     user.save()
     client.save()
-    server.getter("grantrevoker")(user=user, client_id=client.client_id)
+    server.callbacks.required("grantrevoker")(user=user, client_id=client.client_id)
 
 
 @pytest.mark.parametrize("changed", sorted(ALL))

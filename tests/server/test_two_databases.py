@@ -128,19 +128,19 @@ def test_a_code_or_refresh_token_is_used_up_with_the_tokens_stored_or_not_at_all
     code = app.code(member)
     if used == "refresh token":
         first = app.redeem(code).json()
-    stored = server.getter("tokensetter")
+    stored = server.callbacks.required("tokensetter")
 
     def fail(token, request):
         raise RuntimeError("the disk is full")
 
     app.line.raise_request_exception = False
-    server.register("tokensetter", fail)
+    server.callbacks.register("tokensetter", fail)
 
     def use():
         return app.redeem(code) if used == "code" else app.refresh(first["refresh_token"])
 
     assert use().status_code == 500
-    server.register("tokensetter", stored)
+    server.callbacks.register("tokensetter", stored)
     assert use().status_code == 200
 
 
@@ -151,7 +151,9 @@ def test_a_code_that_came_twice_before_the_first_commit_has_given_nothing_that_l
     with transaction.atomic(using=ALIAS):
         token = app.redeem(code).json()
         # Another process comes with the code, and cannot see the tokens yet.
-        assert caching.getter("grantgetter")(app.client.client_id, code).redeem() is False
+        assert (
+            caching.callbacks.required("grantgetter")(app.client.client_id, code).redeem() is False
+        )
     assert not is_alive(app, token["access_token"])
     assert_invalid_grant(app.refresh(token["refresh_token"]))
 
@@ -174,7 +176,7 @@ def test_a_token_that_was_verified_during_the_transaction_that_ended_it_is_over(
     token = app.token(member)
     consent = Consent.objects.get()
     if end == "revoke without a revoker":
-        monkeypatch.delitem(caching._functions, "tokenrevoker")
+        monkeypatch.delitem(caching.callbacks.functions, "tokenrevoker")
     now = time.time()
     with transaction.atomic(using=ALIAS):
         if end == "refresh":
@@ -208,7 +210,7 @@ def test_what_has_ended_stays_so_though_something_else_could_not_end(
     def fail(**arguments):
         raise ConnectionError("the cache of the codes is down")
 
-    server.register("grantrevoker", fail)
+    server.callbacks.register("grantrevoker", fail)
     member.raise_request_exception = False
     consent = Consent.objects.get()
     assert member.post(APPLICATIONS, {"application": consent.pk}).status_code == 500

@@ -150,7 +150,7 @@ def test_a_family_ends_at_its_own_server(app, elsewhere, member, servers):
     token = app.token(member)
     family = Token.objects.get().family
     for server, alive in zip(reversed(servers), (True, False), strict=True):
-        server.getter("tokenrevoker")(family=family)
+        server.callbacks.required("tokenrevoker")(family=family)
         assert is_alive(app, token["access_token"]) is alive
 
 

@@ -44,8 +44,8 @@ class Site:
         self.token = self.grant = self.user = None
         self.calls = []
         for name in ("clientgetter", "tokengetter", "tokensetter", "grantgetter", "grantsetter"):
-            self.server.register(name, getattr(self, name))
-        self.server.register("usergetter", self.usergetter)
+            self.server.callbacks.register(name, getattr(self, name))
+        self.server.callbacks.register("usergetter", self.usergetter)
 
     def clientgetter(self, client_id):
         self.calls.append(("client", client_id))
@@ -72,7 +72,7 @@ class Site:
     def revoker(self):
         """Register a function that ends tokens; what it is called with, in order."""
         revoked = []
-        self.server.register("tokenrevoker", lambda **which: revoked.append(which))
+        self.server.callbacks.register("tokenrevoker", lambda **which: revoked.append(which))
         return revoked
 
 
@@ -768,7 +768,7 @@ def test_what_cannot_be_stored_takes_the_use_back_with_it(site, user):
     def fail(token, request):
         raise ZeroDivisionError
 
-    site.server.register("tokensetter", fail)
+    site.server.callbacks.register("tokensetter", fail)
     asks = request(client=client(), client_id="app", scopes=["email"])
     vars(asks)["grant"] = Row()
     with pytest.raises(ZeroDivisionError):
@@ -877,7 +877,7 @@ def only_as_a_refresh_token(site):
     def tokengetter(access_token=None, refresh_token=None):
         return None if access_token else getter(refresh_token=refresh_token)
 
-    site.server.register("tokengetter", tokengetter)
+    site.server.callbacks.register("tokengetter", tokengetter)
 
 
 def test_the_claims_of_a_refresh_token(site):

@@ -1,0 +1,229 @@
+"""Wraps a site's view functions into the endpoints of a server.
+
+:class:`~.authorization.AuthorizationServer` has a method for each of these functions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from oauthlib.oauth2 import OAuth2Error
+from oauthlib.oauth2.rfc6749 import errors
+
+from . import parameters
+from .callbacks import reject_coroutine
+from .responses import Redirect, error_page, guarded, json_error, json_response
+from .rows import is_active
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+logger = logging.getLogger("django_dance.server")
+
+View = Callable[..., Any]
+
+#: The fields of a token response (RFC 6749 §5.1); a handler may add other fields.
+_TOKEN_FIELDS = frozenset({"access_token", "token_type", "expires_in", "refresh_token", "scope"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRequest:
+    """A valid authorization request (RFC 6749 §4.1.1): its client is known, and its redirect URI
+    is one of the client's."""
+
+    client: Any
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    response_type: str
+    state: str | None
+    prompts: frozenset[str]
+    #: A URI with the parameters of the request, for oauthlib.
+    uri: str
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments of a view."""
+        return {
+            "client": self.client,
+            "client_id": self.client.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scopes": list(self.scopes),
+            "response_type": self.response_type,
+            "state": self.state,
+            "asked": self,
+        }
+
+
+# --- the authorization endpoint (RFC 6749 §3.1) ---------------------------------------------------
+
+
+def authorize_handler(server: AuthorizationServer, view: View) -> View:
+    @login_not_required
+    @csrf_protect
+    @wraps(reject_coroutine(view, "authorize_handler"))
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        asked = None
+        try:
+            asked = _validate(server, request)
+            answer = view(request, *args, **{**kwargs, **asked.keywords})
+            if isinstance(answer, HttpResponseBase):
+                return guarded(answer)
+            if not isinstance(answer, bool):
+                raise TypeError(f"{view.__name__}() must return True, False or a response.")
+            if request.method == "HEAD":
+                return guarded(HttpResponse())  # nobody reads a code that is sent to it
+            return _code_response(server, request, asked, answer)
+        except errors.FatalClientError as error:
+            return _error_response(server, request, error, None)
+        except OAuth2Error as error:
+            redirect_uri = asked.redirect_uri if asked else error.redirect_uri
+            error.state = asked.state if asked else error.state
+            return _error_response(server, request, error, redirect_uri)
+
+    return wrapper
+
+
+def _validate(server: AuthorizationServer, request: HttpRequest) -> AuthorizationRequest:
+    params = parameters.authorization_parameters(request)
+    uri = f"/?{urlencode(params)}"
+    scopes, found = server.endpoints().validate_authorization_request(uri)
+    return AuthorizationRequest(
+        client=found["request"].client,
+        redirect_uri=found["redirect_uri"],
+        scopes=tuple(dict.fromkeys(scopes)),
+        response_type=found["response_type"],
+        state=found["state"],
+        prompts=frozenset(params.get("prompt", "").split()),
+        uri=uri,
+    )
+
+
+def _code_response(
+    server: AuthorizationServer, request: HttpRequest, asked: AuthorizationRequest, agreed: bool
+) -> HttpResponseBase:
+    user = server.user_of(request)
+    if not user.is_authenticated:
+        from django.contrib.auth.views import redirect_to_login  # it has models
+
+        return redirect_to_login(request.get_full_path())
+    if not agreed or not is_active(user):
+        raise errors.AccessDeniedError
+    code: Any = server.endpoints().create_authorization_response(
+        asked.uri,
+        scopes=list(asked.scopes),
+        credentials={"user": user, "http_request": request},
+    )
+    params = [*code.items(), ("iss", server.issuer)]
+    return Redirect(asked.redirect_uri, params, request.method)
+
+
+def _error_response(
+    server: AuthorizationServer,
+    request: HttpRequest,
+    error: OAuth2Error,
+    redirect_uri: str | None,
+) -> HttpResponseBase:
+    logger.warning("%s: authorization refused, %s", server.name, error.error)
+    redirect = None
+    if redirect_uri is not None:
+        # RFC 9207 §2: who answers, in every answer.
+        params = [*error.twotuples, ("iss", server.issuer)]
+        redirect = Redirect(
+            redirect_uri, [(name, value) for name, value in params if value], request.method
+        )
+    handler = server.callbacks.optional("exception_handler")
+    if handler is not None:
+        response: HttpResponseBase = handler(error, redirect and redirect.url)
+        return guarded(response)
+    return redirect or error_page(request, error)
+
+
+# --- the endpoints for clients --------------------------------------------------------------------
+
+
+def token_handler(server: AuthorizationServer, view: View) -> View:
+    def answer(form: dict[str, str], extra: Any) -> Any:
+        if isinstance(extra, HttpResponseBase):
+            return extra
+        if extra and (own := _TOKEN_FIELDS & extra.keys()):
+            raise ImproperlyConfigured(
+                f"The token handler of {server.name!r} returned {', '.join(sorted(own))}, which "
+                "the server states itself: return other fields only."
+            )
+        if "grant_type" not in form:
+            raise errors.InvalidRequestError("The grant_type is missing.")
+        return server.endpoints().create_token_response("/", "POST", form, {}, extra)
+
+    view = reject_coroutine(view, "token_handler")
+    return _client_endpoint(server, view, parameters.TOKEN, answer)
+
+
+def revoke_handler(server: AuthorizationServer, view: View) -> View:
+    def answer(form: Any, extra: Any) -> Any:
+        return server.endpoints().create_revocation_response("/", "POST", form, {})
+
+    view = reject_coroutine(view, "revoke_handler")
+    return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer)
+
+
+def introspect_handler(server: AuthorizationServer, view: View) -> View:
+    def answer(form: Any, extra: Any) -> Any:
+        return server.endpoints().create_introspect_response("/", "POST", form, {})
+
+    view = reject_coroutine(view, "introspect_handler")
+    return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer)
+
+
+def _client_endpoint(
+    server: AuthorizationServer,
+    view: View,
+    names: frozenset[str],
+    answer: Callable[[dict[str, str], Any], Any],
+) -> View:
+    """An endpoint that a client posts a form to.
+
+    :param view: the site's view. It is called after the form is read.
+    :param names: the parameters that the form may have.
+    :param answer: called with the form and the result of the view. It returns a
+        response, or oauthlib's headers, body and status.
+    """
+
+    @csrf_exempt
+    @login_not_required
+    @sensitive_post_parameters()
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            form = parameters.form_parameters(request, names)
+            answered = answer(form, view(request, *args, **kwargs))
+        except OAuth2Error as error:
+            logger.warning("%s: %a refused, %s", server.name, request.path, error.error)
+            return json_error(error, server.name)
+        if isinstance(answered, HttpResponseBase):
+            return answered
+        _, body, status = answered
+        if status >= 400:
+            fields = json.loads(body)
+            # oauthlib repeats a state, which no client sends to these endpoints.
+            fields.pop("state", None)
+            body = json.dumps(fields)
+            logger.warning("%s: %a refused, %s", server.name, request.path, fields["error"])
+        return json_response(body, status, server.name)
+
+    return wrapper
