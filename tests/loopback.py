@@ -5,11 +5,24 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+
+@contextmanager
+def reserved_port():
+    """A port of this machine that no other program gets meanwhile.
+
+    Nobody listens there. A server that sets ``SO_REUSEADDR`` can: two such sockets may be bound to
+    one port as long as the other one does not listen.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 class Received(NamedTuple):

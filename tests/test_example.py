@@ -21,6 +21,8 @@ from requests_oauthlib import OAuth1Session
 
 from example_project import settings as example
 
+from .loopback import reserved_port
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
@@ -33,9 +35,8 @@ PATIENCE = 60
 class Site:
     """A running example project."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+    def __init__(self, folder: Path, port: int = 8000, **environment: str) -> None:
+        self.port = port
         self.origin = f"http://localhost:{self.port}"
         self.environment = {
             **os.environ,
@@ -75,7 +76,7 @@ class Site:
             finally:
                 server.terminate()
                 try:
-                    server.wait(10)
+                    server.wait(PATIENCE)
                 except subprocess.TimeoutExpired:
                     server.kill()
                     server.wait()
@@ -100,10 +101,11 @@ def migrated(tmp_path_factory):
 
 def _running_site(migrated, folder, **environment):
     shutil.copytree(migrated, folder, dirs_exist_ok=True)
-    site = Site(folder, **environment)
-    assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
-    with site.running():
-        yield site
+    with reserved_port() as port:
+        site = Site(folder, port, **environment)
+        assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
+        with site.running():
+            yield site
     log = site.log.read_text()
     assert "Traceback" not in log, log
 

@@ -26,7 +26,7 @@ from django_dance.http.pool import tls_context
 from django_dance.http.protocol_calls import MAX_ANSWER
 from django_dance.tokens import Secret
 
-from .loopback import Loopback
+from .loopback import Loopback, reserved_port
 from .test_secrets import report
 
 
@@ -139,9 +139,10 @@ def test_a_slow_answer_is_given_up_at_the_deadline(behave, settings):
 
 
 def test_a_port_where_nobody_listens_is_unavailable():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(ProviderUnavailable, match="localhost could not be reached"):
+    with (
+        reserved_port() as port,
+        pytest.raises(ProviderUnavailable, match="localhost could not be reached"),
+    ):
         protocol_call("POST", f"http://localhost:{port}/token", data={})
 
 
@@ -615,9 +616,7 @@ def test_a_slow_answer_through_a_proxy_is_given_up_at_the_deadline(proxied, sett
 
 def test_a_failure_reports_no_secret():
     secret = Secret("plan" + "ted")  # in two, because a report quotes the source around a frame
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(ProviderUnavailable) as failure:
+    with reserved_port() as port, pytest.raises(ProviderUnavailable) as failure:
         protocol_call("POST", f"http://localhost:{port}/token", data={"code": secret})
     assert failure.value.__context__ is None
     text = report(failure.value)
