@@ -44,6 +44,20 @@ def is_shared(alias: str) -> bool:
     return not backend.endswith((".LocMemCache", ".DummyCache"))
 
 
+def import_if_path(value: Any, name: str) -> Any:
+    """The object that a dotted path names; a value that is no string is returned as it is.
+
+    :param name: the name of the setting or option, for the error.
+    :raises ImproperlyConfigured: the object cannot be imported.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"{name} cannot be imported: {error}.") from error
+
+
 class PrefixedSettings:
     """The project's settings with one prefix. ``settings.timeout`` is ``DANCE_TIMEOUT``.
 
@@ -139,12 +153,7 @@ class Settings(PrefixedSettings):
 
         :raises ImproperlyConfigured: it is not a function, or cannot be imported.
         """
-        function = getattr(django_settings, "DANCE_TENANT", None)
-        if isinstance(function, str):
-            try:
-                function = import_string(function)
-            except ImportError as error:
-                raise ImproperlyConfigured(f"DANCE_TENANT cannot be imported: {error}.") from error
+        function = import_if_path(getattr(django_settings, "DANCE_TENANT", None), "DANCE_TENANT")
         if function is not None and not callable(function):
             raise ImproperlyConfigured(
                 f"DANCE_TENANT is {function!r}. It must be a function without arguments, or its "

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
 
-from ..conf import settings
+from ..conf import import_if_path, settings
 from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
 from ..tokens import ResourceOwner, Secret, Token
@@ -282,15 +282,8 @@ def _field(fields: Any, path: str) -> Any:
 
 def import_fact(provider: Provider, fact: str) -> Any:
     """The class that a fact is, or names."""
-    value = getattr(provider, fact)
-    if not isinstance(value, str):
-        return value
-    try:
-        return import_string(value)
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            f"DANCE_PROVIDERS[{provider.name!r}]: {fact.upper()} cannot be imported: {error}."
-        ) from error
+    name = f"DANCE_PROVIDERS[{provider.name!r}]: {fact.upper()}"
+    return import_if_path(getattr(provider, fact), name)
 
 
 def with_query(url: str, params: Mapping[str, str]) -> str:

@@ -16,10 +16,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils.module_loading import import_string
 from django.utils.translation import get_supported_language_variant, override
 
 from ..cache import cache_name
+from ..conf import import_if_path
 from . import handlers
 from .bindings import ClientBinding
 from .callbacks import Callbacks, reject_coroutine
@@ -230,10 +230,14 @@ class AuthorizationServer:
         return Endpoints(
             self._validator_class(self),
             expires_in=self.access_token_lifetime,
-            token_generator=_imported(self.option("token_generator")),
-            refresh_token_generator=_imported(self.option("refresh_token_generator")),
+            token_generator=self._generator("token_generator"),
+            refresh_token_generator=self._generator("refresh_token_generator"),
             password_grant=self.password_grant,
         )
+
+    def _generator(self, name: str) -> Any:
+        value = self.option(name)
+        return import_if_path(value, repr(value))
 
     @property
     def password_grant(self) -> bool:
@@ -308,7 +312,8 @@ class AuthorizationServer:
         :param initkwargs: for the view. ``metadata`` takes the ``namespace`` where :attr:`urls` are
             included, if that is within another: ``namespace="api:oauth_server"``.
         """
-        return _imported(getattr(self, f"{name}_view")).as_view(server=self, **initkwargs)
+        view = getattr(self, f"{name}_view")
+        return import_if_path(view, repr(view)).as_view(server=self, **initkwargs)
 
     def url(self, name: str, namespace: str = "") -> str:
         """The public address of one of its views. The origin is the issuer's."""
@@ -353,12 +358,3 @@ def _language() -> str:
     language = django_settings.LANGUAGE_CODE
     _, prefixed = is_language_prefix_patterns_used(django_settings.ROOT_URLCONF)
     return get_supported_language_variant(language) if prefixed else language
-
-
-def _imported(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return import_string(value)
-    except ImportError as error:
-        raise ImproperlyConfigured(f"{value!r} cannot be imported: {error}.") from error

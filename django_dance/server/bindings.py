@@ -39,22 +39,19 @@ def bind_models(
     :param grant: inherits :class:`~.models.AbstractGrant`.
     :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
     """
+    functions = server.callbacks.functions
     if user is not None:
-        server.callbacks.register("usergetter", UserBinding(user).get)
+        functions["usergetter"] = UserBinding(user).get
     if client is not None:
-        server.callbacks.register("clientgetter", ClientBinding(client).get)
+        functions["clientgetter"] = ClientBinding(client).get
     if token is not None:
         tokens = TokenBinding(token, server)
-        server.callbacks.register("tokengetter", tokens.get)
-        server.callbacks.register("tokensetter", tokens.set)
-        server.callbacks.register("tokenrevoker", tokens.revoke)
+        functions.update(tokengetter=tokens.get, tokensetter=tokens.set, tokenrevoker=tokens.revoke)
     if grant is not None:
         grants = GrantBinding(grant, server)
-        server.callbacks.register("grantgetter", grants.get)
-        server.callbacks.register("grantsetter", grants.set)
-        server.callbacks.register("grantrevoker", grants.revoke)
+        functions.update(grantgetter=grants.get, grantsetter=grants.set, grantrevoker=grants.revoke)
     if current_user is not None:
-        server.callbacks.register("current_user", current_user)
+        functions["current_user"] = current_user
 
 
 class Binding:
@@ -161,6 +158,22 @@ class TokenBinding(Binding):
             pass
 
 
+def grant_fields(server: AuthorizationServer, client_id: str, request: Any) -> dict[str, Any]:
+    """The fields of a code that a table and a cache store alike.
+
+    :param request: oauthlib's request.
+    """
+    return {
+        "client_id": client_id,
+        # RFC 6749 §4.1.3: the token request must repeat it only if it was in this request.
+        "redirect_uri": "" if request.using_default_redirect_uri else request.redirect_uri,
+        "code_challenge": request.code_challenge,
+        "code_challenge_method": request.code_challenge_method,
+        "server": server.name,
+        "bound_to": bound_to(request.client, request.user),
+    }
+
+
 class GrantBinding(Binding):
     base = "AbstractGrant"
 
@@ -177,16 +190,11 @@ class GrantBinding(Binding):
         self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
     ) -> Any:
         return self.rows.create(
+            **grant_fields(self._server, client_id, request),
             code_digest=digest(code["code"]),
-            client_id=client_id,
             user=request.user,
-            redirect_uri="" if request.using_default_redirect_uri else request.redirect_uri,
             scope=" ".join(request.scopes),
-            code_challenge=request.code_challenge,
-            code_challenge_method=request.code_challenge_method,
             expires=timezone.now() + timedelta(seconds=self._server.code_lifetime),
-            server=self._server.name,
-            bound_to=bound_to(request.client, request.user),
         )
 
     def revoke(self, user: Any, client_id: str) -> None:

@@ -12,9 +12,8 @@ from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
-from django.utils.module_loading import import_string
 
-from ..conf import is_shared
+from ..conf import import_if_path, is_shared
 from ..conf import settings as client_settings
 from ..http import is_secure
 from .authorization import AuthorizationServer, servers
@@ -124,12 +123,10 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
     if not isinstance(server.option("scopes"), dict):
         yield bad("scopes", 'It must be a dict: {"email": "see your email address"}.')
     for name in ("token_generator", "refresh_token_generator"):
-        value = server.option(name)
-        if isinstance(value, str):
-            try:
-                import_string(value)
-            except ImportError as error:
-                yield bad(name, f"It cannot be imported: {error}.")
+        try:
+            import_if_path(server.option(name), "It")
+        except ImproperlyConfigured as error:
+            yield bad(name, str(error))
     if server.grant_cache is not None:
         try:
             _ = server.grant_cache.cache

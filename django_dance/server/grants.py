@@ -17,8 +17,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import SealBroken
 from ..tokens import seal, unseal
+from .bindings import grant_fields
 from .conf import settings
-from .hashing import bound_to, new_family, still_bound
+from .hashing import new_family, still_bound
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -54,11 +55,10 @@ def bind_cache_grant(
     """
     grants = GrantCache(server, cache, timeout, prefix, config_prefix)
     server.grant_cache = grants
-    server.callbacks.register("grantgetter", grants.get)
-    server.callbacks.register("grantsetter", grants.set)
-    server.callbacks.register("grantrevoker", grants.revoke)
+    functions = server.callbacks.functions
+    functions.update(grantgetter=grants.get, grantsetter=grants.set, grantrevoker=grants.revoke)
     if current_user is not None:
-        server.callbacks.register("current_user", current_user)
+        functions["current_user"] = current_user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,16 +164,11 @@ class GrantCache:
     ) -> None:
         user = request.user
         grant = CachedGrant(
-            client_id=client_id,
+            **grant_fields(self._server, client_id, request),
             user_key=(user._meta.label_lower, str(user.pk)),
-            redirect_uri="" if request.using_default_redirect_uri else request.redirect_uri,
             scopes=tuple(request.scopes),
-            code_challenge=request.code_challenge,
-            code_challenge_method=request.code_challenge_method,
             issued=time.time(),
             family=new_family(),
-            server=self._server.name,
-            bound_to=bound_to(request.client, user),
         )
         key = self._key(client_id, code["code"])
         self.cache.set(key, grant.sealed(key), self.timeout)

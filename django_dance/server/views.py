@@ -38,11 +38,22 @@ class ServerView(View):
 
 
 class EndpointView(ServerView):
-    """For clients, which have no cookies."""
+    """An endpoint for clients, which have no cookies."""
+
+    #: The name of the server's method that makes the handler.
+    handler = ""
 
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
         return csrf_exempt(super().as_view(**initkwargs))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = getattr(self.server, self.handler)(self.extra_fields)(request)
+        return response
+
+    def extra_fields(self, request: HttpRequest) -> dict[str, Any] | None:
+        """Fields to add to the response of the token endpoint."""
+        return None
 
 
 class AuthorizeView(ServerView):
@@ -99,25 +110,21 @@ class AuthorizeView(ServerView):
 
 
 class TokenView(EndpointView):
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase = self.server.token_handler(self.extra_fields)(request)
-        return response
+    """The token endpoint (RFC 6749 §3.2)."""
 
-    def extra_fields(self, request: HttpRequest) -> dict[str, Any] | None:
-        """Fields to add to the answer."""
-        return None
+    handler = "token_handler"
 
 
 class RevokeView(EndpointView):
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase = self.server.revoke_handler(_nothing)(request)
-        return response
+    """The revocation endpoint (RFC 7009)."""
+
+    handler = "revoke_handler"
 
 
 class IntrospectView(EndpointView):
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase = self.server.introspect_handler(_nothing)(request)
-        return response
+    """The introspection endpoint (RFC 7662)."""
+
+    handler = "introspect_handler"
 
 
 class MetadataView(ServerView):
@@ -174,10 +181,6 @@ class ApplicationsView(ServerView):
 
     def _consents(self) -> Any:
         return Consent._default_manager.filter(user=self.user, server=self.server.name)
-
-
-def _nothing(request: HttpRequest) -> None:
-    """The views have nothing to add."""
 
 
 def _without_login_prompt(request: HttpRequest) -> str:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
-from django.utils.module_loading import import_string
 
 from ..cache import cache_name
+from ..conf import import_if_path
 from ..exceptions import ProviderUnavailable
 from ..tokens import ResourceOwner, Token, same_token
 
@@ -166,11 +166,7 @@ def build(spec: Any) -> BaseStorage:
         spec, options = spec["BACKEND"], spec.get("OPTIONS") or {}
         if not isinstance(options, Mapping):
             raise ImproperlyConfigured("The OPTIONS of a storage are a dict.")
-    if isinstance(spec, str):
-        try:
-            spec = import_string(spec)
-        except ImportError as error:
-            raise ImproperlyConfigured(f"The storage cannot be imported: {error}.") from error
+    spec = import_if_path(spec, "The storage")
     if isinstance(spec, type) and issubclass(spec, BaseStorage):
         try:
             return spec(**options)
