@@ -22,8 +22,8 @@ demo: $(VENV)/made/example ## A site that is its own provider, at http://localho
 	@$(BIN)/python manage.py prepare_demo
 	@$(BIN)/python manage.py runserver $(ADDRESS)
 
-test: $(VENV)/made/test ## All tests.
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
+	$(BIN)/python -m pytest --database all $(ARGS)
 
 check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from django.test import Client
 
 from django_dance import signals
 
-pytest_plugins = ["tests.servers", "tests.other_database"]
+pytest_plugins = ["tests.servers", "tests.databases", "tests.other_database", "tests.skips"]
 
 TOKEN_URL = "https://github.com/login/oauth/access_token"
 GRANTED = {

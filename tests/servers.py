@@ -1,6 +1,7 @@
 """Real servers for the tests: the one at its usual address, or a throw-away one.
 
-Where neither is to be had the test that asks is skipped, by the server's name; in CI it fails.
+If neither is available, the tests that need the server are skipped with its name. In CI the whole
+run fails.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import psycopg
 import pymysql
 import pytest
 import redis
 from django.core.cache import BaseCache, caches
-from django.db import connections
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -54,6 +55,12 @@ class Server:
 
         :raises Exception: the driver's own, if that fails.
         """
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version()} at port {self.port}"
+
+    def version(self) -> str:
         raise NotImplementedError
 
     def answers(self) -> bool:
@@ -88,6 +95,10 @@ class PostgreSQL(Server):
             autocommit=True,
         )
 
+    def version(self) -> str:
+        with self.connect() as connection:
+            return str(connection.execute("SHOW server_version").fetchone()[0])
+
     def drop(self, database: str) -> None:
         with self.connect() as connection:
             # With force: a process that was killed may not have left yet.
@@ -107,6 +118,10 @@ class MariaDB(Server):
 
     def connect(self) -> Any:
         return pymysql.connect(host=HOST, port=self.port, user=self.user, connect_timeout=5)
+
+    def version(self) -> str:
+        with self.connect() as connection:
+            return str(connection.get_server_info())
 
     def drop(self, database: str) -> None:
         with self.connect() as connection:
@@ -139,6 +154,9 @@ class Redis(Server):
         client = redis.Redis(host=HOST, port=self.port, socket_timeout=5, retry=once)
         client.ping()
         return client
+
+    def version(self) -> str:
+        return str(self.connect().info("server")["redis_version"])
 
     def commands(self, folder: Path) -> list[list[str]]:
         options = ["--bind", HOST, "--port", str(self.port), "--dir", str(folder), "--save", ""]
@@ -203,33 +221,41 @@ def throw_away(kind: type[Server]) -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def at_hand(kind: type[Server]) -> Iterator[Server]:
-    """A server of this kind; without one the test that asks is left out."""
-    server = kind(kind.usual_port)
-    with ExitStack() as stack:
-        if not server.answers():
-            server = started(kind, stack)
-        yield server
+@dataclass(frozen=True)
+class Absent:
+    """A server that this run does without."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
 
 
-def started(kind: type[Server], stack: ExitStack) -> Server:
-    """A throw-away server until the stack is closed; without one the test is left out."""
+def find(kind: type[Server], stack: ExitStack) -> Server | Absent:
+    """The server of this kind at its usual port, or a throw-away one until the stack is closed.
+
+    A variable such as ``DANCE_TEST_REDIS_PORT`` names another port. Then none is started.
+    """
+    variable = f"DANCE_TEST_{kind.name.upper()}_PORT"
+    port = os.environ.get(variable)
+    server = kind(int(port or kind.usual_port))
+    if server.answers():
+        return server
+    reason = f"{kind.name} is left out: nothing lets the tests in at {server.url}"
+    if port:
+        return Absent(f"{reason}, which {variable} names")
     try:
         return stack.enter_context(throw_away(kind))
     except (LookupError, OSError) as error:
-        left_out(kind, str(error))
+        return Absent(f"{reason}, and none could be started: {error}")
 
 
-def left_out(kind: type[Server], reason: str) -> NoReturn:
-    """Skip the test and say what is missing; fail in CI, where nothing may be left out."""
-    reason = (
-        f"{kind.name} is left out: nothing lets the tests in at {kind(kind.usual_port).url}, and "
-        f"none could be started: {reason}."
-    )
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+def start(kind: type[Server], stack: ExitStack) -> Server:
+    """A throw-away server until the stack is closed; without one the test is skipped."""
+    try:
+        return stack.enter_context(throw_away(kind))
+    except (LookupError, OSError) as error:
+        pytest.skip(f"{kind.name} is left out: none could be started: {error}")
 
 
 def _stop(server: Server) -> None:
@@ -254,27 +280,53 @@ def _end_of(log: Any) -> str:
     return "\n".join(lines[-10:])
 
 
-# --- fixtures -----------------------------------------------------------------------------------
+# --- the servers of a run -------------------------------------------------------------------------
+
+_FOUND = pytest.StashKey[dict[str, "Server | Absent"]]()
+
+
+def look_for(kinds: list[type[Server]], config: pytest.Config) -> None:
+    """Look for the servers of a run once: not in each process of pytest-xdist, which is told.
+
+    :raises pytest.UsageError: one is missing in CI.
+    """
+    if hasattr(config, "workerinput"):
+        places = config.workerinput["servers"]
+        config.stash[_FOUND] = {
+            kind.name: kind(place) if isinstance(place, int) else Absent(place)
+            for kind in kinds
+            for place in [places[kind.name]]
+        }
+        return
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    config.stash[_FOUND] = servers = {kind.name: find(kind, stack) for kind in kinds}
+    for server in servers.values():
+        if isinstance(server, Absent) and os.environ.get("CI"):
+            raise pytest.UsageError(server.reason)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist which servers were found."""
+    node.workerinput["servers"] = {
+        name: server.reason if isinstance(server, Absent) else server.port
+        for name, server in node.config.stash[_FOUND].items()
+    }
+
+
+def found(config: pytest.Config) -> dict[str, Server | Absent]:
+    """The servers of this run, by the names of their kinds."""
+    return config.stash[_FOUND]
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Pytest-django's, but at the end threads that hold a connection let go of it."""
-    yield
-    database = connections["default"]
-    if database.vendor == "postgresql":  # which drops no database that is in use
-        with django_db_blocker.unblock(), database.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[Server]:
+def redis_server(pytestconfig: pytest.Config) -> Server:
     """A Redis. Others may use it too: keys go under the prefix of ``cache()``."""
-    with at_hand(Redis) as server:
-        yield server
+    server = found(pytestconfig)[Redis.name]
+    if isinstance(server, Absent):
+        pytest.skip(server.reason)
+    return server
 
 
 @pytest.fixture

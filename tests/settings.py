@@ -52,14 +52,13 @@ TEMPLATES = [
 ]
 
 
-def _database():
-    """SQLite, or the server that ``DANCE_TEST_SERVER`` names; see ``tests/test_databases.py``.
+def database(server, name=None):
+    """The entry of ``DATABASES`` for a database on a server; without one it is a SQLite file.
 
-    ``DANCE_TEST_DATABASE`` is the test database of another process, for one that joins it.
+    :param server: a URL such as ``postgresql://postgres@127.0.0.1:5432``, or an empty string.
+    :param name: the name of the database. Without one it is a database of this process.
     """
-    server = urlsplit(os.environ.get("DANCE_TEST_SERVER", ""))
-    name = os.environ.get("DANCE_TEST_DATABASE")
-    if not server.scheme:
+    if not server:
         name = name or Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -73,19 +72,28 @@ def _database():
                 "init_command": "PRAGMA synchronous=OFF",
             },
         }
+    url = urlsplit(server)
     name = name or f"django_dance_tests_{os.getpid()}"
     return {
-        "ENGINE": f"django.db.backends.{server.scheme}",
-        "HOST": server.hostname,
-        "PORT": server.port,
-        "USER": server.username,
+        "ENGINE": f"django.db.backends.{url.scheme}",
+        "HOST": url.hostname,
+        "PORT": url.port,
+        "USER": url.username,
         "NAME": name,
         # The default of a MySQL server may be a character set without all characters.
-        "TEST": {"NAME": name, **({"CHARSET": "utf8mb4"} if server.scheme == "mysql" else {})},
+        "TEST": {"NAME": name, **({"CHARSET": "utf8mb4"} if url.scheme == "mysql" else {})},
     }
 
 
-DATABASES = {"default": _database()}
+# The tests go through several databases: see ``tests/databases.py``. The variables are for a
+# process that a test starts.
+DATABASES = {
+    "default": database(
+        os.environ.get("DANCE_TEST_SERVER", ""), os.environ.get("DANCE_TEST_DATABASE")
+    )
+}
+# The tables of other packages are made from their models: their migrations are not tested here.
+MIGRATION_MODULES = dict.fromkeys(["admin", "auth", "contenttypes", "oauth2_provider", "sessions"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/accounts/login/"

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from django_dance.models import OAuthToken
@@ -19,7 +18,7 @@ from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner
 
 from .loopback import Loopback
-from .servers import Redis, started
+from .servers import Redis, start
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,8 +64,9 @@ class RotatingProvider:
 class Callers:
     """Processes that all call the API at once, each from some threads."""
 
-    def __init__(self, folder, user):
+    def __init__(self, folder, user, environment):
         self.folder, self.user, self.processes = folder, user, []
+        self.environment = {**os.environ, **environment}
 
     def call(self, url, processes, threads, **settings):
         for number in range(processes):
@@ -82,10 +82,7 @@ class Callers:
                     stdout=subprocess.PIPE,
                     text=True,
                     cwd=self.folder,
-                    env={
-                        **os.environ,
-                        "DANCE_TEST_DATABASE": str(connection.settings_dict["NAME"]),
-                    },
+                    env=self.environment,
                 )
             )
         for process in self.processes:
@@ -126,8 +123,8 @@ def api(url, number):
 
 
 @pytest.fixture
-def callers(user, pytestconfig):
-    callers = Callers(pytestconfig.rootpath, user)
+def callers(user, pytestconfig, database_environment):
+    callers = Callers(pytestconfig.rootpath, user, database_environment)
     yield callers
     callers.close()
 
@@ -180,7 +177,7 @@ def test_64_threads_refresh_once_with_redis(callers, expired, redis_cache, setti
 
 def test_64_threads_refresh_once_while_redis_dies(callers, expired, settings):
     with ExitStack() as stack:
-        redis = started(Redis, stack)
+        redis = start(Redis, stack)
         settings.CACHES = {**settings.CACHES, "redis": redis.cache()}
         settings.DANCE_CACHE = "redis"
         expired(ends_in=30)

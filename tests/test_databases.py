@@ -1,107 +1,142 @@
-"""What speaks to the database, again on each database server."""
+"""The servers and the databases of the tests, and what a run without them reports."""
 
 import os
 import subprocess
 import sys
-from xml.etree import ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
+from django.conf import settings
+from django.db import connection
 
-from .servers import MariaDB, PostgreSQL, Redis, at_hand, program
-
-MODULES = [
-    "tests/server",
-    "tests/test_accounts.py",
-    "tests/test_admin.py",
-    "tests/test_attacks.py",
-    "tests/test_commands.py",
-    "tests/test_contention.py",
-    "tests/test_costs.py",
-    "tests/test_dance.py",
-    "tests/test_fields.py",
-    "tests/test_lease.py",
-    "tests/test_lease_while_busy.py",
-    "tests/test_oauth1.py",
-    "tests/test_oidc.py",
-    "tests/test_real_server.py",
-    "tests/test_refresh.py",
-    "tests/test_sessions.py",
-    "tests/test_storage.py",
-    "tests/test_tenants.py",
-    "tests/test_token_cache.py",
-    "tests/test_two_databases.py",
-    "tests/test_vault.py",
-]
-#: How the reasons begin for which a test may be skipped on a database server.
-ACCEPTED_SKIPS = (
-    "Redis is left out",  # here too, where that is reported
-    "A session in a signed cookie cannot be ended",
-    "Django has connection pools for PostgreSQL only",
-    "This database has several writers",
-    "This storage keeps no token of an anonymous visitor",
-)
+from .servers import Absent, MariaDB, PostgreSQL, Redis, Server, find, program, start
+from .skips import is_accepted
 
 
-@pytest.mark.parametrize("kind", [PostgreSQL, MariaDB], ids=lambda kind: kind.name)
-def test_the_database_may_be(kind, tmp_path, pytestconfig):
-    with at_hand(kind) as server:
-        database = f"django_dance_tests_{os.getpid()}"
-        report = tmp_path / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        try:
-            run = subprocess.run(
-                [*command, f"--junit-xml={report}", *MODULES],
-                cwd=pytestconfig.rootpath,
-                env={
-                    **os.environ,
-                    "DANCE_TEST_SERVER": server.url,
-                    "DANCE_TEST_DATABASE": database,
-                    "PYTEST_ADDOPTS": "",
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=900,
-            )
-        finally:
-            server.drop(database)
-    end = "\n".join(run.stdout.splitlines()[-80:])
-    assert run.returncode == 0, end
-    suite = ElementTree.parse(report).getroot().find("testsuite")
-    assert int(suite.get("tests")) > 100, end
-    skipped = {skip.get("message") for skip in suite.iter("skipped")}
-    assert {reason for reason in skipped if not reason.startswith(ACCEPTED_SKIPS)} == set(), end
-
-
-# --- the servers --------------------------------------------------------------------------------
-
-
-class Absent(Redis):
-    name, usual_port = "Absent", 1
+class NoSuchServer(Redis):
+    name, usual_port = "NoSuchServer", 1
 
     def commands(self, folder):
         return [[program("no-such-server")]]
 
 
 @pytest.mark.parametrize("kind", [PostgreSQL, MariaDB, Redis], ids=lambda kind: kind.name)
-def test_where_no_server_answers_a_throw_away_one_is_started(kind):
+def test_a_throw_away_server_is_started_where_none_answers(kind):
     elsewhere = type("Elsewhere", (kind,), {"usual_port": 1})
-    with at_hand(elsewhere) as server:
+    with ExitStack() as stack:
+        server = find(elsewhere, stack)
+        assert isinstance(server, Server)
         assert server.port != 1
         assert server.answers()
     assert not server.answers()
 
 
-def test_a_server_that_is_not_to_be_had_is_left_out_by_its_name(monkeypatch):
-    monkeypatch.delenv("CI", raising=False)
-    message = (
-        "Absent is left out: nothing .* redis://127.0.0.1:1, .* no-such-server is not installed"
+def test_a_server_that_cannot_be_started_is_left_out_with_the_reason():
+    reason = (
+        "NoSuchServer is left out: nothing lets the tests in at redis://127.0.0.1:1, "
+        "and none could be started: no-such-server is not installed"
     )
-    with pytest.raises(pytest.skip.Exception, match=message), at_hand(Absent):
-        pass
+    with ExitStack() as stack:
+        assert find(NoSuchServer, stack) == Absent(reason)
 
 
-def test_in_ci_no_server_is_left_out(monkeypatch):
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match="Absent is left out"), at_hand(Absent):
-        pass
+def test_a_port_may_be_named_and_then_no_server_is_started_elsewhere(monkeypatch):
+    monkeypatch.setenv("DANCE_TEST_REDIS_PORT", "2")
+    reason = (
+        "Redis is left out: nothing lets the tests in at redis://127.0.0.1:2, "
+        "which DANCE_TEST_REDIS_PORT names"
+    )
+    with ExitStack() as stack:
+        assert find(Redis, stack) == Absent(reason)
+
+
+def test_a_test_that_needs_a_server_of_its_own_is_skipped_without_one():
+    message = "NoSuchServer is left out: none could be started: no-such-server is not installed"
+    with pytest.raises(pytest.skip.Exception, match=message), ExitStack() as stack:
+        start(NoSuchServer, stack)
+
+
+# --- a run without the servers --------------------------------------------------------------------
+
+
+def run(pytestconfig, *arguments, **environment):
+    """Run a few tests where no database server and no Redis answers."""
+    absent = {f"DANCE_TEST_{name}_PORT": "1" for name in ("POSTGRESQL", "MARIADB", "REDIS")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *arguments],
+        cwd=pytestconfig.rootpath,
+        env={**os.environ, "CI": "", "PYTEST_ADDOPTS": "", **absent, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_run_without_the_servers_passes_and_names_them(pytestconfig):
+    result = run(pytestconfig, "--database=all", "tests/test_lease.py")
+    assert result.returncode == 0, result.stdout
+    assert "databases: SQLite" in result.stdout
+    assert "4 passed, 8 skipped" in result.stdout.splitlines()[-1]
+    for name in ("PostgreSQL", "MariaDB"):
+        assert f"{name} is left out: nothing lets the tests in at" in result.stdout
+
+
+def test_a_run_in_ci_fails_without_the_servers(pytestconfig):
+    result = run(pytestconfig, "--database=all", "tests/test_lease.py", CI="true")
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "PostgreSQL is left out" in result.stderr
+
+
+def test_a_database_that_does_not_exist_is_an_error(pytestconfig):
+    result = run(pytestconfig, "--database=oracle", "tests/test_lease.py")
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--database oracle: it is one of sqlite, postgresql, mariadb" in result.stderr
+
+
+# --- skips ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "database", "accepted"),
+    [
+        ("SQLite has one writer: no other connection writes", "sqlite", True),
+        ("SQLite has one writer: no other connection writes", "postgresql", False),
+        ("SQLite has one writer: no other connection writes", None, False),
+        ("This storage keeps no token of an anonymous visitor", "mariadb", True),
+        ("This storage keeps no token of an anonymous visitor", None, True),
+        ("The moon is full", "sqlite", False),
+    ],
+)
+def test_ci_accepts_the_skips_that_are_listed_for_the_database(reason, database, accepted):
+    assert is_accepted(reason, database) is accepted
+
+
+@pytest.mark.parametrize(("ci", "end"), [("true", "1 failed"), ("", "1 skipped")])
+def test_only_in_ci_a_skip_that_is_not_listed_is_a_failure(pytestconfig, tmp_path, ci, end):
+    sample = tmp_path / "test_sample.py"
+    sample.write_text("import pytest\n\ndef test():\n    pytest.skip('The moon is full')\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    result = run(
+        pytestconfig, f"-c{tmp_path}/pytest.ini", "-ptests.skips", "-ra", str(sample), CI=ci
+    )
+    assert end in result.stdout.splitlines()[-1]
+    assert "The moon is full" in result.stdout
+
+
+# --- the default database -------------------------------------------------------------------------
+
+
+def test_the_default_database_is_the_one_that_the_test_is_for(database, db):
+    vendor = {"mariadb": "mysql"}.get(database, database)
+    assert connection.vendor == vendor
+    engine = f"django.db.backends.{vendor.replace('sqlite', 'sqlite3')}"
+    assert settings.DATABASES["default"]["ENGINE"] == engine
+    with ThreadPoolExecutor(1) as executor:
+        assert executor.submit(lambda: connection.vendor).result() == vendor
+
+
+def test_a_test_without_a_database_has_none(database):
+    assert database is None
+    with pytest.raises(RuntimeError, match="Database access not allowed"):
+        connection.ensure_connection()

@@ -1,0 +1,246 @@
+"""The databases of the tests.
+
+A test that uses the database runs once on each that ``--database`` names, each time as a test of
+its own: ``test_a_flow_is_spent_once`` on SQLite, ``test_a_flow_is_spent_once[postgresql]`` on
+PostgreSQL. A test that is marked with ``one_database(reason)`` runs on the first of them only, and
+so does a test without a database. Each process of the tests makes its own databases, when a test
+first needs one, and drops them at its end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import TestLoader, TestResult, TestSuite
+
+import oauthlib
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import ConnectionHandler, connections
+from django.test import TransactionTestCase
+
+from . import settings as test_settings
+from .servers import Absent, MariaDB, PostgreSQL, Redis, found, look_for, program
+
+#: The names of ``--database``, and the kind of server that each takes.
+KINDS = {"sqlite": None, "postgresql": PostgreSQL, "mariadb": MariaDB}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("django").addoption(
+        "--database",
+        default="sqlite",
+        metavar="NAMES",
+        help=f"Databases to run the tests on: some of {','.join(KINDS)}, or all (default: sqlite).",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "one_database(reason): the test uses the database, but runs on the first of them only.",
+    )
+    look_for([*filter(None, (KINDS[name] for name in selected(config))), Redis], config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """The databases and programs that this run found, with their versions."""
+    servers = found(config)
+    databases = [
+        f"SQLite {sqlite3.sqlite_version}" if kind is None else str(servers[kind.name])
+        for kind in (KINDS[name] for name in selected(config))
+    ]
+    return [
+        f"databases: {', '.join(databases)}",
+        f"also: oauthlib {oauthlib.__version__}, {servers[Redis.name]}, {chromium()}",
+    ]
+
+
+def chromium() -> str:
+    """The browser of the tests that have one, with its version."""
+    try:
+        version = subprocess.run(
+            [program("chromedriver"), "--version"], capture_output=True, text=True, check=True
+        )
+    except (LookupError, OSError, subprocess.CalledProcessError):
+        return "no Chromium (install chromium and chromium-driver)"
+    return "Chromium " + version.stdout.split()[1]
+
+
+def selected(config: pytest.Config) -> list[str]:
+    """The databases of this run.
+
+    :raises pytest.UsageError: ``--database`` names one that does not exist.
+    """
+    option = config.getoption("database")
+    names = list(KINDS) if option == "all" else option.split(",")
+    if unknown := set(names) - set(KINDS):
+        raise pytest.UsageError(f"--database {', '.join(unknown)}: it is one of {', '.join(KINDS)}")
+    return names
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of its own for each database."""
+    names = selected(metafunc.config)
+    if not uses_database(metafunc):
+        return
+    if metafunc.definition.get_closest_marker("one_database"):
+        names = names[:1]
+    metafunc.parametrize(
+        "database",
+        [
+            pytest.param(name, id=pytest.HIDDEN_PARAM if name == "sqlite" else name)
+            for name in names
+        ],
+        indirect=True,
+        scope="session",  # so that pytest runs the tests of one database after those of another
+    )
+
+
+def uses_database(metafunc: pytest.Metafunc) -> bool:
+    fixtures = {"db", "transactional_db", "live_server", "django_db_setup"}
+    return bool(
+        metafunc.definition.get_closest_marker("django_db")
+        or fixtures.intersection(metafunc.fixturenames)
+    )
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> pytest.Collector | None:
+    """Collect a ``TestCase`` of Django as functions, because pytest gives no parameters to it."""
+    if isinstance(obj, type) and issubclass(obj, TransactionTestCase):
+        node: pytest.Class = pytest.Class.from_parent(collector, name=name)
+        node.obj = functions_of(obj)
+        return node
+    return None
+
+
+def functions_of(case: type[TransactionTestCase]) -> type:
+    """A class with a function for each test of a ``TestCase``."""
+
+    def function(name: str) -> Callable[..., None]:
+        def test(self: object, django_db_setup: None, django_db_blocker: Any) -> None:
+            outcome = Outcome()
+            with django_db_blocker.unblock():
+                TestSuite([case(name)]).run(outcome)
+            if outcome.exception is not None:
+                raise outcome.exception
+            if outcome.skipped:
+                pytest.skip(outcome.skipped[0][1])
+
+        return test
+
+    names = TestLoader().getTestCaseNames(case)
+    return type(case.__name__, (), {name: function(name) for name in names})
+
+
+class Outcome(TestResult):
+    """What became of one test of a ``TestCase``."""
+
+    exception: BaseException | None = None
+
+    def addError(self, test: Any, err: Any) -> None:
+        self.exception = err[1]
+
+    addFailure = addError
+
+
+class Databases:
+    """The databases that this process has made for its tests."""
+
+    def __init__(self, config: pytest.Config, blocker: Any) -> None:
+        self.config, self.blocker = config, blocker
+        self.first = connections.settings["default"]
+        self.made: dict[str, dict[str, Any]] = {}
+
+    def use(self, name: str) -> None:
+        """Make this the default database. It is made when it is first used.
+
+        Skips the test if there is no such server.
+        """
+        if name not in self.made:
+            configuration = test_settings.database(self._url(name))
+            # A handler adds the defaults of Django.
+            self.made[name] = ConnectionHandler({"default": configuration}).settings["default"]
+            self._connect(self.made[name])
+            with self.blocker.unblock():
+                connections["default"].creation.create_test_db(
+                    verbosity=0, autoclobber=True, serialize=False
+                )
+        self._connect(self.made[name])
+
+    def _url(self, name: str) -> str:
+        kind = KINDS[name]
+        if kind is None:
+            return ""
+        server = found(self.config)[kind.name]
+        if isinstance(server, Absent):
+            pytest.skip(server.reason)
+        return server.url
+
+    def _connect(self, configuration: dict[str, Any]) -> None:
+        if connections.settings["default"] is configuration:
+            return
+        connections.close_all()
+        # These settings are ``settings.DATABASES``. Other threads take their connections from them.
+        connections.settings["default"] = configuration
+        connections["default"] = connections.create_connection("default")
+        ContentType.objects.clear_cache()
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The variables of a process that uses this database with ``tests.settings``."""
+        return {
+            "DANCE_TEST_SERVER": self._url(name),
+            "DANCE_TEST_DATABASE": str(self.made[name]["NAME"]),
+        }
+
+    def none(self) -> None:
+        """Leave no default database but that of the settings, which does not exist."""
+        self._connect(self.first)
+
+    def drop(self) -> None:
+        for name, configuration in self.made.items():
+            self._connect(configuration)
+            connections.close_all()
+            kind = KINDS[name]
+            if kind is None:
+                Path(configuration["NAME"]).unlink(missing_ok=True)
+            else:
+                # Not by Django, which does not end the connections that threads have left open.
+                found(self.config)[kind.name].drop(configuration["NAME"])
+        self.none()
+
+
+@pytest.fixture(scope="session")
+def databases(
+    pytestconfig: pytest.Config, django_test_environment: None, django_db_blocker: Any
+) -> Iterator[Databases]:
+    databases = Databases(pytestconfig, django_db_blocker)
+    yield databases
+    databases.drop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(request: pytest.FixtureRequest, databases: Databases) -> str | None:
+    """The name of the database that the test uses, a key of ``KINDS``; None if it uses none."""
+    name: str | None = getattr(request, "param", None)
+    if name is None:
+        databases.none()
+    else:
+        databases.use(name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(database: str | None) -> None:
+    """Replaces the fixture of pytest-django, which creates what ``settings.DATABASES`` names."""
+
+
+@pytest.fixture
+def database_environment(databases: Databases, database: str) -> dict[str, str]:
+    """The variables of a process that uses the database of the test with ``tests.settings``."""
+    return databases.environment(database)

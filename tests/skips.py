@@ -1,0 +1,38 @@
+"""The skips that CI accepts: ``accepted_skips.toml``. There any other skip is a failure."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@cache
+def accepted_skips() -> dict[str, list[str]]:
+    """How the reasons begin, by database; ``any`` is for the tests without one as well."""
+    return tomllib.loads(Path(__file__).with_name("accepted_skips.toml").read_text("utf-8"))
+
+
+def is_accepted(reason: str, database: str | None) -> bool:
+    reasons = accepted_skips()
+    return reason.startswith((*reasons["any"], *reasons.get(database or "", ())))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+        assert isinstance(report.longrepr, tuple)
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not is_accepted(reason, parameters.get("database")):
+            report.outcome = "failed"
+            report.longrepr = f"tests/accepted_skips.toml does not list this skip: {reason}"
+    return report
