@@ -191,13 +191,6 @@ class Databases:
         connections["default"] = connections.create_connection("default")
         ContentType.objects.clear_cache()
 
-    def environment(self, name: str) -> dict[str, str]:
-        """The variables of a process that uses this database with ``tests.settings``."""
-        return {
-            "DANCE_TEST_SERVER": self._url(name),
-            "DANCE_TEST_DATABASE": str(self.made[name]["NAME"]),
-        }
-
     def none(self) -> None:
         """Leave no default database but that of the settings, which does not exist."""
         self._connect(self.first)
@@ -238,9 +231,3 @@ def database(request: pytest.FixtureRequest, databases: Databases) -> str | None
 @pytest.fixture(scope="session")
 def django_db_setup(database: str | None) -> None:
     """Replaces the fixture of pytest-django, which creates what ``settings.DATABASES`` names."""
-
-
-@pytest.fixture
-def database_environment(databases: Databases, database: str) -> dict[str, str]:
-    """The variables of a process that uses the database of the test with ``tests.settings``."""
-    return databases.environment(database)

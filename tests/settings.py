@@ -52,14 +52,14 @@ TEMPLATES = [
 ]
 
 
-def database(server, name=None):
-    """The entry of ``DATABASES`` for a database on a server; without one it is a SQLite file.
+def database(server):
+    """The entry of ``DATABASES`` for a database of this process.
 
-    :param server: a URL such as ``postgresql://postgres@127.0.0.1:5432``, or an empty string.
-    :param name: the name of the database. Without one it is a database of this process.
+    :param server: a URL such as ``postgresql://postgres@127.0.0.1:5432``. With an empty string the
+        database is a SQLite file.
     """
     if not server:
-        name = name or Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
+        name = Path(tempfile.gettempdir()) / f"django-dance-tests-{os.getpid()}.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": name,
@@ -73,7 +73,7 @@ def database(server, name=None):
             },
         }
     url = urlsplit(server)
-    name = name or f"django_dance_tests_{os.getpid()}"
+    name = f"django_dance_tests_{os.getpid()}"
     return {
         "ENGINE": f"django.db.backends.{url.scheme}",
         "HOST": url.hostname,
@@ -85,13 +85,8 @@ def database(server, name=None):
     }
 
 
-# The tests go through several databases: see ``tests/databases.py``. The variables are for a
-# process that a test starts.
-DATABASES = {
-    "default": database(
-        os.environ.get("DANCE_TEST_SERVER", ""), os.environ.get("DANCE_TEST_DATABASE")
-    )
-}
+# The tests go through several databases: see ``tests/databases.py``.
+DATABASES = {"default": database("")}
 # The tables of other packages are made from their models: their migrations are not tested here.
 MIGRATION_MODULES = dict.fromkeys(["admin", "auth", "contenttypes", "oauth2_provider", "sessions"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

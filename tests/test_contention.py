@@ -1,15 +1,14 @@
 """Refreshed once, whoever asks: threads, processes, and servers and processes that die."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from multiprocessing.connection import wait
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from django_dance.models import OAuthToken
@@ -17,6 +16,7 @@ from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner
 
+from . import caller
 from .loopback import Loopback
 from .servers import Redis, start
 
@@ -64,50 +64,46 @@ class RotatingProvider:
 class Callers:
     """Processes that all call the API at once, each from some threads."""
 
-    def __init__(self, folder, user, environment):
-        self.folder, self.user, self.processes = folder, user, []
-        self.environment = {**os.environ, **environment}
+    def __init__(self, user):
+        self.user, self.processes, self.pipes = user, [], []
 
     def call(self, url, processes, threads, **settings):
         for number in range(processes):
-            job = {
-                "user_id": self.user.pk,
-                "threads": threads,
-                "settings": {**settings, "DEBUG": True, "DANCE_PROVIDERS": api(url, number)},
-            }
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "tests.caller", json.dumps(job)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    cwd=self.folder,
-                    env=self.environment,
-                )
+            settings = {**settings, "DEBUG": True, "DANCE_PROVIDERS": api(url, number)}
+            pipe, its_pipe = caller.processes.Pipe()
+            process = caller.processes.Process(
+                target=caller.run,
+                args=(its_pipe, connections.settings["default"], settings, self.user.pk, threads),
             )
-        for process in self.processes:
-            assert process.stdout.readline() == "ready\n"
-        for process in self.processes:
-            process.stdin.write("go\n")
-            process.stdin.flush()
+            process.start()
+            its_pipe.close()  # so that ours ends when the process does
+            self.processes.append(process)
+            self.pipes.append(pipe)
+        for pipe in self.pipes:
+            assert pipe.recv() == "ready"
+        for pipe in self.pipes:
+            pipe.send("go")
 
     def kill(self, number):
         self.processes[number].kill()
-        self.processes[number].wait()
+        self.processes[number].join()
 
     def wait_for_a_death(self):
-        while all(process.poll() is None for process in self.processes):
-            time.sleep(0.01)
+        wait([process.sentinel for process in self.processes])
 
     def answers(self):
         """What the threads were answered; those of a process that was killed have no answer."""
-        lines = [process.stdout.readline() for process in self.processes]
-        return [answer for line in lines if line for answer in json.loads(line)]
+        answers = []
+        for pipe in self.pipes:
+            with suppress(EOFError):
+                answers += pipe.recv()
+        return answers
 
     def close(self):
-        for process in self.processes:
+        for process, pipe in zip(self.processes, self.pipes, strict=True):
             process.kill()
-            process.communicate()
+            process.join()
+            pipe.close()
 
 
 def api(url, number):
@@ -123,8 +119,8 @@ def api(url, number):
 
 
 @pytest.fixture
-def callers(user, pytestconfig, database_environment):
-    callers = Callers(pytestconfig.rootpath, user, database_environment)
+def callers(user):
+    callers = Callers(user)
     yield callers
     callers.close()
 

@@ -66,7 +66,6 @@ VALUES = (
 #: run uses, and no test compares it.
 EXCEPTIONS = {
     ("import_settings.py", "os.environ"): "the folder of the databases",
-    ("settings.py", "os.environ"): "the database server, and the name of the database",
     ("settings.py", "os.getpid"): "the name of the database",
     ("settings.py", "tempfile.gettempdir"): "the folder of the database",
 }
