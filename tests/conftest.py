@@ -14,7 +14,7 @@ from django.test import Client
 
 from django_dance import signals
 
-pytest_plugins = ["tests.servers", "tests.databases", "tests.other_database", "tests.skips"]
+pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
 
 TOKEN_URL = "https://github.com/login/oauth/access_token"
 GRANTED = {

@@ -24,6 +24,7 @@ from django.test import TransactionTestCase
 
 from . import settings as test_settings
 from .servers import Absent, MariaDB, PostgreSQL, Redis, found, look_for, program
+from .skips import database_of
 
 #: The names of ``--database``, and the kind of server that each takes.
 KINDS = {"sqlite": None, "postgresql": PostgreSQL, "mariadb": MariaDB}
@@ -39,10 +40,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers",
-        "one_database(reason): the test uses the database, but runs on the first of them only.",
-    )
     look_for([*filter(None, (KINDS[name] for name in selected(config))), Redis], config)
 
 
@@ -98,6 +95,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         indirect=True,
         scope="session",  # so that pytest runs the tests of one database after those of another
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a database together, in random order too: to change it takes time."""
+    names = list(KINDS)
+    items.sort(key=lambda item: names.index(database_of(item) or names[0]))
 
 
 def uses_database(metafunc: pytest.Metafunc) -> bool:

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,12 @@ import pytest
 def accepted_skips() -> dict[str, list[str]]:
     """How the reasons begin, by database; ``any`` is for the tests without one as well."""
     return tomllib.loads(Path(__file__).with_name("accepted_skips.toml").read_text("utf-8"))
+
+
+def database_of(item: pytest.Item) -> str | None:
+    """The database that a test uses, as ``--database`` names it."""
+    parameters: dict[str, str] = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters.get("database")
 
 
 def is_accepted(reason: str, database: str | None) -> bool:
@@ -29,10 +34,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
-        parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
         assert isinstance(report.longrepr, tuple)
         reason = report.longrepr[2].removeprefix("Skipped: ")
-        if not is_accepted(reason, parameters.get("database")):
+        if not is_accepted(reason, database_of(item)):
             report.outcome = "failed"
             report.longrepr = f"tests/accepted_skips.toml does not list this skip: {reason}"
     return report

@@ -96,11 +96,13 @@ def celery_task():
     return example("celery_tasks").count_repositories
 
 
+@pytest.mark.interop
 def test_a_celery_task_refreshes_on_the_way(celery_task, ended, refreshes):
     assert celery_task.apply([ended.pk]).get() == 2
     assert refreshes.call_count == 1
 
 
+@pytest.mark.interop
 def test_a_celery_task_is_tried_again_when_the_provider_is_down(celery_task, ended, down):
     result = celery_task.apply([ended.pk])
     with pytest.raises(ProviderUnavailable):
@@ -110,6 +112,7 @@ def test_a_celery_task_is_tried_again_when_the_provider_is_down(celery_task, end
     assert OAuthToken.objects.exists()
 
 
+@pytest.mark.interop
 def test_a_celery_task_asks_the_user_to_connect_again(
     celery_task, ended, dead, settings, mailoutbox
 ):

@@ -24,7 +24,10 @@ from django_dance.tokens import Token
 from .loopback import Loopback
 from .test_secrets import report
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows"),
+]
 
 #: Seconds that a server waits for what must come earlier, and a client for what must come.
 LONG = 30

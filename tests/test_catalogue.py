@@ -28,6 +28,8 @@ from . import keys
 from .catalogue import PRESETS, required
 from .conftest import query
 
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
 #: What a token endpoint grants beyond the standard fields, where a preset's facts need it.
 GRANTED = {
     "mailchimp": {},

@@ -547,6 +547,7 @@ def test_a_key_seals_for_its_purpose_alone(user, db):
     assert not uses_current_key(sealed, purpose="session")
 
 
+@pytest.mark.interop
 @pytest.mark.django_db(transaction=True)
 def test_ten_thousand_tokens_change_their_key_while_they_are_read_and_refreshed(settings):
     settings.DANCE_CACHE = None  # every read shall be one of the table

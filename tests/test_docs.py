@@ -23,6 +23,8 @@ from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider,
 from django_dance.testing import StorageContract
 from django_dance.tokens import ResourceOwner
 
+pytestmark = pytest.mark.one_database("These tests read texts")
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_dance"
 DOCS = ROOT / "docs"

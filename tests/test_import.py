@@ -11,6 +11,8 @@ import pytest
 
 from .import_site import FUTURE, HOUR, PAST
 
+pytestmark = pytest.mark.interop
+
 ROOT = Path(__file__).parent.parent
 
 

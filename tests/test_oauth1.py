@@ -656,6 +656,7 @@ def test_the_signatures_are_those_of_rfc_5849_1_2(method, url, client, signature
     assert f'oauth_signature="{signature}"' in headers["Authorization"]
 
 
+@pytest.mark.interop
 def test_a_nonce_is_used_once_in_ten_thousand_signatures_of_many_threads(configure, user):
     provider = providers["tripit"].current()
     shared = provider.signature(

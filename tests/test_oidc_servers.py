@@ -16,7 +16,11 @@ from django_dance.providers import discovery, providers
 from . import keys
 from .test_real_server import browse  # noqa: F401  a fixture
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows"),
+    pytest.mark.interop,
+]
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,11 @@ from .authlib_server import AuthlibServer
 from .conftest import query
 from .test_real_server import Form, browse, configure, expire  # noqa: F401  two are fixtures
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows"),
+    pytest.mark.interop,
+]
 
 #: Where nobody listens: the browser brings the answer no further than its address.
 CALLBACK = "https://app.example/callback"

@@ -15,7 +15,10 @@ from django_dance.tokens import Token
 
 from .loopback import Loopback
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows"),
+]
 
 BASIC = "Basic Y2xpZW50OnBsYW50ZWQtc2VjcmV0"  # client:planted-secret
 

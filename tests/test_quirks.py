@@ -28,6 +28,8 @@ from . import keys
 from .catalogue import PRESETS, required
 from .conftest import Dance
 
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
 #: What the settings hold for each preset, by the end of the setting's name.
 SETTINGS = {
     "CLIENT_ID": "the client",

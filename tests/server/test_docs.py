@@ -16,6 +16,8 @@ from django_dance.server.authorization import servers
 
 from ..conftest import Browser
 
+pytestmark = pytest.mark.one_database("These tests read texts")
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "server.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
