@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check docs bench wheel matrix lowest dist mutants clean
+.PHONY: help demo test interop coverage check docs bench wheel matrix lowest dist mutants clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,12 @@ demo: $(VENV)/made/example ## A site that is its own provider, at http://localho
 
 test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 	$(BIN)/python -m pytest --database all $(ARGS)
+
+interop: $(VENV)/made/test ## The tests with foreign packages, browsers and npm clients, and the long ones.
+	$(BIN)/python -m pytest --database all -m interop $(ARGS)
+
+coverage: $(VENV)/made/test $(VENV)/made/coverage ## The SQLite tests, and the lines that they do not run.
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.
 	$(BIN)/ruff format --check .
