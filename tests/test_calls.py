@@ -15,7 +15,7 @@ import trustme
 from asgiref.sync import async_to_sync
 
 from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
-from django_dance.http import protocol_calls
+from django_dance.http import pool
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
@@ -921,7 +921,7 @@ def test_sessions_share_a_connection_and_a_closed_one_leaves_it_open(call, api, 
 def test_a_forked_process_has_no_connection_of_its_parent(api, connect):
     session = connect(api)
     session.get("/a")
-    protocol_calls._after_fork()  # what the child does; a test of a real site forks one
+    pool._after_fork()  # what the child does; a test of a real site forks one
     session.get("/b")
     session.get("/c")
     assert api.connections == 2
@@ -931,7 +931,7 @@ def test_the_proxy_of_the_environment_is_used(call, api, other, connect, monkeyp
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", other.url)
-    protocol_calls._after_fork()
+    pool._after_fork()
     for _ in range(2):
         call(connect(api), "GET", "/me")
     assert [received.target for received in other.received] == [f"{api.url}/v1/me"] * 2

@@ -498,6 +498,14 @@ def test_an_answer_may_say_that_it_is_not_encoded(value):
         assert protocol_call("GET", provider.url).json() == {}
 
 
+@pytest.mark.parametrize("status", [300, 305, 399])
+def test_every_status_of_a_redirect_is_refused(status):
+    with Loopback(lambda received: (status, {}, "{}")) as provider:
+        with pytest.raises(InvalidResponse, match="answered with a redirect") as refusal:
+            protocol_call("GET", provider.url)
+    assert refusal.value.status == status
+
+
 def test_a_redirect_is_not_read():
     def behave(connection, stop):
         connection.sendall(b"HTTP/1.1 302 x\r\nLocation: /x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -714,7 +722,7 @@ def test_the_cause_and_the_context_of_an_exception_both_lose_their_frames():
         with pytest.raises(type(each)):
             raise each
     error.__cause__, error.__context__ = cause, context
-    without_frames(error)
+    drop_frames(error)
     assert cause.__traceback__ is None and context.__traceback__ is None
 
 
