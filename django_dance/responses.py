@@ -59,7 +59,7 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
     if navigation and len(here) <= MAX_NEXT:
         query["next"] = here
     if required.missing_scopes:
-        query["scope"] = sign_scope(provider, required.missing_scopes)
+        query["scope"] = sign_scope(provider.name, required.missing_scopes)
     login_url = provider.url("login", **query)
     if not navigation:
         response = JsonResponse(

@@ -125,7 +125,7 @@ class DanceView(View):
             return str(self.provider.url("login"))
         query = {"next": self.flow.next}
         if self.flow.scope:
-            query["scope"] = sign_scope(self.provider, self.flow.scope)
+            query["scope"] = sign_scope(self.provider.name, self.flow.scope)
         return str(self.provider.url("login", **query))
 
 
@@ -182,7 +182,7 @@ class LoginView(DanceView):
         if "scope" not in params:
             return tuple(scopes)
         try:
-            wanted = unsign_scope(self.provider, str(params["scope"]))
+            wanted = unsign_scope(self.provider.name, str(params["scope"]))
         except signing.BadSignature:
             raise FlowError(
                 "scope_invalid", "the login link's scope was not signed by us"

@@ -16,7 +16,7 @@ from django.urls import set_script_prefix
 from django_dance.contrib.github import GitHub
 from django_dance.flows import Flow
 from django_dance.models import OAuthToken
-from django_dance.providers import OAuth2Provider, providers
+from django_dance.providers import OAuth2Provider
 from django_dance.signals import oauth_authorized, oauth_error
 from django_dance.storage import FallbackStorage
 from django_dance.tokens import seal, sign_scope
@@ -877,7 +877,7 @@ def test_a_storage_that_wants_a_user_refuses_an_anonymous_visitor(client, dance,
 
 
 def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance):
-    scope = sign_scope(providers["github"], ["repo"])
+    scope = sign_scope("github", ["repo"])
     begun = dance(member, next="/async-profile/", scope=scope)
     page = begun.callback(code=None, error="access_denied").content.decode()
     again, back = (html.unescape(url) for url in re.findall(r'<a href="([^"]+)"', page))

@@ -308,7 +308,7 @@ class DanceSession(CallingSession):
         query = {"next": next} if next else {}
         scopes = scope_list(scope)
         if scopes:
-            query["scope"] = sign_scope(self.provider, scopes)
+            query["scope"] = sign_scope(self.provider.name, scopes)
         return self.provider.url("login", **query)
 
     @property

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from django.core import signing
 
 from .token import scope_list
 
-if TYPE_CHECKING:
-    from ..providers import Provider
 
-
-def sign_scope(provider: Provider, scopes: Iterable[str]) -> str:
+def sign_scope(provider_name: str, scopes: Iterable[str]) -> str:
     """Return the scopes, signed, for the ``scope`` parameter of a login URL."""
-    return signing.Signer(salt=f"django_dance.scope.{provider.name}").sign(" ".join(scopes))
+    return signing.Signer(salt=f"django_dance.scope.{provider_name}").sign(" ".join(scopes))
 
 
-def unsign_scope(provider: Provider, value: str) -> list[str]:
+def unsign_scope(provider_name: str, value: str) -> list[str]:
     """Return the scopes that :func:`sign_scope` signed.
 
     :raises django.core.signing.BadSignature: the value was not signed with our key.
     """
-    return scope_list(signing.Signer(salt=f"django_dance.scope.{provider.name}").unsign(value))
+    return scope_list(signing.Signer(salt=f"django_dance.scope.{provider_name}").unsign(value))
