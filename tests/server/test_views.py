@@ -1,0 +1,149 @@
+"""The views of a server: each guard of a request without the others that would refuse it, too."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from django_dance.server.models import Consent, Grant
+
+from ..conftest import Browser, query
+from .conftest import is_alive
+
+pytestmark = pytest.mark.django_db
+
+APPLICATIONS = "/oauth/applications/"
+
+
+@pytest.fixture(params=[True, False], ids=["middleware", "no middleware"])
+def csrf_middleware(request, settings):
+    if not request.param:
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name.lower()]
+
+
+def browser_of(user):
+    """A browser that sends no CSRF token by itself."""
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(user)
+    return browser
+
+
+# --- CSRF ---------------------------------------------------------------------------------------
+
+
+def test_no_foreign_form_grants_anything(csrf_middleware, app, user):
+    assert app.send(browser_of(user)).status_code == 403
+    assert not Grant.objects.exists()
+    assert not Consent.objects.exists()
+
+
+def test_no_foreign_form_disconnects_an_application(csrf_middleware, app, member, user):
+    token = app.token(member)
+    form = {"application": Consent.objects.get().pk}
+    assert browser_of(user).post(APPLICATIONS, form).status_code == 403
+    assert is_alive(app, token["access_token"])
+    assert Consent.objects.exists()
+
+
+def test_the_endpoints_for_clients_want_no_csrf_token(csrf_middleware, app, member):
+    """A client has no cookies, and authenticates by its secret."""
+    code = app.code(member)
+    app.line = Browser(enforce_csrf_checks=True)
+    token = app.redeem(code).json()
+    assert app.introspect(token["access_token"]).json()["active"] is True
+    token = app.refresh(token["refresh_token"]).json()
+    assert app.revoke(token["refresh_token"]).status_code == 200
+    assert app.introspect(token["access_token"]).json() == {"active": False}
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "head", "options", "put", "patch", "delete"])
+@pytest.mark.parametrize("path", ["token", "revoke", "introspect"])
+def test_an_endpoint_for_clients_takes_a_post_only(client, path, method):
+    response = getattr(client, method)(f"/oauth/{path}/")
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("method", ["head", "options", "put", "patch", "delete"])
+def test_the_page_of_the_applications_takes_get_and_post(member, method):
+    response = getattr(member, method)(APPLICATIONS)
+    assert (response.status_code, response["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_metadata_is_read_only(client, method):
+    path = "/oauth/.well-known/oauth-authorization-server"
+    assert getattr(client, method)(path).status_code == 405
+
+
+# --- who may agree ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deactivated(member, user, settings):
+    """A browser of a user who was deactivated, on a site that keeps such users logged in."""
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    member.force_login(user)
+    User.objects.update(is_active=False)
+    return member
+
+
+def test_a_deactivated_user_is_not_asked(app, deactivated):
+    assert query(deactivated.get(app.address())["Location"])["error"] == "access_denied"
+
+
+def test_a_deactivated_user_who_agrees_has_agreed_to_nothing(app, deactivated):
+    assert query(app.send(deactivated)["Location"])["error"] == "access_denied"
+    assert not Consent.objects.exists()
+    assert not Grant.objects.exists()
+
+
+def test_what_a_deactivated_user_has_agreed_to_before_is_no_consent(app, member, deactivated):
+    User.objects.update(is_active=True)
+    app.code(member)
+    User.objects.update(is_active=False)
+    assert query(member.get(app.address())["Location"])["error"] == "access_denied"
+    assert Grant.objects.count() == 1
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_a_visitor_who_is_not_logged_in_has_agreed_to_nothing(app, client, decision):
+    response = app.send(client, decision)
+    assert response["Location"].startswith("/accounts/login/?next=/oauth/authorize/")
+    assert not Consent.objects.exists()
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("decision", ["deny", "", "Allow", "allow "])
+def test_any_other_answer_is_no_consent(app, member, decision):
+    assert query(app.send(member, decision)["Location"])["error"] == "access_denied"
+    assert not Consent.objects.exists()
+
+
+def test_the_page_of_the_applications_is_for_users(app, member, client):
+    app.token(member)
+    pk = Consent.objects.get().pk
+    client.logout()
+    for response in (client.get(APPLICATIONS), client.post(APPLICATIONS, {"application": pk})):
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/")
+    assert Consent.objects.exists()
+
+
+# --- responses ----------------------------------------------------------------------------------
+
+
+def assert_guarded(response):
+    assert "no-store" in response["Cache-Control"]
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert response["Referrer-Policy"] == "strict-origin"
+
+
+def test_no_page_of_the_server_is_kept_or_framed(app, member):
+    assert_guarded(member.get(app.address()))
+    assert_guarded(member.get("/oauth/authorize/?client_id=unknown"))
+    app.token(member)
+    assert_guarded(member.get(APPLICATIONS))
+    pk = Consent.objects.get().pk
+    assert_guarded(member.post(APPLICATIONS, {"application": pk}))
