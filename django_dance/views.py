@@ -23,7 +23,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
 from .conf import settings
-from .connections import connect as accounts
+from .connections import store_connection
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
 from .flows import (
     Flow,
@@ -239,7 +239,7 @@ class AuthorizedView(DanceView):
     def finish(self, request: HttpRequest, flow: Flow, params: QueryDict) -> HttpResponseBase:
         token = self.provider.complete(request, flow, params)
         session = self.provider.session(request)
-        session.carry(token)
+        session.current_token.use_unsaved(token)
         with self.not_without_the_event("receiver_failed"):
             try:
                 received = self.announce(request, session, token)
@@ -253,7 +253,7 @@ class AuthorizedView(DanceView):
         if not any(returned is False for _, returned in received):
             with self.not_without_the_event("storage_failed"):
                 # A receiver's call may have refreshed it already.
-                accounts.connect(session, session.carried or token)
+                store_connection(session, session.current_token.unsaved or token)
         return guarded(HttpResponseRedirect(flow.next))
 
     @contextmanager

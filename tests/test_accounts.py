@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import login
 from django.db import connection
 
-from django_dance.connections import connect as accounts
+from django_dance.connections import store_connection
 from django_dance.exceptions import AuthorizationRequired, FlowError, OwnerRequired, StorageError
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
@@ -258,7 +258,7 @@ def test_only_the_named_providers_are_adopted(visitor, request_of, user):
 
 
 def test_to_adopt_needs_a_user(visitor, request_of):
-    with pytest.raises(OwnerRequired, match="after the login"):
+    with pytest.raises(OwnerRequired, match="call it after login"):
         request_of(visitor).oauth.adopt()
 
 
@@ -286,7 +286,7 @@ def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
     }
     github = session(user)
     assert isinstance(github.storage, FallbackStorage)
-    accounts.connect(github, Token.granted({"access_token": "planted"}))
+    store_connection(github, Token.granted({"access_token": "planted"}))
     assert [s.access_token for s in github.accounts] == ["planted"]
     assert github.account_id == ""
 

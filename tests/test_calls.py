@@ -378,7 +378,7 @@ def test_further_origins_may_be_trusted(call, api, other, connect):
 
 
 def test_an_origin_that_is_not_trusted_is_named(call, api, other, connect):
-    with pytest.raises(UntrustedOrigin, match=rf"^{other.url} is not where api's token belongs"):
+    with pytest.raises(UntrustedOrigin, match=rf"^{other.url} is not a trusted origin of api"):
         call(connect(api), "GET", f"{other.url}/x")
 
 
@@ -967,9 +967,9 @@ def test_an_async_call_touches_the_storage_in_the_thread_of_the_orm(api, connect
             threads.append(("ready", threading.get_ident()))
             return super().ready_token()
 
-        def renewed_token(self, rejected):
+        def replace_rejected_token(self, rejected):
             threads.append(("renewed", threading.get_ident()))
-            return super().renewed_token(rejected)
+            return super().replace_rejected_token(rejected)
 
         def _signer(self, token):
             threads.append(("signer", threading.get_ident()))
@@ -1049,6 +1049,6 @@ def test_the_error_about_a_url_does_not_repeat_its_query(user):
 
 def test_a_token_that_is_carried_is_sent(call, api, connect):
     session = connect(api, token=None)
-    session.carry(Token.granted({"access_token": "carried"}))
+    session.current_token.use_unsaved(Token.granted({"access_token": "carried"}))
     call(session, "GET", "/me")
     assert api.received[0].headers["Authorization"] == "Bearer carried"

@@ -564,7 +564,7 @@ def ours(module, options):
     finally:
         set_urlconf(None)
     session = provider.session(request)
-    session.carry(Token(parse_qsl(OAUTH1) if oauth1 else GRANTED))
+    session.current_token.use_unsaved(Token(parse_qsl(OAUTH1) if oauth1 else GRANTED))
     with provider_mock(oauth1) as called:
         session.get("probe")
     return observed(url, sent, called, getattr(provider, "auto_refresh_url", None) is not None)

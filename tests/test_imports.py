@@ -50,7 +50,6 @@ EXCEPTIONS = {
     ("conf", "storage"): "a default is a dotted path",
     ("exceptions", "providers"): "a type; an error that is unpickled finds its provider by name",
     ("tokens.owner", "providers"): "a type",
-    ("connections", "sessions"): "types",
     ("contrib", "flows"): "the types of the hooks' arguments",
     ("contrib", "sessions"): "the types of the hooks' arguments",
     ("providers", "sessions"): "types; at run time `session_class` is a dotted path",

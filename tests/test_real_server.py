@@ -476,7 +476,7 @@ def test_two_users_in_two_threads_each_send_their_own_token(configure, make_user
 def carrying(provider, user_id, token="planted-access-token"):
     """A session with a token, without a row."""
     session = provider.session(user_id=user_id)
-    session.carry(Token.granted({"access_token": token}))
+    session.current_token.use_unsaved(Token.granted({"access_token": token}))
     return session
 
 
@@ -550,7 +550,7 @@ FORK = """
 
     def session():
         made = providers["github"].session(user_id=1)
-        made.carry(Token.granted({"access_token": "planted-access-token"}))
+        made.current_token.use_unsaved(Token.granted({"access_token": "planted-access-token"}))
         return made
 
     github = {

@@ -109,7 +109,7 @@ def test_after_a_failure_the_provider_is_left_alone(clock, user, api, answer, er
     row = user.oauth_tokens.get()
     assert row.last_error == error
     assert row.token["access_token"] == GRANTED["access_token"]
-    with pytest.raises(ProviderUnavailable, match=rf"\({error}\); it is asked again in 5 sec"):
+    with pytest.raises(ProviderUnavailable, match=rf"\({error}\)\. The next attempt is in 5 sec"):
         session(user).get(API)
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
-from django_dance.connections import refresh
+from django_dance.connections import refresh, refresh_or_keep
 from django_dance.exceptions import (
     AuthorizationRequired,
     InvalidResponse,
@@ -265,7 +265,7 @@ def test_during_the_pause_the_provider_is_not_asked(connected, responses, now, l
     session = connected(last_error="some\ncode", failures=2, retry_at=now + left)
     with pytest.raises(ProviderUnavailable) as failure:
         session.refresh()
-    assert str(failure.value).endswith(f"(some code); it is asked again in {left} seconds.")
+    assert str(failure.value).endswith(f"(some code). The next attempt is in {left} seconds.")
     assert str(failure.value).startswith("GitHub ")
     assert failure.value.error == "some code"
     assert not responses.calls
@@ -285,7 +285,7 @@ def test_a_token_that_is_not_expired_is_used_while_the_provider_is_down(connecte
     responses.post(TOKEN_URL, **BUSY)
     token = Token({**GRANTED, "expires_at": time.time() + 3000})
     session = connected(expires_at=token.expires_at)
-    assert refresh.refreshed(session, token) is token
+    assert refresh_or_keep(session, token) is token
 
 
 def test_an_expired_token_is_used_if_the_api_has_refused_it_and_no_new_one_can_be_had(
@@ -295,9 +295,9 @@ def test_an_expired_token_is_used_if_the_api_has_refused_it_and_no_new_one_can_b
     session = connected()
     stale = session.token
     with pytest.raises(ProviderUnavailable):
-        refresh.refreshed(session, stale)
+        refresh_or_keep(session, stale)
     session.token = stale
-    assert refresh.refreshed(session, stale, forced=True) is stale
+    assert refresh_or_keep(session, stale, forced=True) is stale
 
 
 # --- overtaken ------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ def test_a_dead_token_that_is_gone_already_is_dead(connected, responses, events)
 def carrying(connected):
     """A session that uses another token than the one that is stored, as in a dance."""
     session = connected(access_token="planted-stored")
-    session.carry(Token({**GRANTED, "expires_at": 1.0, "granted_at": 1}))
+    session.current_token.use_unsaved(Token({**GRANTED, "expires_at": 1.0, "granted_at": 1}))
     return session
 
 
@@ -389,7 +389,7 @@ def stored():
 def test_a_token_that_is_not_stored_is_refreshed_beside_the_stored_one(carrying, responses, events):
     responses.post(TOKEN_URL, **NEW)
     assert carrying.refresh()["access_token"] == "planted-new"
-    assert carrying.carried is carrying.token
+    assert carrying.current_token.unsaved is carrying.token
     assert stored()["access_token"] == "planted-stored"
     assert [name for name, _ in events] == ["token_refreshed"]
 

@@ -23,7 +23,7 @@ from django_dance.exceptions import (
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
-from django_dance.sessions.call_flow import SharingSession
+from django_dance.sessions.call_flow import SharedConnectionsMixin
 
 from .conftest import GRANTED, TOKEN_URL
 
@@ -113,7 +113,7 @@ def test_without_anybody_there_is_no_token():
 
 
 def test_a_session_cannot_be_pickled(session):
-    with pytest.raises(TypeError, match="Keep the user"):
+    with pytest.raises(TypeError, match="Pass the primary key of the user"):
         pickle.dumps(session)
 
 
@@ -121,6 +121,36 @@ def test_a_session_does_not_dance(session):
     for method in ("fetch_token", "refresh_token", "authorization_url", "token_from_fragment"):
         with pytest.raises(NotImplementedError, match="login_url"):
             getattr(session, method)("https://evil.example/")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("authorization_url", "redirect the visitor to login_url"),
+        ("new_state", "redirect the visitor to login_url"),
+        ("fetch_token", "the callback view does it"),
+        ("token_from_fragment", "the callback view does it"),
+        ("refresh_token", r"call refresh\(\)"),
+    ],
+)
+def test_a_name_of_requests_oauthlib_that_does_not_work_names_ours(session, name, remedy):
+    with pytest.raises(NotImplementedError, match=rf"does not support {name}\(\): {remedy}"):
+        getattr(session, name)()
+
+
+@pytest.mark.parametrize("hook_type", ["access_token_response", "refresh_token_response", "other"])
+def test_a_compliance_hook_that_is_never_called_is_refused(session, hook_type):
+    with pytest.raises(NotImplementedError, match=rf"'{hook_type}'.*parse\(\) or token_call"):
+        session.register_compliance_hook(hook_type, lambda response: response)
+
+
+def test_a_compliance_hook_changes_each_call(session, responses):
+    responses.get("https://api.github.com/changed", json={})
+    session.register_compliance_hook(
+        "protected_request",
+        lambda url, headers, data: (f"{url}changed", {**(headers or {}), "X-Hook": "1"}, data),
+    )
+    assert session.get("/").request.headers["X-Hook"] == "1"
 
 
 def test_to_close_one_closes_no_other(session, responses):
@@ -132,7 +162,7 @@ def test_to_close_one_closes_no_other(session, responses):
 
 def test_a_sharing_session_has_what_a_requests_session_has():
     """It repeats what requests sets, but for the adapters; a new requests may set more."""
-    theirs, ours = vars(requests.Session()), vars(SharingSession())
+    theirs, ours = vars(requests.Session()), vars(SharedConnectionsMixin())
     assert ours.keys() == theirs.keys()
     for name in theirs.keys() - {"adapters", "cookies"}:
         assert ours[name] == theirs[name]

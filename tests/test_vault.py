@@ -21,7 +21,7 @@ from django.db.models.signals import post_save, pre_save
 from django.http import HttpResponse
 from django.utils import timezone
 
-from django_dance.connections import connect as accounts
+from django_dance.connections import store_connection
 from django_dance.exceptions import (
     AuthorizationRequired,
     DanceError,
@@ -231,7 +231,7 @@ def test_a_granted_token_that_dies_takes_no_stored_one_along(user, responses):
     put(user, "a", account="A")
     responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     github = session(user)
-    github.carry(Token(granted("b", expires_at=time.time() - 5)))
+    github.current_token.use_unsaved(Token(granted("b", expires_at=time.time() - 5)))
     with pytest.raises(AuthorizationRequired, match="revoked"):
         github.get(API)
     assert kept(user) == {"A": "a"}
@@ -313,8 +313,8 @@ def test_of_two_who_connect_an_account_at_once_not_both_have_it(user, make_user,
         put(grace, "theirs", account="1")
 
     post_save.connect(just_now, sender=OAuthToken)
-    with pytest.raises(FlowError, match="another user connects this account just now"):
-        accounts.connect(session(user), Token(granted()))
+    with pytest.raises(FlowError, match="another user is connecting this account at the same time"):
+        store_connection(session(user), Token(granted()))
     assert (kept(user), kept(grace)) == ({}, {"1": "theirs"})
 
 

@@ -1,4 +1,4 @@
-"""Accounts: for which one of the owner's a token is, and who may connect it."""
+"""Storing the result of a dance: the account of the token, and its conflicts with other users."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ from ..tokens import ResourceOwner, Token, same_token
 
 if TYPE_CHECKING:
     from ..providers import AccountInfo
-    from ..sessions import DanceSession
+    from .session import Session
 
 logger = logging.getLogger("django_dance")
 
-#: What DANCE_ACCOUNT_CONFLICT may say of an account that another user has connected.
+#: The values of DANCE_ACCOUNT_CONFLICT, for an account that another user has connected.
 POLICIES = ("refuse", "share", "move")
 
 
-def connect(session: DanceSession, token: Token) -> None:
-    """Keep what a dance has granted, in the place of what the same account had.
+def store_connection(session: Session, token: Token) -> None:
+    """Store the token that a dance has granted, in place of the account's earlier token.
 
-    Another account of the owner's gets a place of its own, and becomes the default one.
+    Each account of an owner has its own token. The account of this dance becomes the default one.
 
-    :raises FlowError: ``account_taken``: another user has connected it.
-        ``account_unknown``: it cannot be told from those that are connected already.
+    :raises FlowError: ``account_taken``: another user has connected the account.
+        ``account_unknown``: the account is not known, and the owner has connected accounts that
+        are known.
     """
     storage, owner = session.storage, session.owner
-    session.carry(token)
+    session.current_token.use_unsaved(token)
     account: AccountInfo | None = None
     known: tuple[str, ...] = ("",)
     if storage.keeps_accounts(owner):
-        account, known = _whose(session), tuple(storage.accounts(owner))
-        token = session.carried or token  # to ask may have refreshed it
+        account, known = _ask_account(session), tuple(storage.accounts(owner))
+        token = session.current_token.unsaved or token  # asking may have refreshed it
     if account is None and any(known):
-        raise FlowError("account_unknown", "the provider did not say whose token it is")
+        raise FlowError("account_unknown", "the provider did not name the account of the token")
     if account is not None:
-        _claim(session, account.id)
+        _resolve_conflict(session, account.id)
     place = owner if account is None else owner.for_account(account.id)
-    # One that was not known is taken for the same.
-    same = owner if known == ("",) else place if place.account in known else None
-    before = storage.reread_token(same) if same is not None else None
+    if known == ("",):
+        # A stored token without an account id is assumed to be the same account.
+        before = storage.reread_token(owner)
+    else:
+        before = storage.reread_token(place) if place.account in known else None
     if before is not None:
-        # Some providers grant a refresh token to an account once, and not at its next login.
+        # Some providers grant a refresh token at the first login of an account only.
         token = before.successor(token)
     if account is None:
         session.token = token
@@ -58,59 +61,62 @@ def connect(session: DanceSession, token: Token) -> None:
         and settings.account_conflict == "refuse"
         and storage.others(owner, account.id)
     ):
-        # Two users at the same moment: neither was there when the other looked.
+        # Two users have connected the account at the same time, each unseen by the other.
         storage.replace(place, token, None)
-        raise FlowError("account_taken", "another user connects this account just now")
-    session.settled(token)
+        raise FlowError("account_taken", "another user is connecting this account at the same time")
+    session.current_token.mark_saved(token)
 
 
-def adopt(session: DanceSession) -> bool:
-    """Give the visitor who has logged in the token that was granted before; whether there was one.
+def adopt(session: Session) -> bool:
+    """Give the logged-in user the token that was granted before the login.
 
-    :raises OwnerRequired: nobody is logged in.
-    :raises FlowError: as :func:`connect` does; the token stays where it is.
+    :returns: whether there was such a token.
+    :raises OwnerRequired: no user is logged in.
+    :raises FlowError: as :func:`store_connection` does. The token then stays in the session.
     """
     from django.contrib.auth.models import AnonymousUser
 
     storage, owner = session.storage, session.owner
     if owner.user_id is None:
-        raise OwnerRequired("adopt() is for after the login: there is no user to adopt for.")
+        raise OwnerRequired("adopt() needs a logged-in user: call it after login().")
     visitor = ResourceOwner(owner.provider, owner.request, AnonymousUser())  # type: ignore[arg-type]
     try:
         token = storage.get_token(visitor)
-    except OwnerRequired:  # from a storage that keeps nothing for anonymous visitors
+    except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
         return False
     if token is None or same_token(storage.reread(owner), token):
-        return False  # nothing, or one that belongs to whoever comes
-    # First, for the user's own may take the visitor's place.
+        return False  # there is no token, or the storage has one token for all visitors
+    # Delete first: with SessionStorage, the user's token may be stored in the same place.
     storage.delete(visitor)
     try:
-        connect(session, token)
+        store_connection(session, token)
     except BaseException:
-        if session.carried is not None:  # else it is dead
-            storage.set_token(visitor, session.carried)
+        unsaved = session.current_token.unsaved
+        if unsaved is not None:  # without it, the grant is dead
+            storage.set_token(visitor, unsaved)
         raise
     return True
 
 
-def _whose(session: DanceSession) -> AccountInfo | None:
+def _ask_account(session: Session) -> AccountInfo | None:
+    """Ask the provider for the account of the token; ``None`` if it cannot be told."""
     if not session.provider.account_id:
         return None
     try:
         return session.account_info()
     except AuthorizationRequired as error:
-        raise FlowError("account_unknown", "the provider no longer takes its own token") from error
-    except (DanceError, OSError) as error:  # what `requests` raises is an OSError
+        raise FlowError("account_unknown", "the provider rejects the token it granted") from error
+    except (DanceError, OSError) as error:  # the exceptions of `requests` are OSErrors
         logger.warning(
-            "%s: it is not known whose token it is: %s",
+            "%s: the account of the token is not known: %s",
             session.provider.name,
             error if isinstance(error, DanceError) else type(error).__name__,
         )
         return None
 
 
-def _claim(session: DanceSession, account: str) -> None:
-    """Make sure that the owner may have the account."""
+def _resolve_conflict(session: Session, account: str) -> None:
+    """Apply ``DANCE_ACCOUNT_CONFLICT`` to an account that another user has connected."""
     others = session.storage.others(session.owner, account)
     policy = settings.account_conflict
     if not others or policy == "share":

@@ -1,8 +1,9 @@
-"""Refreshing a token: once, whoever asks.
+"""Refreshing a token: once, for all threads, processes and hosts that ask at the same time.
 
-Three things may come of it. A *new* token, which is stored before it is used. A *failure* that may
-pass: the old token stays, with a note when to try again, which all processes read. Or the grant is
-*dead*: the token is deleted, and nobody asks the provider again.
+A refresh has one of three results. The provider grants a *new* token, which is stored before it is
+used. Or the refresh *fails* for now: the old token stays, with the time of the next attempt, which
+all processes read. Or the grant is *dead*: the token is deleted, and the provider is not asked
+again.
 """
 
 from __future__ import annotations
@@ -24,51 +25,54 @@ from ..tokens import REFRESH_FAILURE_FIELDS, ResourceOwner, Token, clean_text, s
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider
-    from ..sessions import OAuth2Session
     from ..storage import BaseStorage
+    from .session import Session
 
 logger = logging.getLogger("django_dance")
 
-#: Seconds that the provider is left alone for after a failure; after the next, twice as many.
+#: The pause after a failed refresh, in seconds. It doubles with each failure, up to the longest.
 FIRST_PAUSE = 5
 LONGEST_PAUSE = 300
-#: The longest that a provider can ask for by Retry-After.
+#: The longest pause that a provider can ask for by Retry-After, in seconds.
 LONGEST_RETRY_AFTER = 3600
 
 
-def refreshed(session: OAuth2Session, stale: Token, *, forced: bool = False) -> Token:
-    """The token in the place of ``stale``: one stored meanwhile, or a new one, or itself, if it is
-    not over yet and cannot be refreshed now.
+def refresh_or_keep(session: Session, stale: Token, *, forced: bool = False) -> Token:
+    """Return a usable token instead of ``stale``.
 
-    :param forced: the API refused ``stale``, though its time is not over. If it cannot be
-        refreshed now, it is returned: the API's own answer says more.
-    :raises AuthorizationRequired: the provider refused for good; the token is deleted.
-    :raises ProviderUnavailable: the provider cannot be asked now, and ``stale`` is over.
-    :raises ProviderError: the provider's answer is of no use, and ``stale`` is over.
+    It is a token that another process has stored, or a refreshed one, or ``stale`` itself if it has
+    not expired and cannot be refreshed now.
+
+    :param forced: the API rejected ``stale``, although it has not expired. If it cannot be
+        refreshed now, it is returned, and the caller sees the answer of the API.
+    :raises AuthorizationRequired: the grant is dead; the token is deleted.
+    :raises ProviderUnavailable: the provider cannot be asked now, and ``stale`` has expired.
+    :raises ProviderError: the provider's answer is invalid, and ``stale`` has expired.
     """
     try:
-        return renewed(session, stale)
+        return refresh_token(session, stale)
     except ProviderError:
         if forced or not stale.expired:
             return stale
         raise
 
 
-def renewed(session: OAuth2Session, stale: Token) -> Token:
-    """The token in the place of ``stale``: one stored meanwhile, or a new one.
+def refresh_token(session: Session, stale: Token) -> Token:
+    """Return a token that replaces ``stale``: one that another process has stored, or a new one.
 
-    :raises AuthorizationRequired: the provider refused for good; the token is deleted.
-    :raises ProviderError: it cannot be refreshed now.
+    :raises AuthorizationRequired: the grant is dead; the token is deleted.
+    :raises ProviderError: the token cannot be refreshed now.
     """
     provider, storage, owner = session.provider, session.storage, session.owner.snapshot()
     if storage.keeps_accounts(owner):
-        # The same account to the end, though another one may become the default meanwhile.
+        # Keep the account: another one may become the default during the refresh.
         owner = owner.for_account(owner.account or str(stale.get("connected_account") or ""))
-    flight = _Flight(provider, storage, owner, stale, carried=session.carried is stale)
-    outcome = storage.durably(owner, flight.fly)
+    unsaved = session.current_token.unsaved is stale
+    attempt = _RefreshAttempt(provider, storage, owner, stale, unsaved)
+    outcome = storage.durably(owner, attempt.run)
     if outcome.token is not None:
-        session.follow(outcome.token)
-    # Told on this side: a receiver's own writes belong to the transaction that is open here.
+        session.current_token.replace(outcome.token)
+    # Signals are sent outside of durably(): a receiver's writes belong to the caller's transaction.
     if outcome.dead or outcome.new:
         about = {"provider": provider, "request": session.http_request, "owner": owner}
         if outcome.dead:
@@ -90,39 +94,39 @@ class _Outcome:
 
 
 @dataclass(frozen=True)
-class _Flight:
-    """One attempt to put a token in the place of a stale one."""
+class _RefreshAttempt:
+    """One attempt to replace a stale token."""
 
     provider: OAuth2Provider
     storage: BaseStorage
     owner: ResourceOwner
     stale: Token
-    #: Whether a dance has just granted this token, and it is not stored yet.
-    carried: bool
+    #: Whether the stale token is not stored yet, because a dance has just granted it.
+    unsaved: bool
 
-    def fly(self) -> _Outcome:
-        if self.carried:
-            # Nobody else has it. What the storage has is another token, perhaps another account's.
-            return self.refresh(self.stale)
-        # Longer than a refresh can take: to connect, to shake hands, and to answer.
+    def run(self) -> _Outcome:
+        if self.unsaved:
+            # No other process has this token. The storage may have a token of another account.
+            return self._refresh(self.stale)
+        # The lease is longer than a refresh can take: connect, TLS handshake and answer.
         with self.storage.lease(self.owner, 3 * float(settings.timeout) + 5):
             token = self.storage.reread_token(self.owner)
             if token is None:
-                return self.gone()
-            # Some providers grant the same access token again, for longer.
+                return self._token_is_gone()
+            # Some providers grant the same access token again, with a later expiry.
             longer = (token.expires_at or 0) > (self.stale.expires_at or 0)
             if longer or not same_token(token, self.stale):
                 return _Outcome(token)
-            return self.refresh(token)
+            return self._refresh(token)
 
-    def refresh(self, token: Token) -> _Outcome:
+    def _refresh(self, token: Token) -> _Outcome:
         left = token.retry_at - time.time()
-        if 0 < left <= LONGEST_RETRY_AFTER:  # else a clock was wrong
+        if 0 < left <= LONGEST_RETRY_AFTER:  # a longer pause comes from a wrong clock
             reason = clean_text(token.get("last_error"))
             return _Outcome(
                 error=ProviderUnavailable(
-                    f"{self.provider.label} could not refresh the token ({reason}); it is asked "
-                    f"again in {left:.0f} seconds.",
+                    f"{self.provider.label} could not refresh the token ({reason}). The next "
+                    f"attempt is in {left:.0f} seconds.",
                     error=reason,
                 )
             )
@@ -130,56 +134,56 @@ class _Flight:
             new = self.provider.refresh(self.owner, token)
         except TokenRequestRefused as error:
             if error.error == "invalid_grant":
-                return self.died(token, error)
-            return self.failed(token, error)
+                return self._end_connection(token, error)
+            return self._note_failure(token, error)
         except ProviderError as error:
-            return self.failed(token, error)
-        # Stored before it is used: what is not stored is lost to everybody else.
-        if not self.carried and not self.storage.replace(self.owner, token, new):
-            return self.overtaken(new)
+            return self._note_failure(token, error)
+        # The new token is stored before it is used: other processes could not get it otherwise.
+        if not self.unsaved and not self.storage.replace(self.owner, token, new):
+            return self._handle_concurrent_change(new)
         return _Outcome(new, new=True)
 
-    def died(self, token: Token, error: TokenRequestRefused) -> _Outcome:
-        if not self.carried:
+    def _end_connection(self, token: Token, error: TokenRequestRefused) -> _Outcome:
+        if not self.unsaved:
             current = self.storage.reread_token(self.owner)
             if current is not None and not same_token(current, token):
-                # Somebody else was faster: the refresh token was spent, not dead.
+                # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)
             self.storage.replace(self.owner, token, None)
         logger.warning("%s: the refresh token is dead; the token is deleted", self.provider.name)
-        # Granted a moment ago: to send the visitor there at once could go on for ever.
-        moment_ago = time.time() - token.granted_at < 60
+        # If the grant dies right after the dance, a redirect to the login could loop for ever.
+        just_granted = time.time() - token.granted_at < 60
         required = AuthorizationRequired(
-            self.provider, "revoked_at_once" if moment_ago else "revoked"
+            self.provider, "revoked_at_once" if just_granted else "revoked"
         )
         required.__cause__ = error
         return _Outcome(error=required, dead=True)
 
-    def failed(self, token: Token, error: ProviderError) -> _Outcome:
+    def _note_failure(self, token: Token, error: ProviderError) -> _Outcome:
         logger.warning("%s: the token could not be refreshed: %s", self.provider.name, error)
         failures = min(token.failures, 30) + 1
         pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
         if error.retry_after is not None:
             pause = min(max(pause, error.retry_after), LONGEST_RETRY_AFTER)
         note = (error.error or error.code, failures, int(time.time()) + pause)
-        if not self.carried:
-            noted = Token(
+        if not self.unsaved:
+            with_note = Token(
                 {**token.fields_to_store, **dict(zip(REFRESH_FAILURE_FIELDS, note, strict=True))}
             )
-            self.storage.replace(self.owner, token, noted)
+            self.storage.replace(self.owner, token, with_note)
         return _Outcome(error=error)
 
-    def overtaken(self, new: Token) -> _Outcome:
-        """While the provider was asked, the owner disconnected, or connected anew."""
+    def _handle_concurrent_change(self, new: Token) -> _Outcome:
+        """The owner has disconnected or connected again while the provider was asked."""
         current = self.storage.reread_token(self.owner)
         if current is not None:
             return _Outcome(current)
         try:
-            # Nobody else can: nobody has it.
+            # Only this process has the new token, so it must revoke it.
             self.provider.revoke(self.owner, new)
         except ProviderError as error:
             logger.warning("%s: the token could not be revoked: %s", self.provider.name, error)
-        return self.gone()
+        return self._token_is_gone()
 
-    def gone(self) -> _Outcome:
+    def _token_is_gone(self) -> _Outcome:
         return _Outcome(error=AuthorizationRequired(self.provider, "revoked"))

@@ -7,7 +7,7 @@ from .. import load_on_first_use
 if TYPE_CHECKING:
     from .frames import drop_frames
     from .origins import Origin, is_loopback, is_secure, origin
-    from .pool import get_shared_adapter
+    from .pool import get_shared_adapter, leave_unsigned
     from .protocol_calls import ProtocolResponse, protocol_call
     from .signing import Signature, load_private_key
 
@@ -19,6 +19,7 @@ __all__ = [
     "get_shared_adapter",
     "is_loopback",
     "is_secure",
+    "leave_unsigned",
     "load_private_key",
     "origin",
     "protocol_call",
@@ -29,7 +30,7 @@ __getattr__ = load_on_first_use(
     {
         "frames": ["drop_frames"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
-        "pool": ["get_shared_adapter"],
+        "pool": ["get_shared_adapter", "leave_unsigned"],
         "protocol_calls": ["ProtocolResponse", "protocol_call"],
         "signing": ["Signature", "load_private_key"],
     },

@@ -83,3 +83,8 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def leave_unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The ``auth`` of a call without a token. With it, ``requests`` does not read ``.netrc``."""
+    return request

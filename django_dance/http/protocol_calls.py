@@ -29,7 +29,7 @@ from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
 from ..tokens import wrap_secrets
 from .origins import is_secure
-from .pool import SharedAdapter
+from .pool import SharedAdapter, leave_unsigned
 
 #: The largest accepted answer to a protocol call, in bytes.
 MAX_ANSWER = 1024 * 1024
@@ -130,7 +130,7 @@ def protocol_call(
                 data=data,
                 json=json,
                 headers=sent,
-                auth=auth or _leave_unsigned,
+                auth=auth or leave_unsigned,
                 timeout=(timeout * _TO_CONNECT, timeout),
                 allow_redirects=False,
                 stream=True,
@@ -171,11 +171,6 @@ class _ProtocolSession(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
-
-
-def _leave_unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Do nothing. With an ``auth`` argument, ``requests`` does not read ``.netrc``."""
-    return request
 
 
 def _read(response: requests.Response, deadline: float) -> ProtocolResponse:

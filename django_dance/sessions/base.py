@@ -1,4 +1,4 @@
-"""DanceSession: whose token, and what it is."""
+"""DanceSession: the resource owner, the token, and the way to the login."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
+from ..http import leave_unsigned
 from ..signals import token_revoked
 from ..tokens import ResourceOwner, Token, scope_list, sign_scope
-from .call_flow import CallingSession, unsigned
+from .call_flow import CallingSession
+from .current_token import CurrentToken
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -22,13 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance")
 
-_UNSET: Any = object()
-#: Whose a token is that a dance was granted and nobody has yet.
-_ANYBODY: Any = object()
-
 
 class Config(UserDict[str, Any]):
-    """What a session was told of its owner: ``user`` and ``user_id``. A change counts at once."""
+    """The owner of a session: ``user`` and ``user_id``. A change has effect at once."""
 
     def __init__(self, changed: Callable[[], None], **fields: Any) -> None:
         super().__init__()
@@ -49,7 +47,10 @@ class Config(UserDict[str, Any]):
 
 
 class DanceSession(CallingSession):
-    """What both kinds of session have. Made by :meth:`Provider.session`, never shared by owners."""
+    """The part that the sessions of OAuth 1 and OAuth 2 share.
+
+    :meth:`Provider.session` creates a session. It belongs to one resource owner.
+    """
 
     provider: Provider
     config: Config
@@ -58,20 +59,18 @@ class DanceSession(CallingSession):
         self.provider = provider
         self.http_request: HttpRequest | None = owner.request
         self._account = owner.account
-        self._token: Token | None = _UNSET
-        self._token_of: Any = None
-        self.config = Config(self._forget_token, user=owner._user, user_id=owner._user_id)
-        self._account_info: AccountInfo | None = None
-        # Our own Authorization or none: requests must not look into .netrc.
-        self.auth = unsigned
+        #: The state of the token: not loaded, saved, or not saved yet.
+        self.current_token = CurrentToken(self)
+        self.config = Config(self.forget_token, user=owner._user, user_id=owner._user_id)
+        self.auth = leave_unsigned
         if provider.ca_bundle:
             self.verify = provider.ca_bundle
 
-    # --- whose --------------------------------------------------------------------------------
+    # --- the owner ----------------------------------------------------------------------------
 
     @property
     def owner(self) -> ResourceOwner:
-        """Whose token this session uses: of now, for a view may log somebody in."""
+        """The resource owner at this moment: a view may log a user in or out."""
         return ResourceOwner(
             self.provider,
             self.http_request,
@@ -81,9 +80,9 @@ class DanceSession(CallingSession):
         )
 
     def for_user(self, user: Any) -> DanceSession:
-        """A session for another user.
+        """Return a session for another user.
 
-        :raises OwnerRequired: that is nobody, who must not be taken for the current visitor.
+        :raises OwnerRequired: the user is ``None``, anonymous or not stored.
         """
         if user is None or not user.is_authenticated or user.pk is None:
             raise OwnerRequired("for_user() needs a user who is stored and not anonymous.")
@@ -91,28 +90,28 @@ class DanceSession(CallingSession):
 
     @property
     def account_id(self) -> str:
-        """The account at the provider that this session acts for; ``""`` if it is not known."""
-        token = self._load_token() or Token({})
+        """The id of the account at the provider; ``""`` if it is not known."""
+        token = self.current_token.load() or Token({})
         return self._account or str(token.get("connected_account") or "")
 
     @property
     def account_label(self) -> str:
-        """What the account is called at the provider, as it was when it was connected."""
-        token = self._load_token() or Token({})
+        """The name of the account at the provider, as it was at the time of the dance."""
+        token = self.current_token.load() or Token({})
         return str(token.get("connected_as") or self.account_id)
 
     @property
     def accounts(self) -> list[DanceSession]:
-        """A session for each account of the owner's, the default one first.
+        """A session for each account of the owner, the default account first.
 
-        The default is the one that was danced with last.
+        The default account is the one of the latest dance.
         """
         return [self.account(account) for account in self.storage.accounts(self.owner)]
 
     def account(self, account: str) -> DanceSession:
-        """A session for another account of the same owner's.
+        """Return a session for another account of the same owner.
 
-        :param account: the account's id at the provider; ``""`` is the default one.
+        :param account: the account's id at the provider; ``""`` is the default account.
         """
         return self.provider.session(
             self.http_request,
@@ -125,7 +124,7 @@ class DanceSession(CallingSession):
         return f"<{type(self).__name__} {self.provider.name}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("A session acts for somebody now; it cannot be pickled. Keep the user.")
+        raise TypeError("A session cannot be pickled. Pass the primary key of the user instead.")
 
     # --- the token ----------------------------------------------------------------------------
 
@@ -133,120 +132,104 @@ class DanceSession(CallingSession):
     def storage(self) -> BaseStorage:
         return self.provider.token_storage
 
-    def _forget_token(self) -> None:
-        self._token, self._token_of = _UNSET, None
-        self._account_info = None
+    def forget_token(self) -> None:
+        """Forget the token and the cookies. The token is loaded again when it is needed."""
+        self.current_token.forget()
         self.cookies.clear()
 
-    def _load_token(self) -> Token | None:
-        owner = self.owner
-        if self._token is not _UNSET and self._token_of not in (_ANYBODY, owner.user_id):
-            self._forget_token()  # the view has logged somebody else in, or out
-        if self._token is _UNSET:
-            self._token_of = owner.user_id
-            self._token = self.storage.get_token(owner)
-        return self._token
-
     def _present_token(self) -> Token:
+        """Return the token.
+
+        :raises AuthorizationRequired: there is none.
+        """
         try:
-            token = self._load_token()
-        except OwnerRequired:  # from a storage that keeps nothing for anonymous visitors
+            token = self.current_token.load()
+        except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
             token = None
         if token is None:
             raise AuthorizationRequired(self.provider)
         return token
 
     def load_token(self) -> bool:
-        """Read the token, if it was not yet; whether there is one."""
-        return self._load_token() is not None
+        """Load the token, if it is not loaded yet, and return whether there is one."""
+        return self.current_token.load() is not None
 
     @property
     def token(self) -> Token | None:
-        """The owner's token. To set it stores it, to delete it deletes it there."""
-        return self._load_token()
+        """The owner's token. Setting it stores it; deleting it deletes it from the storage."""
+        return self.current_token.load()
 
     @token.setter
     def token(self, value: Mapping[str, Any] | None) -> None:
         if "provider" not in self.__dict__:
-            return  # requests_oauthlib sets an empty token while it is being made
+            return  # requests_oauthlib sets an empty token in its __init__
         if value is None:
             del self.token
             return
         token = value if isinstance(value, Token) else Token.granted(value)
-        self.storage.set_token(self._place(), token)
-        self.settled(token)
+        self.storage.set_token(self._storage_owner(), token)
+        self.current_token.mark_saved(token)
 
     @token.deleter
     def token(self) -> None:
-        self.storage.delete(self._place())
-        self._forget_token()
+        self.storage.delete(self._storage_owner())
+        self.forget_token()
 
-    def _place(self) -> ResourceOwner:
-        """The owner, with the account that was acted for: another may be the default by now."""
-        owner, token = self.owner, self._token
-        if token in (None, _UNSET) or not self.storage.keeps_accounts(owner):
+    def _storage_owner(self) -> ResourceOwner:
+        """The owner, with the account of the current token.
+
+        Another account may have become the default one since the token was loaded.
+        """
+        owner, token = self.owner, self.current_token.loaded
+        if token is None or not self.storage.keeps_accounts(owner):
             return owner
         return owner.for_account(owner.account or str(token.get("connected_account") or ""))
 
     @property
-    def carried(self) -> Token | None:
-        """The token that it uses without having it from the storage, if it does."""
-        return self._token if self._token_of is _ANYBODY else None
-
-    def carry(self, token: Token) -> None:
-        """Use this token from now on, without storing it, whoever logs in meanwhile."""
-        self._token, self._token_of, self._account_info = token, _ANYBODY, None
-
-    def follow(self, token: Token) -> None:
-        """Use what took the place of the token that was used until now."""
-        self._token, self._account_info = token, None
-
-    def settled(self, token: Token) -> None:
-        """Use this token from now on, which the storage has already."""
-        self._token, self._token_of, self._account_info = token, self.owner.user_id, None
-
-    @property
     def authorized(self) -> bool:
-        """Whether there is a token that can be used now, or after a refresh."""
-        token = self._load_token()
+        """Whether there is a token that can be used now or after a refresh."""
+        token = self.current_token.load()
         return token is not None and self.provider.usable(token)
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes granted, as far as they are known."""
-        token = self._load_token()
+        """The granted scopes; empty if they are not known."""
+        token = self.current_token.load()
         return (token.scopes if token else None) or frozenset()
 
     def missing_scopes(self, *scopes: str) -> tuple[str, ...]:
-        """Those of ``scopes`` that the token was not granted."""
+        """Return those of ``scopes`` that were not granted."""
         granted = self.scopes
         return tuple(s for s in scope_list(" ".join(scopes)) if s not in granted)
 
     def require(self, scope: str | Iterable[str] = ()) -> None:
-        """Do nothing if there is a usable token with these scopes.
+        """Check that there is a usable token with these scopes.
 
-        :raises AuthorizationRequired: there is not.
+        :raises AuthorizationRequired: there is no usable token, or a scope was not granted.
         """
         token = self._present_token()
         if not self.provider.usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         missing = self.missing_scopes(*scope_list(scope))
         if missing:
-            # To ask again for what the visitor has just refused would never end.
+            # Asking again for scopes that the visitor has just declined would not end.
             before = token.get("declined_scope")
             declined = isinstance(before, list) and set(missing) <= set(before)
             reason = "declined_scopes" if declined else "missing_scopes"
             raise AuthorizationRequired(self.provider, reason, missing)
 
     def disconnect(self) -> None:
-        """Revoke the token at the provider, if it has a way, and delete it here in any case."""
-        token = self._load_token()
+        """Revoke the token at the provider, if it offers that, and delete it from the storage.
+
+        If the revocation fails, the token is deleted all the same.
+        """
+        token = self.current_token.load()
         if token is None:
-            del self.token  # there may be one that cannot be read
+            del self.token  # the storage may have a token that cannot be read
             return
-        owner = self._place()
-        # Another request may have refreshed it: it is the living one that must be revoked.
-        token = self.carried or self.storage.reread_token(owner) or token
+        owner = self._storage_owner()
+        # Another request may have refreshed the token: revoke the one that is valid now.
+        token = self.current_token.unsaved or self.storage.reread_token(owner) or token
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:
@@ -264,17 +247,18 @@ class DanceSession(CallingSession):
     disconnect.alters_data = True  # type: ignore[attr-defined]  # not for templates
 
     def account_info(self) -> AccountInfo:
-        """Who the owner is at the provider. Asked for once, and remembered by this session.
+        """Return the owner's account at the provider. The provider is asked once per token.
 
         :raises AuthorizationRequired: there is no usable token.
-        :raises ImproperlyConfigured: the provider does not state where to ask.
-        :raises InvalidResponse: the provider's answer does not say.
+        :raises ImproperlyConfigured: the provider class states no address to ask.
+        :raises InvalidResponse: the provider's answer names no account.
         """
-        if self._account_info is None:
-            self._account_info = self.provider.account_info(self)
-        return self._account_info
+        token = self.current_token
+        if token.account_info is None:
+            token.account_info = self.provider.account_info(self)
+        return token.account_info
 
-    # --- the same for async views ------------------------------------------------------------
+    # --- for async views ----------------------------------------------------------------------
 
     async def aauthorized(self) -> bool:
         return await sync_to_async(lambda: self.authorized)()
@@ -291,19 +275,19 @@ class DanceSession(CallingSession):
     async def aaccount_info(self) -> AccountInfo:
         return await sync_to_async(self.account_info)()
 
-    # --- the way to the dance -----------------------------------------------------------------
+    # --- the login ----------------------------------------------------------------------------
 
     @property
     def login_url(self) -> str:
-        """The path that begins the dance."""
+        """The path of the login view, which begins the dance."""
         return self.get_login_url()
 
     def get_login_url(self, next: str | None = None, scope: str | Iterable[str] = ()) -> str:
-        """The path that begins the dance.
+        """Return the path of the login view, which begins the dance.
 
-        :param next: a path of this site to end at.
-        :param scope: scopes to ask for beyond the provider's own. They are signed, so that
-            nobody else can make a link that asks for more.
+        :param next: the path of this site where the dance ends.
+        :param scope: scopes to ask for, in addition to the provider's. They are signed, so that
+            a stranger cannot add scopes to the link.
         """
         query = {"next": next} if next else {}
         scopes = scope_list(scope)
@@ -313,16 +297,31 @@ class DanceSession(CallingSession):
 
     @property
     def authorization_required(self) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """The decorator of this name, for this provider."""
+        """The decorator ``authorization_required`` for this provider."""
         from ..decorators import authorization_required
 
         return authorization_required(self.provider.name)
 
     @property
     def base_url(self) -> str | None:
-        """Where relative URLs are joined; for some providers the token says it."""
-        return self.provider.base_url_for(self._load_token)
+        """The URL that relative URLs are joined to. For some providers the token names it."""
+        return self.provider.base_url_for(self.current_token.load)
 
     def ready_token(self) -> Token:
-        """A token for the next call, refreshed if it is about to end."""
+        """Return a token for the next call, refreshed if it is about to expire."""
         return self._present_token()
+
+
+def unsupported(name: str, remedy: str) -> Callable[..., Any]:
+    """Return a method in place of one of ``requests_oauthlib`` that would make a call of the dance.
+
+    :param name: the name of the method.
+    :param remedy: the way to do the same here.
+    """
+
+    def method(self: DanceSession, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"A session does not support {name}(): {remedy}. A dance begins at login_url."
+        )
+
+    return method

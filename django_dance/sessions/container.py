@@ -1,4 +1,4 @@
-"""``request.oauth``: the sessions of one request, made when they are asked for."""
+"""``request.oauth``: the sessions of one request. Each is created when it is first used."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class OAuth:
             raise AttributeError(str(error)) from None
 
     def adopt(self, *names: str) -> list[str]:
-        """Give the user who has just logged in the tokens that the visitor was granted before.
+        """Give the logged-in user the tokens that were granted before the login.
 
-        Call it on purpose, after ``login()``: nothing is carried over by itself, for not everybody
-        who logs in on a machine is the one who danced on it before.
+        Call it after ``login()``. Tokens are not adopted without this call, because the visitor
+        who danced and the user who logs in on the same machine may be two people.
 
-        :param names: providers; without any, all of them.
-        :returns: the names of those that had a token.
-        :raises OwnerRequired: nobody is logged in.
-        :raises FlowError: ``account_taken`` or ``account_unknown``; the token stays in the session.
+        :param names: the names of providers; without any, all providers.
+        :returns: the names of the providers that had a token.
+        :raises OwnerRequired: no user is logged in.
+        :raises FlowError: ``account_taken`` or ``account_unknown``. The token stays in the session.
         """
         from ..connections import adopt
 

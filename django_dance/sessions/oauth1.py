@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 import requests_oauthlib
 
 from ..http import origin
 from ..tokens import ResourceOwner, Token
-from .base import DanceSession
-from .call_flow import SharingSession, Signer
+from .base import DanceSession, unsupported
+from .call_flow import SharedConnectionsMixin, Signer
 
 if TYPE_CHECKING:
     from ..providers import OAuth1Provider
 
 
 class OAuth1Session(  # type: ignore[misc]
-    DanceSession, requests_oauthlib.OAuth1Session, SharingSession
+    DanceSession, requests_oauthlib.OAuth1Session, SharedConnectionsMixin
 ):
-    """A ``requests_oauthlib.OAuth1Session`` of one owner."""
+    """A ``requests_oauthlib.OAuth1Session`` of one owner.
+
+    Of that class's names, ``token`` and ``authorized`` work. The others raise
+    ``NotImplementedError``, because the provider makes the calls of the dance.
+    """
 
     provider: OAuth1Provider
 
@@ -33,13 +37,13 @@ class OAuth1Session(  # type: ignore[misc]
             self.provider.signature(
                 self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
             ),
-            self._check_origin,
+            self.check_origin,
         )
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """A signature covers the URL: a redirect within the origin is signed anew, others never."""
+        """Sign a redirect within the origin again, because a signature covers the URL."""
         super().rebuild_auth(prepared_request, response)
         signer = getattr(response.request, "dance_signer", None)
         here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
@@ -47,11 +51,9 @@ class OAuth1Session(  # type: ignore[misc]
             prepared_request.headers.pop("Authorization", None)
             prepared_request.prepare_auth(signer)
 
-    def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(
-            "A session does not dance: send the visitor to login_url, and leave the token "
-            "requests to the provider."
-        )
-
-    authorization_url = fetch_request_token = fetch_access_token = _unguarded
-    parse_authorization_response = _unguarded
+    authorization_url = unsupported("authorization_url", "redirect the visitor to login_url")
+    fetch_request_token = unsupported("fetch_request_token", "the login view does it")
+    fetch_access_token = unsupported("fetch_access_token", "the callback view does it")
+    parse_authorization_response = unsupported(
+        "parse_authorization_response", "the callback view does it"
+    )

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any
 import requests
 import requests_oauthlib
 
-from ..connections import refresh
+from ..connections import refresh_or_keep, refresh_token
 from ..exceptions import AuthorizationRequired
 from ..http import origin
 from ..tokens import ResourceOwner, Token, scope_list
-from .base import DanceSession
-from .call_flow import SharingSession, Signer
+from .base import DanceSession, unsupported
+from .call_flow import SharedConnectionsMixin, Signer
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider, OIDCProvider
 
 
 class OAuth2Session(  # type: ignore[misc]
-    DanceSession, requests_oauthlib.OAuth2Session, SharingSession
+    DanceSession, requests_oauthlib.OAuth2Session, SharedConnectionsMixin
 ):
-    """A ``requests_oauthlib.OAuth2Session`` of one owner."""
+    """A ``requests_oauthlib.OAuth2Session`` of one owner.
+
+    Of that class's names, ``token``, ``access_token``, ``authorized`` and ``request`` work,
+    ``client_id`` and ``scope`` can be read, and ``register_compliance_hook`` accepts
+    ``"protected_request"``. The others raise ``NotImplementedError``, because the provider makes
+    the calls of the dance.
+    """
 
     provider: OAuth2Provider
 
@@ -32,7 +38,7 @@ class OAuth2Session(  # type: ignore[misc]
 
     @property  # type: ignore[misc]
     def access_token(self) -> str | None:
-        """The access token alone."""
+        """The access token as text; ``None`` without a token."""
         token = self.token
         return None if token is None else token.get("access_token")
 
@@ -43,7 +49,7 @@ class OAuth2Session(  # type: ignore[misc]
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         withhold_token: bool,
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> tuple[str, dict[str, Any], Signer | None]:
         for hook in self.compliance_hook["protected_request"]:
             url, kwargs["headers"], kwargs["data"] = hook(
                 url, kwargs.get("headers"), kwargs.get("data")
@@ -51,81 +57,92 @@ class OAuth2Session(  # type: ignore[misc]
         return super()._prepare_call(method, url, args, kwargs, withhold_token)
 
     def _signer(self, token: Token) -> Signer:
-        return Signer(token, lambda request: self.provider.sign(request, token), self._check_origin)
+        return Signer(token, lambda request: self.provider.sign(request, token), self.check_origin)
 
     def ready_token(self) -> Token:
         token = super().ready_token()
         if token.stale and self.provider.refreshable(token):
-            token = self._refreshed(lambda: refresh.refreshed(self, token))
+            token = self._forget_dead_token(lambda: refresh_or_keep(self, token))
         elif not self.provider.usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         return token
 
     def refresh(self, *, within: float | None = None) -> Token:
-        """Refresh the token now, or find that somebody else has.
+        """Refresh the token now, or return the token that another process has just refreshed.
 
-        :param within: seconds; a token that has more than that left is good enough.
-        :raises AuthorizationRequired: there is no token, or it cannot be refreshed, or the
-            provider refused for good.
-        :raises ProviderError: it cannot be refreshed now.
+        :param within: seconds. A token that expires later than that is not refreshed.
+        :raises AuthorizationRequired: there is no token, or it cannot be refreshed, or the grant
+            is dead.
+        :raises ProviderError: the token cannot be refreshed now.
         """
         token = self._present_token()
         if within is not None and not token.expires_within(within):
             return token
         if not self.provider.refreshable(token):
             raise AuthorizationRequired(self.provider, "expired")
-        return self._refreshed(lambda: refresh.renewed(self, token))
+        return self._forget_dead_token(lambda: refresh_token(self, token))
 
-    def _refreshed(self, attempt: Callable[[], Token]) -> Token:
-        """What the attempt brings, which the session has by then; or the end of the token here
-        too."""
+    def _forget_dead_token(self, refresh: Callable[[], Token]) -> Token:
+        """Return the result of a refresh. If the grant is dead, forget the token."""
         try:
-            return attempt()
+            return refresh()
         except AuthorizationRequired:
-            self._forget_token()
+            self.forget_token()
             raise
 
-    def _rejected(self, response: requests.Response, token: Token) -> bool:
+    def _is_rejected(self, response: requests.Response, token: Token) -> bool:
         return (
             response.status_code == 401
             and self.provider.refreshable(token)
-            # The verdict of another host, after a redirect, says nothing of the token.
+            # After a redirect, a 401 of another host does not concern this token.
             and origin(response.url) in self.trusted_origins()
         )
 
-    def renewed_token(self, rejected: Token) -> Token | None:
-        token = self._refreshed(lambda: refresh.refreshed(self, rejected, forced=True))
+    def replace_rejected_token(self, rejected: Token) -> Token | None:
+        token = self._forget_dead_token(lambda: refresh_or_keep(self, rejected, forced=True))
         return None if token["access_token"] == rejected["access_token"] else token
 
-    def _unguarded(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(
-            "A session does not dance: send the visitor to login_url, and leave the token "
-            "request and the refresh to the provider."
-        )
+    def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
+        """Register a hook that changes each API call: URL, headers and body.
 
-    authorization_url = fetch_token = token_from_fragment = refresh_token = _unguarded
+        :param hook_type: ``"protected_request"``, as in ``requests_oauthlib``.
+        :raises NotImplementedError: it is another type, which the session would never call.
+        """
+        if hook_type != "protected_request":
+            raise NotImplementedError(
+                f"A session never calls a hook of the type {hook_type!r}, because the provider "
+                "makes the token requests: override parse() or token_call() of its class."
+            )
+        self.compliance_hook["protected_request"].add(hook)
+
+    authorization_url = unsupported("authorization_url", "redirect the visitor to login_url")
+    new_state = unsupported("new_state", "redirect the visitor to login_url")
+    fetch_token = unsupported("fetch_token", "the callback view does it")
+    token_from_fragment = unsupported("token_from_fragment", "the callback view does it")
+    refresh_token = unsupported("refresh_token", "call refresh()")
 
 
 class OIDCSession(OAuth2Session):
-    """A session of somebody the provider has identified."""
+    """A session of an owner whom an OpenID Provider has identified."""
 
     provider: OIDCProvider
 
     @property
     def id_claims(self) -> dict[str, Any]:
-        """The claims of the ID token, all of them checked at login."""
-        return dict((self._load_token() or Token({})).get("id_claims") or {})
+        """The claims of the ID token, as they were checked at the login."""
+        return dict((self.current_token.load() or Token({})).get("id_claims") or {})
 
     def userinfo(self) -> dict[str, Any]:
-        """What the userinfo endpoint says, of this very subject (OpenID Connect Core 5.3).
+        """Return the claims of the userinfo endpoint (OpenID Connect Core 5.3).
 
         :raises AuthorizationRequired: there is no usable token.
-        :raises ProviderError: among them ``IdentityChanged``: it is about somebody else.
+        :raises ProviderError: the call failed; ``IdentityChanged`` if the claims are about another
+            subject.
         """
         return self.provider.userinfo(self.ready_token())
 
     def logout_url(self, return_to: str | None = None) -> str | None:
-        """Where to send the visitor to end the session at the provider, if there is such a place.
+        """Return the address that ends the visitor's session at the provider, if there is one.
 
         :param return_to: an absolute URL of this site that is registered at the provider.
         """
