@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, Application
 
-from django_dance.server.hashing import bound_to, digest, new_family
+from django_dance.server.hashing import credentials_fingerprint, digest, new_family
 from django_dance.server.models import Client, Token
 
 from .measure import Target, interleaved, table
@@ -47,7 +47,7 @@ def grant(user: Any) -> None:
         expires=expires,
         family=new_family(),
         server="oauth_server",
-        bound_to=bound_to(client, user),
+        bound_to=credentials_fingerprint(client, user),
     )
     application = Application.objects.create(
         client_type=Application.CLIENT_CONFIDENTIAL,

@@ -81,7 +81,7 @@ def _values() -> Iterator[CheckMessage]:
         yield bad("DANCE_ENCRYPTION_KEYS cannot be used.", str(error))
     else:
         # SECRET_KEY is for Django's own check.
-        if settings.named("DANCE_ENCRYPTION_KEYS") and any(len(key) < 32 for key in keys):
+        if settings.project_setting("DANCE_ENCRYPTION_KEYS") and any(len(key) < 32 for key in keys):
             yield bad(
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make one by `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",

@@ -84,7 +84,7 @@ class PrefixedSettings:
         value = self.__dict__[name] = getattr(django_settings, setting, default)
         return value
 
-    def named(self, name: str) -> Any:
+    def project_setting(self, name: str) -> Any:
         """Any setting of the project; ``None`` if the project does not have it."""
         return getattr(django_settings, name, None)
 

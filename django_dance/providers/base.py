@@ -162,7 +162,7 @@ class Provider(Facts):
             current, ResourceOwner(current, request, user, user_id, account)
         )
         for local, setting in current.from_config.items():
-            if "." in local and (value := settings.named(setting)):
+            if "." in local and (value := settings.project_setting(setting)):
                 target: Any = session
                 *parents, attribute = local.split(".")[1:]
                 for parent in parents:

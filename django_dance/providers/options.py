@@ -424,7 +424,7 @@ class Facts:
         values = [
             (local, value)
             for local, setting in original.from_config.items()
-            if "." not in local and (value := settings.named(setting))
+            if "." not in local and (value := settings.project_setting(setting))
         ]
         if not values:
             return original

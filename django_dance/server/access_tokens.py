@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.functional import SimpleLazyObject
 
 from ..tokens import Secret
-from . import token_cache as verified
+from . import token_cache
 from .hashing import digest
 from .rows import TokenRow, is_active
 
@@ -96,16 +96,16 @@ def bearer_token(request: HttpRequest) -> Secret:
     return Secret(token)
 
 
-def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
+def verify_token(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     """What the request's token grants: one query, or none if it was verified a moment ago.
 
     :raises TokenRejected:
     """
     text = bearer_token(request)
     key = digest(text)
-    remembered = verified.recall(server, key)
-    if remembered is not None and remembered.server == server.name:
-        return _recalled(server, remembered, text)
+    cached = token_cache.get(server, key)
+    if cached is not None and cached.server == server.name:
+        return _token_from_cache(server, cached, text)
     read = time.time()
     token = server.callbacks.required("tokengetter")(access_token=text)
     if token is None or not TokenRow(token).is_issued_by(server):
@@ -125,14 +125,14 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
         access_token=text,
         expires=expires,
     )
-    if row.family and verified.is_on():
-        verified.remember(
+    if row.family and token_cache.is_enabled():
+        token_cache.put(
             server,
             key,
-            verified.Verified(
+            token_cache.VerifiedToken(
                 server=server.name,
                 client_id=client.client_id,
-                user=None if user is None else verified.user_key(user),
+                user=None if user is None else token_cache.user_key(user),
                 scopes=tuple(sorted(found.scopes)),
                 expires=None if expires is None else expires.timestamp(),
                 family=row.family,
@@ -142,25 +142,27 @@ def verify(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
     return found
 
 
-def _recalled(server: AuthorizationServer, remembered: verified.Verified, text: str) -> AccessToken:
+def _token_from_cache(
+    server: AuthorizationServer, cached: token_cache.VerifiedToken, text: str
+) -> AccessToken:
     user: Any = None
-    if remembered.user is not None:
-        label, pk = remembered.user
-        user = SimpleLazyObject(lambda: _user(label, pk))
-    expires = remembered.expires
+    if cached.user is not None:
+        label, pk = cached.user
+        user = SimpleLazyObject(lambda: _active_user(label, pk))
+    expires = cached.expires
     return AccessToken(
         user=user,
         client=SimpleLazyObject(
-            lambda: server.callbacks.required("clientgetter")(remembered.client_id)
+            lambda: server.callbacks.required("clientgetter")(cached.client_id)
         ),
-        client_id=remembered.client_id,
-        scopes=frozenset(remembered.scopes),
+        client_id=cached.client_id,
+        scopes=frozenset(cached.scopes),
         access_token=text,
         expires=None if expires is None else datetime.fromtimestamp(expires, UTC),
     )
 
 
-def _user(label: str, pk: str) -> Any:
+def _active_user(label: str, pk: str) -> Any:
     from django.contrib.auth.models import AnonymousUser
 
     # What SQL has changed is heard of within a minute.

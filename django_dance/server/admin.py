@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from .models import Client, Consent, Grant, Token
-from .responses import guarded
+from .responses import add_security_headers
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -23,7 +23,7 @@ else:
     _ClientAdmin = _ModelAdmin = admin.ModelAdmin
 
 #: What a filter in the address must not find out letter by letter.
-_HIDDEN = frozenset(
+_SECRET_FIELDS = frozenset(
     {
         "access_digest",
         "bound_to",
@@ -36,8 +36,8 @@ _HIDDEN = frozenset(
 )
 
 
-def _is_shown(lookup: str) -> bool:
-    return _HIDDEN.isdisjoint(lookup.split("__"))
+def _may_filter_by(lookup: str) -> bool:
+    return _SECRET_FIELDS.isdisjoint(lookup.split("__"))
 
 
 @admin.register(Client)
@@ -71,7 +71,7 @@ class ClientAdmin(_ClientAdmin):
         self, request: HttpRequest, obj: Client, post_url_continue: str | None = None
     ) -> HttpResponse:
         if "new_secret" in vars(obj):
-            return self._shown(request, [(obj, vars(obj)["new_secret"])])
+            return self._secret_page(request, [(obj, vars(obj)["new_secret"])])
         return super().response_add(request, obj, post_url_continue)
 
     @admin.action(description=_("Give a new secret; all tokens end"), permissions=["change"])
@@ -82,9 +82,11 @@ class ClientAdmin(_ClientAdmin):
         for client in queryset.filter(is_confidential=True):
             rotated.append((client, client.rotate_secret()))
             client.save(update_fields=["client_secret"])
-        return self._shown(request, rotated) if rotated else None
+        return self._secret_page(request, rotated) if rotated else None
 
-    def _shown(self, request: HttpRequest, rotated: list[tuple[Client, Secret]]) -> HttpResponse:
+    def _secret_page(
+        self, request: HttpRequest, rotated: list[tuple[Client, Secret]]
+    ) -> HttpResponse:
         """The one page that has the secrets. Messages would put them into a cookie or a table."""
         context = {
             **self.admin_site.each_context(request),
@@ -92,10 +94,10 @@ class ClientAdmin(_ClientAdmin):
             "opts": self.opts,
             "rotated": rotated,
         }
-        return guarded(render(request, "django_dance_server/secret.html", context))
+        return add_security_headers(render(request, "django_dance_server/secret.html", context))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return _is_shown(lookup) and super().lookup_allowed(lookup, value, request)
+        return _may_filter_by(lookup) and super().lookup_allowed(lookup, value, request)
 
 
 class ReadOnlyAdmin(_ModelAdmin):
@@ -108,7 +110,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return _is_shown(lookup) and super().lookup_allowed(lookup, value, request)
+        return _may_filter_by(lookup) and super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(Grant)

@@ -8,7 +8,6 @@ class DjangoDanceServerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  registers them
-        from . import token_cache as verified
+        from . import checks, token_cache  # noqa: F401  the import registers the checks
 
-        verified.watch()
+        token_cache.connect_signals()

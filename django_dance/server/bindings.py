@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils import timezone
 
-from .hashing import bound_to, digest
+from .hashing import credentials_fingerprint, digest
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -139,7 +139,7 @@ class TokenBinding(Binding):
             refresh_expires=until if refresh_token else None,
             family=request.family,
             server=self._server.name,
-            bound_to=bound_to(request.client, request.user),
+            bound_to=credentials_fingerprint(request.client, request.user),
         )
 
     def revoke(
@@ -170,7 +170,7 @@ def grant_fields(server: AuthorizationServer, client_id: str, request: Any) -> d
         "code_challenge": request.code_challenge,
         "code_challenge_method": request.code_challenge_method,
         "server": server.name,
-        "bound_to": bound_to(request.client, request.user),
+        "bound_to": credentials_fingerprint(request.client, request.user),
     }
 
 

@@ -28,7 +28,7 @@ _LONGEST_CODE = 600
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return [*_names(), *_token_cache()]
+    return [*_unknown_settings(), *_token_cache_alias()]
 
 
 @register(Tags.urls)
@@ -43,22 +43,25 @@ def check_servers(
     except Exception:  # noqa: BLE001  Django's own check reports whatever is wrong there
         return []
     made = sorted(servers, key=lambda server: server.name)
-    return [*_same_names(made), *(found for server in made for found in _server(server))]
+    return [
+        *_duplicate_names(made),
+        *(found for server in made for found in _server_problems(server)),
+    ]
 
 
 @register("django_dance", deploy=True)
 def check_deployment(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return list(_deployment())
+    return list(_cache_problems())
 
 
-def _names() -> Iterator[CheckMessage]:
+def _unknown_settings() -> Iterator[CheckMessage]:
     for name, hint in settings.unknown().items():
         yield Error(f"There is no setting {name}.", hint=hint, id="django_dance_server.E001")
 
 
-def _token_cache() -> Iterator[CheckMessage]:
+def _token_cache_alias() -> Iterator[CheckMessage]:
     alias = settings.token_cache
     if alias is not None and alias not in list(caches.settings):
         yield Error(
@@ -68,7 +71,7 @@ def _token_cache() -> Iterator[CheckMessage]:
         )
 
 
-def _same_names(made: list[AuthorizationServer]) -> Iterator[CheckMessage]:
+def _duplicate_names(made: list[AuthorizationServer]) -> Iterator[CheckMessage]:
     for name, count in Counter(server.name for server in made).items():
         if count > 1:
             yield Error(
@@ -78,7 +81,7 @@ def _same_names(made: list[AuthorizationServer]) -> Iterator[CheckMessage]:
             )
 
 
-def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
+def _server_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
     issuer = server.option("issuer")
     if not isinstance(issuer, str) or not is_secure(issuer) or any(c in issuer for c in "?#@ "):
         yield Error(
@@ -95,7 +98,7 @@ def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
             "bind_models(server, client=…, token=…, grant=…).",
             id="django_dance_server.E003",
         )
-    yield from _options(server)
+    yield from _option_problems(server)
     if server.option("allow_password_grant"):
         yield Warning(
             f"The server {server.name!r} takes users' passwords from applications.",
@@ -105,8 +108,8 @@ def _server(server: AuthorizationServer) -> Iterator[CheckMessage]:
         )
 
 
-def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
-    def bad(name: str, hint: str) -> CheckMessage:
+def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
+    def option_error(name: str, hint: str) -> CheckMessage:
         value = server.option(name)
         return Error(
             f"The server {server.name!r} has the {name} {value!r}.",
@@ -117,16 +120,18 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
     for name in _LIFETIMES:
         value = server.option(name)
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            yield bad(name, "It must be a positive number of seconds.")
+            yield option_error(name, "It must be a positive number of seconds.")
         elif name == "code_lifetime" and value > _LONGEST_CODE:
-            yield bad(name, "A code may live for ten minutes at the most (RFC 6749 §4.1.2).")
+            yield option_error(
+                name, "A code may live for ten minutes at the most (RFC 6749 §4.1.2)."
+            )
     if not isinstance(server.option("scopes"), dict):
-        yield bad("scopes", 'It must be a dict: {"email": "see your email address"}.')
+        yield option_error("scopes", 'It must be a dict: {"email": "see your email address"}.')
     for name in ("token_generator", "refresh_token_generator"):
         try:
             import_if_path(server.option(name), "It")
         except ImproperlyConfigured as error:
-            yield bad(name, str(error))
+            yield option_error(name, str(error))
     if server.grant_cache is not None:
         try:
             _ = server.grant_cache.cache
@@ -148,7 +153,7 @@ def _options(server: AuthorizationServer) -> Iterator[CheckMessage]:
             )
 
 
-def _deployment() -> Iterator[CheckMessage]:
+def _cache_problems() -> Iterator[CheckMessage]:
     bound = {server.grant_cache.alias for server in servers if server.grant_cache is not None}
     for alias in sorted(caches.settings.keys() & {*bound, settings.token_cache}):
         if not is_shared(alias):

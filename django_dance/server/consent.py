@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django.db import router, transaction
 from django.utils import timezone
 
+from . import token_cache
 from .models import Consent
 from .rows import ClientRow
-from .token_cache import forget
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
     from .handlers import AuthorizationRequest
 
 
-def is_remembered(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> bool:
+def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> bool:
     """Whether the user has agreed to as much, for the same place."""
     # RFC 8252 §8.6: anybody can pretend to be a client that keeps no secret.
     if not ClientRow(asked.client).is_confidential:
@@ -32,7 +32,7 @@ def is_remembered(server: AuthorizationServer, user: Any, asked: AuthorizationRe
     )
 
 
-def remember(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> None:
+def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> None:
     """Add what is asked to what the user has agreed to."""
     # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
     # again, also when the client has become confidential.
@@ -65,6 +65,6 @@ def withdraw(server: AuthorizationServer, consent: Consent) -> None:
     finally:
         # The codes may be in a cache that is down.
         revoke_tokens(user=user, client_id=client_id)
-        forget(user=user, using=server.database)
+        token_cache.invalidate(user=user, using=server.database)
     # Last: what could not be ended is listed still, and can be disconnected again.
     consent.delete()

@@ -19,7 +19,7 @@ from ..exceptions import SealBroken
 from ..tokens import seal, unseal
 from .bindings import grant_fields
 from .conf import settings
-from .hashing import new_family, still_bound
+from .hashing import fingerprint_matches, new_family
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -30,7 +30,7 @@ logger = logging.getLogger("django_dance.server")
 TIMEOUT = 100
 _SKEW = 5
 #: Its add() looks whether a file is there, and then writes it.
-_NOT_IN_FILES = (
+_FILES_ERROR = (
     "FileBasedCache cannot keep authorization codes: of two requests at once both could use the "
     "same code. Describe a shared cache in CACHES, such as Redis or DatabaseCache, and name its "
     'alias: bind_cache_grant(server, cache="…"); or keep codes in a table: bind_models(grant=…).'
@@ -49,7 +49,7 @@ def bind_cache_grant(
 
     :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
     :param cache: the alias in ``CACHES``. All processes must share it.
-    :param timeout: seconds that a code can be redeemed, and is remembered after.
+    :param timeout: seconds that a code can be redeemed, and is cached after.
     :param config_prefix: Flask-OAuthlib's names in the settings that begin with it are honoured in
         place of the defaults: ``OAUTH2_CACHE_TYPE``, ``OAUTH2_CACHE_DEFAULT_TIMEOUT`` and so on.
     """
@@ -77,7 +77,7 @@ class CachedGrant:
     bound_to: str
     used: bool = False
 
-    def sealed(self, key: str) -> str:
+    def seal(self, key: str) -> str:
         """Sealed, so that whoever can write to the cache cannot write himself a grant."""
         return seal(json.dumps(asdict(self)).encode(), purpose="server grant", identity=key)
 
@@ -101,29 +101,29 @@ class FoundGrant:
 
     def in_force_for(self, client: Any) -> bool:
         """Whether neither the client nor the user has changed since it was issued."""
-        return self.user is not None and still_bound(self.bound_to, client, self.user)
+        return self.user is not None and fingerprint_matches(self.bound_to, client, self.user)
 
     def redeem(self) -> bool:
         """Use it up; whether this was the first time, whoever else does the same now."""
         # add() is the one operation of a cache that only one of many can succeed in.
-        if not self.used and self._cache.add(self._mark, "once", self._timeout):
+        if not self.used and self._cache.add(self._use_key, "once", self._timeout):
             # A cache that is full may drop the mark before the code.
-            self._put(self._key, replace(self._grant, used=True).sealed(self._key))
+            self._put(self._key, replace(self._grant, used=True).seal(self._key))
             return True
-        self._put(self._mark, "again")
+        self._put(self._use_key, "again")
         return False
 
     @property
     def replayed(self) -> bool:
         """Whether somebody came with it a second time before its tokens could be found."""
         try:
-            return bool(self._cache.get(self._mark) == "again")
+            return bool(self._cache.get(self._use_key) == "again")
         except Exception:  # noqa: BLE001  whatever the backend's library raises
             logger.warning("the grant cache is down; a second use of a code may be overlooked")
             return False
 
     @property
-    def _mark(self) -> str:
+    def _use_key(self) -> str:
         return f"{self._key}:used"
 
     def _put(self, key: str, value: str) -> None:
@@ -147,9 +147,9 @@ class GrantCache:
 
     @property
     def cache(self) -> BaseCache:
-        cache = self._own[self.alias] if self._own is not None else caches[self.alias]
+        cache = self._own_caches[self.alias] if self._own_caches is not None else caches[self.alias]
         if isinstance(cache, FileBasedCache):
-            raise ImproperlyConfigured(_NOT_IN_FILES)
+            raise ImproperlyConfigured(_FILES_ERROR)
         return cache
 
     @property
@@ -157,7 +157,7 @@ class GrantCache:
         """Seconds; what was given goes before what the settings name."""
         if self._given_timeout != TIMEOUT:
             return self._given_timeout
-        return int(self._named("DEFAULT_TIMEOUT") or TIMEOUT)
+        return int(self._setting("DEFAULT_TIMEOUT") or TIMEOUT)
 
     def set(
         self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
@@ -171,7 +171,7 @@ class GrantCache:
             family=new_family(),
         )
         key = self._key(client_id, code["code"])
-        self.cache.set(key, grant.sealed(key), self.timeout)
+        self.cache.set(key, grant.seal(key), self.timeout)
 
     def get(self, client_id: str, code: str) -> FoundGrant | None:
         key = self._key(client_id, code)
@@ -188,61 +188,61 @@ class GrantCache:
         now = time.time()
         if not grant.issued - _SKEW <= now < grant.issued + self.timeout:
             return None
-        revoked = self.cache.get(self._revoked_key(grant.user_key, client_id))
+        revoked = self.cache.get(self._revocation_key(grant.user_key, client_id))
         if revoked is not None and grant.issued <= revoked:
             return None
         return FoundGrant(grant, key, self.cache, self.timeout)
 
     def revoke(self, user: Any, client_id: str) -> None:
         """End the codes that a client has for a user: those issued until now."""
-        key = self._revoked_key((user._meta.label_lower, str(user.pk)), client_id)
+        key = self._revocation_key((user._meta.label_lower, str(user.pk)), client_id)
         self.cache.set(key, time.time(), self.timeout + _SKEW)
 
     def _key(self, client_id: str, code: str) -> str:
         return f"{self._prefix}:{self._server.cache_name(client_id, code)}"
 
-    def _revoked_key(self, user_key: tuple[str, str], client_id: str) -> str:
+    def _revocation_key(self, user_key: tuple[str, str], client_id: str) -> str:
         return f"{self._prefix}:revoked:{self._server.cache_name(*user_key, client_id)}"
 
     # --- Flask-OAuthlib's names -----------------------------------------------------------------
 
-    def _named(self, key: str) -> Any:
+    def _setting(self, key: str) -> Any:
         for name in (f"{self._config_prefix}_CACHE_{key}", f"CACHE_{key}"):
-            value = settings.named(name)
+            value = settings.project_setting(name)
             if value is not None:
                 return value
         return None
 
     @cached_property
-    def _own(self) -> CacheHandler | None:
+    def _own_caches(self) -> CacheHandler | None:
         """A cache of its own, if the settings describe one in Flask-OAuthlib's words."""
-        kind = self._named("TYPE")
+        kind = self._setting("TYPE")
         if kind is None or self.alias != "default":
             return None
-        spec = self._described(kind)
-        spec["KEY_PREFIX"] = self._named("KEY_PREFIX") or ""
+        spec = self._cache_options(kind)
+        spec["KEY_PREFIX"] = self._setting("KEY_PREFIX") or ""
         return CacheHandler({"default": spec})
 
-    def _described(self, kind: str) -> dict[str, Any]:
+    def _cache_options(self, kind: str) -> dict[str, Any]:
         backends = "django.core.cache.backends"
-        limit = {"OPTIONS": {"MAX_ENTRIES": self._named("THRESHOLD") or 500}}
+        limit = {"OPTIONS": {"MAX_ENTRIES": self._setting("THRESHOLD") or 500}}
         match kind:
             case "simple":
                 return {"BACKEND": f"{backends}.locmem.LocMemCache", "LOCATION": "grants", **limit}
             case "filesystem":
-                raise ImproperlyConfigured(_NOT_IN_FILES)
+                raise ImproperlyConfigured(_FILES_ERROR)
             case "memcache":
                 return {
                     "BACKEND": f"{backends}.memcached.PyMemcacheCache",
                     "LOCATION": self._required("MEMCACHED_SERVERS"),
                 }
             case "redis":
-                password = self._named("REDIS_PASSWORD")
-                host = self._named("REDIS_HOST") or "localhost"
-                port = self._named("REDIS_PORT") or 6379
+                password = self._setting("REDIS_PASSWORD")
+                host = self._setting("REDIS_HOST") or "localhost"
+                port = self._setting("REDIS_PORT") or 6379
                 return {
                     "BACKEND": f"{backends}.redis.RedisCache",
-                    "LOCATION": f"redis://{host}:{port}/{self._named('REDIS_DB') or 0}",
+                    "LOCATION": f"redis://{host}:{port}/{self._setting('REDIS_DB') or 0}",
                     "OPTIONS": {"password": password} if password else {},
                 }
         raise ImproperlyConfigured(
@@ -252,7 +252,7 @@ class GrantCache:
         )
 
     def _required(self, key: str) -> Any:
-        value = self._named(key)
+        value = self._setting(key)
         if not value:
             raise ImproperlyConfigured(
                 f"Set {self._config_prefix}_CACHE_{key}: this type of cache needs it."

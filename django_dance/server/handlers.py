@@ -24,7 +24,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from . import parameters
 from .callbacks import reject_coroutine
-from .responses import Redirect, error_page, guarded, json_error, json_response
+from .responses import Redirect, add_security_headers, error_page, json_error, json_response
 from .rows import is_active
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
             asked = _validate(server, request)
             answer = view(request, *args, **{**kwargs, **asked.keywords})
             if isinstance(answer, HttpResponseBase):
-                return guarded(answer)
+                return add_security_headers(answer)
             if not isinstance(answer, bool):
                 raise TypeError(f"{view.__name__}() must return True, False or a response.")
             if request.method == "HEAD":
-                return guarded(HttpResponse())  # nobody reads a code that is sent to it
+                # A code in the response to HEAD would be lost.
+                return add_security_headers(HttpResponse())
             return _code_response(server, request, asked, answer)
         except errors.FatalClientError as error:
             return _error_response(server, request, error, None)
@@ -148,7 +149,7 @@ def _error_response(
     handler = server.callbacks.optional("exception_handler")
     if handler is not None:
         response: HttpResponseBase = handler(error, redirect and redirect.url)
-        return guarded(response)
+        return add_security_headers(response)
     return redirect or error_page(request, error)
 
 

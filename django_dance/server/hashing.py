@@ -23,23 +23,23 @@ def new_family() -> str:
     return uuid.uuid4().hex
 
 
-def bound_to(client: Any, user: Any) -> str:
+def credentials_fingerprint(client: Any, user: Any) -> str:
     """What a code or token stands and falls with: the client's secret and the user's password."""
-    return next(_bindings(client, user))
+    return next(_fingerprints(client, user))
 
 
-def still_bound(binding: str, client: Any, user: Any) -> bool:
+def fingerprint_matches(binding: str, client: Any, user: Any) -> bool:
     """Whether neither the client's secret nor the user's password has changed since."""
-    return any(constant_time_compare(binding, found) for found in _bindings(client, user))
+    return any(constant_time_compare(binding, found) for found in _fingerprints(client, user))
 
 
-def _bindings(client: Any, user: Any) -> Iterator[str]:
+def _fingerprints(client: Any, user: Any) -> Iterator[str]:
     secret = str(getattr(client, "client_secret", "") or "")
-    for state in _user_states(user):
+    for state in _session_auth_hashes(user):
         yield digest(f"{secret}\n{state}")
 
 
-def _user_states(user: Any) -> Iterator[str]:
+def _session_auth_hashes(user: Any) -> Iterator[str]:
     if not hasattr(user, "get_session_auth_hash"):
         yield ""
         return

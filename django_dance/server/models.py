@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ..tokens import Secret
 from .conf import settings as server_settings
-from .hashing import new_family, still_bound
-from .redirects import unfit, without_loopback_port
+from .hashing import fingerprint_matches, new_family
+from .redirects import loopback_uri_without_port, redirect_uri_error
 
 #: Clocks of two machines may differ by this much before one's code is from the future.
 _SKEW = timedelta(seconds=5)
@@ -94,8 +94,10 @@ class AbstractClient(models.Model):
         if uri in self.redirect_uris:
             return True
         # RFC 8252 §7.3: an app on a device listens at whatever port is free.
-        anywhere = None if self.is_confidential else without_loopback_port(uri)
-        return anywhere is not None and anywhere in map(without_loopback_port, self.redirect_uris)
+        anywhere = None if self.is_confidential else loopback_uri_without_port(uri)
+        return anywhere is not None and anywhere in map(
+            loopback_uri_without_port, self.redirect_uris
+        )
 
     @property
     def default_scopes(self) -> list[str]:
@@ -140,7 +142,9 @@ class AbstractClient(models.Model):
                     f"{', '.join(sorted(known))}."
                 }
             )
-        problems = {uri: problem for uri in self.redirect_uris if (problem := unfit(uri))}
+        problems = {
+            uri: problem for uri in self.redirect_uris if (problem := redirect_uri_error(uri))
+        }
         if problems:
             raise ValidationError(
                 {"registered_redirect_uris": [f"{uri}: {why}" for uri, why in problems.items()]}
@@ -209,7 +213,7 @@ class AbstractGrant(AbstractCredential):
             # A clock that was set back makes no code young again.
             self.created_at - _SKEW <= now
             and (self.used_at is not None or now < self.expires)
-            and still_bound(self.bound_to, client, self.user)
+            and fingerprint_matches(self.bound_to, client, self.user)
         )
 
     def redeem(self) -> bool:
@@ -260,7 +264,7 @@ class AbstractToken(AbstractCredential):
 
     def refreshable_for(self, client: Any) -> bool:
         """The same, and a token that was refreshed before counts too: it must be found out."""
-        return self.revoked_at is None and still_bound(self.bound_to, client, self.user)
+        return self.revoked_at is None and fingerprint_matches(self.bound_to, client, self.user)
 
     @property
     def just_spent(self) -> bool:

@@ -11,7 +11,7 @@ from ..http import is_loopback
 _LOOPBACK = re.compile(r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?(?P<path>(?:/.*)?)")
 
 
-def unfit(uri: str) -> str | None:
+def redirect_uri_error(uri: str) -> str | None:
     """What is wrong with a redirect URI; ``None`` if a code may be sent there."""
     try:
         parts = urlsplit(uri)
@@ -30,7 +30,7 @@ def unfit(uri: str) -> str | None:
     return None if "." in parts.scheme else "its scheme must be https, or have a dot in it."
 
 
-def without_loopback_port(uri: str) -> str | None:
+def loopback_uri_without_port(uri: str) -> str | None:
     """A redirect URI of an app on a device without its port; ``None`` for any other."""
     match = _LOOPBACK.fullmatch(uri)
     return match and match["host"] + match["path"]

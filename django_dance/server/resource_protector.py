@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from . import access_tokens
 from .access_tokens import AccessToken, TokenRejected
-from .responses import varied
+from .responses import vary_on_token
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -44,12 +44,12 @@ class ResourceProtector:
                 response = view(request, *args, **kwargs)
                 if isawaitable(response):
                     response = await response
-            return varied(response)
+            return vary_on_token(response)
 
         @wraps(view)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             response: Any = self.check_request(request, scopes, any)
-            return varied(view(request, *args, **kwargs) if response is None else response)
+            return vary_on_token(view(request, *args, **kwargs) if response is None else response)
 
         # A bearer token is sent by who has it, not by a browser that is led to.
         protected = async_wrapper if _is_async(view) else wrapper
@@ -62,7 +62,8 @@ class ResourceProtector:
         state = vars(request)
         if state.get("_oauth_verified_by") is not self._server:
             try:
-                found: AccessToken | TokenRejected = access_tokens.verify(self._server, request)
+                found: AccessToken | TokenRejected
+                found = access_tokens.verify_token(self._server, request)
             except TokenRejected as error:
                 found = error
             state["_oauth_verified_by"], state["_oauth_found"] = self._server, found

@@ -35,7 +35,7 @@ class Redirect(HttpResponseRedirect):
         self["Referrer-Policy"] = "no-referrer"
 
 
-def guarded(response: _Response) -> _Response:
+def add_security_headers(response: _Response) -> _Response:
     """Nobody keeps it, nobody frames it (RFC 9700 §4.16), and no other site learns its address."""
     response["Cache-Control"] = "no-store"
     response["X-Frame-Options"] = "DENY"
@@ -49,23 +49,25 @@ def guarded(response: _Response) -> _Response:
     return response
 
 
-def varied(response: Any) -> Any:
+def vary_on_token(response: Any) -> Any:
     """What a cache must know of the answer of a protected view: it is for one token."""
     if isinstance(response, HttpResponseBase):
         patch_vary_headers(response, ["Authorization"])
     return response
 
 
-def page(
+def render_page(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return guarded(render(request, f"django_dance_server/{template}", context, status=status))
+    return add_security_headers(
+        render(request, f"django_dance_server/{template}", context, status=status)
+    )
 
 
 def error_page(request: HttpRequest, error: OAuth2Error) -> HttpResponse:
     """For what cannot be told the client, because it is not known who that is."""
     context = {"error": error.error, "error_description": error.description}
-    return page(request, "error.html", context, status=400)
+    return render_page(request, "error.html", context, status=400)
 
 
 def json_response(body: str, status: int, realm: str) -> HttpResponse:

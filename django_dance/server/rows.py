@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 from django.utils.timezone import get_default_timezone, make_aware
 
-from .redirects import unfit
+from .redirects import redirect_uri_error
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -78,7 +78,7 @@ class ClientRow:
 
     def has_redirect_uri(self, uri: str) -> bool:
         """Whether a code may be sent to this URI."""
-        if unfit(uri):
+        if redirect_uri_error(uri):
             return False
         registered = self._list("redirect_uris")
         if hasattr(self._client, "validate_redirect_uri"):
@@ -94,7 +94,7 @@ class ClientRow:
             only: str | None = getattr(self._client, "default_redirect_uri", None)
         else:
             only = uris[0] if len(uris) == 1 else None
-        return None if only is None or unfit(only) else only
+        return None if only is None or redirect_uri_error(only) else only
 
     @property
     def response_types(self) -> list[str]:

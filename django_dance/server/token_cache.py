@@ -1,8 +1,8 @@
-"""Verified tokens, remembered for a minute: with ``DANCE_SERVER_TOKEN_CACHE`` a call that was
-verified a moment ago costs no query.
+"""The token cache: with ``DANCE_SERVER_TOKEN_CACHE`` a token that was verified within the last
+minute needs no query.
 
-What is remembered is sealed, and is void when its family, its user or its client has changed since
-it was read: each change leaves the time it happened at in the cache.
+An entry is sealed. It is valid until the family of the token, its user or its client changes: each
+change writes its time into the cache, and an entry that was read before that time is ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance.server")
 
-#: Seconds that a verified token is remembered at the most.
+#: Seconds that an entry is valid, at most.
 LIFETIME = 60
 #: Seconds by which the clocks of two machines may differ.
 _SKEW = 2
@@ -37,30 +37,31 @@ _PREFIX = "django_dance:server"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verified:
-    """What was found about a token, and when."""
+class VerifiedToken:
+    """An entry: the facts about a token, and the time at which they were read."""
 
+    #: The name of the server that verified the token.
     server: str
     client_id: str
-    #: The label of the user's model and the primary key; ``None`` where the client acts for itself.
+    #: The result of :func:`user_key`; ``None`` if the client acts for itself.
     user: tuple[str, str] | None
     scopes: tuple[str, ...]
+    #: Seconds since the epoch, as is ``read``.
     expires: float | None
     family: str
     read: float
 
     @property
     def change_keys(self) -> list[str]:
-        keys = [_change_key("family", self.family), _change_key("client", self.client_id)]
-        return keys if self.user is None else [*keys, _change_key("user", ":".join(self.user))]
+        return _change_keys(family=self.family, client_id=self.client_id, user=self.user)
 
 
-def is_on() -> bool:
+def is_enabled() -> bool:
     return bool(settings.token_cache)
 
 
-def recall(server: AuthorizationServer, digest: str) -> Verified | None:
-    """What this server remembers of the token with this digest, if it still holds."""
+def get(server: AuthorizationServer, digest: str) -> VerifiedToken | None:
+    """The entry about the token with this digest, if it is valid."""
     cache = _cache()
     if cache is None:
         return None
@@ -71,18 +72,19 @@ def recall(server: AuthorizationServer, digest: str) -> Verified | None:
             return None
         fields = json.loads(unseal(sealed, purpose="server token", identity=key))
         user = fields.pop("user")
-        found = Verified(**fields, user=None if user is None else tuple(user))
+        found = VerifiedToken(**fields, user=None if user is None else tuple(user))
         changes = cache.get_many(found.change_keys).values()
         changed = any(change + _SKEW >= found.read for change in changes)
     except (SealBroken, TypeError, ValueError):
         return None
-    except Exception:  # noqa: BLE001  whatever the backend's library raises
+    except Exception:  # noqa: BLE001  any error of the library behind the cache
         logger.warning("the token cache is down; tokens are looked up in the table")
         return None
     return None if changed else found
 
 
-def remember(server: AuthorizationServer, digest: str, found: Verified) -> None:
+def put(server: AuthorizationServer, digest: str, found: VerifiedToken) -> None:
+    """Store an entry about the token with this digest, unless the token expires at once."""
     cache = _cache()
     if cache is None:
         return
@@ -93,65 +95,64 @@ def remember(server: AuthorizationServer, digest: str, found: Verified) -> None:
     sealed = seal(json.dumps(vars(found)).encode(), purpose="server token", identity=key)
     try:
         cache.set(key, sealed, int(rest))
-    except Exception:  # noqa: BLE001  whatever the backend's library raises
+    except Exception:  # noqa: BLE001  any error of the library behind the cache
         logger.warning("the token cache is down; a verified token is not remembered")
 
 
-def forget(
+def invalidate(
     *,
     family: str | None = None,
-    user: models.Model | None = None,
     client_id: str | None = None,
+    user: models.Model | None = None,
     using: str | None = None,
 ) -> None:
-    """Void what is remembered of a family, a user or a client, once the change is committed.
+    """Invalidate the entries of a family, a client or a user, after the commit.
 
-    :param using: the alias of the database where the change is made.
+    :param using: the alias of the database that is changed.
     """
-    if _cache() is None:
-        return
-    if family is not None:
-        key = _change_key("family", family)
-    elif client_id is not None:
-        key = _change_key("client", client_id)
-    elif user is not None:
-        key = _change_key("user", ":".join(user_key(user)))
-    transaction.on_commit(lambda: _changed(key), using=using)
+    if _cache() is not None:
+        key = None if user is None else user_key(user)
+        keys = _change_keys(family=family, client_id=client_id, user=key)
+        transaction.on_commit(lambda: _write_changes(keys), using=using)
 
 
 def user_key(user: models.Model) -> tuple[str, str]:
-    # The same for a proxy, and for a child that has a table of its own.
+    """The label of the user's model and the primary key.
+
+    They are the same for a proxy model, and for a child model that has a table of its own.
+    """
     model = get_user_model()
     if isinstance(user, model):
         return model._meta.label_lower, str(user.serializable_value(model._meta.pk.attname))
     return user._meta.label_lower, str(user.pk)
 
 
-def watch() -> None:
-    """Hear of users, clients and tokens that are saved or deleted, also by a proxy or a child."""
+def connect_signals() -> None:
+    """Invalidate entries when a user, client or token is saved or deleted."""
     from .models import AbstractClient, AbstractToken
 
-    post_save.connect(_changes, dispatch_uid="django_dance.server.token_cache")
+    post_save.connect(_invalidate_row, dispatch_uid="django_dance.server.token_cache")
     for model in apps.get_models():
-        # One by one: with a receiver for all, Django deletes no model's rows without reading them.
+        # One receiver for each model: if a receiver took all models, Django would read the rows of
+        # every model before it deletes them.
         if issubclass(model, get_user_model() | AbstractClient | AbstractToken):
             post_delete.connect(
-                _changes, sender=model, dispatch_uid="django_dance.server.token_cache"
+                _invalidate_row, sender=model, dispatch_uid="django_dance.server.token_cache"
             )
 
 
-def _changes(
+def _invalidate_row(
     instance: Any, using: str, created: bool = False, update_fields: Any = None, **kwargs: Any
 ) -> None:
     from .models import AbstractClient, AbstractToken
 
     if isinstance(instance, get_user_model()):
         if update_fields is None or set(update_fields) != {"last_login"}:
-            forget(user=instance, using=using)
+            invalidate(user=instance, using=using)
     elif isinstance(instance, AbstractClient):
-        forget(client_id=instance.client_id, using=using)
+        invalidate(client_id=instance.client_id, using=using)
     elif isinstance(instance, AbstractToken) and not created:
-        forget(family=instance.family, using=using)
+        invalidate(family=instance.family, using=using)
 
 
 def _cache() -> BaseCache | None:
@@ -160,23 +161,33 @@ def _cache() -> BaseCache | None:
 
 
 def token_key(server: AuthorizationServer, digest: str) -> str:
-    """The key of the entry about the token with this digest, which its seal is bound to."""
+    """The cache key of the entry about the token with this digest. The seal is bound to it."""
     return f"{_PREFIX}:token:{server.cache_name(digest)}"
 
 
-def _change_key(kind: str, name: str) -> str:
-    # All databases, tenants and issuers of the site share these marks. A user may be saved by a
-    # command that knows no server, and the user's table may be in another database or schema than
-    # the tokens. A mark that another tenant's user has left costs a query and lets nobody in.
-    return f"{_PREFIX}:changed:{kind}:{cache_name(None, name)}"
+def _change_keys(
+    *, family: str | None, client_id: str | None, user: tuple[str, str] | None
+) -> list[str]:
+    """The cache keys of the times at which these were changed."""
+    # All databases, tenants and issuers of the site share these keys: a command that knows no
+    # server may save a user, and the table of users may be in another database or schema than the
+    # tokens. If the user of another tenant has the same primary key, a change of that user
+    # invalidates the entry too, which costs one query.
+    names = {"family": family, "client": client_id, "user": user and ":".join(user)}
+    return [
+        f"{_PREFIX}:changed:{kind}:{cache_name(None, name)}"
+        for kind, name in names.items()
+        if name is not None
+    ]
 
 
-def _changed(key: str) -> None:
+def _write_changes(keys: list[str]) -> None:
     cache = _cache()
     if cache is None:
         return
     try:
-        # Longer than anything can be remembered that was read before.
-        cache.set(key, time.time(), 2 * LIFETIME)
-    except Exception:  # noqa: BLE001  whatever the backend's library raises
+        # They outlive every entry that was read before.
+        for key in keys:
+            cache.set(key, time.time(), 2 * LIFETIME)
+    except Exception:  # noqa: BLE001  any error of the library behind the cache
         logger.warning("the token cache is down; it may hold what has changed for a minute")

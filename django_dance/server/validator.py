@@ -15,9 +15,9 @@ from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
+from . import token_cache
 from .hashing import new_family
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
-from .token_cache import forget
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -188,14 +188,14 @@ class Validator(RequestValidator):
             if first:
                 self.server.callbacks.required("tokensetter")(token, request)
         if not first:
-            self._used_before(request, source)
+            self._handle_second_use(request, source)
             raise errors.InvalidGrantError(request=request)
         if old_token:
-            forget(family=state["family"], using=self.server.database)
+            token_cache.invalidate(family=state["family"], using=self.server.database)
         # Whoever comes second before the tokens can be seen finds none to revoke.
         transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
 
-    def _used_before(self, request: Request, source: Any) -> None:
+    def _handle_second_use(self, request: Request, source: Any) -> None:
         """A code or refresh token that comes again is somebody's copy: end all that came of it."""
         if isinstance(source, TokenRow) and source.is_just_spent:
             logger.warning(
@@ -219,13 +219,13 @@ class Validator(RequestValidator):
         if revoke is None or not family:
             return False
         revoke(family=family)
-        forget(family=family, using=self.server.database)
+        token_cache.invalidate(family=family, using=self.server.database)
         return True
 
     # --- what was issued (RFC 7009, RFC 7662) ---------------------------------------------------
 
     def revoke_token(self, token: str, token_type_hint: str, request: Request) -> None:
-        found, _ = self._issued(token)
+        found, _ = self._find_token(token)
         if found is None:
             return
         client: Any = request.client
@@ -236,7 +236,7 @@ class Validator(RequestValidator):
         if not self._revoke_family(family):
             found.delete()
             if family:
-                forget(family=family, using=self.server.database)
+                token_cache.invalidate(family=family, using=self.server.database)
 
     def introspect_token(
         self, token: str, token_type_hint: str, request: Request
@@ -245,7 +245,7 @@ class Validator(RequestValidator):
         if not ClientRow(client).is_confidential:
             # RFC 7662 §2.1: or anybody could try tokens.
             raise errors.InvalidClientError(request=request)
-        found, refresh = self._issued(token)
+        found, refresh = self._find_token(token)
         if found is None or not self.server.may_introspect(client, found):
             return None
         owner = self.server.client_of(found)
@@ -271,7 +271,7 @@ class Validator(RequestValidator):
             claims["sub"] = str(found.user.pk)
         return claims
 
-    def _issued(self, token: str) -> tuple[Any, bool]:
+    def _find_token(self, token: str) -> tuple[Any, bool]:
         """A token of this server, and whether it is a refresh token.
 
         Both are looked for: RFC 7009 §2.1 lets a hint be wrong.

@@ -20,7 +20,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from . import consent
 from .handlers import AuthorizationRequest
 from .models import Consent
-from .responses import guarded, page
+from .responses import add_security_headers, render_page
 from .rows import is_active
 
 #: As much as a BigAutoField can be.
@@ -77,11 +77,11 @@ class AuthorizeView(ServerView):
             return redirect_to_login(_without_login_prompt(request))
         if not is_active(user):
             return False
-        if "consent" not in asked.prompts and consent.is_remembered(self.server, user, asked):
+        if "consent" not in asked.prompts and consent.exists(self.server, user, asked):
             return True
         if silent:
             raise errors.ConsentRequired
-        return page(request, "authorize.html", self.context(user, asked))
+        return render_page(request, "authorize.html", self.context(user, asked))
 
     def post(
         self, request: HttpRequest, *, asked: AuthorizationRequest, **kwargs: Any
@@ -91,7 +91,7 @@ class AuthorizeView(ServerView):
             return redirect_to_login(request.get_full_path())
         if request.POST.get("decision") != "allow" or not is_active(user):
             return False
-        consent.remember(self.server, user, asked)
+        consent.save(self.server, user, asked)
         return True
 
     def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class ApplicationsView(ServerView):
         self.user = self.server.user_of(request)
         if not self.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        return guarded(super().dispatch(request, *args, **kwargs))
+        return add_security_headers(super().dispatch(request, *args, **kwargs))
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         getter, scopes = self.server.callbacks.required("clientgetter"), self.server.scopes
@@ -170,7 +170,7 @@ class ApplicationsView(ServerView):
             }
             for found in self._consents().order_by("-created_at")
         ]
-        return page(request, "applications.html", {"applications": applications})
+        return render_page(request, "applications.html", {"applications": applications})
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         pk = request.POST.get("application", "")

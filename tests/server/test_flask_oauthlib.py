@@ -642,10 +642,10 @@ def test_a_current_user_may_come_from_anywhere(register, make_user, rf):
 
 def test_a_user_of_any_class_may_grant(plain):
     """One without a password has none to be bound to."""
-    from django_dance.server.hashing import bound_to, still_bound
+    from django_dance.server.hashing import credentials_fingerprint, fingerprint_matches
 
     user = SimpleNamespace(is_authenticated=True)
-    assert still_bound(bound_to(plain.client, user), plain.client, user)
+    assert fingerprint_matches(credentials_fingerprint(plain.client, user), plain.client, user)
 
 
 def test_the_revoker_wants_to_know_what():

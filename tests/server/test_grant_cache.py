@@ -318,7 +318,7 @@ def test_memcached_is_found_by_its_servers(settings):
     settings.OAUTH2_CACHE_TYPE = "memcache"
     settings.OAUTH2_CACHE_MEMCACHED_SERVERS = ["127.0.0.1:11211"]
     grants = grants_of()
-    described = grants._described("memcache")
+    described = grants._cache_options("memcache")
     assert described["BACKEND"].endswith("memcached.PyMemcacheCache")
     assert described["LOCATION"] == ["127.0.0.1:11211"]
 

@@ -17,7 +17,7 @@ from django_dance.server.models import (
     AbstractToken,
     Client,
 )
-from django_dance.server.redirects import unfit
+from django_dance.server.redirects import redirect_uri_error
 
 from .conftest import CALLBACK, Application, is_alive
 from .site import SCOPES, server
@@ -120,7 +120,7 @@ def test_a_name_that_turns_the_text_around_is_refused(db, name):
     ],
 )
 def test_an_address_where_a_code_may_go(uri):
-    assert unfit(uri) is None
+    assert redirect_uri_error(uri) is None
 
 
 def test_the_name_of_a_client_is_made_up_for_it():

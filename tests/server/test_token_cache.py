@@ -11,8 +11,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import timezone
 
-from django_dance.server import AuthorizationServer, bind_models
-from django_dance.server import token_cache as verified
+from django_dance.server import AuthorizationServer, bind_models, token_cache
 from django_dance.server.models import Client, Consent, Grant, Token
 
 from .conftest import another, is_alive, serve
@@ -118,7 +117,7 @@ def test_a_user_with_a_table_of_its_own_is_the_same_user(user):
         class Employee(get_user_model()):
             number = models.AutoField(primary_key=True)
 
-    assert verified.user_key(Employee(id=user.pk, number=7)) == verified.user_key(user)
+    assert token_cache.user_key(Employee(id=user.pk, number=7)) == token_cache.user_key(user)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -167,7 +166,7 @@ def test_an_update_of_many_rows_tells_nobody_and_is_seen_within_a_minute(app, gr
     assert is_alive(app, granted)
     Token.objects.update(revoked_at=timezone.now())
     assert is_alive(app, granted)
-    caches[cached].delete_many([verified.token_key(server, Token.objects.get().access_digest)])
+    caches[cached].delete_many([token_cache.token_key(server, Token.objects.get().access_digest)])
     assert not is_alive(app, granted)
 
 
@@ -200,15 +199,15 @@ def test_what_was_read_before_a_change_is_not_used_after_it(
     found = Token.objects.get()
     read = time.time()
     with django_capture_on_commit_callbacks(execute=True):
-        verified.forget(family=found.family)
+        token_cache.invalidate(family=found.family)
     Token.objects.update(revoked_at=found.created_at)
-    verified.remember(
+    token_cache.put(
         server,
         found.access_digest,
-        verified.Verified(
+        token_cache.VerifiedToken(
             server="oauth_server",
             client_id=found.client_id,
-            user=verified.user_key(found.user),
+            user=token_cache.user_key(found.user),
             scopes=("email",),
             expires=None,
             family=found.family,

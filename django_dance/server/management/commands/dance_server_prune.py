@@ -40,11 +40,11 @@ class Command(BaseCommand):
             for base, condition in over.items():
                 if issubclass(model, base):
                     rows: Any = model._default_manager.filter(condition)
-                    count = _deleted(rows, options["batch_size"])
+                    count = _delete_in_batches(rows, options["batch_size"])
                     self.stdout.write(f"{model._meta.label}: {count} deleted")
 
 
-def _deleted(rows: QuerySet[Any], batch_size: int) -> int:
+def _delete_in_batches(rows: QuerySet[Any], batch_size: int) -> int:
     """Delete in batches, so that no lock is held for long."""
     count = 0
     while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:batch_size]):
