@@ -504,11 +504,18 @@ def test_the_state_is_compared_with_the_flows_own():
 # --- once ---------------------------------------------------------------------------------------
 
 
-def test_a_flow_is_spent_once(settings):
+def test_a_flow_is_spent_once():
     flow = make_flow()
     mark_used(flow)
-    assert refusal(mark_used, flow) == "flow_spent"
-    mark_used(make_flow(secret="other"))
+    with pytest.raises(FlowError, match=r"this callback was answered already$") as caught:
+        mark_used(flow)
+    assert caught.value.code == "flow_spent"
+
+
+@pytest.mark.parametrize("fields", [{"secret": "other"}, {"provider": "gitlab"}, {"user": "17"}])
+def test_a_flow_that_is_spent_spends_no_other(fields):
+    mark_used(make_flow())
+    mark_used(make_flow(**fields))
 
 
 def test_a_flow_stays_spent_for_as_long_as_its_cookie_could_be_used(clock, settings):
@@ -516,9 +523,9 @@ def test_a_flow_stays_spent_for_as_long_as_its_cookie_could_be_used(clock, setti
     settings.DANCE_FLOW_AGE = 300
     flow = make_flow()
     mark_used(flow)
-    clock.now += 300 + 59
+    clock.now += 300 + 59.5
     assert refusal(mark_used, flow) == "flow_spent"
-    clock.now += 2
+    clock.now += 0.5
     mark_used(flow)
 
 
