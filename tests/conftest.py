@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from django_dance import signals
+from django_dance.storage import transactions
 
 pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
 
@@ -61,6 +62,16 @@ def connection_pools():
     """For a test of the connection pools of Django."""
     if connection.vendor != "postgresql":
         pytest.skip("Django has connection pools for PostgreSQL only")
+
+
+@pytest.fixture
+def short_lock_timeout(monkeypatch):
+    """A connection beside the transaction waits for a locked row for a second, not for ten."""
+    timeouts = {
+        "postgresql": "SET lock_timeout TO '1s'",
+        "mysql": "SET SESSION innodb_lock_wait_timeout = 1",
+    }
+    monkeypatch.setattr(transactions, "_PATIENCE", timeouts)
 
 
 @pytest.fixture

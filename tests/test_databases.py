@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from .databases import selected
 from .servers import Absent, MariaDB, PostgreSQL, Redis, Server, find, program, start
 from .skips import is_accepted
 
@@ -88,10 +89,10 @@ def test_a_run_in_ci_fails_without_the_servers(pytestconfig):
     assert "PostgreSQL is left out" in result.stderr
 
 
-def test_a_database_that_does_not_exist_is_an_error(pytestconfig):
-    result = run(pytestconfig, "--database=oracle", "tests/test_lease.py")
-    assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--database oracle: it is one of sqlite, postgresql, mariadb" in result.stderr
+def test_a_database_that_does_not_exist_is_an_error(pytestconfig, monkeypatch):
+    monkeypatch.setattr(pytestconfig.option, "database", "sqlite,oracle")
+    with pytest.raises(pytest.UsageError, match="oracle: it is one of sqlite, postgresql, mariadb"):
+        selected(pytestconfig)
 
 
 # --- skips ----------------------------------------------------------------------------------------

@@ -455,7 +455,7 @@ class TestTransactions:
         assert user.oauth_tokens.get().token["refresh_token"] == "rotated"
 
     def test_a_row_that_the_view_has_locked_is_an_error_that_says_so(
-        self, several_writers, user, api
+        self, several_writers, short_lock_timeout, user, api
     ):
         stored(user)
         with (

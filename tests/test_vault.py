@@ -37,7 +37,6 @@ from django_dance.providers import providers
 from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed
 from django_dance.storage import ModelStorage
-from django_dance.storage import transactions as durable
 from django_dance.storage.base import held
 from django_dance.storage.transactions import after_the_transaction, has_one_writer
 from django_dance.tokens import ResourceOwner, Token
@@ -596,13 +595,8 @@ def test_it_is_not_from_a_pool_that_the_views_have_emptied(
 
 
 def test_a_locked_row_of_a_model_without_a_lease_is_found_out_before_the_provider_is_asked(
-    several_writers, user, api, settings, request_of, monkeypatch
+    several_writers, short_lock_timeout, user, api, settings, request_of
 ):
-    patience = {
-        "postgresql": "SET lock_timeout TO '1s'",
-        "mysql": "SET SESSION innodb_lock_wait_timeout = 1",
-    }
-    monkeypatch.setattr(durable, "_PATIENCE", patience)
     settings.DANCE_STORAGE = {
         "BACKEND": "django_dance.storage.ModelStorage",
         "OPTIONS": {"model": "tests.TeamToken"},
