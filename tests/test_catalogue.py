@@ -34,6 +34,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 GRANTED = {
     "mailchimp": {},
     "salesforce": {"instance_url": "https://acme.my.salesforce.com"},
+    "stripe": {"stripe_user_id": "acct_planted"},
     "square": {"expires_in": None, "expires_at": "2099-01-01T00:00:00Z"},
     "zoho": {"api_domain": "https://www.zohoapis.eu"},
 }
@@ -88,7 +89,8 @@ class FakeProvider:
         if refresh_url and refresh_url != provider.token_url:
             responses.add_callback("POST", refresh_url, self.token_url)
         if url := getattr(provider, "revocation_url", None):
-            method = provider.revocation_method if provider.revocation_auth == "token" else "POST"
+            url = url.replace("{client_id}", provider.client_id)
+            method = "POST" if provider.revocation_auth == "client" else provider.revocation_method
             if (method, url) != ("POST", provider.token_url):
                 responses.add_callback(method, url, self.revocation_url)
         responses.get(
@@ -269,7 +271,9 @@ def check_revocation(provider, request):
     if provider.revocation_auth == "token":
         assert request.method == provider.revocation_method
         assert "planted-access" in request.headers[provider.token_header]
-    if provider.revocation_param:
+    if provider.revocation_params:
+        assert fields_of(request).keys() == provider.revocation_params.keys()
+    elif provider.revocation_param:
         assert fields_of(request)[provider.revocation_param].startswith(token)
 
 

@@ -32,7 +32,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "apple": {"length": "The client secret is signed anew for each request."},
     "azure": {"length": "An issuer of many tenants."},
     "lichess": {"registration_url": "Nothing is registered there: any name will do as client id."},
-    "square": {**_NO_LABEL, "length": "An expiry by date, and a revocation of its own."},
+    "square": {
+        **_NO_LABEL,
+        "length": "An expiry by date, a sandbox, and a revocation that follows no RFC.",
+    },
 }
 
 #: Names that people can change, or that go to somebody else some day.

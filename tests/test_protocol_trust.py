@@ -10,9 +10,11 @@ import pytest
 import trustme
 
 from django_dance.exceptions import ProviderUnavailable
+from django_dance.flows import Flow
 from django_dance.providers import OIDCProvider, discovery, providers
 from django_dance.tokens import Token
 
+from .catalogue import PRESETS
 from .loopback import Loopback
 
 pytestmark = [
@@ -47,6 +49,8 @@ class OpenIDProvider(Loopback):
                 "user_code": "AB-CD",
                 "verification_uri": "https://id.example.com/device",
             },
+            "/token_endpoint/introspect": {"hub_id": 1, "user_id": 2},
+            "/api/metadata": {"api_endpoint": "https://us1.api.mailchimp.com"},
         }
         return 200, {}, json.dumps(pages.get(received.path, {}))
 
@@ -74,16 +78,30 @@ def op(authority, monkeypatch):
 
 
 @pytest.fixture
-def connect(op, authority, settings, tmp_path, user):
-    """Makes the session of a connected user; every endpoint but the metadata is known already."""
+def make_session(authority, settings, tmp_path, user):
+    """Makes the session of a connected user from a provider's entry in the settings."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
 
-    def connect(**options):
-        options = {"CA_BUNDLE": str(bundle), **options}
+    def make_session(**entry):
         settings.ID_OAUTH_CLIENT_ID, settings.ID_OAUTH_CLIENT_SECRET = "client", "planted-secret"
-        settings.DANCE_PROVIDERS = {
-            "id": {
+        settings.DANCE_PROVIDERS = {"id": {"CA_BUNDLE": str(bundle), **entry}}
+        session = providers["id"].session(user=user)
+        session.token = {"access_token": "planted-1", "refresh_token": "planted-2"}
+        return session
+
+    discovery.forget()
+    yield make_session
+    discovery.forget()
+
+
+@pytest.fixture
+def connect(op, make_session):
+    """Makes the session of a connected user; every endpoint but the metadata is known already."""
+
+    def connect(**options):
+        return make_session(
+            **{
                 "PROVIDER": "django_dance.providers.OIDCProvider",
                 "ISSUER": op.url,
                 "AUTHORIZATION_URL": f"{op.url}/authorization_endpoint",
@@ -94,14 +112,9 @@ def connect(op, authority, settings, tmp_path, user):
                 "JWKS_URL": f"{op.url}/jwks_uri",
                 **options,
             }
-        }
-        session = providers["id"].session(user=user)
-        session.token = {"access_token": "planted-1", "refresh_token": "planted-2"}
-        return session
+        )
 
-    discovery.forget()
-    yield connect
-    discovery.forget()
+    return connect
 
 
 #: A call of the protocol → how it is made, and what arrives: method, path, form, authorization.
@@ -208,3 +221,68 @@ def test_an_api_call_is_not_made_to_a_server_of_an_unknown_ca(op, connect):
         session.get("/me")
     assert not op.received
     assert connect(BASE_URL=f"{op.url}/").get("/me").ok
+
+
+# --- the presets' own calls -------------------------------------------------------------------
+
+
+def revoke(session):
+    session.provider.revoke(session.owner, session.token)
+
+
+def complete_a_dance(session):
+    client = session.provider.get_client_credentials(session.owner)
+    flow = Flow(provider="id", secret="planted", began=0, user="1", next="/")
+    session.provider.granted({"access_token": "planted-1"}, flow, client)
+
+
+def ask_for_the_account(session):
+    session.provider.account_info(session)
+
+
+REVOCATION = "/revocation_endpoint"
+#: Preset → the call that is its own, the method and the path of the request.
+OWN_CALLS = {
+    "github": (revoke, "DELETE", "/api/applications/client/token"),
+    "hubspot": (ask_for_the_account, "POST", "/token_endpoint/introspect"),
+    "mailchimp": (complete_a_dance, "GET", "/api/metadata"),
+    "miro": (revoke, "POST", REVOCATION),
+    "mollie": (revoke, "DELETE", REVOCATION),
+    "naver": (revoke, "POST", "/token_endpoint"),
+    "soundcloud": (revoke, "POST", REVOCATION),
+    "square": (revoke, "POST", REVOCATION),
+    "stripe": (revoke, "POST", REVOCATION),
+}
+
+
+@pytest.fixture
+def connect_preset(op, make_session):
+    """Makes the session of a connected user; the preset's addresses are those of the server."""
+
+    def connect_preset(name, **options):
+        if name != "github":  # its address is relative to BASE_URL
+            options["REVOCATION_URL"] = f"{op.url}{REVOCATION}"
+        return make_session(
+            PROVIDER=PRESETS[name],
+            BASE_URL=f"{op.url}/api/",
+            TOKEN_URL=f"{op.url}/token_endpoint",
+            **options,
+        )
+
+    return connect_preset
+
+
+@pytest.mark.parametrize("name", OWN_CALLS)
+def test_a_presets_own_call_arrives_where_the_settings_name_the_ca(op, connect_preset, name):
+    make_call, method, path = OWN_CALLS[name]
+    make_call(connect_preset(name))
+    assert [(received.method, received.path) for received in op.received] == [(method, path)]
+
+
+@pytest.mark.parametrize("name", OWN_CALLS)
+def test_a_presets_own_call_is_not_made_to_a_server_of_an_unknown_ca(op, connect_preset, name):
+    make_call, *_ = OWN_CALLS[name]
+    session = connect_preset(name, CA_BUNDLE=None)
+    with pytest.raises(ProviderUnavailable, match="SSLError"):
+        make_call(session)
+    assert not op.received

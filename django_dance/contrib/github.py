@@ -1,10 +1,4 @@
-from typing import TYPE_CHECKING
-
-from ..exceptions import ProviderError
-from ..providers import BasicAuth, OAuth2Provider
-
-if TYPE_CHECKING:
-    from ..tokens import ResourceOwner, Token
+from ..providers import OAuth2Provider
 
 
 class GitHub(OAuth2Provider):
@@ -22,6 +16,12 @@ class GitHub(OAuth2Provider):
     authorization_url = "https://{host}/login/oauth/authorize"
     token_url = "https://{host}/login/oauth/access_token"
     device_authorization_url = "https://{host}/login/device/code"
+    # https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
+    revocation_url = "applications/{{client_id}}/token"
+    revocation_auth = "basic"
+    revocation_method = "DELETE"
+    revocation_params = {"access_token": "access_token"}
+    revocation_request_format = "json"
     issuer = "https://{host}/login/oauth"
     # GitHub grants refresh tokens only to GitHub Apps. Each can be used once.
     refresh_rotates = True
@@ -29,21 +29,3 @@ class GitHub(OAuth2Provider):
     account_id = "id"
     account_label = "login"
     unconfirmed = ("issuer", "refresh_rotates")
-
-    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
-        from ..http import protocol_call
-
-        client = self.get_client_credentials(owner)
-        answer = protocol_call(
-            "DELETE",
-            f"{str(self.base_url).rstrip('/')}/applications/{client.client_id}/token",
-            json={"access_token": token["access_token"]},
-            auth=BasicAuth(client, urlencode=self.client_auth_urlencoded),
-            verify=self.ca_bundle or True,
-        )
-        if answer.status != 204:
-            raise ProviderError(
-                f"{self.label} did not revoke the token: it answered {answer.status}.",
-                status=answer.status,
-            )

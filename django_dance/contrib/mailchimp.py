@@ -2,7 +2,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidResponse
 from ..providers import ClientCredentials, OAuth2Provider
-from ..tokens import Secret
 
 if TYPE_CHECKING:
     from ..flows import Flow
@@ -30,15 +29,10 @@ class Mailchimp(OAuth2Provider):
     def granted(
         self, fields: dict[str, Any], flow: "Flow", client: ClientCredentials
     ) -> dict[str, Any]:
-        from ..http import protocol_call
-
         fields = super().granted(fields, flow, client)
         fields.pop("expires_in", None)  # 0, for never
-        known = protocol_call(
-            "GET",
-            f"{self.base_url}metadata",
-            headers={"Authorization": Secret(f"OAuth {fields['access_token']}")},
-        ).json()
+        headers = {"Authorization": f"OAuth {fields['access_token']}"}
+        known = self.call("GET", f"{self.base_url}metadata", headers=headers).json()
         if "api_endpoint" not in known:
             raise InvalidResponse(f"{self.label} does not say where the account's API is.")
         kept = ("api_endpoint", "user_id", "accountname")

@@ -1,10 +1,4 @@
-from typing import TYPE_CHECKING
-
-from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-
-if TYPE_CHECKING:
-    from ..tokens import ResourceOwner, Token
 
 
 class SoundCloud(OAuth2Provider):
@@ -15,6 +9,11 @@ class SoundCloud(OAuth2Provider):
     base_url = "https://api.soundcloud.com/"
     authorization_url = "https://secure.soundcloud.com/authorize"
     token_url = "https://secure.soundcloud.com/oauth/token"
+    # A sign-out: the access token identifies the session.
+    revocation_url = "https://secure.soundcloud.com/sign-out"
+    revocation_auth = "none"
+    revocation_params = {"access_token": "access_token"}
+    revocation_request_format = "json"
     client_auth = "post"
     authorization_scheme = "OAuth"
     refresh_rotates = True
@@ -22,18 +21,3 @@ class SoundCloud(OAuth2Provider):
     account_id = "urn"
     account_label = "username"
     unconfirmed = ("registration_url",)
-
-    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # A sign-out, in JSON: the access token identifies the session.
-        from ..http import protocol_call
-
-        answer = protocol_call(
-            "POST",
-            "https://secure.soundcloud.com/sign-out",
-            json={"access_token": token["access_token"]},
-        )
-        if not 200 <= answer.status < 300:
-            raise ProviderError(
-                f"{self.label} did not revoke the token: it answered {answer.status}.",
-                status=answer.status,
-            )

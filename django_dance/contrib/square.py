@@ -3,13 +3,10 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-from ..tokens import Secret
 
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
-    from ..tokens import ResourceOwner, Token
 
 
 class Square(OAuth2Provider):
@@ -23,6 +20,10 @@ class Square(OAuth2Provider):
     authorization_url = "https://{host}/oauth2/authorize"
     token_url = "https://{host}/oauth2/token"
     revocation_url = "https://{host}/oauth2/revoke"
+    revocation_auth = "secret"
+    revocation_scheme = "Client"
+    revocation_params = {"client_id": "client_id", "access_token": "access_token"}
+    revocation_request_format = "json"
     client_auth = "post"
     token_request_format = "json"
     # PKCE replaces the client secret at Square.
@@ -53,19 +54,3 @@ class Square(OAuth2Provider):
         if ends is not None and ends.tzinfo is not None:
             fields["expires_in"] = int((ends - timezone.now()).total_seconds())
         return fields
-
-    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        from ..http import protocol_call
-
-        client = self.get_client_credentials(owner)
-        answer = protocol_call(
-            "POST",
-            self.endpoint("revocation_url"),
-            json={"client_id": client.client_id, "access_token": token["access_token"]},
-            headers={"Authorization": Secret(f"Client {client.client_secret}")},
-        )
-        if answer.status != 200:
-            raise ProviderError(
-                f"{self.label} did not revoke the token: it answered {answer.status}.",
-                status=answer.status,
-            )

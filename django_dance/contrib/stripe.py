@@ -1,11 +1,4 @@
-from typing import TYPE_CHECKING
-
-from ..exceptions import ProviderError
 from ..providers import OAuth2Provider
-from ..tokens import Secret
-
-if TYPE_CHECKING:
-    from ..tokens import ResourceOwner, Token
 
 
 class Stripe(OAuth2Provider):
@@ -18,29 +11,12 @@ class Stripe(OAuth2Provider):
     authorization_url = "https://connect.stripe.com/oauth/authorize"
     token_url = "https://connect.stripe.com/oauth/token"
     revocation_url = "https://connect.stripe.com/oauth/deauthorize"
+    # https://docs.stripe.com/connect/oauth-reference#post-deauthorize-request: the request names
+    # the account, not a token.
+    revocation_auth = "secret"
+    revocation_params = {"client_id": "client_id", "stripe_user_id": "stripe_user_id"}
     client_auth = "post"
     scope = "read_write"
     # The token itself names the account.
     account_id = "stripe_user_id"
     unconfirmed = ("scope", "pkce", "refresh_rotates", "registration_url")
-
-    def revoke(self, owner: "ResourceOwner", token: "Token") -> None:
-        # The request names the account, not a token, and sends the secret key in a
-        # header: https://docs.stripe.com/connect/oauth-reference#post-deauthorize-request
-        from ..http import protocol_call
-
-        client = self.get_client_credentials(owner)
-        answer = protocol_call(
-            "POST",
-            self.endpoint("revocation_url"),
-            data={
-                "client_id": client.client_id,
-                "stripe_user_id": token.get("stripe_user_id", ""),
-            },
-            headers={"Authorization": Secret(f"Bearer {client.client_secret}")},
-        )
-        if answer.status != 200:
-            raise ProviderError(
-                f"{self.label} did not disconnect the account: it answered {answer.status}.",
-                status=answer.status,
-            )

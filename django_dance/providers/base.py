@@ -19,9 +19,11 @@ from ..tokens import ResourceOwner, Secret, Token
 from .options import Facts, good_url
 
 if TYPE_CHECKING:
+    import requests
     from django.http import HttpRequest, QueryDict
 
     from ..flows import Flow
+    from ..http import ProtocolResponse
     from ..sessions import DanceSession
     from ..storage import BaseStorage
 
@@ -113,6 +115,37 @@ class Provider(Facts):
         ):
             raise UntrustedOrigin(f"{self.label}'s token names {host or 'an address'} as its home.")
         return url
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        data: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+    ) -> ProtocolResponse:
+        """Make one protocol call to the provider; ``ca_bundle`` and ``DANCE_TIMEOUT`` apply to it.
+
+        :param data: the fields of a form body.
+        :param json: the members of a JSON body.
+        :param headers: further headers. Their values are treated as secrets.
+        :param auth: signs or authenticates the request, as ``requests`` defines it.
+        :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
+        :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
+        """
+        from ..http import protocol_call
+
+        return protocol_call(
+            method,
+            url,
+            data=data,
+            json=json,
+            headers={name: Secret(value) for name, value in (headers or {}).items()},
+            auth=auth,
+            verify=self.ca_bundle or True,
+        )
 
     def account_info(self, session: DanceSession) -> AccountInfo:
         """Who the session's owner is at the provider."""

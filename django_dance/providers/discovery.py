@@ -11,10 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable
-from ..http import origin, protocol_call
+from ..http import origin
+
+if TYPE_CHECKING:
+    from ..http import ProtocolResponse
 
 logger = logging.getLogger("django_dance")
 
@@ -118,17 +121,18 @@ def metadata(
     url: str,
     *,
     required: tuple[str, ...],
-    verify: bool | str,
+    get: Callable[[str], ProtocolResponse],
     accept: Callable[[str], bool],
 ) -> dict[str, Any]:
     """An issuer's metadata (OpenID Connect Discovery 4.3).
 
+    :param get: fetches an address of the provider.
     :param accept: whether the ``issuer`` that it names is the one that was asked.
     :raises ProviderError:
     """
 
     def fetch() -> dict[str, Any]:
-        document = _object(url, verify)
+        document = _object(get(url))
         named = document.get("issuer")
         if not isinstance(named, str) or not accept(named):
             raise MetadataInvalid("The metadata names another issuer.")
@@ -144,7 +148,12 @@ def metadata(
 
 
 def keys(
-    provider: str, issuer: str, url: str, *, verify: bool | str, usable: Callable[[list[Any]], bool]
+    provider: str,
+    issuer: str,
+    url: str,
+    *,
+    get: Callable[[str], ProtocolResponse],
+    usable: Callable[[list[Any]], bool],
 ) -> list[Any]:
     """An issuer's keys; asked for anew, but seldom, if none at hand is ``usable``.
 
@@ -152,7 +161,7 @@ def keys(
     """
 
     def fetch() -> list[Any]:
-        found = _object(url, verify).get("keys")
+        found = _object(get(url)).get("keys")
         if not isinstance(found, list):
             raise MetadataInvalid("The key set has no keys.")
         return found[:100]
@@ -160,8 +169,7 @@ def keys(
     return _keys.get((provider, issuer, url), fetch, stale=lambda document: not usable(document))
 
 
-def _object(url: str, verify: bool | str) -> dict[str, Any]:
-    answer = protocol_call("GET", url, verify=verify)
+def _object(answer: ProtocolResponse) -> dict[str, Any]:
     if answer.status != 200:
         raise MetadataInvalid(f"The provider answered {answer.status}.", status=answer.status)
     try:

@@ -174,15 +174,7 @@ class OAuth1Provider(Provider):
         return Token.granted(answer)
 
     def _token_call(self, url: str, signature: Signature) -> dict[str, Any]:
-        from ..http import protocol_call
-
-        answer = protocol_call(
-            "POST",
-            url,
-            auth=signature,
-            headers={"Accept": "*/*"},
-            verify=self.ca_bundle or True,
-        )
+        answer = self.call("POST", url, auth=signature, headers={"Accept": "*/*"})
         try:
             return self._token_fields(answer)
         except ProviderError as error:

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from django.utils.crypto import constant_time_compare
 
@@ -74,11 +74,20 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The revocation endpoint (RFC 7009), if there is one, and the token that ends the grant.
     revocation_url: str | None = None
     revocation_token: str = "refresh_token"  # noqa: S105
-    #: How it is asked: by the ``"client"``, as the RFC has it, or as the API is, with the
-    #: ``"token"``; by which method, and in which parameter the token is named, if in any.
+    #: How the revocation request is authenticated: ``"client"`` as at the token endpoint (RFC 7009
+    #: §2.1), ``"basic"`` with the client's credentials in any case, ``"secret"`` with the client
+    #: secret after ``revocation_scheme``, ``"token"`` as an API call, or ``"none"``.
     revocation_auth: str = "client"
+    revocation_scheme: str = "Bearer"
+    #: The method of the request, unless ``revocation_auth`` is ``"client"``: then it is a POST.
     revocation_method: str = "POST"
+    #: The parameter that contains the token; may be empty if ``revocation_auth`` is ``"token"``.
     revocation_param: str = "token"
+    #: The parameters of the request instead of that one: each with the field of the token, or
+    #: ``client_id`` or ``client_secret``, that is its value.
+    revocation_params: Mapping[str, str] = {}
+    #: The format of the request's body: ``"form"`` or ``"json"``.
+    revocation_request_format: str = "form"
     #: What is asked for, as a list or a string.
     scope: str | Sequence[str] | None = None
     #: What this provider puts between two scopes, and the parameter they go in.
@@ -145,6 +154,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         "revocation_auth",
         "revocation_method",
         "revocation_param",
+        "revocation_params",
+        "revocation_request_format",
+        "revocation_scheme",
         "revocation_token",
     }
     _reserved: ClassVar[frozenset[str]] = frozenset(
@@ -308,8 +320,6 @@ class OAuth2Provider(BackgroundGrants, Provider):
         self, url: str, data: Mapping[str, str], client: ClientCredentials
     ) -> ProtocolResponse:
         """A call to an endpoint where this site must say who it is."""
-        from ..http import protocol_call
-
         data = dict(data)
         auth = None
         if self.client_auth == "basic":
@@ -319,14 +329,13 @@ class OAuth2Provider(BackgroundGrants, Provider):
             if self.client_auth == "post":
                 data[self.client_secret_param] = client.client_secret
         form = self.token_request_format == "form"  # noqa: S105
-        return protocol_call(
+        return self.call(
             "POST",
             url,
             data=data if form else None,
             json=None if form else data,
             auth=auth,
             headers=self.token_headers,
-            verify=self.ca_bundle or True,
         )
 
     def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
@@ -432,25 +441,40 @@ class OAuth2Provider(BackgroundGrants, Provider):
         url = self.endpoint("revocation_url")
         if not url:
             return
-        hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
-        if self.revocation_auth == "token":
-            from ..http import protocol_call
-
-            answer = protocol_call(
-                self.revocation_method,
-                url,
-                data={self.revocation_param: token[hint]} if self.revocation_param else None,
-                auth=lambda request: self.sign(request, token),
-                verify=self.ca_bundle or True,
-            )
-        else:
-            data = {self.revocation_param: token[hint], "token_type_hint": hint}
-            answer = self.token_call(url, data, self.get_client_credentials(owner))
+        answer = self._revocation_call(url, owner, token)
         if not 200 <= answer.status < 300:
             raise ProviderError(
                 f"{self.label} did not revoke the token: it answered {answer.status}.",
                 status=answer.status,
             )
+
+    def _revocation_call(self, url: str, owner: ResourceOwner, token: Token) -> ProtocolResponse:
+        hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
+        if self.revocation_auth == "token":
+            return self.call(
+                self.revocation_method,
+                url,
+                data={self.revocation_param: token[hint]} if self.revocation_param else None,
+                auth=lambda request: self.sign(request, token),
+            )
+        client = self.get_client_credentials(owner)
+        fields = {**token, "client_id": client.client_id, "client_secret": client.client_secret}
+        data = {
+            param: fields.get(field, "") for param, field in self.revocation_params.items()
+        } or {self.revocation_param: token[hint], "token_type_hint": hint}
+        if self.revocation_auth == "client":
+            return self.token_call(url, data, client)
+        form = self.revocation_request_format == "form"
+        secret = {"Authorization": f"{self.revocation_scheme} {client.client_secret}"}
+        basic = BasicAuth(client, urlencode=self.client_auth_urlencoded)
+        return self.call(
+            self.revocation_method,
+            url.replace("{client_id}", quote(client.client_id, safe="")),
+            data=data if form else None,
+            json=None if form else data,
+            auth=basic if self.revocation_auth == "basic" else None,
+            headers=secret if self.revocation_auth == "secret" else None,
+        )
 
     def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
         """Put the token on an API call. The hook for presets with odd headers."""

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -93,7 +94,7 @@ class OIDCProvider(OAuth2Provider):
                 if fact in ("authorization_url", "token_url", "jwks_url")
                 and not getattr(self, fact)
             ),
-            verify=self.ca_bundle or True,
+            get=partial(self.call, "GET"),
             accept=self.accepts_issuer,
         )
 
@@ -176,7 +177,7 @@ class OIDCProvider(OAuth2Provider):
             self.name,
             self.issuer or "",
             self.endpoint("jwks_url"),
-            verify=self.ca_bundle or True,
+            get=partial(self.call, "GET"),
             usable=lambda known: bool(idtoken.candidates(known, header)),
         )
         candidates = idtoken.candidates(found, header)
@@ -238,19 +239,12 @@ class OIDCProvider(OAuth2Provider):
         :raises IdentityChanged: it says it of another subject.
         :raises ProviderError:
         """
-        from ..http import protocol_call
-
         url = self.endpoint("userinfo_url")
         if not url:
             raise ImproperlyConfigured(
                 f"{self.label} publishes no userinfo endpoint: set USERINFO_URL if it has one."
             )
-        answer = protocol_call(
-            "GET",
-            url,
-            auth=lambda request: self.sign(request, token),
-            verify=self.ca_bundle or True,
-        )
+        answer = self.call("GET", url, auth=lambda request: self.sign(request, token))
         if answer.status != 200:
             raise InvalidResponse(
                 f"{self.label} answered {answer.status} at its userinfo endpoint.",
