@@ -1,4 +1,4 @@
-"""``@authorization_required("github")``: for views that act for the visitor."""
+"""``@authorization_required("github")``, for views that act for the visitor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def session_for(request: HttpRequest, provider: str) -> DanceSession:
-    """``request.oauth[provider]``, or how to get it.
+    """Return ``request.oauth[provider]``.
 
     :raises ImproperlyConfigured: the middleware is missing.
     """
@@ -34,10 +34,10 @@ def session_for(request: HttpRequest, provider: str) -> DanceSession:
 def authorization_required(
     provider: str, *, scope: str | Iterable[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let only visitors in who have a usable token; send the others to the login.
+    """Allow a view only to visitors with a usable token. Send other visitors to the login.
 
     :param provider: the provider's name in ``DANCE_PROVIDERS``.
-    :param scope: scopes that the token must have been granted; missing ones are asked for.
+    :param scope: the scopes that the view needs. The login asks for those that are missing.
     """
 
     if not isinstance(provider, str):

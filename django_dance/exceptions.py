@@ -1,20 +1,20 @@
-"""Everything this package raises, as a tree.
+"""The exceptions of this package, as a tree.
 
 ::
 
     DanceError
-    ├── AuthorizationRequired     the resource owner has to go through the dance (again)
-    ├── ProviderNotConfigured     no such name in DANCE_PROVIDERS
-    ├── UntrustedOrigin           the token was about to leave for a host that is not its own
-    ├── FlowError                 a dance was refused; its ``code`` says why
-    ├── ProviderError             the provider did not do its part
-    │   ├── ProviderUnavailable       it may do so later
-    │   ├── TokenRequestRefused       it said no, by an OAuth error
-    │   └── InvalidResponse           it answered something else than OAuth
-    ├── StorageError              the token cannot be kept or found
-    │   ├── OwnerRequired             there is nobody to keep it for
-    │   └── TokenTooLarge             there is no room for it
-    └── SealBroken                a sealed value was not sealed by us, or not for this place
+    ├── AuthorizationRequired     the resource owner must authorize the site (again)
+    ├── ProviderNotConfigured     DANCE_PROVIDERS does not have this name
+    ├── UntrustedOrigin           the token must not be sent to this host
+    ├── FlowError                 a dance was refused; ``code`` names the reason
+    ├── ProviderError             a call to the provider failed
+    │   ├── ProviderUnavailable       the provider cannot answer now
+    │   ├── TokenRequestRefused       the provider answered with an OAuth error
+    │   └── InvalidResponse           the answer does not follow the protocol
+    ├── StorageError              the token cannot be stored or loaded
+    │   ├── OwnerRequired             there is no user to store the token for
+    │   └── TokenTooLarge             the token does not fit into the cookie of the session
+    └── SealBroken                a sealed value cannot be unsealed
 
 A mistake in the settings is Django's own ``ImproperlyConfigured``.
 """
@@ -45,18 +45,18 @@ __all__ = [
 
 
 class DanceError(Exception):
-    """The one class to catch everything by."""
+    """The base class of all exceptions of this package."""
 
 
 class AuthorizationRequired(DanceError):
-    """The resource owner has to go through the dance (again).
+    """The resource owner must authorize the site (again).
 
-    Left alone in a view, ``OAuthMiddleware`` turns it into the way to the login.
+    If a view does not catch it, ``OAuthMiddleware`` answers with the way to the login.
 
-    :ivar provider: the provider to dance with.
-    :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"missing_scopes"`` or
-        ``"declined_scopes"`` (they were asked for in the last dance and not granted), or
-        ``"revoked_at_once"`` (what was granted a moment ago is dead).
+    :ivar provider: the provider of the dance.
+    :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"missing_scopes"``,
+        ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted) or
+        ``"revoked_at_once"`` (the grant was revoked within a minute after the dance).
     :ivar missing_scopes: the scopes that the token lacks.
     """
 
@@ -70,33 +70,39 @@ class AuthorizationRequired(DanceError):
         super().__init__(f"{provider.name} needs the user's authorization: {reason}{detail}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A queue worker's result goes to another process, which has a provider of this name.
-        return _required_again, (self.provider.name, self.reason, self.missing_scopes)
+        # The process that unpickles it, such as a queue worker, has a provider of this name.
+        return _unpickle_authorization_required, (
+            self.provider.name,
+            self.reason,
+            self.missing_scopes,
+        )
 
 
-def _required_again(name: str, reason: str, scopes: tuple[str, ...]) -> AuthorizationRequired:
+def _unpickle_authorization_required(
+    name: str, reason: str, scopes: tuple[str, ...]
+) -> AuthorizationRequired:
     from .providers import providers
 
     return AuthorizationRequired(providers[name], reason, scopes)
 
 
 class ProviderNotConfigured(DanceError, KeyError):
-    """No such name in ``DANCE_PROVIDERS``."""
+    """``DANCE_PROVIDERS`` does not have this name."""
 
     __str__ = Exception.__str__  # a KeyError would print the repr of its message
 
 
 class UntrustedOrigin(DanceError, ValueError):
-    """A call would have sent the token somewhere it does not belong."""
+    """A call was refused, because it would send the token to an origin that is not trusted."""
 
 
 class FlowError(DanceError):
     """A dance was refused, by this site or by the provider.
 
-    :ivar code: stable; the list is in the documentation, "Error codes".
-    :ivar error: the provider's own code (RFC 6749 §4.1.2.1, §5.2), if it gave one.
-    :ivar error_description: the provider's own words, if it gave any.
-    :ivar error_uri: an ``https`` page of the provider's about it, if it named one.
+    :ivar code: the reason. Codes do not change; the documentation lists them in "Error codes".
+    :ivar error: the provider's error code (RFC 6749 §4.1.2.1, §5.2), or ``None``.
+    :ivar error_description: the provider's description, or ``None``.
+    :ivar error_uri: an ``https`` page of the provider about the error, or ``None``.
     """
 
     def __init__(
@@ -117,12 +123,12 @@ class FlowError(DanceError):
 
 
 class ProviderError(DanceError):
-    """The provider did not do its part. ``code`` is the flow's error code for it."""
+    """A call to the provider failed. ``code`` is the error code of a flow that it ends."""
 
     code = "provider_error"
     #: The provider's answer, a :class:`django_dance.http.ProtocolResponse`; ``None`` without one.
     response: Any = None
-    #: Seconds that it asked to be left alone for (RFC 9110 §10.2.3), if it did.
+    #: The seconds of the answer's Retry-After (RFC 9110 §10.2.3), or ``None``.
     retry_after: int | None = None
 
     def __init__(
@@ -142,40 +148,43 @@ class ProviderError(DanceError):
 
 
 class ProviderUnavailable(ProviderError):
-    """Unreachable, too slow, or busy (408, 429, 5xx, ``temporarily_unavailable``)."""
+    """The provider cannot be reached, is too slow, or is busy.
+
+    It is busy if it answers 408, 429, 5xx or the error ``temporarily_unavailable``.
+    """
 
     code = "provider_unavailable"
 
 
 class TokenRequestRefused(ProviderError):
-    """The provider refused by an OAuth error (RFC 6749 §5.2); ``error`` holds its code."""
+    """The provider answered with an OAuth error (RFC 6749 §5.2); ``error`` is its code."""
 
     code = "token_refused"
 
 
 class InvalidResponse(ProviderError):
-    """The provider's answer is not what the protocol says."""
+    """The provider's answer does not follow the protocol."""
 
     code = "token_response_invalid"
 
 
 class StorageError(DanceError):
-    """The token cannot be kept or found."""
+    """The token cannot be stored or loaded."""
 
     code = "storage_failed"
 
 
 class OwnerRequired(StorageError, ValueError):
-    """There is nobody to keep the token for."""
+    """There is no user to store the token for."""
 
     code = "user_required"
 
 
 class TokenTooLarge(StorageError):
-    """There is no room for the token where it should be kept."""
+    """The token does not fit into the cookie of the session."""
 
     code = "token_too_large"
 
 
 class SealBroken(DanceError):
-    """A sealed value was not sealed by us, or not for this place."""
+    """A sealed value cannot be unsealed: it was altered, moved, or sealed with another key."""

@@ -17,19 +17,19 @@ else:
 
 
 class _Sealed(str):
-    """A token as the table has it."""
+    """The sealed text of a token, as the table stores it."""
 
     __slots__ = ()
 
 
 class _RowToken(Token):
-    """A token read from a row; it knows what it looks like there."""
+    """A token that was read from a row, with its sealed text."""
 
     sealed: str
 
 
 class _TokenAttribute:
-    """Opens the seal when the attribute is read: only then is the row's identity known."""
+    """Unseals the token when it is read: earlier, the row's other fields may be missing."""
 
     def __init__(self, field: SealedTokenField) -> None:
         self.field = field
@@ -39,8 +39,8 @@ class _TokenAttribute:
             return self
         value = instance.__dict__.get(self.field.attname)
         if value is None and self.field.attname not in instance.__dict__:
-            # Deferred: fetch the sealed text. refresh_from_db() would read the attribute of another
-            # instance, one query for each field of the identity, and set the opened token here.
+            # The field is deferred: load the sealed text. refresh_from_db() would need one query
+            # for each field of the identity, and would set the unsealed token.
             rows = type(instance)._base_manager.using(instance._state.db).filter(pk=instance.pk)
             value = rows.values_list(self.field.attname, flat=True).get()
             instance.__dict__[self.field.attname] = value
@@ -56,14 +56,16 @@ class _TokenAttribute:
 
 
 class SealedTokenField(_TextField):
-    """Holds a :class:`~django_dance.tokens.Token`.
+    """Stores a :class:`~django_dance.tokens.Token`, sealed.
 
-    What is in the table opens only in the row it was written for: the seal is bound to the
-    model and to the values of the fields that ``bound_to`` names. To rename the model, or its app,
-    is to make its rows unreadable.
+    The seal is bound to the model and to the values of the fields in ``bound_to``, so a sealed
+    token that is copied to another row cannot be unsealed. If the model or its app is renamed, its
+    rows cannot be read any more.
 
-    :param bound_to: names of the model's fields (those it does not have are passed over).
-    :raises django_dance.exceptions.SealBroken: when the attribute of a foreign row is read.
+    :param bound_to: the names of fields of the model. Names that the model does not have are
+        ignored.
+    :raises django_dance.exceptions.SealBroken: when the attribute is read, and the token was sealed
+        for another row or with another key.
     """
 
     descriptor_class = _TokenAttribute
@@ -80,10 +82,10 @@ class SealedTokenField(_TextField):
         return name, path, args, {**kwargs, "bound_to": self.bound_to}
 
     def identity(self, instance: models.Model) -> str:
-        """What a row's seal is bound to."""
+        """Return the identity that the seal of a row is bound to."""
         fields = {field.name: field for field in instance._meta.concrete_fields}
         values = [
-            # The same text for a key given as "1" and as 1.
+            # A key that was given as "1" and as 1 has the same text.
             str(fields[name].to_python(getattr(instance, fields[name].attname)))
             for name in self.bound_to
             if name in fields
@@ -91,18 +93,18 @@ class SealedTokenField(_TextField):
         return json.dumps([instance._meta.label_lower, *values])
 
     def sealed(self, instance: models.Model, token: Mapping[str, Any]) -> str:
-        """The token as the instance's row may hold it; ``update()`` takes this."""
+        """Return the sealed token for the row of the instance, as ``update()`` accepts it."""
         identity = self.identity(instance)
         fields = token.fields_to_store if isinstance(token, Token) else dict(token)
         return _Sealed(seal(json.dumps(fields).encode(), purpose="token", identity=identity))
 
     def is_as_loaded(self, instance: models.Model) -> bool:
-        """Whether nobody has set another token on the instance since it came from the table."""
+        """Whether the instance still has the token that was loaded from its row."""
         value = instance.__dict__.get(self.attname)
         return isinstance(value, _Sealed) or self.attname not in instance.__dict__
 
     def mark_as_loaded(self, instance: models.Model) -> None:
-        """Keep the sealed text of a token that was read from the instance's own row."""
+        """Treat a token that was read from the instance's own row as loaded, not as set."""
         value = instance.__dict__.get(self.attname)
         if isinstance(value, _RowToken):
             instance.__dict__[self.attname] = value.sealed
@@ -116,11 +118,11 @@ class SealedTokenField(_TextField):
 
     def get_prep_value(self, value: Any) -> Any:
         if isinstance(value, _RowToken):
-            return value.sealed  # as loaddata writes it; in another row it does not open
+            return value.sealed  # loaddata writes it as it is; in another row it cannot be unsealed
         if isinstance(value, Mapping):
             raise TypeError(
-                "A token is bound to its row: set it on an instance and save() that, instead of "
-                "update() or a filter."
+                "A token is bound to its row: set it on an instance and call save(). update() and "
+                "filters do not accept a token."
             )
         return super().get_prep_value(value)
 

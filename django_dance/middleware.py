@@ -1,4 +1,4 @@
-"""OAuthMiddleware: hangs ``request.oauth`` on each request."""
+"""OAuthMiddleware: sets ``request.oauth`` on each request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .sessions import OAuth
 
 
 class OAuthMiddleware:
-    """Put it after the session and authentication middleware.
+    """Sets ``request.oauth``. Put it after the session and authentication middleware.
 
-    Free until ``request.oauth`` is touched. An ``AuthorizationRequired`` that a view does not
-    catch becomes the way to the login, a ``ProviderError`` a page that says "later".
+    It does no work until ``request.oauth`` is used. If a view does not catch an
+    ``AuthorizationRequired``, the middleware answers with the way to the login; if it does not
+    catch a ``ProviderError``, with a page that says to try again later.
     """
 
     sync_capable = True
@@ -32,7 +33,7 @@ class OAuthMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         request.oauth = OAuth(request)  # type: ignore[attr-defined]
         if self.is_async:
-            return self._asettled(request)
+            return self._acall(request)
         try:
             response: HttpResponseBase = self.get_response(request)
         finally:
@@ -40,7 +41,7 @@ class OAuthMiddleware:
                 self._settle(request)
         return response
 
-    async def _asettled(self, request: HttpRequest) -> HttpResponseBase:
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         try:
             response: HttpResponseBase = await self.get_response(request)
         finally:

@@ -1,4 +1,4 @@
-"""``AuthorizationRequiredMixin``: the decorator, for class-based views."""
+"""``AuthorizationRequiredMixin``: ``authorization_required`` for class-based views."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ else:
 
 
 class AuthorizationRequiredMixin(_View):
-    """Let only visitors in who have a usable token. Works with sync and async handlers."""
+    """Allows a view only to visitors with a usable token. Its handlers may be sync or async."""
 
     #: The provider's name in ``DANCE_PROVIDERS``.
     provider: str = ""
-    #: Scopes that the token must have been granted.
+    #: The scopes that the view needs.
     scope: str | Iterable[str] = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

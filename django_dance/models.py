@@ -13,7 +13,7 @@ from .fields import SealedTokenField
 
 
 class OAuthConsumerMixin(models.Model):
-    """The columns every token table has. Inherit it for a table of your own."""
+    """The columns that every token table has. Inherit from it for a table of your own."""
 
     provider = models.CharField(_("provider"), max_length=50)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
@@ -29,8 +29,10 @@ class OAuthConsumerMixin(models.Model):
         return f"<{type(self).__name__} id={self.pk} provider={self.provider!r}>"
 
     def save(self, **options: Any) -> None:
-        """As a model does; but the token of an instance that was read a while ago is not written
-        over one that was refreshed meanwhile, unless it was set."""
+        """Save the instance. The token is written only if it was set on this instance.
+
+        Otherwise a token that was refreshed since the instance was loaded would be overwritten.
+        """
         if not self._state.adding and options.get("update_fields") is None:
             kept = {"lease", "lease_until"}
             if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
@@ -46,7 +48,7 @@ class OAuthConsumerMixin(models.Model):
         super().save(**options)
 
     def refresh_from_db(self, *args: Any, **options: Any) -> None:
-        """As a model does; the token that is read then counts as loaded, not as set."""
+        """Load the row again. Its token is treated as loaded, not as set."""
         before = self.__dict__.get("token")
         super().refresh_from_db(*args, **options)
         if self.__dict__.get("token") is not before:
@@ -62,15 +64,15 @@ class OAuthToken(OAuthConsumerMixin):
         related_name="oauth_tokens",
         verbose_name=_("user"),
     )
-    #: The account's immutable id at the provider; "" is the only one.
+    #: The account's immutable id at the provider; "" if it is not known.
     account = models.CharField(_("account"), max_length=255, default="", blank=True)
-    #: When the account was last danced with; the latest is the user's default one.
+    #: The time of the account's last dance. The latest account is the user's default account.
     connected_at = models.DateTimeField(_("connected at"), default=timezone.now, editable=False)
     scope = models.TextField(_("scope"), default="", blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
-    #: Why the last refresh failed; "" if it did not.
+    #: The reason why the last refresh failed; "" if it succeeded.
     last_error = models.CharField(_("last error"), max_length=100, default="", blank=True)
-    #: Who refreshes the token now, and until when nobody else does.
+    #: The name of the process that refreshes the token now, and the end of its lease.
     lease = models.CharField(max_length=32, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
 

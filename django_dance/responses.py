@@ -1,4 +1,4 @@
-"""What visitors see of the dance besides the redirects."""
+"""The pages and answers of the dance, other than its redirects."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _Response = TypeVar("_Response", bound=HttpResponseBase)
 def page(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    """One of our own pages; ``django_dance/<provider>/<template>`` goes before the common one."""
+    """Render one of our pages. A template ``django_dance/<provider>/<template>`` is preferred."""
     provider: Provider = context["provider"]
     names = [f"django_dance/{provider.name}/{template}", f"django_dance/{template}"]
-    response = guarded(render(request, names, context, status=status))
-    # Under no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
-    # refuses. The origin alone tells nothing.
+    response = protect(render(request, names, context, status=status))
+    # Under no-referrer, a browser sends `Origin: null` with a form, which Django's CSRF check
+    # refuses. The origin alone holds no secret.
     response["Referrer-Policy"] = "strict-origin"
     return response
 
 
-def guarded(response: _Response) -> _Response:
-    """Nobody keeps it, nobody frames it, and the next page does not learn its address."""
+def protect(response: _Response) -> _Response:
+    """Set headers: no cache stores the page, no site frames it, and no referrer is sent."""
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "no-referrer"
     response["X-Frame-Options"] = "DENY"
@@ -43,7 +43,7 @@ def guarded(response: _Response) -> _Response:
 
 
 def is_navigation(request: HttpRequest) -> bool:
-    """Whether a person is going to a page, rather than a script calling an endpoint."""
+    """Whether a person opens a page. Otherwise a script calls an endpoint."""
     if request.method != "GET" or "X-Requested-With" in request.headers:
         return False
     mode = request.headers.get("Sec-Fetch-Mode")
@@ -51,7 +51,7 @@ def is_navigation(request: HttpRequest) -> bool:
 
 
 def authorization_response(request: HttpRequest, required: AuthorizationRequired) -> HttpResponse:
-    """The way to the login: a redirect that brings a visitor back, a ``401`` for scripts."""
+    """Answer with a redirect to the login, which leads back to this page; scripts get a ``401``."""
     provider = required.provider
     navigation = is_navigation(request)
     query = {}
@@ -71,12 +71,12 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
                 "login_url": login_url,
             },
             status=401,
-            # RFC 9110 §15.5.2 wants a challenge; no browser opens a dialog for this one.
+            # RFC 9110 §15.5.2 requires a challenge. Browsers open no dialog for this scheme.
             headers={"WWW-Authenticate": f'OAuth realm="{provider.name}"'},
         )
-        return guarded(response)
+        return protect(response)
     if required.reason in ("declined_scopes", "revoked_at_once"):
-        # It was asked for a moment ago, and in vain: now it is for the visitor to start.
+        # A redirect could loop, because the last dance has just failed: the visitor must start it.
         context = {
             "provider": provider,
             "login_url": login_url,
@@ -84,12 +84,12 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
             "missing_scopes": required.missing_scopes,
         }
         return page(request, "declined.html", context, status=403)
-    return guarded(HttpResponseRedirect(login_url))
+    return protect(HttpResponseRedirect(login_url))
 
 
 def unavailable_response(request: HttpRequest, error: ProviderError) -> HttpResponse:
-    """A ``503``: the token could not be refreshed now, which is nobody's mistake here."""
+    """Answer ``503``: the token cannot be refreshed now, because the provider failed."""
     logger.warning("answered 503, because %s", error)
     if is_navigation(request):
-        return guarded(render(request, "django_dance/unavailable.html", status=503))
-    return guarded(JsonResponse({"error": error.code}, status=503))
+        return protect(render(request, "django_dance/unavailable.html", status=503))
+    return protect(JsonResponse({"error": error.code}, status=503))

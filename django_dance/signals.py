@@ -1,25 +1,28 @@
-"""Signals of the dance. The sender is the provider's class.
+"""The signals of the dance. The sender is the provider's class.
 
-All of them carry ``provider``, ``request`` (``None`` outside one) and ``owner``.
+All signals have the arguments ``provider``, ``request`` (``None`` outside of a request) and
+``owner``. Further arguments are named at each signal.
 """
 
 from django.dispatch import Signal
 
-#: Before the visitor is sent away. Also: ``url``, where to. What receivers return is ignored.
+#: Before the visitor is redirected to the provider. Also: ``url``, the provider's address. Return
+#: values are ignored.
 oauth_before_login = Signal()
 
-#: A token was granted and is not stored yet; ``session`` carries it already. Also: ``session``,
-#: ``token``. The first ``HttpResponse`` that a receiver returns is sent and nothing is stored;
-#: ``False`` means "do not store".
+#: A token was granted and is not stored yet. Also: ``session``, which uses the token already, and
+#: ``token``. If a receiver returns an ``HttpResponse``, the first one is sent, and the token is not
+#: stored. If a receiver returns ``False``, the token is not stored.
 oauth_authorized = Signal()
 
 #: A dance was refused. Also: ``code``, ``error``, ``error_description``, ``error_uri``,
-#: ``response`` (what the provider answered at a token endpoint, else ``None``), ``exception``.
-#: The first ``HttpResponse`` that a receiver returns is sent.
+#: ``response`` (the answer of the token endpoint, or ``None``), ``exception``. If a receiver
+#: returns an ``HttpResponse``, the first one is sent.
 oauth_error = Signal()
 
-#: A token was replaced by a refreshed one. Also: ``token``.
+#: A refreshed token has replaced a token. Also: ``token``, the new one.
 token_refreshed = Signal()
 
-#: A token is gone: refused by the provider, or disconnected. Also: ``reason``.
+#: A token was deleted, because the provider refused it or the user disconnected. Also:
+#: ``reason``.
 token_revoked = Signal()

@@ -1,4 +1,4 @@
-"""Every configured provider's URLs: ``path("login/", include("django_dance.urls"))``."""
+"""The URLs of all configured providers: ``path("login/", include("django_dance.urls"))``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _routes() -> Iterator[URLResolver]:
         try:
             yield path("", include(providers[name].urls))
         except ImproperlyConfigured as error:
-            # The system check says it better, and the rest of the site can do without.
+            # A system check reports the mistake, and the rest of the site works without it.
             logger.error("%s has no URLs: %s", name, error)
 
 

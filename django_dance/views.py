@@ -1,4 +1,4 @@
-"""The views of the dance: they translate HTTP; what is decided is decided below."""
+"""The views of the dance. They translate between HTTP and the rooms, and decide nothing else."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .flows import (
     user_key,
 )
 from .providers import providers
-from .responses import guarded, page
+from .responses import page, protect
 from .signals import oauth_authorized, oauth_before_login, oauth_error
 from .tokens import ResourceOwner, Secret, Token, scope_list, sign_scope, unsign_scope
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance")
 
-#: The callback's parameters that nobody needs to see after us.
+#: The parameters of the callback that are removed from the request.
 _SECRET_PARAMS = (
     "code",
     "state",
@@ -58,9 +58,9 @@ _SECRET_PARAMS = (
     "access_token",
     "id_token",
 )
-#: What a login link may carry.
+#: The parameters of a login link.
 _FIELDS = frozenset({"next", "scope"})
-#: Marks a callback that came back once for its session cookie.
+#: Marks a callback that was sent again, so that the browser adds its session cookie.
 _BOUNCED = "dance_bounced"
 _FORBIDDEN = frozenset(
     {"access_denied", "account_taken", "user_mismatch", "user_inactive", "user_required"}
@@ -76,7 +76,7 @@ class DanceView(View):
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         made: Provider = type(self).provider or self.provider
-        # The settings of now, which may name this provider with other options.
+        # The settings may have changed since the URLs were loaded.
         self.provider = providers.get(made.name, made).current()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -87,7 +87,7 @@ class DanceView(View):
             return self.refuse(request, error)
 
     def refuse(self, request: HttpRequest, exception: DanceError) -> HttpResponseBase:
-        """The one error path: a log line, a signal, and a receiver's response or a page."""
+        """Report an error: a log line, a signal, and a receiver's response or an error page."""
         code = str(getattr(exception, "code", "provider_error"))
         if isinstance(exception, ProviderError) and exception.error == "access_denied":
             code = "access_denied"
@@ -108,11 +108,11 @@ class DanceView(View):
         )
         for _, response in received:
             if isinstance(response, HttpResponseBase):
-                return guarded(response)
+                return protect(response)
         context = {
             "provider": self.provider,
             "code": code,
-            # Not the flow's `next`: it is likely to lead straight back to the provider.
+            # The flow's `next` often requires the token, and would lead back to the provider.
             "back_url": self.provider.after_url(),
             "login_url": self.again_url(),
             **error,
@@ -120,7 +120,7 @@ class DanceView(View):
         return page(request, "error.html", context, status=403 if code in _FORBIDDEN else 400)
 
     def again_url(self) -> str:
-        """Where the same dance begins anew."""
+        """Return the address that begins the same dance again."""
         if self.flow is None:
             return str(self.provider.url("login"))
         query = {"next": self.flow.next}
@@ -131,14 +131,14 @@ class DanceView(View):
 
 @method_decorator(csrf_protect, name="dispatch")
 class LoginView(DanceView):
-    """The first step: sends the visitor to the provider."""
+    """The first step: redirects the visitor to the provider."""
 
     http_method_names = ["get", "post"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if _is_prefetch(request):
-            # Nobody has asked for a dance yet. Browsers throw such an answer away.
-            return guarded(HttpResponse(status=204))
+            # A prefetch is not a visit. Browsers do not store this answer.
+            return protect(HttpResponse(status=204))
         if not settings.login_on_get or request.headers.get("Sec-Fetch-Site") == "cross-site":
             context = {
                 "provider": self.provider,
@@ -172,12 +172,12 @@ class LoginView(DanceView):
             owner=ResourceOwner(self.provider, request),
             url=url,
         )
-        response = guarded(HttpResponseRedirect(url))
+        response = protect(HttpResponseRedirect(url))
         set_flow_cookie(flow, request, response)
         return response
 
     def scopes(self, request: HttpRequest, params: QueryDict) -> tuple[str, ...]:
-        """The provider's own scopes; and if more are asked for, those granted before too."""
+        """Return the provider's scopes. If the link asks for more, add the granted ones, too."""
         scopes = scope_list(getattr(self.provider, "scope", None))
         if "scope" not in params:
             return tuple(scopes)
@@ -193,28 +193,28 @@ class LoginView(DanceView):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class AuthorizedView(DanceView):
-    """The second step: the provider sends the visitor back."""
+    """The second step, the callback: the provider sends the visitor back."""
 
     http_method_names = ["get", "post"]
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        if not self.takes_forms:
+        if not self.accepts_forms:
             return HttpResponseNotAllowed(["GET"])
-        return guarded(HttpResponseRedirect(redirect_with_fields(request, self.provider.name)))
+        return protect(HttpResponseRedirect(redirect_with_fields(request, self.provider.name)))
 
     @property
-    def takes_forms(self) -> bool:
+    def accepts_forms(self) -> bool:
         return getattr(self.provider, "response_mode", "query") == "form_post"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         here = Secret(request.get_full_path())
         bounced = _BOUNCED in request.GET
-        if self.takes_forms:
+        if self.accepts_forms:
             fields = restore_fields(request, self.provider.name)
             if fields is None:
                 return HttpResponseNotAllowed(["POST"])
             request.GET = fields  # type: ignore[assignment]
-        params = _taken_params(request)
+        params = _take_params(request)
         flow = read_flow(request, self.provider.callback_state(params))
         if flow.provider != self.provider.name:
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
@@ -222,9 +222,11 @@ class AuthorizedView(DanceView):
             raise FlowError("flow_expired", f"the flow was begun {int(flow.age)} seconds ago")
         if _lost_its_session(request, flow) and not bounced:
             context = {"provider": self.provider, "url": Secret(f"{here}&{_BOUNCED}=1")}
-            return guarded(page(request, "bounce.html", context))
+            return protect(page(request, "bounce.html", context))
         if user_key(request) != (flow.user or None):
-            raise FlowError("user_mismatch", "the flow was begun by somebody else, or logged out")
+            raise FlowError(
+                "user_mismatch", "the flow was begun by another user, or before a logout"
+            )
         _refuse_inactive(request)
         self.flow = flow
         self.provider.check_callback(flow, params)
@@ -240,25 +242,25 @@ class AuthorizedView(DanceView):
         token = self.provider.complete(request, flow, params)
         session = self.provider.session(request)
         session.current_token.use_unsaved(token)
-        with self.not_without_the_event("receiver_failed"):
+        with self.report_unexpected_errors("receiver_failed"):
             try:
                 received = self.announce(request, session, token)
             except (DanceError, OSError) as error:
-                # A receiver asked the API, and the API did not answer as it should. (What
-                # `requests` raises is an OSError; to name it would import it for every page.)
+                # A receiver's call of the API failed. (The exceptions of `requests` are OSErrors;
+                # importing `requests` here would load it for every page.)
                 raise FlowError("receiver_failed", type(error).__name__) from error
         for _, returned in received:
             if isinstance(returned, HttpResponseBase):
-                return guarded(returned)
+                return protect(returned)
         if not any(returned is False for _, returned in received):
-            with self.not_without_the_event("storage_failed"):
-                # A receiver's call may have refreshed it already.
+            with self.report_unexpected_errors("storage_failed"):
+                # A receiver's call may have refreshed the token.
                 store_connection(session, session.current_token.unsaved or token)
-        return guarded(HttpResponseRedirect(flow.next))
+        return protect(HttpResponseRedirect(flow.next))
 
     @contextmanager
-    def not_without_the_event(self, code: str) -> Iterator[None]:
-        """What fails by the site's own mistake is reported as that, and as the end of a dance."""
+    def report_unexpected_errors(self, code: str) -> Iterator[None]:
+        """Report an unexpected exception of the site through ``oauth_error``; raise it again."""
         try:
             yield
         except (FlowError, ProviderError, StorageError):
@@ -282,14 +284,14 @@ class AuthorizedView(DanceView):
 
 @method_decorator(csrf_protect, name="dispatch")
 class DisconnectView(DanceView):
-    """Ends the connection: revokes and deletes the token."""
+    """Ends a connection: revokes and deletes the token."""
 
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
         self.provider.session(request).disconnect()
         next_url = safe_next(request, request.POST.get("next"))
-        return guarded(HttpResponseRedirect(next_url or self.provider.after_url()))
+        return protect(HttpResponseRedirect(next_url or self.provider.after_url()))
 
 
 def _refuse_inactive(request: HttpRequest) -> None:
@@ -304,7 +306,7 @@ def _is_prefetch(request: HttpRequest) -> bool:
 
 
 def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:
-    """Whether the browser withheld a ``SameSite=Strict`` session cookie from this callback."""
+    """Whether the browser did not send a ``SameSite=Strict`` session cookie with this callback."""
     return (
         flow.user is not None
         and str(django_settings.SESSION_COOKIE_SAMESITE).lower() == "strict"
@@ -312,10 +314,10 @@ def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:
     )
 
 
-def _taken_params(request: HttpRequest) -> QueryDict:
-    """The callback's parameters; the request keeps the others only.
+def _take_params(request: HttpRequest) -> QueryDict:
+    """Return the parameters of the callback, and remove the secret ones from the request.
 
-    Error reports print a request's query. The code and the state in it are spent, or about to be.
+    Error reports print the query of a request.
     """
     params = request.GET.copy()
     rest = request.GET.copy()
