@@ -1,7 +1,7 @@
-"""The settings; this module is their only reader.
+"""Reads the settings. No other module reads them.
 
-Each is read when it is first needed, and again when Django says that a setting has changed, so
-``override_settings`` counts at once.
+Each setting is read when it is first needed, and again after Django's signal ``setting_changed``,
+so that ``override_settings`` takes effect at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_TENANT": None,
 }
 
-#: Backends that keep nothing for other processes, or nothing faster than the table does.
+#: Backends whose entries other processes cannot read, or that are no faster than the table.
 UNSHARED = tuple(f"django.core.cache.backends.{name}." for name in ("locmem", "dummy", "db"))
 
 
@@ -117,7 +117,10 @@ class Settings(PrefixedSettings):
 
     @cached_property
     def encryption_keys(self) -> Sequence[str]:
-        """First the key that seals, then those that only open."""
+        """The key that encrypts, then older keys that only decrypt.
+
+        :raises ImproperlyConfigured: the setting is not a list of strings, or is empty.
+        """
         keys = getattr(django_settings, "DANCE_ENCRYPTION_KEYS", None)
         if keys is None:
             return tuple(
@@ -137,10 +140,10 @@ class Settings(PrefixedSettings):
 
     @cached_property
     def token_cache(self) -> str | None:
-        """The cache to keep tokens in, sealed: the one that ``DANCE_CACHE`` names.
+        """The alias of the cache for sealed tokens: ``DANCE_CACHE``, or ``None`` for no cache.
 
-        Where it names none, it is "default", unless that belongs to one process (the others
-        would not hear of a token that is gone) or is a database itself.
+        If the setting is missing, it is "default", unless this cache belongs to one process (the
+        other processes would not notice that a token is deleted) or is in the database.
         """
         if hasattr(django_settings, "DANCE_CACHE"):
             return self.cache and str(self.cache)
@@ -168,7 +171,7 @@ class Settings(PrefixedSettings):
 
     @property
     def debug(self) -> bool:
-        # Never remembered: a test runner switches it without saying so.
+        # Read at each call: a test runner changes it without the signal.
         return bool(django_settings.DEBUG)
 
     def unknown(self) -> dict[str, str]:

@@ -245,7 +245,7 @@ def test_the_whole_dance(ada):
 
     ada.follow("Connect to Notebook")
     assert ada.path == "/notebook/authorize/"
-    assert ada.sees("Let “The example site” act for you?")
+    assert ada.sees("Allow “The example site” to act for you?")
     assert ada.sees("See your name and your notes")
     assert not ada.sees("Add a note")
 
@@ -299,7 +299,7 @@ def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
     assert connected.sees("The example site")
     assert connected.sees("See your name and your notes")
     connected.press("Disconnect")
-    assert connected.sees("No application may act for you.")
+    assert connected.sees("No application is connected.")
 
     connected.follow("To the example site").follow("Call the API")
     # It was granted a moment ago: who is sent straight back might be sent round in circles.
@@ -617,7 +617,7 @@ def test_a_browser_dances(browser, site):
     browser.click("Connected applications at Notebook")
     browser.sees("since")
     browser.click("Disconnect")
-    browser.sees("No application may act for you.")
+    browser.sees("No application is connected.")
     browser.click("To the example site")
     browser.click("Call the API")
     browser.sees("What was granted a moment ago is not accepted any more.")

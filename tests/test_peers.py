@@ -409,7 +409,7 @@ def test_our_client_must_ask_again_when_our_server_has_put_it_out(
 ):
     page = browser.get(site.applications)
     assert "A peer" in page.text
-    assert "No application may act for you." in browser.submit(page).text
+    assert "No application is connected." in browser.submit(page).text
     with pytest.raises(AuthorizationRequired) as raised:
         me(ours.session(user=user))
     assert raised.value.reason in ("revoked", "revoked_at_once")

@@ -1,6 +1,6 @@
-"""The authorization server: gives this site's users' data to other applications, if they agree.
+"""The authorization server: applications can access the data of users who agree.
 
-An optional app; nothing of ``django_dance`` outside imports it.
+It is an optional app. No other part of ``django_dance`` imports it.
 """
 
 from __future__ import annotations

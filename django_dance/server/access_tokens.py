@@ -1,4 +1,4 @@
-"""Protected resources: whether a request carries a token that is good for them (RFC 6750)."""
+"""Verifies the access token of a request to a protected view (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,20 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """``request.oauth_token`` of a protected view: who acts, for whom, and how far."""
+    """``request.oauth_token`` of a protected view: the user, the client and the scopes.
 
-    #: Who granted it; ``None`` where the client acts for itself.
+    With the token cache ``user`` and ``client`` are loaded when they are first used.
+    """
+
+    #: The user who granted the token; ``None`` if the client acts for itself (RFC 6749 §4.4).
     user: Any
     client: Any
     scopes: frozenset[str]
-    #: The client's, if nothing else is said; known without a look at the client.
+    #: By default the ``client_id`` of ``client``. It is known before the client is loaded.
     client_id: str = ""
+    #: Printed as ``***``.
     access_token: str = field(default="", repr=False)
+    #: The time at which the token expires; ``None`` if it does not expire.
     expires: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -48,7 +53,7 @@ class AccessToken:
         return f"<AccessToken for {' '.join(sorted(self.scopes)) or 'no scope'}>"
 
     def allows(self, scopes: Iterable[str], *, any: bool = False) -> bool:
-        """Whether it was granted all of these scopes, or with ``any`` one of them."""
+        """Whether the token has all of these scopes, or with ``any`` one of them."""
         wanted = frozenset(scopes)
         if any:
             return not wanted or bool(wanted & self.scopes)
@@ -56,14 +61,18 @@ class AccessToken:
 
 
 class TokenRejected(Exception):
-    """The request is not let in. The texts are fixed: nothing of the request is in them."""
+    """The request has no valid token. The texts are constant: they never quote the request.
+
+    :param error: the code of RFC 6750 §3.1; "" if the request has no token.
+    :param status: the HTTP status of the response.
+    """
 
     def __init__(self, error: str, message: str, status: int = 401) -> None:
         super().__init__(message)
         self.error, self.message, self.status = error, message, status
 
 
-#: RFC 6750 §3.1: who shows no token learns no error code.
+#: RFC 6750 §3.1: the response to a request without a token has no error code.
 NO_TOKEN = "", "Bearer token not found."
 UNKNOWN = "invalid_token", "Bearer token not found."
 EXPIRED = "invalid_token", "Bearer token is expired."
@@ -73,19 +82,20 @@ NOT_ACCEPTED = "invalid_token", "Bearer token not accepted."
 
 
 def bearer_token(request: HttpRequest) -> Secret:
-    """The token in the ``Authorization`` header, and nowhere else.
+    """The token in the ``Authorization`` header; the other places of RFC 6750 §2 are refused.
 
-    :raises TokenRejected:
+    :raises TokenRejected: there is no token, or it is malformed, or there are two.
     """
     header = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _, token = header.partition(" ")
-    # RFC 9110 §11.1: the scheme's case says nothing.
+    # RFC 9110 §11.1: the name of the scheme is case-insensitive.
     if scheme.lower() != "bearer":
         raise TokenRejected(*NO_TOKEN)
     token = token.strip(" ")
     if len(token) > _LONGEST:
         raise TokenRejected(*UNKNOWN)
-    # Two headers arrive as one with a comma. RFC 6750 §2: no second way in the same request.
+    # A second header is joined to the first with a comma. RFC 6750 §2: a request must not send the
+    # token in two ways.
     if not _B64TOKEN.fullmatch(token) or "access_token" in request.GET:
         raise TokenRejected(*MALFORMED)
     if (
@@ -97,9 +107,9 @@ def bearer_token(request: HttpRequest) -> Secret:
 
 
 def verify_token(server: AuthorizationServer, request: HttpRequest) -> AccessToken:
-    """What the request's token grants: one query, or none if it was verified a moment ago.
+    """The request's token. It takes one query, or none if the token cache has an entry.
 
-    :raises TokenRejected:
+    :raises TokenRejected: the token is missing, malformed, unknown, expired or revoked.
     """
     text = bearer_token(request)
     key = digest(text)
@@ -165,13 +175,13 @@ def _token_from_cache(
 def _active_user(label: str, pk: str) -> Any:
     from django.contrib.auth.models import AnonymousUser
 
-    # What SQL has changed is heard of within a minute.
+    # The token cache does not notice changes by SQL, so the user may be gone or deactivated.
     user = apps.get_model(label)._default_manager.filter(pk=pk).first()
     return user if is_active(user) else AnonymousUser()
 
 
 def challenge(rejection: TokenRejected, realm: str, scopes: Iterable[str]) -> HttpResponse:
-    """The answer to a request that is not let in (RFC 6750 §3)."""
+    """The response to a request that is refused (RFC 6750 §3)."""
     parts = [f'realm="{realm}"']
     fields = {}
     if rejection.error:

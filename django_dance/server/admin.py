@@ -1,4 +1,4 @@
-"""The admin registers clients. Of codes, tokens and consents it shows that they are there."""
+"""The admin registers clients. It lists codes, tokens and consents, but shows no secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     _ClientAdmin = _ModelAdmin = admin.ModelAdmin
 
-#: What a filter in the address must not find out letter by letter.
+#: Fields that a filter in the URL must not find out letter by letter.
 _SECRET_FIELDS = frozenset(
     {
         "access_digest",
@@ -74,7 +74,9 @@ class ClientAdmin(_ClientAdmin):
             return self._secret_page(request, [(obj, vars(obj)["new_secret"])])
         return super().response_add(request, obj, post_url_continue)
 
-    @admin.action(description=_("Give a new secret; all tokens end"), permissions=["change"])
+    @admin.action(
+        description=_("Replace the secret; all tokens become invalid"), permissions=["change"]
+    )
     def rotate_secret(
         self, request: HttpRequest, queryset: QuerySet[Client]
     ) -> HttpResponse | None:
@@ -87,7 +89,7 @@ class ClientAdmin(_ClientAdmin):
     def _secret_page(
         self, request: HttpRequest, rotated: list[tuple[Client, Secret]]
     ) -> HttpResponse:
-        """The one page that has the secrets. Messages would put them into a cookie or a table."""
+        """The only page that shows secrets. A message would be stored in a cookie or a table."""
         context = {
             **self.admin_site.each_context(request),
             "title": _("New secret"),

@@ -1,4 +1,4 @@
-"""AuthorizationServer: what a site registers, and the endpoints and protected views it gets."""
+"""AuthorizationServer: the options, functions, endpoints and protected views of one server."""
 
 from __future__ import annotations
 
@@ -36,18 +36,20 @@ logger = logging.getLogger("django_dance.server")
 View = Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Every server there is, for the system checks.
+#: All servers of the process, for the system checks.
 servers: WeakSet[AuthorizationServer] = WeakSet()
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 
 
 class AuthorizationServer:
-    """Gives applications tokens for what this site's users let them have (RFC 6749).
+    """Issues tokens to applications, with which they access the data of users (RFC 6749).
 
-    :param name: the namespace of its URLs; its codes, tokens and consents bear it.
+    :param name: the namespace of its URLs. Its codes, tokens and consents store this name.
     :param validator_class: a subclass of :class:`~.validator.Validator`.
-    :param options: the settings ``DANCE_SERVER_…``, in lower case, for this server alone.
+    :param options: options of this server that replace the settings ``DANCE_SERVER_…``: the name
+        of a setting in lower case, without ``DANCE_SERVER_``.
+    :raises ImproperlyConfigured: the name is invalid, or there is no such option.
     """
 
     #: The views behind its URLs, or their dotted paths.
@@ -67,8 +69,8 @@ class AuthorizationServer:
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ImproperlyConfigured(
-                f"{name!r} is no name for a server: it takes lower-case letters, digits, hyphens "
-                "and underscores, a letter first, and 50 characters at the most."
+                f"{name!r} is not a valid name for a server: use at most 50 lower-case letters, "
+                "digits, hyphens and underscores, and begin with a letter."
             )
         unknown = options.keys() - OPTIONS
         if unknown:
@@ -81,62 +83,70 @@ class AuthorizationServer:
         self.protector = ResourceProtector(self)
         self._options = options
         self._validator_class = validator_class
-        #: What :func:`~.grants.bind_cache_grant` has bound, for the system checks.
+        #: Set by :func:`~.grants.bind_cache_grant`, for the system checks.
         self.grant_cache: GrantCache | None = None
         servers.add(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
-    # --- options --------------------------------------------------------------------------------
+    # --- options ----------------------------------------------------------------------------------
 
     def option(self, name: str) -> Any:
-        """What the server was made with, or else the setting of now."""
+        """The option with this name, or the current value of the setting."""
         return self._options[name] if name in self._options else getattr(settings, name)
 
     @property
     def issuer(self) -> str:
-        """RFC 8414 §2. Never taken from a request, whose Host anybody can write."""
+        """The issuer (RFC 8414 §2). The request is not used: any client can send any ``Host``.
+
+        :raises ImproperlyConfigured: there is none.
+        """
         issuer = self.option("issuer")
         if not issuer:
             raise ImproperlyConfigured(
-                f"The server {self.name!r} does not know its own address: set DANCE_SERVER_ISSUER "
-                'to the site\'s public https address, such as "https://example.com".'
+                f"The server {self.name!r} has no issuer: set DANCE_SERVER_ISSUER to the public "
+                'https URL of the site, such as "https://example.com".'
             )
         return str(issuer)
 
     @property
     def scopes(self) -> Mapping[str, str]:
-        """Each scope there is, and what it lets an application do, for the consent page."""
+        """Each scope with a description for the consent page: the access that it gives."""
         scopes: Mapping[str, str] = self.option("scopes")
         return scopes
 
     @property
     def access_token_lifetime(self) -> int:
+        """Seconds from the issue of an access token."""
         return int(self.option("access_token_lifetime"))
 
     @property
     def refresh_token_lifetime(self) -> int:
+        """Seconds from the consent of the user; a refresh does not prolong them."""
         return int(self.option("refresh_token_lifetime"))
 
     @property
     def code_lifetime(self) -> int:
+        """Seconds from the issue of a code that a table stores."""
         return int(self.option("code_lifetime"))
 
     @property
     def database(self) -> str:
-        """Where codes are used up and tokens stored, in one transaction. Override it for another
-        alias."""
+        """The alias of the database of codes and tokens. A subclass can override it.
+
+        The server marks a code as used and stores its tokens in one transaction.
+        """
         return DEFAULT_DB_ALIAS
 
     def cache_name(self, *parts: str) -> str:
-        """The part of a cache key that no other server, issuer, database, tenant or site shares.
+        """The part of a cache key that names this server, issuer, database, tenant and site.
 
         :raises ImproperlyConfigured: the server does not know its issuer.
         """
         return cache_name(self.database, self.name, self.issuer, *parts)
 
-    # --- what a site registers ------------------------------------------------------------------
+    # --- functions of the site --------------------------------------------------------------------
 
     def clientgetter(self, f: F) -> F:
         """``f(client_id)`` returns the client, or ``None``."""
@@ -151,15 +161,15 @@ class AuthorizationServer:
         return self.callbacks.register("tokengetter", f)
 
     def tokensetter(self, f: F) -> F:
-        """``f(token, request)`` stores a token that is issued."""
+        """``f(token, request)`` stores an issued token."""
         return self.callbacks.register("tokensetter", f)
 
     def tokenrevoker(self, f: F) -> F:
-        """``f(family=None, user=None, client_id=None)`` ends every token that matches."""
+        """``f(family=None, user=None, client_id=None)`` revokes all tokens that match."""
         return self.callbacks.register("tokenrevoker", f)
 
     def grantgetter(self, f: F) -> F:
-        """``f(client_id, code)`` returns the grant, or ``None``."""
+        """``f(client_id, code)`` returns the authorization code, or ``None``."""
         return self.callbacks.register("grantgetter", f)
 
     def grantsetter(self, f: F) -> F:
@@ -167,45 +177,48 @@ class AuthorizationServer:
         return self.callbacks.register("grantsetter", f)
 
     def grantrevoker(self, f: F) -> F:
-        """``f(user, client_id)`` ends the codes that are not redeemed yet."""
+        """``f(user, client_id)`` revokes the codes that are not redeemed yet."""
         return self.callbacks.register("grantrevoker", f)
 
     def invalid_response(self, f: F) -> F:
-        """``f(request)`` answers a request that is not let in; ``request.error_message`` says why.
+        """``f(request)`` answers a refused request; ``request.error_message`` has the reason.
 
-        The challenge of RFC 6750 is added to its answer.
+        The challenge of RFC 6750 is added to the response.
         """
         return self.callbacks.register("invalid_response", f)
 
     def exception_handler(self, f: F) -> F:
         """``f(error, redirect_content)`` answers a refused authorization request.
 
-        ``redirect_content`` is where the client would be told, or ``None`` if it is not known.
+        ``redirect_content`` is the URL that would report the error to the client. It is ``None`` if
+        there is no valid redirect URI.
         """
         return self.callbacks.register("exception_handler", f)
 
     def before_request(self, f: F) -> F:
-        """``f(request)`` is called before a token is looked at; a response it returns is sent."""
+        """``f(request)`` is called before the token is verified. It may return a response."""
         self.callbacks.before_request.append(reject_coroutine(f, "before_request"))
         return f
 
     def after_request(self, f: F) -> F:
-        """``f(valid, request)`` is called with the verdict and returns it, or another, or a
-        response."""
+        """``f(valid, request)`` is called with the result of the verification.
+
+        It returns ``(valid, request)``, with the same result or another, or a response.
+        """
         self.callbacks.after_request.append(reject_coroutine(f, "after_request"))
         return f
 
-    # --- for subclasses -------------------------------------------------------------------------
+    # --- for subclasses ---------------------------------------------------------------------------
 
     def current_user(self, request: HttpRequest) -> Any:
-        """Who is logged in; ``bind_models`` can name another function for it."""
+        """The user who is logged in. ``bind_models`` can register another function for it."""
         return request.user
 
     def may_introspect(self, client: Any, token: Any) -> bool:
-        """Whether a client may be told about a token: about its own, unless this is overridden."""
+        """Whether a client may introspect a token. By default it may introspect its own tokens."""
         return bool(client.client_id == token.client_id)
 
-    # --- what the parts of the server ask -------------------------------------------------------
+    # --- for the other modules of the server ------------------------------------------------------
 
     def user_of(self, request: HttpRequest) -> Any:
         who: Callable[..., Any] = self.callbacks.functions.get("current_user", self.current_user)
@@ -218,7 +231,8 @@ class AuthorizationServer:
 
     def client_of(self, token: Any) -> Any:
         getter = self.callbacks.required("clientgetter")
-        # A getter of the site's own may know reasons to know a client no longer.
+        # The row that the token refers to is used only with our own binding: a site's getter may
+        # have its own reasons not to return the client.
         if isinstance(getattr(getter, "__self__", None), ClientBinding):
             client = getattr(token, "client", None)
             if client is not None:
@@ -241,58 +255,67 @@ class AuthorizationServer:
 
     @property
     def password_grant(self) -> bool:
-        """Off unless asked for: RFC 9700 §2.4 says that it must not be used."""
+        """Whether the password grant is allowed. RFC 9700 §2.4 says that it must not be used."""
         allowed = self.option("allow_password_grant") is True
         return allowed and self.callbacks.optional("usergetter") is not None
 
-    # --- views of the site's own ----------------------------------------------------------------
+    # --- handlers for the views of a site ---------------------------------------------------------
 
     def authorize_handler(self, view: View) -> View:
-        """For the consent page. What is asked is validated before the view is called, for GET and
-        for POST alike, and given to it as ``client``, ``client_id``, ``scopes``, ``redirect_uri``,
-        ``response_type``, ``state``, and all together as ``asked``.
+        """Make the authorization endpoint of a view that asks the user for consent.
 
-        The view returns ``True`` to grant it, ``False`` to deny it, or a response.
+        The server validates the authorization request before it calls the view, for GET and for
+        POST. The view gets ``client``, ``client_id``, ``scopes``, ``redirect_uri``,
+        ``response_type``, ``state``, and the whole request as ``asked``, which is an
+        :class:`~.handlers.AuthorizationRequest`. It returns ``True`` to grant the request,
+        ``False`` to deny it, or a response.
         """
         return handlers.authorize_handler(self, view)
 
     def token_handler(self, view: View) -> View:
-        """For the token endpoint (RFC 6749 §3.2). The view returns fields to add to the answer, or
-        ``None``, or a response to send instead."""
+        """Make the token endpoint (RFC 6749 §3.2) of a view.
+
+        The view returns fields to add to the token response, or ``None``, or a response to send
+        instead.
+        """
         return handlers.token_handler(self, view)
 
     def revoke_handler(self, view: View) -> View:
-        """For the revocation endpoint (RFC 7009). What the view returns is ignored."""
+        """Make the revocation endpoint (RFC 7009) of a view, whose return value is ignored."""
         return handlers.revoke_handler(self, view)
 
     def introspect_handler(self, view: View) -> View:
-        """For the introspection endpoint (RFC 7662). What the view returns is ignored."""
+        """Make the introspection endpoint (RFC 7662) of a view, whose return value is ignored."""
         return handlers.introspect_handler(self, view)
 
-    # --- protected views ------------------------------------------------------------------------
+    # --- protected views --------------------------------------------------------------------------
 
     def require_oauth(self, *scopes: str, any: bool = False) -> Callable[[F], F]:
-        """Let only requests in whose token was granted all ``scopes``; with ``any``, one of them.
+        """A decorator that accepts a request only if its token has all ``scopes``.
 
-        The view finds ``request.oauth_token``, and ``request.user`` is who granted it, whoever's
-        session cookie comes along.
+        In the view ``request.oauth_token`` is the token, and ``request.user`` the user who granted
+        it, even if the session cookie belongs to another user.
+
+        :param any: one of the scopes is enough.
         """
         if not all(isinstance(scope, str) for scope in scopes):
-            raise TypeError('Call it, with scopes or without: @server.require_oauth("email").')
+            raise TypeError('Call the decorator: @server.require_oauth("email").')
         return partial(self.protector.protect, scopes=scopes, any=any)
 
     def verify_request(
         self, request: HttpRequest, scopes: Iterable[str] = (), *, any: bool = False
     ) -> tuple[bool, HttpRequest]:
-        """Whether the request may do what takes these scopes, without the hooks.
+        """Whether the request has a token with all ``scopes``, and the request. No hook is called.
 
-        ``request.oauth_token`` is its token, or ``None`` if it has none that is good;
-        ``request.error_message`` says what is wrong. ``request.user`` stays who is logged in. Ask
-        as often as you like: the token is looked up once.
+        ``request.oauth_token`` becomes the token, or ``None`` if the token is refused;
+        ``request.error_message`` then has the reason. ``request.user`` does not change. The token
+        is looked up once for each request, however often this method is called.
+
+        :param any: one of the scopes is enough.
         """
         return self.protector.rejection(request, scopes, any) is None, request
 
-    # --- URLs -----------------------------------------------------------------------------------
+    # --- URLs -------------------------------------------------------------------------------------
 
     @property
     def urls(self) -> tuple[list[URLPattern], str]:
@@ -309,18 +332,24 @@ class AuthorizationServer:
     def view(self, name: str, **initkwargs: Any) -> Any:
         """One of its views, for a route of your own: ``authorize``, ``token`` and so on.
 
-        :param initkwargs: for the view. ``metadata`` takes the ``namespace`` where :attr:`urls` are
-            included, if that is within another: ``namespace="api:oauth_server"``.
+        :param initkwargs: the arguments of the view's ``as_view()``. ``metadata`` needs the
+            ``namespace`` if :attr:`urls` are included within another namespace:
+            ``namespace="api:oauth_server"``.
+        :raises ImproperlyConfigured: the view cannot be imported.
         """
         view = getattr(self, f"{name}_view")
         return import_if_path(view, repr(view)).as_view(server=self, **initkwargs)
 
     def url(self, name: str, namespace: str = "") -> str:
-        """The public address of one of its views. The origin is the issuer's."""
+        """The public URL of one of its views. Its origin is the issuer's.
+
+        :raises ImproperlyConfigured: the URLs of the server are not included.
+        """
         issuer = urlsplit(self.issuer)
         namespace = namespace or self.name
         try:
-            # Under i18n_patterns() an address has a language. RFC 8414 §3.2 has one answer for all.
+            # Under i18n_patterns() a URL has a language. The metadata (RFC 8414 §3.2) are the same
+            # for all visitors.
             with override(_language()):
                 route = reverse(f"{namespace}:{name}")
         except NoReverseMatch as error:
@@ -332,7 +361,7 @@ class AuthorizationServer:
         return f"{issuer.scheme}://{issuer.netloc}{route}"
 
     def metadata(self, namespace: str = "") -> dict[str, Any]:
-        """RFC 8414 §2."""
+        """The metadata (RFC 8414 §2)."""
         methods = ["client_secret_basic", "client_secret_post", "none"]
         grants = ["authorization_code", "refresh_token", "client_credentials"]
         return {
@@ -354,7 +383,7 @@ class AuthorizationServer:
 
 
 def _language() -> str:
-    """The language of an address of a site where nobody has chosen one."""
+    """The language of the URLs in the metadata: ``LANGUAGE_CODE``, not the visitor's."""
     language = django_settings.LANGUAGE_CODE
     _, prefixed = is_language_prefix_patterns_used(django_settings.ROOT_URLCONF)
     return get_supported_language_variant(language) if prefixed else language

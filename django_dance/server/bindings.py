@@ -1,4 +1,4 @@
-"""Bindings: the getters and setters that the ORM can provide, for the models of a site."""
+"""Bindings: getters and setters for the models of a site."""
 
 from __future__ import annotations
 
@@ -30,14 +30,17 @@ def bind_models(
     grant: Model | None = None,
     current_user: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Register the getters and setters for models, or labels of models.
+    """Register getters and setters for models, or labels of models.
 
-    What is left out is not registered. A function that is registered afterwards goes before.
+    For a model that is left out, no function is registered. A function that is registered
+    afterwards takes precedence.
 
+    :param user: the user model, for the password grant.
     :param client: has the attributes of :class:`~.models.AbstractClient`.
     :param token: inherits :class:`~.models.AbstractToken`.
     :param grant: inherits :class:`~.models.AbstractGrant`.
-    :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
+    :param current_user: a function that gets the ``HttpRequest`` and returns the user who is logged
+        in; the default is ``request.user``.
     """
     functions = server.callbacks.functions
     if user is not None:
@@ -55,9 +58,9 @@ def bind_models(
 
 
 class Binding:
-    """A model that is looked for when it is first needed."""
+    """The functions for one model, which is imported when it is first needed."""
 
-    #: The abstract model that it must inherit, by name.
+    #: The name of the abstract model that the model must inherit.
     base = ""
 
     def __init__(self, model: Model) -> None:
@@ -71,13 +74,14 @@ class Binding:
                 model = apps.get_model(model)
             except (LookupError, ValueError) as error:
                 raise ImproperlyConfigured(
-                    f"bind_models() was given the model {model!r}, which is not installed: "
+                    f"bind_models() was called with the model {model!r}, which is not installed: "
                     f'{error}. Write it as "app_label.ModelName".'
                 ) from error
         if self.base and not any(cls.__name__ == self.base for cls in model.__mro__):
             raise ImproperlyConfigured(
-                f"bind_models() was given {model.__name__}, which does not inherit {self.base} "
-                "of django_dance.server.models; register functions for a model of another shape."
+                f"bind_models() was called with {model.__name__}, which does not inherit "
+                f"{self.base} of django_dance.server.models. Inherit it, or register "
+                "functions of your own."
             )
         return model
 
@@ -88,11 +92,12 @@ class Binding:
 
 class UserBinding(Binding):
     def get(self, username: str, password: str, *args: Any, **kwargs: Any) -> Any:
-        """The user whose name and password these are."""
+        """The user with this name and password, or ``None``."""
         name = getattr(self.model, "USERNAME_FIELD", "username")
         user = self.rows.filter(**{name: username}).first()
         if user is None:
-            make_password(password)  # as slow as a wrong password, or names could be tried
+            # As slow as a wrong password, so that the time does not tell which users exist.
+            make_password(password)
             return None
         return user if user.check_password(password) else None
 
@@ -100,7 +105,7 @@ class UserBinding(Binding):
 class ClientBinding(Binding):
     def get(self, client_id: str) -> Any:
         client = self.rows.filter(client_id=client_id).first()
-        # Some databases compare without case; RFC 6749 §2.2 leaves no room for that.
+        # Some databases ignore the case; RFC 6749 §2.2 does not.
         return client if client is not None and client.client_id == client_id else None
 
 
@@ -118,11 +123,11 @@ class TokenBinding(Binding):
             wanted = {"refresh_digest": digest(refresh_token)}
         else:
             return None
-        # Digests are unique: first() would only add an order.
+        # Digests are unique, so the order of first() would be useless work.
         return next(iter(self.rows.select_related("client", "user").filter(**wanted)), None)
 
     def set(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Store what was issued; others of the same user and client stay as they are."""
+        """Store an issued token. The other tokens of the same user and client are unchanged."""
         refresh_token = token.get("refresh_token")
         now = timezone.now()
         until = request.refresh_expires or now + timedelta(
@@ -145,15 +150,16 @@ class TokenBinding(Binding):
     def revoke(
         self, family: str | None = None, user: Any = None, client_id: str | None = None
     ) -> None:
-        """End a family of tokens, or all that a client has for a user."""
+        """Revoke a family of tokens, or all tokens that a client has for a user."""
         if family is not None:
             rows = self.rows.filter(family=family)
         elif user is not None and client_id is not None:
             rows = self.rows.filter(user=user, client_id=client_id)
         else:
-            raise TypeError("Say what to revoke: family, or user and client_id.")
+            raise TypeError("Pass the tokens to revoke: family, or user and client_id.")
         rows = rows.filter(server=self._server.name, revoked_at=None)
-        # The first round waits for a refresh that is going on, the second finds what it stored.
+        # The first update waits for a refresh in another transaction. The second update revokes
+        # the token that the refresh has stored.
         while rows.update(revoked_at=timezone.now()):
             pass
 
@@ -198,6 +204,6 @@ class GrantBinding(Binding):
         )
 
     def revoke(self, user: Any, client_id: str) -> None:
-        """End the codes that a client has for a user."""
+        """Delete the codes that a client has for a user, except those that are used."""
         rows = self.rows.filter(user=user, client_id=client_id, server=self._server.name)
         rows.filter(used_at=None).delete()

@@ -78,6 +78,7 @@ def reject_coroutine(function: F, name: str) -> F:
     """
     if iscoroutinefunction(function):
         raise TypeError(
-            f"{name} takes a plain function, not a coroutine: it is called in a thread if need be."
+            f"{name} takes a plain function, not a coroutine function. For an async view it is "
+            "called in a thread."
         )
     return function

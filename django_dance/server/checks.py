@@ -38,9 +38,9 @@ def check_servers(
     if not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     try:
-        # A site's servers are made where its URLs are.
+        # A site creates its servers in the modules that its URLs import.
         _ = get_resolver().url_patterns
-    except Exception:  # noqa: BLE001  Django's own check reports whatever is wrong there
+    except Exception:  # noqa: BLE001  Django's own check reports the error
         return []
     made = sorted(servers, key=lambda server: server.name)
     return [
@@ -66,7 +66,7 @@ def _token_cache_alias() -> Iterator[CheckMessage]:
     if alias is not None and alias not in list(caches.settings):
         yield Error(
             f"DANCE_SERVER_TOKEN_CACHE is {alias!r}, which is not in CACHES.",
-            hint="Name one of its aliases, or None.",
+            hint="Use an alias of CACHES, or None.",
             id="django_dance_server.E004",
         )
 
@@ -75,8 +75,9 @@ def _duplicate_names(made: list[AuthorizationServer]) -> Iterator[CheckMessage]:
     for name, count in Counter(server.name for server in made).items():
         if count > 1:
             yield Error(
-                f"{count} servers have the name {name!r}: each takes the other's codes and tokens.",
-                hint='Give each a name of its own: AuthorizationServer("partners").',
+                f"{count} servers have the name {name!r}: each accepts the codes and tokens of the "
+                "others.",
+                hint='Give each server its own name: AuthorizationServer("partners").',
                 id="django_dance_server.E007",
             )
 
@@ -87,8 +88,8 @@ def _server_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
         yield Error(
             f"The server {server.name!r} has the issuer {issuer!r}.",
             hint="Set DANCE_SERVER_ISSUER, or the server's option issuer, to the site's public "
-            'address: https, without query and fragment, such as "https://example.com" (plain http '
-            "for loopback, while DEBUG is on).",
+            'URL: https, without query and fragment, such as "https://example.com" (plain http is '
+            "allowed for loopback while DEBUG is on).",
             id="django_dance_server.E002",
         )
     if server.callbacks.missing:
@@ -101,9 +102,9 @@ def _server_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
     yield from _option_problems(server)
     if server.option("allow_password_grant"):
         yield Warning(
-            f"The server {server.name!r} takes users' passwords from applications.",
+            f"The server {server.name!r} accepts users' passwords from applications.",
             hint="RFC 9700 §2.4 says that the password grant must not be used. Set "
-            "DANCE_SERVER_ALLOW_PASSWORD_GRANT to False when the last client can do without.",
+            "DANCE_SERVER_ALLOW_PASSWORD_GRANT to False when no client needs it any more.",
             id="django_dance_server.W005",
         )
 
@@ -123,7 +124,8 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
             yield option_error(name, "It must be a positive number of seconds.")
         elif name == "code_lifetime" and value > _LONGEST_CODE:
             yield option_error(
-                name, "A code may live for ten minutes at the most (RFC 6749 §4.1.2)."
+                name,
+                "It must be at most 600: RFC 6749 §4.1.2 recommends ten minutes or less.",
             )
     if not isinstance(server.option("scopes"), dict):
         yield option_error("scopes", 'It must be a dict: {"email": "see your email address"}.')
@@ -137,7 +139,7 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
             _ = server.grant_cache.cache
         except ImproperlyConfigured as error:
             yield Error(
-                f"The server {server.name!r} cannot keep codes in the cache "
+                f"The server {server.name!r} cannot store codes in the cache "
                 f"{server.grant_cache.alias!r}.",
                 hint=str(error),
                 id="django_dance_server.E004",
@@ -158,14 +160,14 @@ def _cache_problems() -> Iterator[CheckMessage]:
     for alias in sorted(caches.settings.keys() & {*bound, settings.token_cache}):
         if not is_shared(alias):
             yield Warning(
-                f"The server keeps codes or tokens in the cache {alias!r}, which is not shared "
+                f"The server stores codes or tokens in the cache {alias!r}, which is not shared "
                 "between processes.",
                 hint="Use a shared cache, such as Redis, and name its alias.",
                 id="django_dance_server.W006",
             )
         elif not client_settings.names_site(alias):
             yield Warning(
-                f"The server keeps codes or tokens in the cache {alias!r}, whose keys do not name "
+                f"The server stores codes or tokens in the cache {alias!r}, whose keys do not name "
                 "this site.",
                 hint="Another site, or another environment of this one, that uses the same cache "
                 "and has the same name for its database and the same issuer would share them. Set "

@@ -1,4 +1,4 @@
-"""The server's settings; this module is their only reader. Read late, as the client's are."""
+"""Reads the settings of the server. No other module reads them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from ..conf import PrefixedSettings
 
-#: Every setting and its default; a server's own options go before them.
+#: Every setting and its default. The options of a server take precedence.
 DEFAULTS: dict[str, Any] = {
     "DANCE_SERVER_ISSUER": None,
     "DANCE_SERVER_SCOPES": {},
@@ -19,8 +19,8 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SERVER_REFRESH_TOKEN_GENERATOR": None,
 }
 
-#: The same as options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The token cache
-#: hears of users and clients, which are nobody's own.
+#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The token cache is only
+#: a setting: a user or client that is saved belongs to no single server.
 OPTIONS = frozenset(
     name.removeprefix("DANCE_SERVER_").lower()
     for name in DEFAULTS

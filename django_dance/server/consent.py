@@ -1,4 +1,4 @@
-"""Consent: what a user has agreed to once need not be asked again, and can be taken back."""
+"""Consents: the server remembers the scopes that a user granted, and the user can withdraw them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> bool:
-    """Whether the user has agreed to as much, for the same place."""
-    # RFC 8252 §8.6: anybody can pretend to be a client that keeps no secret.
+    """Whether the user has granted these scopes, or more, for the same redirect URI."""
+    # RFC 8252 §8.6: another app can pretend to be a public client.
     if not ClientRow(asked.client).is_confidential:
         return False
     consent = Consent._default_manager.filter(
@@ -33,9 +33,9 @@ def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) 
 
 
 def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> None:
-    """Add what is asked to what the user has agreed to."""
-    # RFC 8252 §8.6: a public client's is listed. It stands for no address, so that it is asked for
-    # again, also when the client has become confidential.
+    """Add the scopes of a request to the consent of the user."""
+    # RFC 8252 §8.6: the consent for a public client is only listed. Without a redirect URI it is
+    # never found again, even after the client has become confidential.
     redirect_uri = asked.redirect_uri if ClientRow(asked.client).is_confidential else ""
     with transaction.atomic(using=router.db_for_write(Consent)):
         consent, created = Consent._default_manager.select_for_update().get_or_create(
@@ -54,17 +54,17 @@ def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) ->
 
 
 def withdraw(server: AuthorizationServer, consent: Consent) -> None:
-    """Forget it, and end every code and token that the client has for the user."""
+    """Revoke all codes and tokens that the client has for the user, and delete the consent."""
     user, client_id = consent.user, consent.client_id
     revoke_tokens = server.callbacks.required("tokenrevoker")
     revoke_grants = server.callbacks.optional("grantrevoker")
     try:
-        # Codes first: one that is being redeemed now is waited for, and its tokens are found then.
+        # Codes first: this waits for a code that is being redeemed. Its tokens are revoked next.
         if revoke_grants is not None:
             revoke_grants(user=user, client_id=client_id)
     finally:
-        # The codes may be in a cache that is down.
+        # Even if the codes are in a cache that is down.
         revoke_tokens(user=user, client_id=client_id)
         token_cache.invalidate(user=user, using=server.database)
-    # Last: what could not be ended is listed still, and can be disconnected again.
+    # Last: if an error was raised before, the user still sees the application and can try again.
     consent.delete()

@@ -1,5 +1,4 @@
-"""oauthlib's grants and endpoints, put together for what this server offers: no implicit grant,
-and PKCE always, by S256."""
+"""oauthlib's endpoints for the grant types of this server: no implicit grant, PKCE with S256."""
 
 from __future__ import annotations
 
@@ -36,14 +35,14 @@ _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 #: OpenID Connect Core §3.1.2.1; without OpenID Connect there is no account to select.
 _PROMPTS = frozenset({"none", "login", "consent"})
 
-# oauthlib prints refresh tokens at DEBUG, as text. What else it prints there, prints as ***.
+# At DEBUG oauthlib logs refresh tokens as plain text. The other secrets it logs are printed as ***.
 logging.getLogger(RefreshTokenGrant.__module__).addFilter(
     lambda record: record.levelno > logging.DEBUG
 )
 
 
 def random_token(request: Request) -> Secret:
-    """256 bits, so that a plain hash of it can be kept (RFC 6749 §10.10)."""
+    """A token of 256 random bits. It is safe to store its plain hash (RFC 6749 §10.10)."""
     return Secret(secrets.token_urlsafe(32))
 
 
@@ -60,8 +59,11 @@ class CodeGrant(AuthorizationCodeGrant):
         return code
 
     def create_authorization_response(self, request: Request, token_handler: Any) -> Any:
-        """The parameters of the answer. oauthlib's own encodes the redirect URI anew, and puts an
-        error there that is raised here."""
+        """The parameters of the response.
+
+        oauthlib's method would encode the redirect URI again, and would add an error to it. Here an
+        error is raised.
+        """
         self.validate_authorization_request(request)
         code = self.create_authorization_code(request)
         validator: Any = self.request_validator
@@ -77,9 +79,9 @@ class CodeGrant(AuthorizationCodeGrant):
 
 
 def check_authorization_request(request: Request) -> dict[str, Any]:
-    """What oauthlib leaves open, of a request whose redirect URI is known to be the client's.
+    """The checks that oauthlib does not make. The redirect URI is already validated.
 
-    :raises OAuth2Error: to be told the client.
+    :raises OAuth2Error: the error to report to the client.
     """
     for name, error in (
         ("request", "request_not_supported"),
@@ -93,18 +95,18 @@ def check_authorization_request(request: Request) -> dict[str, Any]:
         raise errors.InvalidRequestError("The response_mode must be query.", request=request)
     if request.code_challenge is not None:
         if request.code_challenge_method != "S256":
-            # RFC 7636 §4.3: without a method it would be plain.
+            # RFC 7636 §4.3: the default is plain.
             raise errors.InvalidRequestError(
                 "The code_challenge_method must be S256.", request=request
             )
         if not _CHALLENGE.fullmatch(request.code_challenge):
             raise errors.InvalidRequestError(
-                "The code_challenge is no SHA-256 digest as base64url.", request=request
+                "The code_challenge is not a base64url SHA-256 digest.", request=request
             )
     prompts = set((request.prompt or "").split())
     if not prompts <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
         raise errors.InvalidRequestError(
-            "The prompt can be none, or login and consent.", request=request
+            "The prompt must be none, or login and consent.", request=request
         )
     return {}
 

@@ -1,4 +1,4 @@
-"""Authorization codes in a cache: they live so short that a table is hardly worth it."""
+"""Stores authorization codes in a cache. Their life is short, so they need no table."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance.server")
 
-#: Seconds.
+#: Seconds, as in Flask-OAuthlib.
 TIMEOUT = 100
+#: Seconds by which the clocks of two machines may differ.
 _SKEW = 5
-#: Its add() looks whether a file is there, and then writes it.
+#: The add() of this backend is not atomic: it looks for the file, and then writes it.
 _FILES_ERROR = (
-    "FileBasedCache cannot keep authorization codes: of two requests at once both could use the "
-    "same code. Describe a shared cache in CACHES, such as Redis or DatabaseCache, and name its "
-    'alias: bind_cache_grant(server, cache="…"); or keep codes in a table: bind_models(grant=…).'
+    "FileBasedCache cannot store authorization codes: of two requests at the same time both could "
+    "use the same code. Describe a shared cache in CACHES, such as Redis or DatabaseCache, and "
+    'pass its alias: bind_cache_grant(server, cache="…"); or store codes in a table: '
+    "bind_models(grant=…)."
 )
 
 
@@ -45,13 +47,15 @@ def bind_cache_grant(
     prefix: str = "django_dance:grant",
     config_prefix: str = "OAUTH2",
 ) -> None:
-    """Register a grantgetter and a grantsetter that keep codes in a cache of Django's.
+    """Register a grantgetter, a grantsetter and a grantrevoker that store codes in Django's cache.
 
-    :param current_user: who is logged in, given the ``HttpRequest``; ``request.user`` by default.
-    :param cache: the alias in ``CACHES``. All processes must share it.
-    :param timeout: seconds that a code can be redeemed, and is cached after.
-    :param config_prefix: Flask-OAuthlib's names in the settings that begin with it are honoured in
-        place of the defaults: ``OAUTH2_CACHE_TYPE``, ``OAUTH2_CACHE_DEFAULT_TIMEOUT`` and so on.
+    :param current_user: a function that gets the ``HttpRequest`` and returns the user who is logged
+        in; the default is ``request.user``.
+    :param cache: the alias in ``CACHES``. All processes must share this cache.
+    :param timeout: seconds in which a code can be redeemed, and in which a used code is remembered.
+    :param prefix: the prefix of the cache keys.
+    :param config_prefix: the prefix of Flask-OAuthlib's settings, which replace the defaults:
+        ``OAUTH2_CACHE_TYPE``, ``OAUTH2_CACHE_DEFAULT_TIMEOUT`` and so on.
     """
     grants = GrantCache(server, cache, timeout, prefix, config_prefix)
     server.grant_cache = grants
@@ -63,7 +67,7 @@ def bind_cache_grant(
 
 @dataclass(frozen=True, kw_only=True)
 class CachedGrant:
-    """A code as the cache has it: the user's key, never the user."""
+    """A cache entry: a code with the primary key of the user, without the user's data."""
 
     client_id: str
     user_key: tuple[str, str]
@@ -78,12 +82,12 @@ class CachedGrant:
     used: bool = False
 
     def seal(self, key: str) -> str:
-        """Sealed, so that whoever can write to the cache cannot write himself a grant."""
+        """The sealed entry: an attacker who can write to the cache cannot forge a code."""
         return seal(json.dumps(asdict(self)).encode(), purpose="server grant", identity=key)
 
 
 class FoundGrant:
-    """A code that was found again, with what it takes to redeem it."""
+    """A code from the cache, which can be redeemed."""
 
     def __init__(self, grant: CachedGrant, key: str, cache: BaseCache, timeout: int) -> None:
         self._grant, self._key, self._cache, self._timeout = grant, key, cache, timeout
@@ -100,14 +104,14 @@ class FoundGrant:
         return apps.get_model(label)._default_manager.filter(pk=pk).first()
 
     def in_force_for(self, client: Any) -> bool:
-        """Whether neither the client nor the user has changed since it was issued."""
+        """Whether neither the client nor the user has changed since the code was issued."""
         return self.user is not None and fingerprint_matches(self.bound_to, client, self.user)
 
     def redeem(self) -> bool:
-        """Use it up; whether this was the first time, whoever else does the same now."""
-        # add() is the one operation of a cache that only one of many can succeed in.
+        """Mark the code as used. Of several calls at the same time, one returns ``True``."""
+        # add() is the only operation of a cache that succeeds for one caller alone.
         if not self.used and self._cache.add(self._use_key, "once", self._timeout):
-            # A cache that is full may drop the mark before the code.
+            # A cache that is full may drop this mark before the code, so the code is marked too.
             self._put(self._key, replace(self._grant, used=True).seal(self._key))
             return True
         self._put(self._use_key, "again")
@@ -115,11 +119,11 @@ class FoundGrant:
 
     @property
     def replayed(self) -> bool:
-        """Whether somebody came with it a second time before its tokens could be found."""
+        """Whether the code was used a second time before its tokens were stored."""
         try:
             return bool(self._cache.get(self._use_key) == "again")
-        except Exception:  # noqa: BLE001  whatever the backend's library raises
-            logger.warning("the grant cache is down; a second use of a code may be overlooked")
+        except Exception:  # noqa: BLE001  any error of the library behind the cache
+            logger.warning("the grant cache is down; a second use of a code may not be noticed")
             return False
 
     @property
@@ -129,11 +133,16 @@ class FoundGrant:
     def _put(self, key: str, value: str) -> None:
         try:
             self._cache.set(key, value, self._timeout)
-        except Exception:  # noqa: BLE001  whatever the backend's library raises
+        except Exception:  # noqa: BLE001  any error of the library behind the cache
             logger.warning("the grant cache is down; the use of a code may be forgotten")
 
 
 class GrantCache:
+    """The functions of a server that store codes in a cache.
+
+    The parameters are those of :func:`bind_cache_grant`.
+    """
+
     def __init__(
         self,
         server: AuthorizationServer,
@@ -147,6 +156,7 @@ class GrantCache:
 
     @property
     def cache(self) -> BaseCache:
+        """:raises ImproperlyConfigured: the cache cannot store codes, or a setting is wrong."""
         cache = self._own_caches[self.alias] if self._own_caches is not None else caches[self.alias]
         if isinstance(cache, FileBasedCache):
             raise ImproperlyConfigured(_FILES_ERROR)
@@ -154,7 +164,7 @@ class GrantCache:
 
     @property
     def timeout(self) -> int:
-        """Seconds; what was given goes before what the settings name."""
+        """Seconds. The argument takes precedence over the settings."""
         if self._given_timeout != TIMEOUT:
             return self._given_timeout
         return int(self._setting("DEFAULT_TIMEOUT") or TIMEOUT)
@@ -162,6 +172,7 @@ class GrantCache:
     def set(
         self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
     ) -> None:
+        """Store a code for ``request.user``."""
         user = request.user
         grant = CachedGrant(
             **grant_fields(self._server, client_id, request),
@@ -174,6 +185,7 @@ class GrantCache:
         self.cache.set(key, grant.seal(key), self.timeout)
 
     def get(self, client_id: str, code: str) -> FoundGrant | None:
+        """The code, unless it is unknown, expired or revoked. A used code is returned, too."""
         key = self._key(client_id, code)
         sealed = self.cache.get(key)
         if not isinstance(sealed, str):
@@ -194,7 +206,7 @@ class GrantCache:
         return FoundGrant(grant, key, self.cache, self.timeout)
 
     def revoke(self, user: Any, client_id: str) -> None:
-        """End the codes that a client has for a user: those issued until now."""
+        """Revoke the codes that were issued until now to a client for a user."""
         key = self._revocation_key((user._meta.label_lower, str(user.pk)), client_id)
         self.cache.set(key, time.time(), self.timeout + _SKEW)
 
@@ -204,7 +216,7 @@ class GrantCache:
     def _revocation_key(self, user_key: tuple[str, str], client_id: str) -> str:
         return f"{self._prefix}:revoked:{self._server.cache_name(*user_key, client_id)}"
 
-    # --- Flask-OAuthlib's names -----------------------------------------------------------------
+    # --- Flask-OAuthlib's settings ----------------------------------------------------------------
 
     def _setting(self, key: str) -> Any:
         for name in (f"{self._config_prefix}_CACHE_{key}", f"CACHE_{key}"):
@@ -215,7 +227,7 @@ class GrantCache:
 
     @cached_property
     def _own_caches(self) -> CacheHandler | None:
-        """A cache of its own, if the settings describe one in Flask-OAuthlib's words."""
+        """A cache for the codes alone, if Flask-OAuthlib's settings describe one."""
         kind = self._setting("TYPE")
         if kind is None or self.alias != "default":
             return None
@@ -247,7 +259,7 @@ class GrantCache:
                 }
         raise ImproperlyConfigured(
             f"{self._config_prefix}_CACHE_TYPE is {kind!r}. It can be simple, memcache or "
-            "redis; better, describe the cache in CACHES and name its alias: "
+            "redis. It is better to describe the cache in CACHES and to pass its alias: "
             'bind_cache_grant(server, cache="…").'
         )
 

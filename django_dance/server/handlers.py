@@ -118,7 +118,7 @@ def _code_response(
 ) -> HttpResponseBase:
     user = server.user_of(request)
     if not user.is_authenticated:
-        from django.contrib.auth.views import redirect_to_login  # it has models
+        from django.contrib.auth.views import redirect_to_login  # it imports models
 
         return redirect_to_login(request.get_full_path())
     if not agreed or not is_active(user):
@@ -141,7 +141,7 @@ def _error_response(
     logger.warning("%s: authorization refused, %s", server.name, error.error)
     redirect = None
     if redirect_uri is not None:
-        # RFC 9207 §2: who answers, in every answer.
+        # RFC 9207 §2: every authorization response names the issuer.
         params = [*error.twotuples, ("iss", server.issuer)]
         redirect = Redirect(
             redirect_uri, [(name, value) for name, value in params if value], request.method
@@ -162,8 +162,8 @@ def token_handler(server: AuthorizationServer, view: View) -> View:
             return extra
         if extra and (own := _TOKEN_FIELDS & extra.keys()):
             raise ImproperlyConfigured(
-                f"The token handler of {server.name!r} returned {', '.join(sorted(own))}, which "
-                "the server states itself: return other fields only."
+                f"The token handler of {server.name!r} returned {', '.join(sorted(own))}. The "
+                "server sets these fields: return other fields only."
             )
         if "grant_type" not in form:
             raise errors.InvalidRequestError("The grant_type is missing.")
@@ -198,9 +198,9 @@ def _client_endpoint(
     """An endpoint that a client posts a form to.
 
     :param view: the site's view. It is called after the form is read.
-    :param names: the parameters that the form may have.
-    :param answer: called with the form and the result of the view. It returns a
-        response, or oauthlib's headers, body and status.
+    :param names: the parameters that are read; others are ignored.
+    :param answer: called with the form and the result of the view. It returns a response, or
+        oauthlib's headers, body and status.
     """
 
     @csrf_exempt

@@ -1,4 +1,4 @@
-"""Digests: what is kept in the place of a code or token, and what a grant is bound to."""
+"""Digests of codes and tokens, and fingerprints of the credentials that they depend on."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from django.utils.crypto import constant_time_compare
 
 
 def digest(secret: str) -> str:
-    """What is kept of a code or token.
+    """The SHA-256 digest of a code or token, in hexadecimal, which is stored in its place.
 
-    Both are random and long, so a plain hash tells nothing of them and can be looked up.
+    Codes and tokens are long and random: they cannot be guessed from a plain hash. And a plain hash
+    can be looked up.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def new_family() -> str:
-    """A name for a code and all tokens that come of it."""
+    """A random name for the family of a new code: the code and all tokens that it leads to."""
     return uuid.uuid4().hex
 
 
 def credentials_fingerprint(client: Any, user: Any) -> str:
-    """What a code or token stands and falls with: the client's secret and the user's password."""
+    """A digest of the client's secret and the user's password, to store with a code or token.
+
+    The code or token becomes invalid when one of them changes.
+    """
     return next(_fingerprints(client, user))
 
 
-def fingerprint_matches(binding: str, client: Any, user: Any) -> bool:
-    """Whether neither the client's secret nor the user's password has changed since."""
-    return any(constant_time_compare(binding, found) for found in _fingerprints(client, user))
+def fingerprint_matches(fingerprint: str, client: Any, user: Any) -> bool:
+    """Whether the client's secret and the user's password are still those of the fingerprint."""
+    return any(constant_time_compare(fingerprint, found) for found in _fingerprints(client, user))
 
 
 def _fingerprints(client: Any, user: Any) -> Iterator[str]:
     secret = str(getattr(client, "client_secret", "") or "")
-    for state in _session_auth_hashes(user):
-        yield digest(f"{secret}\n{state}")
+    for user_hash in _session_auth_hashes(user):
+        yield digest(f"{secret}\n{user_hash}")
 
 
 def _session_auth_hashes(user: Any) -> Iterator[str]:
@@ -44,5 +48,5 @@ def _session_auth_hashes(user: Any) -> Iterator[str]:
         yield ""
         return
     yield user.get_session_auth_hash()
-    # A rotated SECRET_KEY ends no session, so it ends no token either.
+    # If SECRET_KEY is rotated, sessions stay valid, and so do tokens.
     yield from getattr(user, "get_session_auth_fallback_hash", tuple)()

@@ -1,4 +1,4 @@
-"""Clients, codes, tokens and consents. The abstract ones are to inherit, the others to use."""
+"""Models of clients, codes, tokens and consents, and abstract models for a site's own tables."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .conf import settings as server_settings
 from .hashing import fingerprint_matches, new_family
 from .redirects import loopback_uri_without_port, redirect_uri_error
 
-#: Clocks of two machines may differ by this much before one's code is from the future.
+#: The clocks of two machines may differ by this much: a code from the near future is valid.
 _SKEW = timedelta(seconds=5)
-#: A refresh token that comes again within this time may be a client's second thread, or its
-#: second try after an answer that was lost. Later it is somebody else's copy.
+#: A second use of a refresh token within this time may come from another thread of the client, or
+#: the response to the first use was lost. A later use counts as an attack.
 REUSE_LEEWAY = timedelta(seconds=10)
 #: RFC 6749 §1.3 and §6, without the implicit grant.
 GRANT_TYPES = frozenset({"authorization_code", "client_credentials", "password", "refresh_token"})
 
 
 def new_client_id() -> str:
-    # Letters and digits: a command takes what begins with a hyphen for an option.
+    # Letters and digits only: a command would read an id that begins with a hyphen as an option.
     return get_random_string(24)
 
 
@@ -58,7 +58,7 @@ class AbstractClient(models.Model):
     grant_types = models.CharField(
         _("grant types"), max_length=200, default="authorization_code refresh_token"
     )
-    #: Who registered it. Its tokens are not theirs.
+    #: The user who registered the client. The client's own tokens do not stand for this user.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -85,15 +85,15 @@ class AbstractClient(models.Model):
 
     @property
     def default_redirect_uri(self) -> str | None:
-        """The only one there is (RFC 6749 §3.1.2.3)."""
+        """The redirect URI, if there is only one (RFC 6749 §3.1.2.3)."""
         uris = self.redirect_uris
         return uris[0] if len(uris) == 1 else None
 
     def validate_redirect_uri(self, uri: str) -> bool:
-        """Whether it is registered, to the letter (RFC 9700 §2.1)."""
+        """Whether the URI is registered; it must match exactly (RFC 9700 §2.1)."""
         if uri in self.redirect_uris:
             return True
-        # RFC 8252 §7.3: an app on a device listens at whatever port is free.
+        # RFC 8252 §7.3: an app on a device listens on any free port.
         anywhere = None if self.is_confidential else loopback_uri_without_port(uri)
         return anywhere is not None and anywhere in map(
             loopback_uri_without_port, self.redirect_uris
@@ -108,16 +108,20 @@ class AbstractClient(models.Model):
         return self.grant_types.split()
 
     def check_client_secret(self, secret: str) -> bool:
-        # No upgrade to a newer hasher on the way: another hash would end the client's tokens.
+        # Without an upgrade to a newer hasher: a new hash would invalidate the client's tokens.
         return bool(self.client_secret) and check_password(secret, self.client_secret)
 
     def rotate_secret(self) -> Secret:
-        """A new secret, to be saved with the client and shown once. Its tokens end with the old.
+        """Set and return a new secret. Save the client, and show the secret once.
 
-        :raises ValueError: the client is public, and can have none.
+        All tokens of the client become invalid.
+
+        :raises ValueError: the client is public.
         """
         if not self.is_confidential:
-            raise ValueError(f"{self} is public: it can keep no secret. Set is_confidential first.")
+            raise ValueError(
+                f"{self} is a public client, which has no secret. Set is_confidential first."
+            )
         secret = Secret(secrets.token_urlsafe(32))
         self.client_secret = make_password(secret)
         return secret
@@ -125,8 +129,8 @@ class AbstractClient(models.Model):
     def clean(self) -> None:
         super().clean()
         if not self.name.isprintable():
-            # Such as those that turn the direction of what follows.
-            raise ValidationError({"name": "It has characters that do not print."})
+            # Such as the characters that reverse the direction of the text after them.
+            raise ValidationError({"name": "It has characters that cannot be printed."})
         if unknown := set(self.allowed_grant_types) - GRANT_TYPES:
             raise ValidationError(
                 {
@@ -179,7 +183,7 @@ class AbstractCredential(models.Model):
 
 
 class AbstractGrant(AbstractCredential):
-    """An authorization code, until it is redeemed and after (RFC 6749 §4.1).
+    """An authorization code (RFC 6749 §4.1). The row stays after the code is redeemed.
 
     Inherit it and add ``client``: a foreign key to the client model with
     ``to_field="client_id"``.
@@ -192,12 +196,12 @@ class AbstractGrant(AbstractCredential):
         related_name="+",
         verbose_name=_("user"),
     )
-    #: "" if the authorization request named none (RFC 6749 §4.1.3).
+    #: "" if the authorization request had none (RFC 6749 §4.1.3).
     redirect_uri = models.TextField(blank=True)
     code_challenge = models.CharField(max_length=128, blank=True, editable=False)
     code_challenge_method = models.CharField(max_length=10, blank=True, editable=False)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
-    #: The tokens that come of it, and of them.
+    #: The family of the tokens that are issued for the code, and of those that replace them.
     family = models.CharField(max_length=32, default=new_family, editable=False)
 
     class Meta:
@@ -207,17 +211,20 @@ class AbstractGrant(AbstractCredential):
         return f"code of {self.client_id}"
 
     def in_force_for(self, client: Any) -> bool:
-        """Whether it can be redeemed, or was before, and neither client nor user has changed."""
+        """Whether neither the client nor the user has changed, and the code has not expired.
+
+        A used code is still in force: its second use must be detected.
+        """
         now = timezone.now()
         return (
-            # A clock that was set back makes no code young again.
+            # A clock that was set back does not make an old code valid.
             self.created_at - _SKEW <= now
             and (self.used_at is not None or now < self.expires)
             and fingerprint_matches(self.bound_to, client, self.user)
         )
 
     def redeem(self) -> bool:
-        """Use it up; whether this was the first time, whoever else does the same now."""
+        """Mark the code as used. Of several calls at once, one returns ``True``."""
         unused = type(self)._default_manager.filter(pk=self.pk, used_at=None)
         return bool(unused.update(used_at=timezone.now()))
 
@@ -226,13 +233,13 @@ class AbstractToken(AbstractCredential):
     """An access token, and the refresh token beside it.
 
     Inherit it and add ``client``: a foreign key to the client model with
-    ``to_field="client_id"``. A refreshed row is kept, spent, for as long as its refresh token
-    would have been good: that is how a copy of it is found out.
+    ``to_field="client_id"``. A refreshed row stays, marked as spent, until its refresh token
+    expires, so that a second use of the refresh token is detected.
     """
 
     access_digest = models.CharField(max_length=64, unique=True, editable=False)
     refresh_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001  a client credentials token has none
-    #: ``None``: the client acts for itself (RFC 6749 §4.4).
+    #: ``None`` if the client acts for itself (RFC 6749 §4.4).
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
@@ -241,7 +248,7 @@ class AbstractToken(AbstractCredential):
         related_name="+",
         verbose_name=_("user"),
     )
-    #: What the refresh token may ask for, if a refresh asked for less (RFC 6749 §6).
+    #: The scopes that the user granted. A refresh may ask for fewer of them (RFC 6749 §6).
     granted_scope = models.TextField(blank=True, editable=False)
     refresh_expires = models.DateTimeField(_("refresh expires"), null=True, blank=True)
     spent_at = models.DateTimeField(_("refreshed at"), null=True, blank=True)
@@ -259,20 +266,21 @@ class AbstractToken(AbstractCredential):
         return self.granted_scope.split()
 
     def in_force_for(self, client: Any) -> bool:
-        """Whether neither it, nor the client, nor the user has changed since it was issued."""
+        """Whether the token, the client and the user are unchanged since the token was issued."""
         return self.spent_at is None and self.refreshable_for(client)
 
     def refreshable_for(self, client: Any) -> bool:
-        """The same, and a token that was refreshed before counts too: it must be found out."""
+        """As :meth:`in_force_for`, but a spent token counts, so that its second use is detected."""
         return self.revoked_at is None and fingerprint_matches(self.bound_to, client, self.user)
 
     @property
     def just_spent(self) -> bool:
+        """Whether the first use of the refresh token was within :data:`REUSE_LEEWAY`."""
         self.refresh_from_db(fields=["spent_at"])
         return self.spent_at is not None and timezone.now() - self.spent_at < REUSE_LEEWAY
 
     def spend(self) -> bool:
-        """Use the refresh token up; whether this was the first time, whoever else does the same."""
+        """Mark the refresh token as used. Of several calls at once, one returns ``True``."""
         unspent = type(self)._default_manager.filter(pk=self.pk, spent_at=None, revoked_at=None)
         return bool(unspent.update(spent_at=timezone.now()))
 
@@ -312,7 +320,8 @@ class Token(AbstractToken):
 
 
 class Consent(models.Model):
-    """What a user has agreed to, for the *Connected applications* page and the next time."""
+    """The scopes that a user granted to a client, for the next request and for the page
+    *Connected applications*."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,4 +1,4 @@
-"""What a request says to an endpoint: each parameter once, and who the client claims to be."""
+"""Reads the parameters and the client's credentials of a request to an endpoint."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ TOKEN = frozenset(
         "username",
     }
 )
-#: Of revocation (RFC 7009 §2.1) and introspection (RFC 7662 §2.1).
+#: For revocation (RFC 7009 §2.1) and introspection (RFC 7662 §2.1).
 ABOUT_A_TOKEN = frozenset({"client_id", "client_secret", "token", "token_type_hint"})
 
 _SECRETS = frozenset(
     {"client_secret", "code", "code_verifier", "password", "refresh_token", "token"}
 )
-#: RFC 6749 appendix A: what every parameter is made of, but for the two that are Unicode.
+#: RFC 6749 appendix A: the characters of every parameter except the two that are Unicode.
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
 _UNICODE = frozenset({"username", "password"})
 _LONGEST = 4096
@@ -56,38 +56,41 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class NotAuthenticated(errors.InvalidClientError):
-    """The ``Authorization`` header says nothing that could be a client's credentials."""
+    """The ``Authorization`` header has no credentials of a client."""
 
     description = "The client's credentials cannot be read."
 
 
 def authorization_parameters(request: HttpRequest) -> dict[str, str]:
-    """What an authorization request asks for.
+    """The parameters of an authorization request.
 
-    A form repeats the parameters in its fields, or leaves them in its address.
+    A form either repeats the parameters in its fields, or keeps them in its URL.
 
-    :raises InvalidRequestFatalError: it cannot be told what is asked, so nobody is answered.
+    :raises InvalidRequestFatalError: the parameters are ambiguous or malformed. The error is shown
+        to the user and not reported to the client.
     """
     source = request.POST if "client_id" in request.POST else request.GET
     if source is request.POST and AUTHORIZATION & request.GET.keys():
         raise errors.InvalidRequestFatalError(
-            "The parameters are in the address and in the form: which are meant?"
+            "The parameters are in the URL and in the form: send them in one of them."
         )
     return _read(source, AUTHORIZATION, errors.InvalidRequestFatalError)
 
 
 def form_parameters(request: HttpRequest, names: frozenset[str]) -> dict[str, str]:
-    """What a client posts, with its credentials among them as ``client_id`` and ``client_secret``.
+    """The parameters that a client posts, with its credentials as ``client_id`` and
+    ``client_secret``.
 
+    :param names: the parameters that are read; others are ignored.
     :raises OAuth2Error: ``invalid_request`` or ``invalid_client``.
     """
-    # RFC 6749 §3.2: what is secret must not stand in an address, and a form has one form.
+    # RFC 6749 §2.3.1: secrets must not be in a URL, and §3.2: parameters are sent in a form.
     if request.META.get("QUERY_STRING"):
-        raise errors.InvalidRequestError("Parameters belong in the body, none in the address.")
+        raise errors.InvalidRequestError("Send the parameters in the body, not in the URL.")
     if request.content_type != _FORM:
         raise errors.InvalidRequestError(f"The body must be {_FORM}.")
     form = _read(request.POST, names, errors.InvalidRequestError)
-    # Error pages print what was posted.
+    # Django's error pages print request.POST.
     hidden = request.POST.copy()
     for name in hidden.keys() & _SECRETS:
         hidden.setlist(name, list(map(Secret, hidden.getlist(name))))
@@ -97,9 +100,9 @@ def form_parameters(request: HttpRequest, names: frozenset[str]) -> dict[str, st
         client_id, secret = _basic(header)
         # RFC 6749 §2.3: one method of authentication in a request.
         if "client_secret" in form:
-            raise errors.InvalidRequestError("The client authenticates in two ways.")
+            raise errors.InvalidRequestError("The client must authenticate in one way only.")
         if form.get("client_id", client_id) != client_id:
-            raise errors.InvalidRequestError("The client has two names.")
+            raise errors.InvalidRequestError("The client_id differs from the Authorization header.")
         form["client_id"] = client_id
         if secret:
             form["client_secret"] = secret
@@ -111,7 +114,7 @@ def _read(
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, values in source.lists():
-        # RFC 6749 §3.1 and §3.2: none more than once, known or not.
+        # RFC 6749 §3.1 and §3.2: no parameter more than once, known or unknown.
         if len(values) > 1:
             raise error("A parameter is repeated.")
         if name in names:
@@ -124,12 +127,12 @@ def _read(
         else:
             readable = _VISIBLE.fullmatch(value) is not None
         if not readable:
-            raise error("A parameter has characters that none may have.")
+            raise error("A parameter has invalid characters.")
     return {
         name: Secret(value) if name in _SECRETS else value
         for name, value in found.items()
-        # RFC 6749 §3.1: without a value it is as if it were not there. An empty response_type
-        # is a type that nobody supports.
+        # RFC 6749 §3.1: an empty parameter counts as omitted. An empty response_type is kept: it
+        # is an unsupported type.
         if value or name == "response_type"
     }
 

@@ -51,14 +51,17 @@ class ResourceProtector:
             response: Any = self.check_request(request, scopes, any)
             return vary_on_token(view(request, *args, **kwargs) if response is None else response)
 
-        # A bearer token is sent by who has it, not by a browser that is led to.
+        # A browser does not add a bearer token by itself, so the view needs no CSRF protection.
         protected = async_wrapper if _is_async(view) else wrapper
         return cast("F", csrf_exempt(login_not_required(protected)))
 
     def rejection(
         self, request: HttpRequest, scopes: Iterable[str], any: bool
     ) -> TokenRejected | None:
-        """What is wrong with the request's token for these scopes. It is looked up once."""
+        """The reason to refuse the request's token for these scopes; ``None`` to accept it.
+
+        The token is looked up once for each request.
+        """
         state = vars(request)
         if state.get("_oauth_verified_by") is not self._server:
             try:
@@ -73,7 +76,7 @@ class ResourceProtector:
             rejection = found
         elif not found.allows(scopes, any=any):
             rejection = TokenRejected(*access_tokens.WRONG_SCOPE)
-        # Nobody's: neither a view nor a hook may take who cannot do this for who can.
+        # A token without the scopes is not shown to views and hooks: they must not trust it.
         state["oauth_token"] = None if rejection else found
         state["error_message"] = rejection.message if rejection else ""
         return rejection
@@ -81,7 +84,7 @@ class ResourceProtector:
     def check_request(
         self, request: HttpRequest, scopes: tuple[str, ...], any: bool
     ) -> HttpResponseBase | None:
-        """The response to a request that is not let in; ``None`` lets it in."""
+        """The response that refuses the request; ``None`` to accept it."""
         callbacks = self._server.callbacks
         for hook in callbacks.before_request:
             response = hook(request)
@@ -108,22 +111,22 @@ class ResourceProtector:
         token = vars(request)["oauth_token"] or found
         if not isinstance(token, AccessToken):
             raise ImproperlyConfigured(
-                "An after_request hook let a request in that has no token: set "
+                "An after_request hook accepted a request without a token: set "
                 "request.oauth_token = AccessToken(user=…, client=…, scopes=…) in it."
             )
         if token is found and rejection is None:
             return None
-        # Nested decorators find what the hook decided on.
+        # Nested decorators use the token that the hook has set.
         vars(request)["_oauth_found"] = token
         _set_identity(request, token)
-        # What is let in without a bearer token may be let in for a cookie.
+        # Without a bearer token the hook may have accepted the request for a cookie.
         return None if isinstance(found, AccessToken) else _csrf_refusal(request)
 
     def _rejection_response(
         self, request: HttpRequest, rejection: TokenRejected, scopes: tuple[str, ...]
     ) -> HttpResponseBase:
         server = self._server
-        logger.warning("%s: %a kept out, %s", server.name, request.path, rejection.message)
+        logger.warning("%s: %a refused, %s", server.name, request.path, rejection.message)
         vars(request)["error_message"] = rejection.message
         challenge = access_tokens.challenge(
             rejection, server.name, scopes if rejection.status == 403 else ()
@@ -139,15 +142,19 @@ class ResourceProtector:
 def _is_async(view: Callable[..., Any]) -> bool:
     if iscoroutinefunction(view):
         return True
-    # The dispatch() of an async class is a plain function; method_decorator() binds it so.
+    # The dispatch() of an async class-based view is a plain function, which method_decorator()
+    # wraps in a partial.
     bound = unwrap(view, stop=lambda f: isinstance(f, partial))
     of = getattr(getattr(bound, "func", None), "__self__", None)
     return bool(getattr(of, "view_is_async", False))
 
 
 def _set_identity(request: HttpRequest, token: AccessToken | None) -> None:
-    """One identity to a request: the token's, whoever's session cookie comes along. Without a
-    token it is again who it was: an outer decorator's token may do less than this view takes."""
+    """Set the user of the request to the token's user, even if a session cookie names another.
+
+    Without a token, restore the user who is logged in: an outer decorator may have set the user of
+    a token that has fewer scopes than this view needs.
+    """
     from django.contrib.auth.models import AnonymousUser
 
     state = vars(request)
@@ -163,7 +170,7 @@ def _set_identity(request: HttpRequest, token: AccessToken | None) -> None:
     request.user = user
 
     async def auser() -> Any:
-        # It may have to be looked up.
+        # The user may be lazy: load it in a thread.
         await sync_to_async(lambda: user.pk)()
         return user
 
@@ -173,6 +180,6 @@ def _set_identity(request: HttpRequest, token: AccessToken | None) -> None:
 def _csrf_refusal(request: HttpRequest) -> HttpResponseBase | None:
     check = CsrfViewMiddleware(lambda request: HttpResponse())
     check.process_request(request)
-    # The view may be a protected one itself, and exempt for its bearer tokens.
+    # Not the view itself: a protected view is exempt from the check.
     refusal: HttpResponseBase | None = check.process_view(request, HttpResponse, (), {})
     return refusal

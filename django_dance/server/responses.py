@@ -1,5 +1,4 @@
-"""What the server answers: pages that nobody frames, redirects with ``iss``, JSON that nobody
-keeps."""
+"""The responses of the server: pages, redirects and JSON, with the headers that protect them."""
 
 from __future__ import annotations
 
@@ -22,35 +21,39 @@ _Response = TypeVar("_Response", bound=HttpResponseBase)
 
 
 class Redirect(HttpResponseRedirect):
-    """To a client's redirect URI, whose scheme may be an app's own (RFC 8252 §7.1)."""
+    """A redirect to the redirect URI of a client; its scheme can be private (RFC 8252 §7.1).
+
+    :param params: the parameters of the authorization response.
+    :param method: the method of the request.
+    """
 
     def __init__(self, uri: str, params: Iterable[tuple[str, str]], method: str | None) -> None:
         self.allowed_schemes = [urlsplit(uri).scheme]
         separator = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
-        # RFC 6749 §3.1.2: what it has of a query is retained.
+        # RFC 6749 §3.1.2: the query of the redirect URI is retained.
         super().__init__(f"{uri}{separator}{urlencode(list(params))}")
-        # RFC 9700 §4.12: a browser must not post the consent again, to the client.
+        # RFC 9700 §4.12: with 307 a browser would post the consent form to the client.
         self.status_code = 303 if method == "POST" else 302
         self["Cache-Control"] = "no-store"
         self["Referrer-Policy"] = "no-referrer"
 
 
 def add_security_headers(response: _Response) -> _Response:
-    """Nobody keeps it, nobody frames it (RFC 9700 §4.16), and no other site learns its address."""
+    """Forbid to cache the response, to frame it (RFC 9700 §4.16), and to tell its URL to others."""
     response["Cache-Control"] = "no-store"
     response["X-Frame-Options"] = "DENY"
     policy = response.get("Content-Security-Policy", "")
     if not re.search(r"(^|[;,])\s*frame-ancestors\b", policy, re.IGNORECASE):
         parts = [*filter(None, [policy.rstrip("; ")]), "frame-ancestors 'none'"]
         response["Content-Security-Policy"] = "; ".join(parts)
-    # Under no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
-    # refuses. The origin alone tells nothing.
+    # With no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
+    # refuses. The origin alone is no secret.
     response["Referrer-Policy"] = "strict-origin"
     return response
 
 
 def vary_on_token(response: Any) -> Any:
-    """What a cache must know of the answer of a protected view: it is for one token."""
+    """Tell HTTP caches that the response of a protected view is for one token."""
     if isinstance(response, HttpResponseBase):
         patch_vary_headers(response, ["Authorization"])
     return response
@@ -65,7 +68,7 @@ def render_page(
 
 
 def error_page(request: HttpRequest, error: OAuth2Error) -> HttpResponse:
-    """For what cannot be told the client, because it is not known who that is."""
+    """The page for an error that cannot be reported to the client."""
     context = {"error": error.error, "error_description": error.description}
     return render_page(request, "error.html", context, status=400)
 

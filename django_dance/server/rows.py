@@ -123,8 +123,8 @@ class ClientRow:
         values = getattr(self._client, name, default)
         if isinstance(values, str):
             raise ImproperlyConfigured(
-                f"The {name} of {type(self._client).__name__} is a string, and a part of it would "
-                "do as well as the whole: it must be a list of strings. Split it."
+                f"The {name} of {type(self._client).__name__} is a string, so each part of it "
+                "would be valid: it must be a list of strings. Split it."
             )
         return values
 
@@ -238,7 +238,7 @@ class TokenRow(CredentialRow):
         return is_active(client) and (self._row.user is None or is_active(self._row.user))
 
     def is_in_force_for(self, client: Client) -> bool:
-        """Whether neither the token, nor the client, nor the user has changed since it was issued.
+        """Whether the token, the client and the user are unchanged since the token was issued.
 
         The time at which the token expires is not compared.
         """

@@ -1,6 +1,6 @@
-"""The answers to oauthlib's questions, got by the functions that a server has registered."""
+"""Answers the questions of oauthlib with the functions that a site has registered."""
 
-# oauthlib declares *args and **kwargs in each method, and passes nothing in them.
+# oauthlib declares *args and **kwargs in each method, and never passes any.
 # mypy: disable-error-code="override"
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ logger = logging.getLogger("django_dance.server")
 
 
 class Validator(RequestValidator):
+    """oauthlib's request validator for one server.
+
+    The methods are those of ``oauthlib.oauth2.RequestValidator``, which documents them. A site can
+    pass a subclass: ``AuthorizationServer(validator_class=…)``.
+    """
+
     def __init__(self, server: AuthorizationServer) -> None:
         self.server = server
 
@@ -38,7 +44,8 @@ class Validator(RequestValidator):
     def authenticate_client(self, request: Request) -> bool:
         client, secret = self._client(request), request.client_secret
         if client is None:
-            make_password(secret)  # as slow as a wrong secret, or names could be tried
+            # As slow as a wrong secret, so that the time does not tell which clients exist.
+            make_password(secret)
             return False
         row = ClientRow(client)
         if not secret or not row.is_confidential or not row.has_secret(secret):
@@ -58,7 +65,7 @@ class Validator(RequestValidator):
         return request.client is not None
 
     def _client(self, request: Request) -> Any:
-        """The active client that the request names, asked for once."""
+        """The active client that the request names. It is looked up once for each request."""
         if "known_client" not in vars(request):
             name = request.client_id
             client = self.server.callbacks.required("clientgetter")(name) if name else None
@@ -124,12 +131,12 @@ class Validator(RequestValidator):
             default=self.get_default_redirect_uri(client_id, request),
         )
         if not same:
-            # RFC 6749 §5.2 has this for it; oauthlib's own is invalid_request.
+            # RFC 6749 §5.2; oauthlib would answer invalid_request.
             raise errors.InvalidGrantError(request=request)
         return True
 
     def invalidate_authorization_code(self, client_id: str, code: str, request: Request) -> None:
-        """It is used up already, with the tokens stored."""
+        """The code is already marked as used: :meth:`save_token` does it."""
 
     # --- other grants ---------------------------------------------------------------------------
 
@@ -147,7 +154,7 @@ class Validator(RequestValidator):
     def get_original_scopes(self, refresh_token: str, request: Request) -> list[str]:
         granted = TokenRow(vars(request)["old_token"]).granted_scopes
         client: Any = request.client
-        # RFC 6749 §1.5: the same or less; and less if the client may ask for less by now.
+        # RFC 6749 §1.5: no other scopes than before, and only those the client may still request.
         left = [s for s in granted if self.validate_scopes(client.client_id, [s], client, request)]
         if granted and not left:
             raise errors.InvalidScopeError(request=request)
@@ -166,14 +173,15 @@ class Validator(RequestValidator):
     # --- storing (RFC 6749 §4.1.2, §10.4) -------------------------------------------------------
 
     def save_token(self, token: Any, request: Request) -> None:
-        """Use up what the token is given for, and store it; both or neither.
+        """Mark the code or refresh token as used, and store the new token, in one transaction.
 
-        :raises InvalidGrantError: it was used up before.
+        :raises InvalidGrantError: the code or refresh token was used before.
+        :raises ImproperlyConfigured: the token generator made the same token twice.
         """
         if token["access_token"] == token.get("refresh_token"):
             raise ImproperlyConfigured(
-                "DANCE_SERVER_TOKEN_GENERATOR made the same token twice: it must be random, or "
-                "DANCE_SERVER_REFRESH_TOKEN_GENERATOR another function."
+                "DANCE_SERVER_TOKEN_GENERATOR made the same token twice: its tokens must be "
+                "random. Or set DANCE_SERVER_REFRESH_TOKEN_GENERATOR to another function."
             )
         state = vars(request)
         old_token = TokenRow(state["old_token"]) if "old_token" in state else None
@@ -192,19 +200,19 @@ class Validator(RequestValidator):
             raise errors.InvalidGrantError(request=request)
         if old_token:
             token_cache.invalidate(family=state["family"], using=self.server.database)
-        # Whoever comes second before the tokens can be seen finds none to revoke.
+        # A second use before the commit finds no tokens to revoke: check for it after the commit.
         transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
 
     def _handle_second_use(self, request: Request, source: Any) -> None:
-        """A code or refresh token that comes again is somebody's copy: end all that came of it."""
+        """Revoke the family: the second use of a code or refresh token may be an attacker's."""
         if isinstance(source, TokenRow) and source.is_just_spent:
             logger.warning(
-                "%s: a refresh token came twice within moments; the second is refused",
+                "%s: a refresh token was used twice within seconds; the second use is refused",
                 request.client_id,
             )
             return
         logger.warning(
-            "%s: a code or refresh token was used again; all that came of it is revoked",
+            "%s: a code or refresh token was used again; all tokens of its family are revoked",
             request.client_id,
         )
         self._revoke_family(source.family)
@@ -214,7 +222,7 @@ class Validator(RequestValidator):
             self._revoke_family(source.family)
 
     def _revoke_family(self, family: str | None) -> bool:
-        """Whether the site can revoke a whole family."""
+        """Revoke all tokens of a family; whether the site has a function for it."""
         revoke = self.server.callbacks.optional("tokenrevoker")
         if revoke is None or not family:
             return False
@@ -230,8 +238,8 @@ class Validator(RequestValidator):
             return
         client: Any = request.client
         if found.client_id != client.client_id:
-            # RFC 7009 §2.1: refused, and the client is told.
-            raise errors.InvalidGrantError("The token is another client's.", request=request)
+            # RFC 7009 §2.1: the error is reported to the client.
+            raise errors.InvalidGrantError("The token belongs to another client.", request=request)
         family = TokenRow(found).family
         if not self._revoke_family(family):
             found.delete()
@@ -243,7 +251,7 @@ class Validator(RequestValidator):
     ) -> dict[str, Any] | None:
         client: Any = request.client
         if not ClientRow(client).is_confidential:
-            # RFC 7662 §2.1: or anybody could try tokens.
+            # RFC 7662 §2.1: the client must authenticate, or an attacker could try tokens.
             raise errors.InvalidClientError(request=request)
         found, refresh = self._find_token(token)
         if found is None or not self.server.may_introspect(client, found):
@@ -267,14 +275,14 @@ class Validator(RequestValidator):
             if time := row.time(name):
                 claims[claim] = int(time.timestamp())
         if found.user is not None:
-            # RFC 7662 §2.2. A client's own token has none: a client's name is no user's key.
+            # RFC 7662 §2.2. A token of the client itself has no user: a client_id is no user's key.
             claims["sub"] = str(found.user.pk)
         return claims
 
     def _find_token(self, token: str) -> tuple[Any, bool]:
         """A token of this server, and whether it is a refresh token.
 
-        Both are looked for: RFC 7009 §2.1 lets a hint be wrong.
+        Both kinds are looked up, because token_type_hint may be wrong (RFC 7009 §2.1).
         """
         get = self.server.callbacks.required("tokengetter")
         found, refresh = get(access_token=token), False

@@ -1,4 +1,4 @@
-"""The views behind a server's URLs. They go through the handlers that a site's own views do."""
+"""The views of a server's URLs. They use the same handlers as views of a site."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .models import Consent
 from .responses import add_security_headers, render_page
 from .rows import is_active
 
-#: As much as a BigAutoField can be.
+#: The digits of a BigAutoField.
 _KEY = re.compile(r"[0-9]{1,19}")
 
 
 class ServerView(View):
-    """A view of one server. It decides itself whether it takes a login."""
+    """A view of one server, exempt from ``LoginRequiredMiddleware``."""
 
     server: Any = None
 
@@ -57,7 +57,7 @@ class EndpointView(ServerView):
 
 
 class AuthorizeView(ServerView):
-    """Asks the user, unless the same was asked before, and sends the answer to the client."""
+    """Asks the user for consent, unless there is one, and sends the response to the client."""
 
     http_method_names = ["get", "post"]
 
@@ -95,14 +95,14 @@ class AuthorizeView(ServerView):
         return True
 
     def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
-        """What the template ``django_dance_server/authorize.html`` shows."""
+        """The context of the template ``django_dance_server/authorize.html``."""
         parts = urlsplit(asked.redirect_uri)
         return {
             "client": asked.client,
             "user": user,
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
-            # The name is the client's own choice; where the answer goes is not.
-            # Of an app's own scheme the host means nothing.
+            # A client chooses its name, so the page also shows the host that gets the response. A
+            # URI with an app's own scheme has no meaningful host.
             "redirect_host": parts.netloc
             if parts.scheme in ("http", "https")
             else f"{parts.scheme}:",
@@ -128,11 +128,11 @@ class IntrospectView(EndpointView):
 
 
 class MetadataView(ServerView):
-    """What a client needs to know of the server (RFC 8414)."""
+    """The metadata of the server (RFC 8414)."""
 
     http_method_names = ["get", "head"]
 
-    #: Where the server's URLs are included; "" is the namespace of this view's own, or none.
+    #: The namespace that includes the server's URLs; "" for the namespace of this view.
     namespace = ""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
@@ -144,14 +144,14 @@ class MetadataView(ServerView):
 
 @method_decorator(csrf_protect, name="dispatch")
 class ApplicationsView(ServerView):
-    """The applications that the user has let in, each with a button to put it out."""
+    """The applications that have the user's consent, each with a button to disconnect it."""
 
     http_method_names = ["get", "post"]
 
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
         database = initkwargs.get("server", cls.server).database
-        # With ATOMIC_REQUESTS too, what has ended stays so, though something else could not end.
+        # Even with ATOMIC_REQUESTS: what is revoked stays revoked if a later step fails.
         return transaction.non_atomic_requests(database)(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -174,7 +174,7 @@ class ApplicationsView(ServerView):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         pk = request.POST.get("application", "")
-        # Whose it is decides whether it is there at all.
+        # 404 for the consent of another user.
         found = get_object_or_404(self._consents(), pk=pk if _KEY.fullmatch(pk) else 0)
         consent.withdraw(self.server, found)
         return HttpResponseRedirect(request.path)
@@ -184,7 +184,7 @@ class ApplicationsView(ServerView):
 
 
 def _without_login_prompt(request: HttpRequest) -> str:
-    """Where the login leads back to; there the visitor has just logged in."""
+    """The URL to return to after the login, without ``prompt=login``: it would loop."""
     query = request.GET.copy()
     prompts = [prompt for prompt in query.get("prompt", "").split() if prompt != "login"]
     query.pop("prompt", None)

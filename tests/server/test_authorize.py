@@ -139,7 +139,7 @@ def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
         ("https://user@app.example/", "no user"),
         ("javascript:alert(1)", "its scheme"),
         ("data:text/html,x", "its scheme"),
-        ("https://[/", "no address"),
+        ("https://[/", "not a URI"),
         ("https:///callback", "must have a host"),
     ],
 )
@@ -229,7 +229,7 @@ def test_no_parameter_may_come_twice(app, member, name):
 
 def test_parameters_in_the_address_and_in_the_form_are_not_mixed(app, member):
     response = member.post(app.address(), {**app.asking(), "decision": "allow"})
-    assert_page(response, "which are meant")
+    assert_page(response, "send them in one of them")
 
 
 def test_a_form_may_repeat_the_parameters_in_its_fields(app, member):

@@ -225,7 +225,7 @@ def test_another_validator_may_answer(user):
 def test_options_are_those_of_the_settings():
     with pytest.raises(ImproperlyConfigured, match=r"has no option isuer\. There are .*issuer"):
         AuthorizationServer(isuer="https://testserver")
-    with pytest.raises(ImproperlyConfigured, match="no name for a server"):
+    with pytest.raises(ImproperlyConfigured, match="not a valid name for a server"):
         AuthorizationServer("Not a name")
 
 
@@ -259,7 +259,7 @@ def test_a_generator_that_makes_the_same_token_twice_is_told_so(user, settings):
     settings.DANCE_SERVER_TOKEN_GENERATOR = lambda request: "planted-token"
     site = PlainSite(user)
     code = site.code()
-    with pytest.raises(ImproperlyConfigured, match="it must be random"):
+    with pytest.raises(ImproperlyConfigured, match="its tokens must be random"):
         site.redeem(code)
     assert site.tokens == []
 
@@ -535,7 +535,7 @@ def test_the_token_view_adds_fields_or_none_or_answers_itself(plain):
 
 def test_the_token_view_does_not_overwrite_the_token(plain):
     plain.token = plain.server.token_handler(lambda request: {"access_token": "mine"})
-    with pytest.raises(ImproperlyConfigured, match="returned access_token, which the server"):
+    with pytest.raises(ImproperlyConfigured, match="returned access_token. The server sets"):
         plain.redeem(plain.code())
 
 

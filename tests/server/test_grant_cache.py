@@ -259,7 +259,7 @@ def test_a_cache_that_goes_down_with_the_code_is_told_the_log(local, monkeypatch
     monkeypatch.setattr(backend, "add", last)
     assert local.redeem(code).status_code == 200
     assert "the use of a code may be forgotten" in caplog.text
-    assert "a second use of a code may be overlooked" in caplog.text
+    assert "a second use of a code may not be noticed" in caplog.text
     assert code not in caplog.text
 
 

@@ -127,7 +127,7 @@ def test_the_clients_check_leaves_our_settings_to_us(settings):
 
 def test_a_token_cache_that_is_not_there_is_found(settings):
     settings.DANCE_SERVER_TOKEN_CACHE = "nowhere"
-    assert_found(check_settings(), "E004", "DANCE_SERVER_TOKEN_CACHE", "aliases")
+    assert_found(check_settings(), "E004", "DANCE_SERVER_TOKEN_CACHE", "an alias of CACHES")
 
 
 def test_a_cache_of_one_process_is_warned_of_at_deployment(settings):
@@ -160,7 +160,7 @@ def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(setti
 def test_two_servers_of_one_name_are_found():
     twins = [made("twin"), made("twin")]
     assert_found(
-        [message for message in check_servers() if "'twin'" in message.msg], "E007", "a name of its"
+        [message for message in check_servers() if "'twin'" in message.msg], "E007", "its own name"
     )
     assert len(twins) == 2
 
@@ -231,7 +231,7 @@ def test_a_secret_is_rotated(app, granted):
 @pytest.mark.parametrize(
     "arguments, why",
     [
-        ([], "Name the client"),
+        ([], "Pass the name of the new client"),
         (["--rotate-secret", "unknown"], "There is no client unknown"),
         (["Notes", "--redirect-uri", "http://app.example/"], "must be https"),
         (["Notes", "--grant-types", "authorisation_code"], "There is no authorisation_code"),
@@ -246,7 +246,7 @@ def test_the_command_says_what_is_wrong(db, arguments, why):
 
 def test_a_public_clients_secret_cannot_be_rotated(register):
     app = register(public=True)
-    with pytest.raises(CommandError, match="it can keep no secret"):
+    with pytest.raises(CommandError, match="is a public client, which has no secret"):
         run("dance_server_client", "--rotate-secret", app.client.client_id)
 
 

@@ -708,7 +708,7 @@ def test_a_second_use_ends_the_family(site, caplog, name):
 def test_a_refresh_token_that_was_spent_a_moment_ago_ends_nothing(site, caplog):
     revoked = site.revoker()
     source = Used("spend", first=False, family="f" * 32, just_spent=True)
-    assert "app: a refresh token came twice" in second_use(site, caplog, old_token=source)
+    assert "app: a refresh token was used twice" in second_use(site, caplog, old_token=source)
     assert revoked == []
 
 
@@ -821,7 +821,7 @@ def test_an_unknown_token_is_revoked_already(site):
 def test_a_client_that_revokes_anothers_token_is_told(site):
     site.token = Row(client_id="another", user=ADA, scopes=[], family="f" * 32)
     revoked = site.revoker()
-    with pytest.raises(errors.InvalidGrantError, match="another client's"):
+    with pytest.raises(errors.InvalidGrantError, match="belongs to another client"):
         revokes(site)
     assert (site.token.deleted, revoked) == (0, [])
 

@@ -1,4 +1,4 @@
-"""``manage.py dance_server_client``: registers a client, or gives one a new secret."""
+"""``manage.py dance_server_client``: registers a client, or replaces the secret of one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from django_dance.server.models import Client
 
 
 class Command(BaseCommand):
-    help = "Register a client, or give one a new secret. The secret is printed this once."
+    help = "Register a client, or replace the secret of one. The secret is printed only once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", nargs="?", help="what users are shown")
+        parser.add_argument("name", nargs="?", help="the name that users see")
         parser.add_argument("--redirect-uri", action="append", default=[], metavar="URI")
-        parser.add_argument("--scope", default="", help="what it may ask for, by spaces")
+        parser.add_argument(
+            "--scope", default="", help="the scopes that it may request, separated by spaces"
+        )
         parser.add_argument("--grant-types", default="authorization_code refresh_token")
-        parser.add_argument("--public", action="store_true", help="it can keep no secret")
-        parser.add_argument("--rotate-secret", metavar="CLIENT_ID", help="end the old secret")
+        parser.add_argument(
+            "--public", action="store_true", help="register a client that has no secret"
+        )
+        parser.add_argument(
+            "--rotate-secret", metavar="CLIENT_ID", help="replace the secret of this client"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rotate_secret"]:
@@ -37,7 +43,7 @@ class Command(BaseCommand):
                 is_confidential=not options["public"],
             )
         else:
-            raise CommandError("Name the client, or rotate the secret of one: --rotate-secret.")
+            raise CommandError("Pass the name of the new client, or --rotate-secret CLIENT_ID.")
         try:
             secret = client.rotate_secret() if not options["public"] else None
             client.full_clean()

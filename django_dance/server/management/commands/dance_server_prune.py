@@ -1,4 +1,4 @@
-"""``manage.py dance_server_prune``: deletes what no answer depends on any more."""
+"""``manage.py dance_server_prune``: deletes expired codes and tokens."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from django_dance.server.models import AbstractGrant, AbstractToken
 
 class Command(BaseCommand):
     help = (
-        "Delete codes and tokens that are over. What was used stays until nothing that came of it "
-        "can be alive: that is how a copy is found out."
+        "Delete expired codes and tokens. A used code or refresh token is kept while a token of "
+        "its family can be valid, so that a second use is detected."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,14 +30,14 @@ class Command(BaseCommand):
         longest = max(
             max(source.access_token_lifetime, source.refresh_token_lifetime) for source in sources
         )
-        over = {
+        expired = {
             AbstractGrant: Q(used_at=None, expires__lt=now)
             | Q(used_at__lt=now - timedelta(seconds=longest)),
             AbstractToken: Q(expires__lt=now)
             & (Q(refresh_expires=None) | Q(refresh_expires__lt=now)),
         }
         for model in apps.get_models():
-            for base, condition in over.items():
+            for base, condition in expired.items():
                 if issubclass(model, base):
                     rows: Any = model._default_manager.filter(condition)
                     count = _delete_in_batches(rows, options["batch_size"])
