@@ -86,7 +86,7 @@ def test_a_clients_name_in_another_case_is_another_client(ask, app):
     ],
     ids=str,
 )
-def test_no_error_is_sent_to_a_foreign_address(ask, changes):
+def test_errors_are_not_sent_to_an_unregistered_redirect_uri(ask, changes):
     assert_page(ask(redirect_uri="https://evil.example/callback", **changes))
 
 
@@ -116,7 +116,7 @@ def test_no_error_is_sent_to_a_foreign_address(ask, changes):
         "callback",
     ],
 )
-def test_a_redirect_uri_must_be_the_registered_one_to_the_letter(ask, uri):
+def test_a_redirect_uri_must_match_the_registered_one_exactly(ask, uri):
     assert_page(ask(redirect_uri=uri))
 
 
@@ -143,14 +143,14 @@ def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
         ("https:///callback", "must have a host"),
     ],
 )
-def test_an_address_where_no_code_may_go_cannot_be_registered(db, uri, why):
+def test_an_invalid_redirect_uri_cannot_be_registered(db, uri, why):
     with pytest.raises(ValidationError, match=re.escape(uri)) as caught:
         Client(name="Notes", registered_redirect_uris=uri).full_clean()
     assert why in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["com.example.app:/callback", "http://127.0.0.1:7777/cb"])
-def test_an_app_on_a_device_is_answered_at_its_own_address(register, member, uri):
+def test_an_app_gets_the_response_at_its_private_scheme(register, member, uri):
     app = register(public=True, registered_redirect_uris=uri)
     app.client.full_clean()
     response = app.send(member, redirect_uri=uri)
@@ -161,7 +161,9 @@ def test_an_app_on_a_device_is_answered_at_its_own_address(register, member, uri
     "uri", ["http://app.example/callback", "javascript:alert(1)", "https://app.example/#x"]
 )
 @pytest.mark.parametrize("named", [True, False])
-def test_no_code_goes_where_none_may_go_even_if_it_is_registered(register, member, uri, named):
+def test_no_code_is_sent_to_an_invalid_redirect_uri_even_if_it_is_registered(
+    register, member, uri, named
+):
     app = register(registered_redirect_uris=uri)
     assert_page(app.send(member, redirect_uri=uri if named else None))
 
@@ -170,7 +172,7 @@ NATIVE = "http://127.0.0.1/callback"
 
 
 @pytest.mark.parametrize("uri", [NATIVE, "http://127.0.0.1:1234/callback"])
-def test_an_app_on_a_device_listens_at_any_port(register, member, uri):
+def test_a_public_client_may_use_any_port_on_loopback(register, member, uri):
     app = register(public=True, registered_redirect_uris=NATIVE)
     code = query(app.send(member, redirect_uri=uri)["Location"])["code"]
     assert app.redeem(code, redirect_uri="http://127.0.0.1:9/callback").status_code == 400
@@ -192,12 +194,12 @@ def test_an_app_on_a_device_listens_at_any_port(register, member, uri):
         "http://127.0.0.2/callback",
     ],
 )
-def test_only_the_port_of_that_address_is_free(register, member, uri):
+def test_only_the_port_of_a_loopback_uri_may_differ(register, member, uri):
     app = register(public=True, registered_redirect_uris=NATIVE)
     assert_page(app.send(member, redirect_uri=uri))
 
 
-def test_a_client_on_a_server_has_the_port_that_it_registered(register, member):
+def test_a_confidential_client_must_use_the_registered_port(register, member):
     app = register(registered_redirect_uris=NATIVE)
     assert_page(app.send(member, redirect_uri="http://127.0.0.1:1234/callback"))
 
@@ -219,7 +221,7 @@ def test_a_client_on_a_server_has_the_port_that_it_registered(register, member):
         "unknown",
     ],
 )
-def test_no_parameter_may_come_twice(app, member, name):
+def test_a_repeated_parameter_is_refused(app, member, name):
     for first, second in (("a", "b"), ("a", "a")):
         parameters = {**app.asking(), name: app.asking().get(name, first)}
         address = f"{app.root}authorize/"
@@ -227,7 +229,7 @@ def test_no_parameter_may_come_twice(app, member, name):
         assert_page(response, "invalid_request")
 
 
-def test_parameters_in_the_address_and_in_the_form_are_not_mixed(app, member):
+def test_parameters_must_not_be_in_the_url_and_in_the_form(app, member):
     response = member.post(app.address(), {**app.asking(), "decision": "allow"})
     assert_page(response, "send them in one of them")
 
@@ -238,16 +240,16 @@ def test_a_form_may_repeat_the_parameters_in_its_fields(app, member):
 
 
 @pytest.mark.parametrize("kind", ["token", "id_token", "code token", "code id_token", "CODE", ""])
-def test_only_codes_are_granted(ask, kind):
+def test_only_the_response_type_code_is_supported(ask, kind):
     assert_told(ask(response_type=kind), "unsupported_response_type")
 
 
-def test_a_request_must_say_what_it_wants(ask):
+def test_the_response_type_is_required(ask):
     assert_told(ask(response_type=None), "invalid_request")
 
 
 @pytest.mark.parametrize("mode", ["fragment", "form_post", "web_message"])
-def test_answers_go_into_the_query_only(ask, mode):
+def test_only_the_response_mode_query_is_supported(ask, mode):
     assert_told(ask(response_mode=mode), "invalid_request")
 
 
@@ -272,21 +274,21 @@ def test_request_objects_are_not_supported(ask, name):
     ],
     ids=str,
 )
-def test_there_must_be_a_challenge_by_s256(ask, changes):
+def test_a_code_challenge_with_s256_is_required(ask, changes):
     assert_told(ask(**changes), "invalid_request")
 
 
 @pytest.mark.parametrize("scope", ["unknown", "email unknown", "admin", "EMAIL", "email,address"])
-def test_a_client_may_ask_for_its_own_scopes_only(ask, scope):
+def test_a_client_may_request_only_its_own_scopes(ask, scope):
     assert_told(ask(scope=scope), "invalid_scope")
 
 
-def test_a_scope_that_the_server_does_not_know_is_no_clients_scope(ask, app):
+def test_a_scope_that_the_server_does_not_know_is_refused(ask, app):
     Client.objects.update(scope="email forgotten")
     assert_told(ask(scope="forgotten"), "invalid_scope")
 
 
-def test_a_client_for_which_there_are_no_codes_gets_none(ask, app):
+def test_a_client_without_the_grant_type_gets_no_code(ask, app):
     Client.objects.update(grant_types="client_credentials")
     assert_told(ask(), "unauthorized_client")
 
@@ -296,13 +298,13 @@ def test_an_error_without_a_state_has_none(ask):
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\0b", "é", "x" * 5000])
-def test_a_parameter_that_cannot_be_is_not_repeated(ask, value):
+def test_an_invalid_parameter_is_not_quoted_in_the_error(ask, value):
     response = ask(state=value)
     assert_page(response, "invalid_request")
     assert value not in response.content.decode()
 
 
-def test_a_state_comes_back_as_it_was(app, member):
+def test_the_state_is_returned_unchanged(app, member):
     state = "a b&c=d#e%20+/\"<'~"
     assert query(app.send(member, state=state)["Location"])["state"] == state
 
@@ -310,7 +312,7 @@ def test_a_state_comes_back_as_it_was(app, member):
 # --- the consent page -----------------------------------------------------------------------------
 
 
-def test_the_page_cannot_be_framed_kept_or_followed(app, member):
+def test_the_consent_page_has_the_security_headers(app, member):
     page = member.get(app.address())
     assert page["X-Frame-Options"] == "DENY"
     assert page["Content-Security-Policy"] == "frame-ancestors 'none'"
@@ -318,13 +320,13 @@ def test_the_page_cannot_be_framed_kept_or_followed(app, member):
     assert page["Cache-Control"] == "no-store"
 
 
-def test_the_redirect_with_the_code_is_not_kept_and_sends_no_referrer(app, member):
+def test_the_redirect_with_the_code_is_not_cached_and_sends_no_referrer(app, member):
     response = app.send(member)
     assert response["Cache-Control"] == "no-store"
     assert response["Referrer-Policy"] == "no-referrer"
 
 
-def test_the_page_shows_who_asks_and_where_the_answer_goes(register, member):
+def test_the_consent_page_shows_the_client_and_the_host_of_the_redirect_uri(register, member):
     name = "<script>alert(1)</script> & Googlе"
     page = member.get(register(name).address()).content.decode()
     assert "<script>" not in page
@@ -333,7 +335,7 @@ def test_the_page_shows_who_asks_and_where_the_answer_goes(register, member):
     assert "logged in as ada" in page
 
 
-def test_the_form_is_protected_against_csrf_whatever_the_middleware(app, user, settings):
+def test_the_consent_form_has_csrf_protection_even_without_the_middleware(app, user, settings):
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name.lower()]
     browser = DjangoClient(enforce_csrf_checks=True)
     browser.force_login(user)
@@ -354,7 +356,7 @@ def test_the_form_works_over_https_with_its_csrf_token(app, user):
     assert "code" in query(response["Location"])
 
 
-def test_a_page_shown_to_one_user_cannot_be_answered_by_another(app, user, make_user):
+def test_the_consent_form_of_one_user_cannot_be_posted_by_another(app, user, make_user):
     browser = Browser(enforce_csrf_checks=True)
     browser.login(username="ada", password="pw")
     page = browser.get(app.address())
@@ -369,7 +371,7 @@ def test_a_page_shown_to_one_user_cannot_be_answered_by_another(app, user, make_
 
 
 @pytest.mark.parametrize("decision", ["", "deny", "Allow", "1"])
-def test_anything_but_allow_is_a_no(app, member, decision):
+def test_any_decision_except_allow_denies(app, member, decision):
     assert_told(app.send(member, decision), "access_denied")
 
 
@@ -394,20 +396,20 @@ def test_the_endpoint_takes_get_and_post(app, member, method):
     assert not Grant.objects.exists()
 
 
-def test_looking_at_the_headers_grants_nothing(app, member):
+def test_a_head_request_grants_nothing(app, member):
     app.send(member)
     Grant.objects.all().delete()
     assert member.head(app.address()).status_code == 405
     assert not Grant.objects.exists()
 
 
-def test_no_answer_is_a_script(app, member):
+def test_json_responses_ignore_a_callback_parameter(app, member):
     response = app.post("token/", {"grant_type": "x", "callback": "alert"})
     assert response["Content-Type"] == "application/json"
     assert b"alert" not in response.content
 
 
-def test_no_other_origin_may_read_the_endpoint(app, member):
+def test_the_endpoints_send_no_cors_headers(app, member):
     for response in (
         member.get(app.address(), headers={"origin": "https://evil.example"}),
         app.post("token/", {"grant_type": "x"}, origin="https://evil.example"),
@@ -415,7 +417,7 @@ def test_no_other_origin_may_read_the_endpoint(app, member):
         assert "Access-Control-Allow-Origin" not in response
 
 
-def test_of_an_apps_own_scheme_the_page_names_no_host(app, member):
+def test_the_consent_page_shows_a_private_scheme_without_a_host(app, member):
     uri = "com.planted.app://accounts.example.com/callback"
     app.client.registered_redirect_uris = uri
     app.client.save()
@@ -438,7 +440,7 @@ def test_of_an_apps_own_scheme_the_page_names_no_host(app, member):
     ],
 )
 @pytest.mark.parametrize("decision, first", [("allow", "code="), ("deny", "error=")])
-def test_the_answer_goes_to_the_address_as_it_was_registered(
+def test_the_redirect_uri_is_used_as_it_was_registered(
     app, member, uri, separator, decision, first
 ):
     app.client.registered_redirect_uris = uri
@@ -448,7 +450,7 @@ def test_the_answer_goes_to_the_address_as_it_was_registered(
     assert location.startswith(f"{uri}{separator}{first}")
 
 
-def test_a_pages_own_policy_is_kept_and_nobody_frames_it(app, member, settings):
+def test_a_content_security_policy_is_kept_and_forbids_framing(app, member, settings):
     own = another()
     page = HttpResponse("page", headers={"Content-Security-Policy": "script-src 'none'"})
     serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
@@ -456,7 +458,7 @@ def test_a_pages_own_policy_is_kept_and_nobody_frames_it(app, member, settings):
     assert policy == "script-src 'none'; frame-ancestors 'none'"
 
 
-def test_a_page_may_say_itself_who_frames_it(app, member, settings):
+def test_a_page_may_set_its_own_frame_ancestors(app, member, settings):
     own = another()
     page = HttpResponse("page", headers={"Content-Security-Policy": "Frame-Ancestors 'self'"})
     serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
@@ -465,7 +467,7 @@ def test_a_page_may_say_itself_who_frames_it(app, member, settings):
 
 
 @pytest.mark.parametrize("place", ["authorize", "applications"])
-def test_nobody_logged_in_may_be_none(app, client, settings, place):
+def test_the_current_user_function_may_return_none(app, client, settings, place):
     serve(settings, another(current_user=lambda request: None))
     address = app.address() if place == "authorize" else "/oauth/applications/"
     assert client.get(address)["Location"].startswith("/accounts/login/")
@@ -479,7 +481,7 @@ def verifying(get_response):
     return middleware
 
 
-def test_a_token_is_no_login_at_the_pages_for_users(app, granted, settings):
+def test_a_token_does_not_log_in_at_the_pages_for_users(app, granted, settings):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.verifying"]
     header = {"authorization": f"Bearer {granted['access_token']}"}
     address = app.address(scope="email address")
@@ -491,38 +493,38 @@ def test_a_token_is_no_login_at_the_pages_for_users(app, granted, settings):
 # --- consent, remembered --------------------------------------------------------------------------
 
 
-def test_what_was_agreed_to_is_not_asked_again(app, member):
+def test_granted_scopes_are_not_asked_again(app, member):
     app.send(member, scope="email address")
     response = member.get(app.address(scope="email"))
     assert response.status_code == 302
     assert "code" in query(response["Location"])
 
 
-def test_more_than_was_agreed_to_is_asked(app, member):
+def test_more_scopes_than_were_granted_are_asked(app, member):
     app.send(member, scope="email")
     assert member.get(app.address(scope="email address")).status_code == 200
 
 
-def test_what_was_agreed_to_in_parts_is_agreed_to_together(app, member):
+def test_scopes_that_were_granted_separately_are_granted_together(app, member):
     app.send(member, scope="email")
     app.send(member, scope="address")
     assert member.get(app.address(scope="email address")).status_code == 302
 
 
-def test_another_address_is_asked_about_anew(app, member):
+def test_another_redirect_uri_asks_again(app, member):
     other = "https://app.example/other"
     Client.objects.update(registered_redirect_uris=f"{CALLBACK} {other}")
     app.send(member)
     assert member.get(app.address(redirect_uri=other)).status_code == 200
 
 
-def test_a_client_that_keeps_no_secret_is_asked_about_each_time(register, member):
+def test_a_public_client_asks_each_time(register, member):
     app = register(public=True)
     app.send(member)
     assert member.get(app.address()).status_code == 200
 
 
-def test_what_a_client_was_granted_that_kept_no_secret_is_asked_again(register, member):
+def test_a_client_that_became_confidential_asks_once_more(register, member):
     app = register(public=True)
     app.send(member)
     assert "Notes" in member.get("/oauth/applications/").content.decode()
@@ -532,12 +534,12 @@ def test_what_a_client_was_granted_that_kept_no_secret_is_asked_again(register, 
     assert member.get(app.address()).status_code == 200
 
 
-def test_a_user_who_said_no_is_asked_again(app, member):
+def test_a_user_who_denied_is_asked_again(app, member):
     app.send(member, "deny")
     assert member.get(app.address()).status_code == 200
 
 
-def test_the_consent_of_one_user_is_not_anothers(app, member, make_user):
+def test_the_consent_of_one_user_does_not_count_for_another(app, member, make_user):
     app.send(member)
     browser = Browser()
     browser.force_login(make_user("grace"))
@@ -568,7 +570,7 @@ def test_prompt_login_leads_to_the_login_once(app, member):
 
 
 @pytest.mark.parametrize("prompt", ["none login", "select_account", "NONE"])
-def test_a_prompt_that_means_nothing_is_refused(ask, prompt):
+def test_an_unknown_prompt_is_refused(ask, prompt):
     assert_told(ask(prompt=prompt), "invalid_request")
 
 
@@ -578,7 +580,7 @@ def test_a_prompt_that_means_nothing_is_refused(ask, prompt):
 APPLICATIONS = "/oauth/applications/"
 
 
-def test_the_page_lists_what_the_user_agreed_to(app, member):
+def test_the_applications_page_lists_the_consents_of_the_user(app, member):
     app.send(member, scope="email address")
     page = member.get(APPLICATIONS)
     text = page.content.decode()
@@ -586,18 +588,18 @@ def test_the_page_lists_what_the_user_agreed_to(app, member):
     assert page["X-Frame-Options"] == "DENY"
 
 
-def test_the_page_wants_a_login(client):
+def test_the_applications_page_requires_a_login(client):
     assert client.get(APPLICATIONS)["Location"].startswith("/accounts/login/?next=")
 
 
-def test_the_page_lists_nobody_elses_applications(app, member, make_user):
+def test_the_applications_page_does_not_list_the_consents_of_other_users(app, member, make_user):
     app.send(member)
     browser = Browser()
     browser.force_login(make_user("grace"))
     assert "Notes" not in browser.get(APPLICATIONS).content.decode()
 
 
-def test_a_disconnected_application_is_out_at_once(app, member, granted):
+def test_disconnecting_an_application_revokes_its_tokens_immediately(app, member, granted):
     pending = app.code(member)
     response = member.post(APPLICATIONS, {"application": Consent.objects.get().pk})
     assert response["Location"] == APPLICATIONS
@@ -607,7 +609,7 @@ def test_a_disconnected_application_is_out_at_once(app, member, granted):
     assert member.get(app.address()).status_code == 200
 
 
-def test_disconnecting_one_users_application_leaves_anothers(app, member, granted, make_user):
+def test_disconnecting_leaves_the_tokens_of_other_users(app, member, granted, make_user):
     browser = Browser()
     browser.force_login(make_user("grace"))
     app.send(browser)
@@ -616,19 +618,19 @@ def test_disconnecting_one_users_application_leaves_anothers(app, member, grante
 
 
 @pytest.mark.parametrize("other", ["", "0", "999", "x", "１", "-1"])
-def test_what_is_not_there_cannot_be_disconnected(member, other):
+def test_an_unknown_consent_cannot_be_disconnected(member, other):
     assert member.post(APPLICATIONS, {"application": other}).status_code == 404
 
 
 @pytest.mark.parametrize("digits", [20, 30, 5000])
-def test_a_number_that_is_too_long_is_not_there(member, digits):
+def test_a_primary_key_that_is_too_long_is_not_found(member, digits):
     response = member.post("/oauth/applications/", {"application": "9" * digits})
     assert response.status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("atomic", [False, True])
-def test_tokens_end_though_the_cache_of_the_codes_is_down(
+def test_tokens_are_revoked_even_if_the_cache_of_the_codes_is_down(
     app, member, settings, monkeypatch, atomic
 ):
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
@@ -650,7 +652,7 @@ def test_tokens_end_though_the_cache_of_the_codes_is_down(
     assert not Consent.objects.exists()
 
 
-def test_what_is_another_users_is_not_there(app, member, make_user, granted):
+def test_the_consent_of_another_user_cannot_be_disconnected(app, member, make_user, granted):
     browser = Browser()
     browser.force_login(make_user("grace"))
     response = browser.post(APPLICATIONS, {"application": Consent.objects.get().pk})
@@ -658,13 +660,13 @@ def test_what_is_another_users_is_not_there(app, member, make_user, granted):
     assert app.get("/email/", granted["access_token"]).status_code == 200
 
 
-def test_disconnecting_is_protected_against_csrf(app, user):
+def test_disconnecting_has_csrf_protection(app, user):
     browser = DjangoClient(enforce_csrf_checks=True)
     browser.force_login(user)
     assert browser.post(APPLICATIONS, {"application": 1}).status_code == 403
 
 
-def test_a_server_that_cannot_revoke_says_so(app, member, granted, monkeypatch):
+def test_disconnecting_needs_a_tokenrevoker(app, member, granted, monkeypatch):
     """A page that says "disconnected" where nothing ends would be a lie."""
     monkeypatch.delitem(server.callbacks.functions, "tokenrevoker")
     with pytest.raises(ImproperlyConfigured, match=r"@server\.tokenrevoker"):
@@ -678,7 +680,7 @@ def test_a_server_that_cannot_revoke_says_so(app, member, granted, monkeypatch):
 METADATA = "/oauth/.well-known/oauth-authorization-server"
 
 
-def test_the_metadata_says_what_the_server_does(client):
+def test_the_metadata_describe_the_server(client):
     assert client.get(METADATA).json() == {
         "issuer": "https://testserver",
         "authorization_endpoint": "https://testserver/oauth/authorize/",
@@ -708,7 +710,7 @@ def test_the_metadata_says_what_the_server_does(client):
     }
 
 
-def test_no_host_header_changes_what_the_server_is_called(app, member, settings):
+def test_the_host_header_does_not_change_the_metadata(app, member, settings):
     settings.ALLOWED_HOSTS = ["*"]
     said = member.get(METADATA, headers={"host": "evil.example"}).json()
     assert all("evil" not in str(value) for value in said.values())
@@ -720,7 +722,7 @@ def test_no_host_header_changes_what_the_server_is_called(app, member, settings)
     assert query(response["Location"])["iss"] == "https://testserver"
 
 
-def test_metadata_at_the_root_may_be_of_a_server_within_a_namespace(client, settings):
+def test_metadata_at_the_root_can_name_an_outer_namespace(client, settings):
     own = another()
     at_root = own.view("metadata", namespace="api:oauth_server")
     inner = ([path("oauth/", include(own.urls))], "api")
@@ -732,7 +734,7 @@ def test_metadata_at_the_root_may_be_of_a_server_within_a_namespace(client, sett
     assert said["token_endpoint"] == "https://testserver/api/oauth/token/"
 
 
-def test_metadata_of_a_server_that_is_not_found_says_what_to_do(client, settings):
+def test_metadata_without_the_urls_raise_an_error_with_the_cure(client, settings):
     routes = [path("root", another().view("metadata"))]
     settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": routes})
     with pytest.raises(ImproperlyConfigured, match='namespace="outer:oauth_server"'):
@@ -740,7 +742,7 @@ def test_metadata_of_a_server_that_is_not_found_says_what_to_do(client, settings
 
 
 @pytest.mark.parametrize("prefix", ["en/", ""])
-def test_the_addresses_in_the_metadata_are_the_same_in_every_language(client, settings, prefix):
+def test_the_urls_in_the_metadata_are_the_same_in_every_language(client, settings, prefix):
     own = another()
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     routes = [
@@ -756,7 +758,7 @@ def test_the_addresses_in_the_metadata_are_the_same_in_every_language(client, se
     assert client.get(english["authorization_endpoint"]).status_code == 400
 
 
-def test_every_page_but_the_users_own_is_open_to_visitors(app, client, settings):
+def test_only_the_applications_page_requires_a_login(app, client, settings):
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE,
         "django.contrib.auth.middleware.LoginRequiredMiddleware",

@@ -43,7 +43,7 @@ def test_of_eight_redemptions_of_a_code_one_gets_a_token_pair(app, member):
             assert_invalid_grant(answer)
 
 
-def test_a_code_that_came_eight_times_has_given_nothing_that_lasts(app, member):
+def test_eight_uses_of_a_code_at_once_leave_no_valid_token(app, member):
     """The one who got the pair may be the thief (RFC 6749 §4.1.2)."""
     code = app.code(member)
     (token,) = [
@@ -64,7 +64,7 @@ def test_of_eight_refreshes_one_gets_a_token_and_keeps_it(app, member):
     assert app.refresh(token["refresh_token"]).status_code == 200
 
 
-def test_a_replay_that_meets_a_refresh_leaves_nothing_alive(app, member):
+def test_a_replay_during_a_refresh_leaves_no_valid_token(app, member):
     first = app.token(member)
     second = app.refresh(first["refresh_token"]).json()
     later(seconds=11)
@@ -76,7 +76,7 @@ def test_a_replay_that_meets_a_refresh_leaves_nothing_alive(app, member):
     assert not Token.objects.filter(revoked_at=None).exists()
 
 
-def test_a_revocation_that_meets_a_refresh_leaves_nothing_alive(app, member):
+def test_a_revocation_during_a_refresh_leaves_no_valid_token(app, member):
     granted = app.token(member)
     calls = iter(
         [lambda: app.refresh(granted["refresh_token"])] * 4

@@ -40,7 +40,7 @@ def test_every_check_is_documented_and_exists():
     assert len(numbers) == len(set(numbers))
 
 
-def test_every_name_of_the_grant_caches_settings_is_documented():
+def test_every_setting_of_the_grant_cache_is_documented():
     source = (ROOT / "django_dance" / "server" / "grants.py").read_text("utf-8")
     for name in re.findall(r'_(?:named|required)\(["\'](\w+)["\']\)', source):
         assert f"`OAUTH2_CACHE_{name}`" in TEXT
@@ -71,7 +71,7 @@ def mysite(tmp_path, monkeypatch, settings):
     servers.intersection_update(before)
 
 
-def test_the_site_that_the_page_makes_works(mysite, register, member, settings):
+def test_the_site_of_the_page_works(mysite, register, member, settings):
     settings.ROOT_URLCONF = "mysite.urls"
     app = register(registered_redirect_uris="https://app.example/callback", scope="email")
     token = app.token(member)["access_token"]
@@ -83,7 +83,7 @@ def test_the_site_that_the_page_makes_works(mysite, register, member, settings):
     assert "Notes" in page.content.decode()
 
 
-def test_a_visitor_can_log_in_on_the_way_to_the_consent(mysite, register, client, user, settings):
+def test_a_visitor_can_log_in_before_the_consent(mysite, register, client, user, settings):
     settings.ROOT_URLCONF = "mysite.urls"
     login = client.get(register(scope="email").address(), follow=True)
     (path, _), *_ = login.redirect_chain

@@ -151,7 +151,7 @@ def plain(user):
 # --- the server -----------------------------------------------------------------------------------
 
 
-def test_the_urls_stand_where_init_app_stood(plain):
+def test_the_urls_replace_init_app(plain):
     patterns, namespace = plain.server.urls
     assert namespace == "plain"
     assert [pattern.name for pattern in patterns] == [
@@ -165,7 +165,7 @@ def test_the_urls_stand_where_init_app_stood(plain):
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_what_is_not_registered_is_named_with_its_cure(name):
+def test_the_error_names_the_missing_functions_and_the_cure(name):
     server = AuthorizationServer(issuer="https://testserver")
     with pytest.raises(ImproperlyConfigured) as caught:
         server.callbacks.required(name)
@@ -175,14 +175,14 @@ def test_what_is_not_registered_is_named_with_its_cure(name):
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_all_five_are_needed(plain, name):
+def test_each_of_the_five_functions_is_required(plain, name):
     del plain.server.callbacks.functions[name]
     assert plain.server.callbacks.missing == [name]
     with pytest.raises(ImproperlyConfigured, match=f"has no {name}"):
         plain.ask()
 
 
-def test_the_same_can_be_methods_of_a_subclass(user):
+def test_the_functions_can_be_methods_of_a_subclass(user):
     class Ours(AuthorizationServer):
         def clientgetter(self, client_id):
             return PlainClient()
@@ -213,7 +213,7 @@ def test_a_decorator_returns_the_function(plain):
     assert plain.server.before_request(f) is f and plain.server.after_request(f) is f
 
 
-def test_another_validator_may_answer(user):
+def test_another_validator_class_can_be_used(user):
     class Closed(Validator):
         def validate_client_id(self, client_id, request, *args, **kwargs):
             return False
@@ -222,19 +222,19 @@ def test_another_validator_may_answer(user):
     assert PlainSite(user, server).ask().status_code == 400
 
 
-def test_options_are_those_of_the_settings():
+def test_an_unknown_option_or_an_invalid_name_is_refused():
     with pytest.raises(ImproperlyConfigured, match=r"has no option isuer\. There are .*issuer"):
         AuthorizationServer(isuer="https://testserver")
     with pytest.raises(ImproperlyConfigured, match="not a valid name for a server"):
         AuthorizationServer("Not a name")
 
 
-def test_a_server_without_an_issuer_says_how_to_get_one(db):
+def test_a_server_without_an_issuer_raises_an_error_with_the_cure(db):
     with pytest.raises(ImproperlyConfigured, match="set DANCE_SERVER_ISSUER"):
         _ = AuthorizationServer().issuer
 
 
-def test_an_option_goes_before_the_setting(settings):
+def test_an_option_takes_precedence_over_the_setting(settings):
     settings.DANCE_SERVER_ISSUER = "https://setting.example"
     settings.DANCE_SERVER_CODE_LIFETIME = 5
     assert AuthorizationServer().issuer == "https://setting.example"
@@ -247,7 +247,7 @@ def generated(request):
     return "a-token-of-the-sites-own"
 
 
-def test_the_generators_of_tokens_may_be_the_sites(user, settings):
+def test_a_site_can_set_the_token_generators(user, settings):
     settings.DANCE_SERVER_TOKEN_GENERATOR = f"{__name__}.generated"
     settings.DANCE_SERVER_REFRESH_TOKEN_GENERATOR = lambda request: "another"
     token = PlainSite(user).granted()
@@ -255,7 +255,7 @@ def test_the_generators_of_tokens_may_be_the_sites(user, settings):
     assert token["refresh_token"] == "another"
 
 
-def test_a_generator_that_makes_the_same_token_twice_is_told_so(user, settings):
+def test_a_generator_that_makes_the_same_token_twice_is_refused(user, settings):
     settings.DANCE_SERVER_TOKEN_GENERATOR = lambda request: "planted-token"
     site = PlainSite(user)
     code = site.code()
@@ -278,7 +278,7 @@ def test_tokens_have_256_bits(plain):
 # --- the authorize handler ------------------------------------------------------------------------
 
 
-def test_the_view_is_given_what_is_asked(plain):
+def test_the_view_gets_the_authorization_request(plain):
     plain.ask(scope="email address")
     (given,) = plain.heard
     asked = given.pop("asked")
@@ -294,7 +294,7 @@ def test_the_view_is_given_what_is_asked(plain):
 
 
 @pytest.mark.parametrize("method", ["get", "head", "post"])
-def test_nothing_is_asked_of_the_view_before_it_is_validated(plain, method):
+def test_the_view_is_not_called_for_an_invalid_request(plain, method):
     assert plain.ask(method, redirect_uri="https://evil.example/cb").status_code == 400
     assert plain.ask(method, scope="unknown").status_code in (302, 303)
     assert plain.heard == []
@@ -308,14 +308,14 @@ def test_true_grants_and_false_denies(plain):
     assert query(denied["Location"])["state"] == "planted-state"
 
 
-def test_a_response_is_returned_as_it_is_but_for_its_headers(plain):
+def test_a_response_of_the_view_gets_the_security_headers(plain):
     plain.authorize = plain.server.authorize_handler(lambda request, **asked: HttpResponse("ask"))
     response = plain.ask()
     assert response.content == b"ask"
     assert response["X-Frame-Options"] == "DENY"
 
 
-def test_a_view_that_answers_nothing_is_told_so(plain):
+def test_a_view_that_returns_none_raises_an_error(plain):
     def forgetful(request, **asked):
         pass
 
@@ -324,7 +324,7 @@ def test_a_view_that_answers_nothing_is_told_so(plain):
         plain.ask()
 
 
-def test_a_denial_goes_to_no_address_but_the_clients(plain):
+def test_a_denial_is_sent_to_the_redirect_uri_of_the_client_only(plain):
     response = plain.ask("post", {"confirm": "no"}, redirect_uri="https://evil.example/cb")
     assert response.status_code == 400 and "Location" not in response
 
@@ -334,13 +334,13 @@ def test_head_grants_nothing(plain):
     assert plain.grants == {}
 
 
-def test_nobody_grants_what_is_nobodys(plain):
+def test_a_visitor_without_a_login_grants_nothing(plain):
     response = plain.ask(user=AnonymousUser())
     assert response["Location"].startswith("/accounts/login/?next=")
     assert plain.grants == {}
 
 
-def test_the_error_handler_says_what_is_answered(plain):
+def test_the_exception_handler_returns_the_response(plain):
     @plain.server.exception_handler
     def handle(error, redirect_content):
         return HttpResponse(f"{error.error} {redirect_content}")
@@ -350,7 +350,7 @@ def test_the_error_handler_says_what_is_answered(plain):
     assert plain.ask(client_id="unknown").content == b"invalid_request None"
 
 
-def test_an_exceptions_text_goes_nowhere(plain):
+def test_the_text_of_an_exception_is_not_sent(plain):
     def view(request, **asked):
         raise RuntimeError("planted-text")
 
@@ -388,13 +388,13 @@ def json_of(response):
     )
 
 
-def test_a_code_of_a_plain_grant_is_good_once(plain):
+def test_a_code_of_a_plain_grant_is_valid_once(plain):
     code = plain.code()
     assert plain.redeem(code).status_code == 200
     assert_invalid_grant(json_of(plain.redeem(code)))
 
 
-def test_a_grant_that_another_deleted_first_is_no_good(plain):
+def test_a_grant_that_another_request_deleted_is_refused(plain):
     """Django's delete() says how many it deleted; who deleted none came second."""
     PlainGrant.delete, delete = lambda self: (0, {}), PlainGrant.delete
     try:
@@ -411,7 +411,7 @@ def test_a_naive_time_is_utc(plain):
     assert_invalid_grant(json_of(plain.redeem(code)))
 
 
-def test_a_token_without_an_end_is_good_for_ever(plain):
+def test_a_token_without_expires_does_not_expire(plain):
     token = plain.granted()
     plain.tokens[0].expires = None
     request = RequestFactory().get(
@@ -422,7 +422,7 @@ def test_a_token_without_an_end_is_good_for_ever(plain):
     assert request.oauth_token.client is plain.client
 
 
-def test_a_grant_may_judge_a_redirect_uri_itself(plain):
+def test_a_grant_may_validate_its_redirect_uri(plain):
     PlainGrant.validate_redirect_uri = lambda self, uri: uri == "https://app.example/judged"
     try:
         assert_invalid_grant(json_of(plain.redeem(plain.code())))
@@ -430,7 +430,7 @@ def test_a_grant_may_judge_a_redirect_uri_itself(plain):
         del PlainGrant.validate_redirect_uri
 
 
-def test_a_client_may_judge_redirect_uris_and_scopes_itself(plain):
+def test_a_client_may_validate_redirect_uris_and_scopes(plain):
     plain.client.validate_redirect_uri = lambda uri: uri.startswith("https://app.example/")
     plain.client.validate_scopes = lambda scopes: scopes == ["admin"]
     response = plain.ask(redirect_uri="https://app.example/elsewhere", scope="admin")
@@ -438,7 +438,7 @@ def test_a_client_may_judge_redirect_uris_and_scopes_itself(plain):
     assert query(plain.ask(scope="email")["Location"])["error"] == "invalid_scope"
 
 
-def test_a_client_may_state_its_types(plain):
+def test_a_client_may_have_its_own_grant_and_response_types(plain):
     plain.client.allowed_response_types = ["token"]
     assert query(plain.ask()["Location"])["error"] == "unauthorized_client"
     del plain.client.allowed_response_types
@@ -456,7 +456,7 @@ def test_a_client_may_state_its_types(plain):
         ({}, True),
     ],
 )
-def test_a_client_says_whether_it_keeps_a_secret(stated, confidential):
+def test_a_client_is_confidential_or_public(stated, confidential):
     def is_confidential(client):
         return ClientRow(client).is_confidential
 
@@ -472,7 +472,7 @@ def test_a_client_says_whether_it_keeps_a_secret(stated, confidential):
         ("allowed_response_types", "code"),
     ],
 )
-def test_a_string_where_a_list_must_be_is_told_so(plain, name, value):
+def test_a_string_instead_of_a_list_raises_an_error(plain, name, value):
     """A part of it would do: ``"https://app.ex" in "https://app.example/callback"``."""
     setattr(plain.client, name, value)
     with pytest.raises(ImproperlyConfigured, match=f"The {name} of PlainClient is a string.*list"):
@@ -485,7 +485,7 @@ def test_a_client_without_redirect_uris_has_its_default(plain):
     assert "code" in query(plain.ask(redirect_uri=None)["Location"])
 
 
-def test_a_client_that_does_not_say_does_not_act_for_itself(plain):
+def test_client_credentials_need_the_grant_type(plain):
     """Its user is its owner, and no resource owner of its tokens."""
     plain.client.user = plain.user
     response = plain.post(plain.token, grant_type="client_credentials")
@@ -495,7 +495,7 @@ def test_a_client_that_does_not_say_does_not_act_for_itself(plain):
     assert plain.tokens[0].user is None
 
 
-def test_without_a_usergetter_no_password_is_taken(plain, settings):
+def test_the_password_grant_needs_a_usergetter(plain, settings):
     settings.DANCE_SERVER_ALLOW_PASSWORD_GRANT = True
     plain.client.allowed_grant_types = ["password"]
     form = {"grant_type": "password", "username": "ada", "password": "pw"}
@@ -527,7 +527,7 @@ def test_a_secret_in_plain_text_is_compared_in_constant_time(plain, monkeypatch)
 # --- token and revoke handlers --------------------------------------------------------------------
 
 
-def test_the_token_view_adds_fields_or_none_or_answers_itself(plain):
+def test_the_token_view_returns_fields_or_none_or_a_response(plain):
     for answer, status in ((None, 200), ({}, 200), (HttpResponse(status=429), 429)):
         plain.token = plain.server.token_handler(lambda request, answer=answer: answer)
         assert plain.redeem(plain.code()).status_code == status
@@ -539,13 +539,13 @@ def test_the_token_view_does_not_overwrite_the_token(plain):
         plain.redeem(plain.code())
 
 
-def test_what_the_revoke_view_returns_is_ignored(plain):
+def test_the_result_of_the_revoke_view_is_ignored(plain):
     response = plain.post(plain.revoke, token=plain.granted()["access_token"])
     assert response.status_code == 200
     assert plain.tokens == []
 
 
-def test_the_handlers_take_no_cookie_and_need_no_csrf_token(plain):
+def test_the_handlers_ignore_cookies_and_need_no_csrf_token(plain):
     for view in (plain.token, plain.revoke):
         assert view.csrf_exempt is True
         assert view.login_required is False
@@ -565,14 +565,14 @@ NAMES = {
 
 
 @pytest.mark.parametrize("what", NAMES)
-def test_what_is_passed_is_registered_and_nothing_else(what):
+def test_bind_models_registers_functions_for_the_passed_models_only(what):
     server = AuthorizationServer()
     models = {**MODELS, "user": "auth.User", "current_user": lambda request: None}
     bind_models(server, **{what: models[what]})
     assert [*server.callbacks.functions] == NAMES[what]
 
 
-def test_a_function_registered_afterwards_goes_before():
+def test_a_function_registered_later_takes_precedence():
     server = AuthorizationServer()
     bind_models(server, **MODELS)
 
@@ -590,21 +590,21 @@ def test_models_may_be_classes():
     assert server.callbacks.required("clientgetter")("unknown") is None
 
 
-def test_a_model_that_is_not_there_is_named():
+def test_an_unknown_model_is_named_in_the_error():
     server = AuthorizationServer()
     bind_models(server, client="nowhere.Client")
     with pytest.raises(ImproperlyConfigured, match=r'Write it as "app_label\.ModelName"'):
         server.callbacks.required("clientgetter")("x")
 
 
-def test_a_model_of_another_shape_is_refused():
+def test_a_model_without_the_abstract_base_is_refused():
     server = AuthorizationServer()
     bind_models(server, token=Client)
     with pytest.raises(ImproperlyConfigured, match="Client, which does not inherit AbstractToken"):
         server.callbacks.required("tokengetter")(access_token="x")
 
 
-def test_the_user_is_found_by_the_name_that_the_model_says(user, monkeypatch):
+def test_the_user_is_found_by_username_field(user, monkeypatch):
     server = AuthorizationServer()
     bind_models(server, user="auth.User")
     get = server.callbacks.required("usergetter")
@@ -615,14 +615,14 @@ def test_the_user_is_found_by_the_name_that_the_model_says(user, monkeypatch):
     assert get("ada@example.com", "pw", None, None) == user
 
 
-def test_a_second_token_leaves_the_first(app, member):
+def test_a_second_token_does_not_replace_the_first(app, member):
     """A user has more than one device."""
     first, second = app.token(member), app.token(member)
     assert app.get("/email/", first["access_token"]).status_code == 200
     assert app.get("/email/", second["access_token"]).status_code == 200
 
 
-def test_without_a_current_user_it_is_the_requests(register, user, rf):
+def test_the_default_current_user_is_request_user(register, user, rf):
     app = register()
     server = AuthorizationServer("oauth_server", issuer="https://testserver")
     bind_models(server, **MODELS)
@@ -632,7 +632,7 @@ def test_without_a_current_user_it_is_the_requests(register, user, rf):
     assert Grant.objects.get().user == user
 
 
-def test_a_current_user_may_come_from_anywhere(register, make_user, rf):
+def test_the_current_user_function_can_be_any_function(register, make_user, rf):
     app, grace = register(), make_user("grace")
     server = AuthorizationServer("oauth_server", issuer="https://testserver")
     bind_models(server, **MODELS, current_user=lambda request: grace)
@@ -640,7 +640,7 @@ def test_a_current_user_may_come_from_anywhere(register, make_user, rf):
     assert Grant.objects.get().user == grace
 
 
-def test_a_user_of_any_class_may_grant(plain):
+def test_a_user_without_a_session_hash_may_grant(plain):
     """One without a password has none to be bound to."""
     from django_dance.server.hashing import credentials_fingerprint, fingerprint_matches
 
@@ -648,14 +648,14 @@ def test_a_user_of_any_class_may_grant(plain):
     assert fingerprint_matches(credentials_fingerprint(plain.client, user), plain.client, user)
 
 
-def test_the_revoker_wants_to_know_what():
+def test_the_revoker_requires_an_argument():
     server = AuthorizationServer()
     bind_models(server, **MODELS)
     with pytest.raises(TypeError, match="family, or user and client_id"):
         server.callbacks.required("tokenrevoker")(client_id="x")
 
 
-def test_the_tokengetter_finds_nothing_by_nothing():
+def test_the_tokengetter_without_arguments_returns_none():
     server = AuthorizationServer()
     bind_models(server, **MODELS)
     assert server.callbacks.required("tokengetter")() is None
@@ -664,7 +664,7 @@ def test_the_tokengetter_finds_nothing_by_nothing():
 # --- what was wrong -------------------------------------------------------------------------------
 
 
-def test_every_scope_is_demanded_by_default():
+def test_every_scope_is_required_by_default():
     email = AccessToken(user=None, client=None, scopes=frozenset(["email"]))
     assert not email.allows(["email", "address"])
     assert email.allows(["email", "address"], any=True)

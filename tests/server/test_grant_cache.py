@@ -82,7 +82,7 @@ def entries():
     return {key: pickle.loads(value) for key, value in caches["default"]._cache.items()}
 
 
-def test_a_code_in_a_cache_is_good_once(cached):
+def test_a_code_in_a_cache_is_valid_once(cached):
     code = cached.code()
     assert not Grant.objects.exists()
     token = cached.redeem(code).json()
@@ -90,14 +90,14 @@ def test_a_code_in_a_cache_is_good_once(cached):
     assert_invalid_grant(cached.redeem(code))
 
 
-def test_a_second_use_ends_what_it_gave(cached):
+def test_a_second_use_revokes_the_tokens_of_the_first(cached):
     code = cached.code()
     token = cached.refresh(cached.redeem(code).json()["refresh_token"]).json()
     assert_invalid_grant(cached.redeem(code))
     assert not is_alive(cached, token["access_token"])
 
 
-def test_what_somebody_else_does_with_a_used_code_ends_nothing(cached, register):
+def test_a_used_code_from_another_client_revokes_nothing(cached, register):
     code = cached.code()
     token = cached.redeem(code).json()
     assert_invalid_grant(cached.redeem(code, code_verifier="x" * 43))
@@ -123,15 +123,15 @@ def test_of_eight_redemptions_at_once_one_gets_a_token(cached):
     ],
     ids=str,
 )
-def test_a_code_is_bound_to_all_that_was_said_before(local, changes):
+def test_the_token_request_must_match_the_authorization_request(local, changes):
     assert_invalid_grant(local.redeem(**{"code": local.code(), **changes}))
 
 
-def test_a_redirect_uri_may_be_left_out_twice(local):
+def test_a_redirect_uri_may_be_omitted_in_both_requests(local):
     assert local.redeem(local.code(redirect_uri=None), redirect_uri=None).status_code == 200
 
 
-def test_a_code_is_its_clients(local, register):
+def test_a_code_is_valid_for_its_client_only(local, register):
     other = register("Other")
     code = local.code()
     local.client, local.secret, owner = other.client, other.secret, local.client
@@ -140,7 +140,7 @@ def test_a_code_is_its_clients(local, register):
 
 
 @pytest.mark.parametrize("change", [name for name in CHANGES if "client was" not in name])
-def test_a_code_ends_with_what_it_is_bound_to(local, change):
+def test_a_code_becomes_invalid_when_the_user_or_client_changes(local, change):
     code = local.code()
     CHANGES[change]()
     if "secret" in change:
@@ -158,7 +158,7 @@ def test_the_cache_holds_neither_the_user_nor_the_code(local, user):
     assert "ada" not in text and user.password not in text and "email" not in text
 
 
-def test_what_was_put_there_by_another_is_no_grant(local):
+def test_a_forged_cache_entry_is_not_a_code(local):
     code, other = local.code(), local.code()
     second, first = caches["default"]._cache  # the youngest comes first
     caches["default"]._cache[first] = caches["default"]._cache[second]
@@ -178,14 +178,14 @@ def test_a_code_lives_for_a_hundred_seconds(clock, local, seconds, good):
     assert (local.redeem(code).status_code == 200) is good
 
 
-def test_the_timeout_may_be_another(clock, app, user):
+def test_the_timeout_can_be_set(clock, app, user):
     provider = Provider(user, timeout=10).adopt(app)
     code = provider.code()
     clock.now += 11
     assert_invalid_grant(provider.redeem(code))
 
 
-def test_a_disconnected_application_has_no_code_left(app, user):
+def test_the_grantrevoker_revokes_the_codes_in_the_cache(app, user):
     provider = Provider(user)
     provider.adopt(app)
     code = app.code()
@@ -195,7 +195,7 @@ def test_a_disconnected_application_has_no_code_left(app, user):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
+def test_a_second_use_before_the_tokens_are_stored_is_detected(app, user):
     """The second finds no tokens to revoke; the first must."""
     provider = Provider(user)
     local = provider.adopt(app)
@@ -211,7 +211,7 @@ def test_a_second_use_before_the_first_has_stored_is_heard_of(app, user):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_second_use_before_the_requests_transaction_ends_is_heard_of(app, member, settings):
+def test_a_second_use_before_the_commit_of_the_request_is_detected(app, member, settings):
     """With ATOMIC_REQUESTS, the second comes when the first has answered, and not committed."""
     own = another()
     bind_cache_grant(own)
@@ -232,7 +232,7 @@ def test_a_second_use_before_the_requests_transaction_ends_is_heard_of(app, memb
     assert not is_alive(app, token["access_token"])
 
 
-def test_a_code_stays_used_though_the_mark_of_it_falls_out_of_the_cache(local):
+def test_a_code_stays_used_even_if_its_mark_drops_out_of_the_cache(local):
     code = local.code()
     token = local.redeem(code).json()
     for key in [key for key in caches["default"]._cache if key.endswith(":used")]:
@@ -243,7 +243,7 @@ def test_a_code_stays_used_though_the_mark_of_it_falls_out_of_the_cache(local):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cache_that_goes_down_with_the_code_is_told_the_log(local, monkeypatch, caplog):
+def test_a_cache_that_goes_down_during_the_redemption_is_logged(local, monkeypatch, caplog):
     code = local.code()
     backend = type(caches["default"])
     add = backend.add
@@ -272,7 +272,7 @@ def grants_of(**options):
     return server.callbacks.required("grantgetter").__self__
 
 
-def test_without_names_it_is_the_default_cache():
+def test_without_settings_the_default_cache_is_used():
     assert grants_of().cache is caches["default"]
     assert grants_of().timeout == 100
 
@@ -291,7 +291,7 @@ def test_the_type_names_a_backend(settings, kind, more, backend):
     assert type(grants_of().cache).__name__ == backend
 
 
-def test_the_names_of_redis_are_honoured(settings):
+def test_the_settings_of_redis_are_read(settings):
     settings.OAUTH2_CACHE_TYPE = "redis"
     settings.OAUTH2_CACHE_REDIS_HOST = "redis.example"
     settings.OAUTH2_CACHE_REDIS_PORT = 7000
@@ -304,7 +304,7 @@ def test_the_names_of_redis_are_honoured(settings):
     assert cache.key_prefix == "grants"
 
 
-def test_the_common_names_come_second(settings):
+def test_settings_with_the_prefix_take_precedence(settings):
     settings.CACHE_DEFAULT_TIMEOUT = 50
     assert grants_of().timeout == 50
     settings.OAUTH2_CACHE_DEFAULT_TIMEOUT = 60
@@ -314,7 +314,7 @@ def test_the_common_names_come_second(settings):
     assert grants_of(timeout=30).timeout == 30
 
 
-def test_memcached_is_found_by_its_servers(settings):
+def test_the_settings_of_memcached_are_read(settings):
     settings.OAUTH2_CACHE_TYPE = "memcache"
     settings.OAUTH2_CACHE_MEMCACHED_SERVERS = ["127.0.0.1:11211"]
     grants = grants_of()
@@ -323,7 +323,7 @@ def test_memcached_is_found_by_its_servers(settings):
     assert described["LOCATION"] == ["127.0.0.1:11211"]
 
 
-def test_a_grant_prints_no_more_than_whose_it_is(app, user):
+def test_the_repr_of_a_grant_names_only_the_client(app, user):
     provider = Provider(user)
     code = provider.adopt(app).code()
     grant = provider.server.callbacks.required("grantgetter")(app.client.client_id, code)
@@ -337,7 +337,7 @@ def test_the_threshold_is_a_number_of_entries(settings):
     assert grants_of().cache._max_entries == 10
 
 
-def test_an_alias_goes_before_the_names(settings):
+def test_an_alias_takes_precedence_over_the_settings(settings):
     settings.OAUTH2_CACHE_TYPE = "simple"
     settings.CACHES = {
         **settings.CACHES,
@@ -347,13 +347,13 @@ def test_an_alias_goes_before_the_names(settings):
 
 
 @pytest.mark.parametrize("kind", ["null", "unknown"])
-def test_a_type_that_keeps_no_codes_is_refused(settings, kind):
+def test_a_type_that_cannot_store_codes_is_refused(settings, kind):
     settings.OAUTH2_CACHE_TYPE = kind
     with pytest.raises(ImproperlyConfigured, match="can be simple, memcache or redis"):
         _ = grants_of().cache
 
 
-def test_files_keep_no_codes_and_what_does_is_named(settings, tmp_path):
+def test_the_file_backend_is_refused_with_alternatives(settings, tmp_path):
     settings.OAUTH2_CACHE_TYPE = "filesystem"
     settings.OAUTH2_CACHE_DIR = str(tmp_path)
     with pytest.raises(ImproperlyConfigured, match=r"such as Redis .* bind_cache_grant\(server"):
@@ -369,13 +369,13 @@ def test_files_keep_no_codes_and_what_does_is_named(settings, tmp_path):
         _ = grants_of(cache="files").cache
 
 
-def test_a_name_that_a_type_needs_is_asked_for(settings):
+def test_a_missing_setting_of_a_type_is_named(settings):
     settings.OAUTH2_CACHE_TYPE = "memcache"
     with pytest.raises(ImproperlyConfigured, match="Set OAUTH2_CACHE_MEMCACHED_SERVERS"):
         _ = grants_of().cache
 
 
-def test_codes_are_kept_by_what_the_names_describe(app, user, settings):
+def test_codes_are_stored_in_the_cache_of_the_settings(app, user, settings):
     settings.OAUTH2_CACHE_TYPE = "simple"
     provider = Provider(user).adopt(app)
     code = provider.code()
@@ -383,7 +383,7 @@ def test_codes_are_kept_by_what_the_names_describe(app, user, settings):
     assert provider.redeem(code).status_code == 200
 
 
-def test_the_current_user_is_asked_for_with_the_request(app, user):
+def test_the_current_user_function_gets_the_request(app, user):
     asked = []
     server = AuthorizationServer("oauth_server", issuer="https://testserver", scopes=SCOPES)
     bind_models(server, client=MODELS["client"], token=MODELS["token"])

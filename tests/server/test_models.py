@@ -23,7 +23,7 @@ from .conftest import CALLBACK, Application, is_alive
 from .site import SCOPES, server
 
 
-def test_nothing_is_missing_from_the_migrations(db):
+def test_the_migrations_are_complete(db):
     call_command("makemigrations", "django_dance_server", check=True, dry_run=True, verbosity=0)
 
 
@@ -40,7 +40,7 @@ def owner(model):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sites_own_models_do_as_well(member):
+def test_models_of_a_site_can_inherit_the_abstract_ones(member):
     with isolate_apps("tests"):
 
         class Partner(AbstractClient):
@@ -81,7 +81,7 @@ def test_a_sites_own_models_do_as_well(member):
                 editor.delete_model(table)
 
 
-def test_a_clients_own_names_are_lists(db):
+def test_the_text_columns_of_a_client_are_read_as_lists(db):
     client = Client(
         registered_redirect_uris="https://a.example/\n https://b.example/ ",
         scope="email  address",
@@ -98,12 +98,12 @@ def test_a_public_client_has_no_secret_to_rotate():
         Client(name="Notes", is_confidential=False).rotate_secret()
 
 
-def test_a_secret_prints_nothing(db):
+def test_a_secret_is_printed_as_asterisks(db):
     assert repr(Client(name="Notes").rotate_secret()) == "'***'"
 
 
 @pytest.mark.parametrize("name", ["Goo\u202egle", "a\nb", "a\0b"])
-def test_a_name_that_turns_the_text_around_is_refused(db, name):
+def test_a_name_with_direction_characters_is_refused(db, name):
     with pytest.raises(ValidationError, match="cannot be printed"):
         Client(name=name).full_clean()
 
@@ -119,17 +119,17 @@ def test_a_name_that_turns_the_text_around_is_refused(db, name):
         "com.example.app:/callback",
     ],
 )
-def test_an_address_where_a_code_may_go(uri):
+def test_a_valid_redirect_uri_has_no_error(uri):
     assert redirect_uri_error(uri) is None
 
 
-def test_the_name_of_a_client_is_made_up_for_it():
+def test_a_client_id_is_generated():
     first, second = Client(), Client()
     assert first.client_id != second.client_id and len(first.client_id) == 24
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_replay_is_punished_where_each_request_is_a_transaction(app, member, monkeypatch):
+def test_a_replay_revokes_the_family_with_atomic_requests(app, member, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     code = app.code(member)
     token = app.redeem(code).json()
@@ -137,7 +137,7 @@ def test_a_replay_is_punished_where_each_request_is_a_transaction(app, member, m
     assert not is_alive(app, token["access_token"])
 
 
-def test_a_server_within_a_namespace_says_so_in_its_metadata(rf):
+def test_the_metadata_have_the_urls_of_an_outer_namespace(rf):
     from django.test import override_settings
 
     nested = AuthorizationServer("nested", issuer="https://testserver", scopes=SCOPES)

@@ -90,7 +90,7 @@ def test_the_whole_way(ours, member, user):
     assert not Token.objects.filter(revoked_at=None).exists()
 
 
-def test_who_says_no_is_told_apart(ours, member, events):
+def test_a_denial_is_reported_as_access_denied(ours, member, events):
     asked = member.get("/login/ours/")["Location"]
     answer = member.post(asked, {"decision": "deny"})["Location"]
     assert query(answer)["iss"] == "https://testserver"
@@ -98,7 +98,7 @@ def test_who_says_no_is_told_apart(ours, member, events):
     assert events.codes == ["access_denied"]
 
 
-def test_an_answer_of_another_server_is_refused(ours, member, events, settings):
+def test_a_response_of_another_issuer_is_refused(ours, member, events, settings):
     settings.DANCE_PROVIDERS = {
         "ours": {**settings.DANCE_PROVIDERS["ours"], "ISSUER": "https://other.example"}
     }

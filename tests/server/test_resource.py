@@ -46,17 +46,17 @@ def assert_kept_out(response, status, error=None, scope=None):
         ("/anything/", "email", 200),
     ],
 )
-def test_all_scopes_are_demanded_or_with_any_one_of_them(app, member, path, scope, status):
+def test_all_scopes_are_required_or_with_any_one_of_them(app, member, path, scope, status):
     token = app.token(member, scope=scope)["access_token"]
     assert app.get(path, token).status_code == status
 
 
-def test_a_missing_scope_is_named(app, granted):
+def test_the_challenge_names_the_missing_scope(app, granted):
     response = app.get("/both/", granted["access_token"])
     assert_kept_out(response, 403, "insufficient_scope", "email address")
 
 
-def test_any_without_scopes_is_any_token():
+def test_any_without_scopes_accepts_any_token():
     token = AccessToken(user=None, client=None, scopes=frozenset())
     assert token.allows([], any=True) and token.allows([])
 
@@ -69,18 +69,18 @@ def test_the_decorator_must_be_called():
 # --- tokens ---------------------------------------------------------------------------------------
 
 
-def test_who_shows_no_token_learns_no_error(client, db):
+def test_a_request_without_a_token_gets_no_error_code(client, db):
     assert_kept_out(client.get("/email/"), 401)
     assert client.get("/email/").json() == {}
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "MAC", "Bearerx"])
-def test_another_scheme_shows_no_token(client, db, scheme):
+def test_another_scheme_counts_as_no_token(client, db, scheme):
     assert_kept_out(client.get("/email/", headers={"authorization": f"{scheme} eDp5"}), 401)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
-def test_the_schemes_case_says_nothing(app, granted, scheme):
+def test_the_case_of_the_scheme_is_ignored(app, granted, scheme):
     header = {"authorization": f"{scheme} {granted['access_token']}"}
     assert app.line.get("/email/", headers=header).status_code == 200
 
@@ -99,7 +99,7 @@ def test_the_schemes_case_says_nothing(app, granted, scheme):
         "Bearer planted<script>",
     ],
 )
-def test_a_header_that_is_none_is_refused_and_not_repeated(client, db, header):
+def test_a_malformed_header_is_refused_and_not_quoted(client, db, header):
     response = client.get("/email/", headers={"authorization": header})
     assert_kept_out(response, 400, "invalid_request")
     assert "planted" not in response["WWW-Authenticate"]
@@ -107,17 +107,17 @@ def test_a_header_that_is_none_is_refused_and_not_repeated(client, db, header):
 
 
 @pytest.mark.parametrize("length", [10, 4096, 4097, 1_000_000])
-def test_an_unknown_token_is_refused_however_long(client, db, length):
+def test_an_unknown_token_of_any_length_is_refused(client, db, length):
     header = {"authorization": f"Bearer {'x' * length}"}
     assert_kept_out(client.get("/email/", headers=header), 401, "invalid_token")
 
 
-def test_an_endless_token_asks_the_database_nothing(client, db, django_assert_num_queries):
+def test_a_token_that_is_too_long_makes_no_query(client, db, django_assert_num_queries):
     with django_assert_num_queries(0):
         client.get("/email/", headers={"authorization": f"Bearer {'x' * 5000}"})
 
 
-def test_a_token_in_the_address_is_none(app, granted):
+def test_a_token_in_the_url_is_ignored(app, granted):
     token = granted["access_token"]
     assert_kept_out(app.line.get("/email/", {"access_token": token}), 401)
     response = app.line.post("/email/", {"access_token": token})
@@ -143,16 +143,16 @@ def test_an_expired_token_is_refused(app, granted):
     assert response.json()["error_description"] == "Bearer token is expired."
 
 
-def test_a_refresh_token_opens_nothing(app, granted):
+def test_a_refresh_token_is_no_access_token(app, granted):
     assert_kept_out(app.get("/email/", granted["refresh_token"]), 401, "invalid_token")
 
 
-def test_a_digest_opens_nothing(app, granted):
+def test_a_digest_is_no_access_token(app, granted):
     row = Token.objects.get()
     assert_kept_out(app.get("/email/", row.access_digest), 401, "invalid_token")
 
 
-def test_another_servers_token_opens_nothing(app, granted):
+def test_a_token_of_another_server_is_refused(app, granted):
     other = AuthorizationServer("other", issuer="https://testserver")
     bind_models(other, **MODELS)
     request = RequestFactory().get(
@@ -165,18 +165,18 @@ def test_another_servers_token_opens_nothing(app, granted):
 # --- one identity ---------------------------------------------------------------------------------
 
 
-def test_the_token_says_who_it_is_and_not_the_cookie(app, granted, make_user):
+def test_the_user_is_the_tokens_and_not_the_cookies(app, granted, make_user):
     browser = Browser()
     browser.force_login(make_user("grace"))
     header = {"authorization": f"Bearer {granted['access_token']}"}
     assert browser.get("/email/", headers=header).json()["user"] == "ada"
 
 
-def test_a_cookie_alone_lets_nobody_in(member):
+def test_a_cookie_alone_gives_no_access(member):
     assert_kept_out(member.get("/email/"), 401)
 
 
-def test_a_bearer_request_needs_no_csrf_token_and_a_cookie_is_no_help(app, granted, user):
+def test_a_bearer_request_needs_no_csrf_token_and_ignores_the_cookie(app, granted, user):
     browser = DjangoClient(enforce_csrf_checks=True)
     header = {"authorization": f"Bearer {granted['access_token']}"}
     assert browser.post("/email/", headers=header).status_code == 200
@@ -184,7 +184,7 @@ def test_a_bearer_request_needs_no_csrf_token_and_a_cookie_is_no_help(app, grant
     assert browser.post("/email/").status_code == 401
 
 
-def test_a_clients_name_is_no_users(register, make_user):
+def test_a_token_of_a_client_itself_has_no_user(register, make_user):
     user = make_user("grace")
     app = register(client_id="grace", grant_types="client_credentials", user=user)
     token = app.post("token/", {"grant_type": "client_credentials", "scope": "email"}).json()
@@ -192,7 +192,7 @@ def test_a_clients_name_is_no_users(register, make_user):
     assert (answer["user"], answer["granted_by"]) == ("AnonymousUser", "None")
 
 
-def test_an_asynchronous_view_is_protected_as_well(app, granted):
+def test_an_async_view_is_protected(app, granted):
     async def get(**headers):
         return await AsyncClient().get("/async/", headers=headers)
 
@@ -248,7 +248,7 @@ def test_a_plain_view_is_protected_in_an_event_loop_too(app, granted):
     assert async_to_sync(get)().json()["user"] == "ada"
 
 
-def test_a_client_that_the_sites_getter_knows_no_longer_is_out(app, granted, settings):
+def test_a_client_that_the_clientgetter_does_not_return_is_refused(app, granted, settings):
     own, blocked = another(), []
 
     @own.clientgetter
@@ -274,12 +274,12 @@ def test_without_time_zones_the_times_of_our_tokens_are_local(app, member, setti
 
 
 @pytest.mark.parametrize("path", ["/email/", "/both/", "/nested/", "/async/"])
-def test_every_answer_says_that_it_is_for_one_token(app, granted, path):
+def test_every_response_varies_on_authorization(app, granted, path):
     for token in (granted["access_token"], "x"):
         assert "Authorization" in app.get(path, token)["Vary"]
 
 
-def test_an_answer_that_is_cached_is_for_its_token_alone(app, granted, settings):
+def test_a_cached_response_is_for_one_token_only(app, granted, settings):
     serve(settings, server, path("cached/", cache_page(60)(site.email)))
     assert app.get("/cached/", granted["access_token"]).status_code == 200
     assert_kept_out(Browser().get("/cached/"), 401)
@@ -320,7 +320,7 @@ def test_a_request_can_be_verified_without_the_decorator(app, member, granted):
     }
 
 
-def test_a_token_that_may_not_do_it_does_not_change_who_is_logged_in(app, granted, make_user, rf):
+def test_a_token_without_the_scope_does_not_change_the_user(app, granted, make_user, rf):
     grace = make_user("grace")
     request = rf.get("/", headers={"authorization": f"Bearer {granted['access_token']}"})
     request.user = grace
@@ -330,7 +330,7 @@ def test_a_token_that_may_not_do_it_does_not_change_who_is_logged_in(app, grante
     assert (request.user, request.oauth_token) == (grace, None)
 
 
-def test_verifying_a_request_does_not_change_who_is_logged_in(app, granted, make_user, rf):
+def test_verify_request_does_not_change_the_user(app, granted, make_user, rf):
     grace = make_user("grace")
     request = rf.get("/", headers={"authorization": f"Bearer {granted['access_token']}"})
     request.user = grace
@@ -389,7 +389,7 @@ def test_hooks_run_in_order_around_the_verification(own):
     ]
 
 
-def test_a_hook_before_may_answer_itself(own):
+def test_a_before_request_hook_may_return_a_response(own):
     own.before_request(lambda request: HttpResponse("slow down", status=429))
     own.before_request(lambda request: own.heard.append("never"))
     own.after_request(lambda valid, request: own.heard.append("never"))
@@ -397,13 +397,13 @@ def test_a_hook_before_may_answer_itself(own):
     assert own.heard == []
 
 
-def test_hooks_before_run_again_where_decorators_are_nested(own):
+def test_before_request_hooks_run_for_each_nested_decorator(own):
     own.before_request(lambda request: own.heard.append("before"))
     own.call(own.require_oauth()(own.require_oauth()(let_in)))
     assert own.heard == ["before", "before"]
 
 
-def test_a_hook_after_hears_of_a_bad_token_too(own):
+def test_an_after_request_hook_is_called_for_an_invalid_token_too(own):
     @own.after_request
     def hear(valid, request):
         own.heard.append((valid, request.oauth_token, request.error_message))
@@ -413,18 +413,18 @@ def test_a_hook_after_hears_of_a_bad_token_too(own):
     assert own.heard == [(False, None, "Bearer token not found.")]
 
 
-def test_a_hook_after_may_turn_away(own):
+def test_an_after_request_hook_may_refuse(own):
     own.after_request(lambda valid, request: (False, request))
     response = own.call(own.require_oauth()(let_in))
     assert_kept_out(response, 401, "invalid_token")
 
 
-def test_a_hook_after_may_answer_itself(own):
+def test_an_after_request_hook_may_return_a_response(own):
     own.after_request(lambda valid, request: HttpResponse("no", status=451))
     assert own.call(own.require_oauth()(let_in)).status_code == 451
 
 
-def test_the_verdict_goes_from_hook_to_hook(own):
+def test_each_hook_gets_the_result_of_the_one_before(own):
     own.after_request(lambda valid, request: (False, request))
 
     @own.after_request
@@ -436,7 +436,7 @@ def test_the_verdict_goes_from_hook_to_hook(own):
     assert own.heard == [False]
 
 
-def test_a_hook_after_may_let_in_for_another_token(own, user):
+def test_an_after_request_hook_may_set_a_token(own, user):
     @own.after_request
     def by_another_way(valid, request):
         request.oauth_token = AccessToken(
@@ -448,7 +448,7 @@ def test_a_hook_after_may_let_in_for_another_token(own, user):
     assert own.call(view, token=None, method="get").content == b"ada"
 
 
-def test_a_hook_after_may_put_another_token_in_its_place(own, make_user):
+def test_an_after_request_hook_may_replace_the_token(own, make_user):
     grace = make_user("grace")
 
     @own.after_request
@@ -462,7 +462,7 @@ def test_a_hook_after_may_put_another_token_in_its_place(own, make_user):
     assert own.call(nested).status_code == 403
 
 
-def test_a_hook_after_must_leave_a_token(own):
+def test_an_after_request_hook_that_accepts_must_set_a_token(own):
     from django.core.exceptions import ImproperlyConfigured
 
     own.after_request(lambda valid, request: (True, request))
@@ -470,7 +470,7 @@ def test_a_hook_after_must_leave_a_token(own):
         own.call(own.require_oauth()(let_in), token=None)
 
 
-def test_a_hook_after_must_return_a_verdict(own):
+def test_an_after_request_hook_must_return_a_result(own):
     from django.core.exceptions import ImproperlyConfigured
 
     @own.after_request
@@ -481,7 +481,7 @@ def test_a_hook_after_must_return_a_verdict(own):
         own.call(own.require_oauth()(let_in))
 
 
-def test_what_a_hook_lets_in_without_a_token_is_protected_against_csrf(own, user):
+def test_a_request_that_a_hook_accepts_without_a_token_has_csrf_protection(own, user):
     @own.after_request
     def by_cookie(valid, request):
         request.oauth_token = AccessToken(user=user, client=None, scopes=frozenset())
@@ -493,7 +493,7 @@ def test_what_a_hook_lets_in_without_a_token_is_protected_against_csrf(own, user
     assert own.call(view, method="post").status_code == 200
 
 
-def test_a_scope_that_is_missing_may_be_forgiven(own):
+def test_an_after_request_hook_may_ignore_a_missing_scope(own):
     own.after_request(lambda valid, request: (True, request))
     assert own.call(own.require_oauth("admin")(let_in)).status_code == 200
 
@@ -507,7 +507,7 @@ def test_a_hook_is_a_plain_function(own):
             getattr(own, what)(coroutine)
 
 
-def test_hooks_run_for_asynchronous_views(own):
+def test_hooks_run_for_async_views(own):
     own.before_request(lambda request: HttpResponse(status=429))
 
     @own.require_oauth()
@@ -532,7 +532,7 @@ def test_hooks_run_for_protected_views_only(app, member, monkeypatch):
 
 
 @pytest.mark.parametrize("asked", ["by a hook", "by an outer decorator"])
-def test_a_token_is_no_login_where_it_is_refused(app, granted, settings, asked):
+def test_a_refused_token_does_not_log_in(app, granted, settings, asked):
     """Else a hook that lets users in would let in an application with less than the user's."""
     own = another()
     by_cookie(own, "email", "admin")
@@ -545,7 +545,7 @@ def test_a_token_is_no_login_where_it_is_refused(app, granted, settings, asked):
     assert app.get("/admin-only/", granted["access_token"]).status_code == 403
 
 
-def test_a_user_who_was_logged_in_is_so_again_where_the_token_is_refused(own, make_user):
+def test_the_logged_in_user_is_restored_when_the_token_is_refused(own, make_user):
     grace = make_user("grace")
     own.after_request(lambda valid, request: own.heard.append(request.user) or (valid, request))
     view = own.require_oauth("email")(own.require_oauth("admin")(let_in))
@@ -553,7 +553,7 @@ def test_a_user_who_was_logged_in_is_so_again_where_the_token_is_refused(own, ma
     assert [str(user) for user in own.heard] == ["ada", "grace"]
 
 
-def test_nested_views_are_protected_against_csrf_where_a_cookie_lets_in(user, settings, db):
+def test_nested_views_that_accept_a_cookie_have_csrf_protection(user, settings, db):
     own = another()
     by_cookie(own, "email", "admin")
     view = own.require_oauth("admin")(own.require_oauth("email")(let_in))
@@ -630,7 +630,7 @@ def test_the_seeds_example_turns_a_black_listed_user_away(own, user):
         ("email", "old", "Bearer token is expired."),
     ],
 )
-def test_a_site_may_answer_in_its_own_words(own, granted, scope, token, message):
+def test_invalid_response_answers_a_refused_request(own, granted, scope, token, message):
     @own.invalid_response
     def answer(request):
         return HttpResponse(request.error_message, status=401)
@@ -643,7 +643,7 @@ def test_a_site_may_answer_in_its_own_words(own, granted, scope, token, message)
     assert response["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_the_verdict_prints_no_token(own, granted):
+def test_the_repr_of_an_access_token_has_no_secret(own, granted):
     def view(request):
         return HttpResponse(f"{request.oauth_token!r} {request.oauth_token.access_token!r}")
 

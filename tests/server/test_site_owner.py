@@ -51,7 +51,7 @@ def assert_found(messages, id, *words):
         assert word in f"{message.msg} {message.hint}"
 
 
-def test_the_site_of_the_tests_is_in_order():
+def test_the_server_of_the_tests_has_no_problems():
     assert found(server) == []
 
 
@@ -68,11 +68,11 @@ def test_the_site_of_the_tests_is_in_order():
         7,
     ],
 )
-def test_an_issuer_that_is_no_address_is_found(issuer):
+def test_an_invalid_issuer_is_found(issuer):
     assert_found(found(made(issuer=issuer)), "E002", "DANCE_SERVER_ISSUER", repr(issuer))
 
 
-def test_plain_http_is_for_this_machine_while_debugging(settings):
+def test_plain_http_is_allowed_for_loopback_while_debugging(settings):
     assert_found(found(made(issuer="http://localhost:8000")), "E002")
     settings.DEBUG = True
     assert found(made(issuer="http://localhost:8000")) == []
@@ -82,7 +82,7 @@ def test_an_issuer_may_have_a_path():
     assert found(made(issuer="https://example.com/oauth")) == []
 
 
-def test_what_is_not_registered_is_found():
+def test_missing_functions_are_found():
     messages = found(made(bound=False))
     assert_found(messages, "E003", "has no clientgetter, tokengetter", "bind_models(server")
 
@@ -98,7 +98,7 @@ def test_what_is_not_registered_is_found():
         ({"token_generator": "nowhere.at_all"}, "cannot be imported"),
     ],
 )
-def test_an_option_that_cannot_be_is_found(options, word):
+def test_an_invalid_option_is_found(options, word):
     assert_found(found(made(**options)), "E004", word)
 
 
@@ -108,7 +108,7 @@ def test_a_view_that_cannot_be_imported_is_found():
     assert_found(found(broken), "E004", "no token_view", "nowhere.TokenView")
 
 
-def test_passwords_are_warned_of():
+def test_the_password_grant_gives_a_warning():
     assert_found(found(made(allow_password_grant=True)), "W005", "must not be used")
 
 
@@ -118,19 +118,19 @@ def test_an_unknown_setting_is_found(settings):
     assert_found(check_settings(), "E001", "DANCE_SERVER_ISUER", "Did you mean DANCE_SERVER_ISSUER")
 
 
-def test_the_clients_check_leaves_our_settings_to_us(settings):
+def test_the_check_of_the_client_ignores_settings_of_the_server(settings):
     from django_dance import conf
 
     settings.DANCE_SERVER_ISUER = "x"
     assert "DANCE_SERVER_ISUER" not in conf.settings.unknown()
 
 
-def test_a_token_cache_that_is_not_there_is_found(settings):
+def test_an_unknown_token_cache_is_found(settings):
     settings.DANCE_SERVER_TOKEN_CACHE = "nowhere"
     assert_found(check_settings(), "E004", "DANCE_SERVER_TOKEN_CACHE", "an alias of CACHES")
 
 
-def test_a_cache_of_one_process_is_warned_of_at_deployment(settings):
+def test_a_cache_that_is_not_shared_gives_a_warning_at_deployment(settings):
     cached = made()
     assert found(cached, check_deployment) == []
     bind_cache_grant(cached)
@@ -139,7 +139,7 @@ def test_a_cache_of_one_process_is_warned_of_at_deployment(settings):
     assert_found(found(made(), check_deployment), "W006")
 
 
-def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(settings):
+def test_a_shared_cache_whose_keys_do_not_name_the_site_gives_a_warning_at_deployment(settings):
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
     settings.CACHES = {"default": redis, "codes": redis}
     cached = made()
@@ -157,7 +157,7 @@ def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(setti
     assert check_deployment() == []
 
 
-def test_two_servers_of_one_name_are_found():
+def test_two_servers_with_one_name_are_found():
     twins = [made("twin"), made("twin")]
     assert_found(
         [message for message in check_servers() if "'twin'" in message.msg], "E007", "its own name"
@@ -165,7 +165,7 @@ def test_two_servers_of_one_name_are_found():
     assert len(twins) == 2
 
 
-def test_a_cache_in_which_a_code_is_good_twice_is_found(settings, tmp_path):
+def test_a_cache_that_cannot_store_codes_is_found(settings, tmp_path):
     settings.CACHES = {
         **settings.CACHES,
         "files": {
@@ -214,7 +214,7 @@ def test_a_client_is_registered_and_its_secret_printed_once(db):
     assert (client.redirect_uris, client.default_scopes) == ([CALLBACK], ["email"])
 
 
-def test_a_public_client_gets_no_secret(db):
+def test_a_public_client_is_registered_without_a_secret(db):
     said = lines(run("dance_server_client", "Notes", "--public"))
     assert said.keys() == {"client_id"}
     assert Client.objects.get().is_confidential is False
@@ -238,7 +238,7 @@ def test_a_secret_is_rotated(app, granted):
         (["--rotate-secret", "any", "--public"], "leave out --public"),
     ],
 )
-def test_the_command_says_what_is_wrong(db, arguments, why):
+def test_the_command_reports_invalid_arguments(db, arguments, why):
     with pytest.raises(CommandError, match=why):
         run("dance_server_client", *arguments)
     assert not Client.objects.exists()
@@ -250,14 +250,14 @@ def test_a_public_clients_secret_cannot_be_rotated(register):
         run("dance_server_client", "--rotate-secret", app.client.client_id)
 
 
-def test_the_command_refuses_a_scope_that_the_settings_have_not(db, settings):
+def test_the_command_refuses_an_unknown_scope(db, settings):
     settings.DANCE_SERVER_SCOPES = {"email": "see your email address"}
     with pytest.raises(CommandError, match="DANCE_SERVER_SCOPES has no mail"):
         run("dance_server_client", "Notes", "--scope", "mail email")
     run("dance_server_client", "Notes", "--scope", "email")
 
 
-def test_pruning_deletes_what_is_over(app, member):
+def test_pruning_deletes_expired_rows(app, member):
     for _ in range(3):
         app.token(member)
     app.code(member)
@@ -268,21 +268,21 @@ def test_pruning_deletes_what_is_over(app, member):
     assert not Grant.objects.exists() and not Token.objects.exists()
 
 
-def test_pruning_leaves_what_is_alive(app, member):
+def test_pruning_keeps_valid_rows(app, member):
     code, token = app.code(member), app.token(member)
     run("dance_server_prune")
     assert is_alive(app, token["access_token"])
     assert app.redeem(code).status_code == 200
 
 
-def test_pruning_deletes_a_code_that_nobody_came_with(app, member):
+def test_pruning_deletes_an_unused_code(app, member):
     app.code(member)
     later(minutes=2)
     run("dance_server_prune")
     assert not Grant.objects.exists()
 
 
-def test_pruning_leaves_what_a_replay_is_found_out_by(app, member):
+def test_pruning_keeps_the_rows_that_detect_a_replay(app, member):
     code = app.code(member)
     first = app.redeem(code).json()
     second = app.refresh(first["refresh_token"]).json()
@@ -301,7 +301,7 @@ def test_pruning_leaves_what_a_replay_is_found_out_by(app, member):
     assert is_alive(app, fifth["access_token"])
 
 
-def test_pruning_leaves_a_used_code_while_an_access_token_of_it_lives(app, member, settings):
+def test_pruning_keeps_a_used_code_while_its_access_token_is_valid(app, member, settings):
     settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 60 * 24 * 3600
     code = app.code(member)
     token = app.redeem(code).json()
@@ -312,7 +312,7 @@ def test_pruning_leaves_a_used_code_while_an_access_token_of_it_lives(app, membe
     assert not is_alive(app, token["access_token"])
 
 
-def test_pruning_deletes_a_clients_own_tokens_when_they_end(register):
+def test_pruning_deletes_expired_client_credentials_tokens(register):
     app = register(grant_types="client_credentials")
     app.post("token/", {"grant_type": "client_credentials"})
     later(hours=2)
@@ -389,13 +389,13 @@ def test_the_admin_rotates_a_secret(boss, app, granted):
     assert not is_alive(app, granted["access_token"])
 
 
-def test_the_admin_refuses_an_address_where_no_code_may_go(boss):
+def test_the_admin_refuses_an_invalid_redirect_uri(boss):
     form = client_form(registered_redirect_uris="http://app.example/")
     assert "must be https" in boss.post(f"{ADMIN}client/add/", form).content.decode()
 
 
 @pytest.mark.parametrize("model", [Grant, Token, Consent])
-def test_the_admin_shows_that_rows_are_there_and_no_more(boss, app, member, model):
+def test_the_admin_shows_rows_without_their_secrets(boss, app, member, model):
     app.token(member)
     row = model.objects.get()
     hidden = [
@@ -414,7 +414,7 @@ def test_the_admin_shows_that_rows_are_there_and_no_more(boss, app, member, mode
 
 
 @pytest.mark.parametrize("column", ["client_secret", "client_secret__startswith"])
-def test_the_admin_lets_nobody_search_for_a_secret(boss, app, column):
+def test_the_admin_does_not_filter_by_a_secret(boss, app, column):
     response = boss.get(f"{ADMIN}client/", {column: "md5"})
     assert response.status_code == 400
 
@@ -428,11 +428,11 @@ def test_the_admin_lets_nobody_search_for_a_secret(boss, app, column):
         "token/?bound_to__startswith=0",
     ],
 )
-def test_the_admin_lets_nobody_search_for_what_it_hides(boss, db, path):
+def test_the_admin_does_not_filter_by_a_hidden_field(boss, db, path):
     assert boss.get(ADMIN + path).status_code == 400
 
 
-def test_the_admin_reads_what_a_list_shows_at_once(
+def test_the_admin_reads_a_list_with_a_constant_number_of_queries(
     boss, app, member, django_assert_max_num_queries
 ):
     for _ in range(5):
@@ -469,7 +469,7 @@ def test_the_database_has_digests_only(app, member):
     assert len(Token.objects.first().access_digest) == 64
 
 
-def test_nothing_prints_a_secret(app, member, caplog, settings):
+def test_no_log_or_repr_has_a_secret(app, member, caplog, settings):
     """At DEBUG, with every logger there is."""
     settings.DANCE_SERVER_ALLOW_PASSWORD_GRANT = True
     caplog.set_level(logging.DEBUG)
@@ -496,13 +496,13 @@ def test_nothing_prints_a_secret(app, member, caplog, settings):
     assert_clean(caplog.text, *grants, *tokens)
 
 
-def test_a_fixture_has_no_secret_in_it(app, granted):
+def test_a_fixture_has_no_secret(app, granted):
     fixture = serialize("json", [*Client.objects.all(), *Token.objects.all()])
     for secret in (app.secret, granted["access_token"], granted["refresh_token"]):
         assert secret not in fixture
 
 
-def test_rows_print_no_digest(app, granted):
+def test_the_repr_of_a_row_has_no_digest(app, granted):
     for row in (Client.objects.get(), Grant.objects.get(), Token.objects.get()):
         text = f"{row} {row!r}"
         assert app.client.client_id in text or "Notes" in text
@@ -511,7 +511,7 @@ def test_rows_print_no_digest(app, granted):
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_page_has_no_secret_in_it(app, member, settings, monkeypatch, debug):
+def test_an_error_page_has_no_secret(app, member, settings, monkeypatch, debug):
     settings.DEBUG = debug
     code = app.code(member)
     app.line.raise_request_exception = False
@@ -528,7 +528,7 @@ def test_an_error_page_has_no_secret_in_it(app, member, settings, monkeypatch, d
     assert Token.objects.count() == 0
 
 
-def test_what_cannot_be_stored_is_not_used_up(app, member, monkeypatch):
+def test_a_code_is_not_used_up_if_the_token_cannot_be_stored(app, member, monkeypatch):
     """The code and its tokens: both or neither."""
     code = app.code(member)
     app.line.raise_request_exception = False
@@ -542,14 +542,14 @@ def test_what_cannot_be_stored_is_not_used_up(app, member, monkeypatch):
     assert app.redeem(code).status_code == 200
 
 
-def test_a_refusal_is_one_warning(app, db, caplog):
+def test_a_refusal_writes_one_warning(app, db, caplog):
     app.redeem("unknown")
     (record,) = [record for record in caplog.records if record.name == "django_dance.server"]
     assert record.levelname == "WARNING"
     assert record.getMessage() == "oauth_server: '/oauth/token/' refused, invalid_grant"
 
 
-def test_a_users_deletion_takes_all_with_it(app, member, granted):
+def test_deleting_a_user_deletes_the_users_rows(app, member, granted):
     app.code(member)
     get_user_model().objects.all().delete()
     assert not Grant.objects.exists()

@@ -39,7 +39,7 @@ def enter(request, monkeypatch, settings):
     return request.param(monkeypatch, settings)
 
 
-def test_a_verified_token_of_one_tenant_lets_nobody_in_at_another(app, member, settings, enter):
+def test_a_cached_token_of_one_tenant_is_refused_at_another(app, member, settings, enter):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     enter("alpha")
     token = app.token(member)["access_token"]
@@ -50,7 +50,7 @@ def test_a_verified_token_of_one_tenant_lets_nobody_in_at_another(app, member, s
     assert not is_alive(app, token)
 
 
-def test_a_code_of_one_tenant_is_no_code_at_another(app, member, settings, enter):
+def test_a_code_of_one_tenant_is_refused_at_another(app, member, settings, enter):
     own = another()
     bind_cache_grant(own)
     serve(settings, own)
@@ -63,7 +63,9 @@ def test_a_code_of_one_tenant_is_no_code_at_another(app, member, settings, enter
 
 
 @pytest.mark.parametrize("enter", WAYS[:-1], indirect=True)
-def test_a_user_who_is_saved_in_another_schema_has_changed(app, member, user, settings, enter):
+def test_a_user_who_is_saved_in_another_schema_invalidates_the_entry(
+    app, member, user, settings, enter
+):
     """The table of the users may be in a schema that all tenants of a site share."""
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     enter("alpha")
@@ -251,7 +253,7 @@ def use_the_server(settings, user, issuer):
 
 
 @pytest.mark.parametrize("changed", sorted(ALL))
-def test_every_key_and_seal_changes_with_what_it_names(record, changed):
+def test_every_key_and_seal_depends_on_its_parts(record, changed):
     before = record(BEFORE)
     after = record({**BEFORE, changed: AFTER[changed]})
     assert {kind for kind, _ in before} == {kind for kind, _ in after} == set(KINDS)

@@ -50,7 +50,7 @@ def test_a_code_is_granted_redeemed_used_refreshed_and_revoked(app, member):
     assert app.introspect(second["access_token"]).json() == {"active": False}
 
 
-def test_a_user_who_says_no_is_believed(app, member):
+def test_a_denial_grants_nothing(app, member):
     response = app.send(member, "deny")
     answer = query(response["Location"])
     assert answer["error"] == "access_denied"
@@ -87,6 +87,6 @@ def test_a_client_that_asks_for_no_scope_gets_its_own(app, member):
 
 
 @pytest.mark.parametrize("missing", ["state", "scope"])
-def test_what_is_optional_may_be_missing(app, member, missing):
+def test_optional_attributes_may_be_missing(app, member, missing):
     answer = query(app.send(member, **{missing: None})["Location"])
     assert "code" in answer and "error" not in answer

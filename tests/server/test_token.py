@@ -44,14 +44,14 @@ def later(**fields):
 
 @pytest.mark.parametrize("path", ["token/", "revoke/", "introspect/"])
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete", "patch", "options"])
-def test_the_endpoints_take_post_only(app, path, method):
+def test_the_endpoints_accept_only_post(app, path, method):
     response = getattr(app.line, method)(app.root + path)
     assert response.status_code == 405
     assert response["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("path", ["token/", "revoke/", "introspect/"])
-def test_parameters_do_not_belong_in_the_address(app, path):
+def test_parameters_in_the_url_are_refused(app, path):
     assert_error(app.post(f"{path}?grant_type=x&token=x", {"token": "x"}), "invalid_request")
 
 
@@ -59,7 +59,7 @@ def test_parameters_do_not_belong_in_the_address(app, path):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]
 )
-def test_a_form_has_the_type_of_a_form(app, path, content_type):
+def test_a_body_of_another_content_type_is_refused(app, path, content_type):
     fields = {"grant_type": "client_credentials", "token": "x"}
     body = json.dumps(fields) if "json" in content_type else urlencode(fields)
     headers = {"authorization": basic(app.client.client_id, app.secret)}
@@ -70,7 +70,7 @@ def test_a_form_has_the_type_of_a_form(app, path, content_type):
 @pytest.mark.parametrize(
     "name", ["grant_type", "code", "redirect_uri", "client_id", "code_verifier", "scope", "other"]
 )
-def test_no_parameter_may_come_twice(app, member, name):
+def test_a_repeated_parameter_is_refused(app, member, name):
     form = [
         ("grant_type", "authorization_code"),
         ("code", app.code(member)),
@@ -88,7 +88,7 @@ def test_no_parameter_may_come_twice(app, member, name):
 
 @pytest.mark.parametrize("name", ["token", "token_type_hint"])
 @pytest.mark.parametrize("path", ["revoke/", "introspect/"])
-def test_no_parameter_about_a_token_may_come_twice(app, path, name):
+def test_a_repeated_parameter_of_revocation_or_introspection_is_refused(app, path, name):
     headers = {"authorization": basic(app.client.client_id, app.secret)}
     body = urlencode([("token", "x"), (name, "x"), (name, "x")])
     response = app.line.post(app.root + path, body, FORM, headers=headers)
@@ -97,14 +97,14 @@ def test_no_parameter_about_a_token_may_come_twice(app, path, name):
 
 @pytest.mark.parametrize("value", ["a\0b", "a\nb", "é", "\ud800", "x" * 5000])
 @pytest.mark.parametrize("name", ["grant_type", "code", "client_id", "refresh_token"])
-def test_a_parameter_that_cannot_be_is_refused(app, name, value):
+def test_an_invalid_parameter_is_refused(app, name, value):
     form = {"grant_type": "authorization_code", name: value}
     body = urlencode(form, errors="surrogatepass")
     response = app.line.post("/oauth/token/", body, FORM)
     assert_error(response, "invalid_request")
 
 
-def test_nobody_names_the_user_or_the_client_by_a_parameter(register, user):
+def test_parameters_do_not_set_the_user_or_the_client(register, user):
     app = register(grant_types="client_credentials")
     extra = {"user": str(user.pk), "client": "x", "scopes": "admin", "family": "x", "grant": "x"}
     response = app.post("token/", {"grant_type": "client_credentials", "scope": "email", **extra})
@@ -132,7 +132,7 @@ def test_a_request_without_a_grant_type_is_invalid(app, form):
         ("refresh_token", {"refresh_token": "x"}),
     ],
 )
-def test_a_client_has_its_own_grant_types_only(app, kind, form):
+def test_a_client_may_use_only_its_own_grant_types(app, kind, form):
     Client.objects.update(grant_types="none")
     assert_error(app.post("token/", {"grant_type": kind, **form}), "unauthorized_client")
 
@@ -177,7 +177,7 @@ def test_a_client_may_authenticate_by_form(register, path):
         "",
     ],
 )
-def test_who_does_not_authenticate_is_told_how(app, path, header):
+def test_a_request_without_authentication_gets_a_challenge(app, path, header):
     form = {"grant_type": "client_credentials", "token": "x"}
     response = app.post(path, form, authorization=header)
     assert_error(response, "invalid_client", 401)
@@ -201,17 +201,17 @@ def test_a_wrong_secret_is_refused(app, path, secret):
 
 
 @pytest.mark.parametrize("path", ["token/", "revoke/", "introspect/"])
-def test_a_client_authenticates_in_one_way(app, path):
+def test_a_client_must_not_authenticate_in_two_ways(app, path):
     form = {"grant_type": "client_credentials", "token": "x", "client_secret": app.secret}
     assert_error(app.post(path, form), "invalid_request")
 
 
-def test_a_client_has_one_name(app):
+def test_a_client_must_not_send_two_different_client_ids(app):
     form = {"grant_type": "client_credentials", "client_id": "other"}
     assert_error(app.post("token/", form), "invalid_request")
 
 
-def test_a_client_may_say_its_name_twice(register):
+def test_a_client_may_send_the_same_client_id_twice(register):
     app = register(grant_types="client_credentials")
     form = {"grant_type": "client_credentials", "client_id": app.client.client_id}
     assert app.post("token/", form).status_code == 200
@@ -222,14 +222,14 @@ def test_credentials_are_form_encoded_before_basic(register):
     assert app.post("token/", {"grant_type": "client_credentials"}).status_code == 200
 
 
-def test_a_public_client_has_no_secret_to_show(register, member):
+def test_a_public_client_with_a_secret_is_refused(register, member):
     app = register(public=True)
     code = app.code(member)
     assert_error(app.redeem(code, client_secret="x"), "invalid_client", 401)
     assert app.redeem(code).status_code == 200
 
 
-def test_a_client_without_a_secret_in_the_table_is_not_let_in_by_an_empty_one(app):
+def test_a_client_without_a_stored_secret_cannot_authenticate_with_an_empty_one(app):
     Client.objects.update(client_secret="")
     for secret in ("", "x"):
         form = {"grant_type": "client_credentials"}
@@ -257,7 +257,7 @@ def test_an_unknown_client_takes_as_long_as_a_wrong_secret(app, monkeypatch):
 # --- the code -------------------------------------------------------------------------------------
 
 
-def test_a_code_is_good_once_and_a_second_use_ends_what_it_gave(app, member):
+def test_a_code_is_valid_once_and_a_second_use_revokes_its_tokens(app, member):
     code = app.code(member)
     token = app.redeem(code).json()
     refreshed = app.refresh(token["refresh_token"]).json()
@@ -266,7 +266,7 @@ def test_a_code_is_good_once_and_a_second_use_ends_what_it_gave(app, member):
     assert_invalid_grant(app.refresh(refreshed["refresh_token"]))
 
 
-def test_a_second_use_is_found_out_long_after(app, member):
+def test_a_second_use_is_detected_long_after_the_first(app, member):
     code = app.code(member)
     token = app.redeem(code).json()
     later(minutes=30)
@@ -275,7 +275,7 @@ def test_a_second_use_is_found_out_long_after(app, member):
     assert not is_alive(app, token["access_token"])
 
 
-def test_what_somebody_else_does_with_a_used_code_ends_nothing(app, register, member):
+def test_a_used_code_from_another_client_revokes_nothing(app, register, member):
     other = register("Other")
     code = app.code(member)
     token = app.redeem(code).json()
@@ -300,18 +300,18 @@ def test_what_somebody_else_does_with_a_used_code_ends_nothing(app, register, me
     ],
     ids=str,
 )
-def test_a_code_is_bound_to_all_that_was_said_before(app, member, changes):
+def test_the_token_request_must_match_the_authorization_request(app, member, changes):
     response = app.redeem(**{"code": app.code(member), **changes})
     error = "invalid_request" if "é" in str(changes) else "invalid_grant"
     assert_error(response, error)
     assert not Token.objects.exists()
 
 
-def test_a_code_is_no_good_without_its_verifier(app, member):
+def test_a_code_needs_its_verifier(app, member):
     assert_error(app.redeem(app.code(member), code_verifier=None), "invalid_request")
 
 
-def test_a_code_that_was_granted_without_a_challenge_is_no_good(app, member):
+def test_a_code_without_a_challenge_is_refused(app, member):
     """Were it ever stored: a verifier alone proves nothing."""
     code = app.code(member)
     Grant.objects.update(code_challenge="", code_challenge_method="")
@@ -319,19 +319,19 @@ def test_a_code_that_was_granted_without_a_challenge_is_no_good(app, member):
     assert_error(app.redeem(code, code_verifier=None), "invalid_request")
 
 
-def test_a_challenge_of_another_method_is_no_good(app, member):
+def test_a_challenge_with_another_method_is_refused(app, member):
     code = app.code(member)
     Grant.objects.update(code_challenge=app.verifier, code_challenge_method="plain")
     assert_invalid_grant(app.redeem(code))
 
 
-def test_a_redirect_uri_that_was_not_named_may_be_named_later_if_it_is_right(app, member):
+def test_an_omitted_redirect_uri_may_be_sent_later_if_it_is_the_default(app, member):
     code = app.code(member, redirect_uri=None)
     assert_invalid_grant(app.redeem(code, redirect_uri="https://app.example/other"))
     assert app.redeem(code).status_code == 200
 
 
-def test_a_code_is_its_clients(app, register, member):
+def test_a_code_is_valid_for_its_client_only(app, register, member):
     other = register("Other")
     other.verifier = app.verifier
     code = app.code(member)
@@ -346,7 +346,7 @@ def test_a_code_lives_for_a_minute(app, member, seconds, good):
     assert (app.redeem(code).status_code == 200) is good
 
 
-def test_a_clock_that_was_set_back_makes_no_code_young(app, member):
+def test_a_code_from_the_future_is_refused(app, member):
     code = app.code(member)
     later(seconds=-30)
     assert_invalid_grant(app.redeem(code))
@@ -367,7 +367,7 @@ def test_verifier_and_challenge_are_compared_in_constant_time(app, member, monke
 # --- refreshing -----------------------------------------------------------------------------------
 
 
-def test_a_refresh_token_that_comes_again_ends_its_family(app, granted):
+def test_a_second_use_of_a_refresh_token_revokes_its_family(app, granted):
     second = app.refresh(granted["refresh_token"]).json()
     third = app.refresh(second["refresh_token"]).json()
     later(seconds=11)
@@ -376,14 +376,14 @@ def test_a_refresh_token_that_comes_again_ends_its_family(app, granted):
     assert_invalid_grant(app.refresh(third["refresh_token"]))
 
 
-def test_a_refresh_token_that_comes_again_within_moments_is_only_refused(app, granted):
+def test_a_second_use_of_a_refresh_token_within_seconds_is_only_refused(app, granted):
     second = app.refresh(granted["refresh_token"]).json()
     later(seconds=8)
     assert_invalid_grant(app.refresh(granted["refresh_token"]))
     assert is_alive(app, second["access_token"])
 
 
-def test_a_family_that_ends_takes_no_other_with_it(app, member, granted):
+def test_revoking_a_family_leaves_other_families(app, member, granted):
     other = app.token(member)
     app.refresh(granted["refresh_token"])
     later(seconds=11)
@@ -391,7 +391,7 @@ def test_a_family_that_ends_takes_no_other_with_it(app, member, granted):
     assert is_alive(app, other["access_token"])
 
 
-def test_another_clients_refresh_token_is_refused_and_ends_nothing(app, register, granted):
+def test_a_refresh_token_of_another_client_is_refused_and_revokes_nothing(app, register, granted):
     other = register("Other")
     assert_invalid_grant(other.refresh(granted["refresh_token"]))
     refreshed = app.refresh(granted["refresh_token"]).json()
@@ -400,7 +400,7 @@ def test_another_clients_refresh_token_is_refused_and_ends_nothing(app, register
     assert is_alive(app, refreshed["access_token"])
 
 
-def test_no_rotation_outlives_the_thirtieth_day(app, granted):
+def test_rotation_does_not_prolong_the_thirty_days(app, granted):
     token = granted
     for _ in range(29):
         later(days=1)
@@ -410,7 +410,7 @@ def test_no_rotation_outlives_the_thirtieth_day(app, granted):
 
 
 @pytest.mark.parametrize("wrong", ["x", "", None])
-def test_what_is_no_refresh_token_is_refused(app, granted, wrong):
+def test_an_unknown_refresh_token_is_refused(app, granted, wrong):
     error = "invalid_grant" if wrong else "invalid_request"
     assert_error(app.refresh(wrong), error)
 
@@ -419,19 +419,19 @@ def test_an_access_token_does_not_refresh(app, granted):
     assert_invalid_grant(app.refresh(granted["access_token"]))
 
 
-def test_a_refresh_may_ask_for_less_and_later_for_all_again(app, member):
+def test_a_refresh_may_ask_for_fewer_scopes_and_later_for_all(app, member):
     token = app.token(member, scope="email address")
     less = app.refresh(token["refresh_token"], scope="email").json()
     assert less["scope"] == "email"
     assert app.refresh(less["refresh_token"]).json()["scope"] == "email address"
 
 
-def test_a_refresh_does_not_get_more(app, granted):
+def test_a_refresh_cannot_add_scopes(app, granted):
     assert_error(app.refresh(granted["refresh_token"], scope="email address"), "invalid_scope")
     assert app.refresh(granted["refresh_token"]).status_code == 200
 
 
-def test_a_refresh_gives_no_more_than_the_client_may_ask_for_by_now(app, member):
+def test_a_refresh_gives_only_scopes_that_the_client_may_still_request(app, member):
     token = app.token(member, scope="email address")
     app.client.scope = "email"
     app.client.save()
@@ -447,7 +447,7 @@ def test_a_refresh_gives_no_more_than_the_client_may_ask_for_by_now(app, member)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
-def test_without_time_zones_codes_and_refreshes_end_when_they_should(app, member, settings, zone):
+def test_without_time_zones_codes_and_refresh_tokens_expire_on_time(app, member, settings, zone):
     settings.USE_TZ, settings.TIME_ZONE = False, zone
     token = app.token(member)
     said = app.introspect(token["access_token"]).json()
@@ -479,7 +479,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_nothing_that_was_issued_before_is_good_after(app, member, granted, change):
+def test_a_change_of_the_user_or_client_invalidates_codes_and_tokens(app, member, granted, change):
     code = app.code(member)
     client_changed = "client" in change
     CHANGES[change]()
@@ -498,14 +498,14 @@ def test_nothing_that_was_issued_before_is_good_after(app, member, granted, chan
         assert app.introspect(granted["access_token"]).json() == {"active": False}
 
 
-def test_a_rotated_secret_key_ends_nothing(app, granted, settings):
+def test_a_rotated_secret_key_keeps_codes_and_tokens_valid(app, granted, settings):
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key"
     assert is_alive(app, granted["access_token"])
     assert app.refresh(granted["refresh_token"]).status_code == 200
 
 
-def test_a_login_ends_nothing(app, member, granted):
+def test_a_login_keeps_codes_and_tokens_valid(app, member, granted):
     user = USERS.get()
     user.last_login = timezone.now()
     user.save()
@@ -530,20 +530,20 @@ def test_revoking_an_old_token_revokes_the_newest(app, granted):
     assert not is_alive(app, newest["access_token"])
 
 
-def test_revoking_what_is_unknown_succeeds(app):
+def test_revoking_an_unknown_token_succeeds(app):
     assert app.revoke("unknown").status_code == 200
 
 
-def test_revoking_nothing_is_an_error(app):
+def test_revoking_without_a_token_is_an_error(app):
     assert_error(app.revoke(None), "invalid_request")
 
 
-def test_another_client_revokes_nothing(app, register, granted):
+def test_another_client_cannot_revoke_a_token(app, register, granted):
     assert_invalid_grant(register("Other").revoke(granted["access_token"]))
     assert is_alive(app, granted["access_token"])
 
 
-def test_a_public_client_revokes_its_own(register, member):
+def test_a_public_client_can_revoke_its_token(register, member):
     app = register(public=True)
     token = app.token(member)
     assert app.revoke(token["refresh_token"]).status_code == 200
@@ -553,7 +553,7 @@ def test_a_public_client_revokes_its_own(register, member):
 # --- introspection (RFC 7662) ---------------------------------------------------------------------
 
 
-def test_a_client_may_ask_about_its_access_token(app, user, granted):
+def test_a_client_may_introspect_its_access_token(app, user, granted):
     claims = app.introspect(granted["access_token"]).json()
     row = Token.objects.get()
     assert claims == {
@@ -568,23 +568,25 @@ def test_a_client_may_ask_about_its_access_token(app, user, granted):
     }
 
 
-def test_a_client_may_ask_about_its_refresh_token(app, granted):
+def test_a_client_may_introspect_its_refresh_token(app, granted):
     claims = app.introspect(granted["refresh_token"]).json()
     assert claims["active"] and "token_type" not in claims
     assert claims["exp"] == int(Token.objects.get().refresh_expires.timestamp())
 
 
-def test_nobody_learns_about_another_clients_token(app, register, granted):
+def test_a_client_cannot_introspect_a_token_of_another_client(app, register, granted):
     assert register("Other").introspect(granted["access_token"]).json() == {"active": False}
 
 
-def test_a_public_client_learns_nothing(register, member):
+def test_a_public_client_cannot_introspect(register, member):
     app = register(public=True)
     token = app.token(member)["access_token"]
     assert_error(app.introspect(token), "invalid_client", 401)
 
 
-def test_a_resource_server_learns_what_the_site_lets_it(app, register, granted, monkeypatch):
+def test_a_resource_server_may_introspect_if_the_site_allows_it(
+    app, register, granted, monkeypatch
+):
     other = register("Resource server")
     monkeypatch.setattr(
         server, "may_introspect", lambda client, token: client.name == "Resource server"
@@ -592,7 +594,7 @@ def test_a_resource_server_learns_what_the_site_lets_it(app, register, granted, 
     assert other.introspect(granted["access_token"]).json()["active"] is True
 
 
-def test_a_token_that_is_over_is_not_active(app, granted):
+def test_an_expired_token_is_not_active(app, granted):
     later(hours=2)
     assert app.introspect(granted["access_token"]).json() == {"active": False}
     assert app.introspect(granted["refresh_token"]).json()["active"] is True
@@ -626,7 +628,7 @@ def by_password(app, username="ada", password="pw", **changes):
     return app.post("token/", {**form, **changes})
 
 
-def test_a_password_is_taken_where_the_site_allows_it(trusted, user, client):
+def test_the_password_grant_works_if_the_site_allows_it(trusted, user, client):
     response = by_password(trusted)
     assert is_alive(trusted, response.json()["access_token"])
     metadata = client.get("/oauth/.well-known/oauth-authorization-server").json()
@@ -651,12 +653,12 @@ def test_a_password_may_have_any_character_but_no_name_a_control_character(trust
     assert_error(by_password(trusted, "gr\0ace"), "invalid_request")
 
 
-def test_other_clients_take_no_password(trusted, register, user):
+def test_a_client_without_the_password_grant_is_refused(trusted, register, user):
     assert_error(by_password(register("Other")), "unauthorized_client")
 
 
 @pytest.mark.parametrize("value", ["yes", 1, "False"])
-def test_only_true_allows_passwords(trusted, user, settings, value):
+def test_only_true_allows_the_password_grant(trusted, user, settings, value):
     settings.DANCE_SERVER_ALLOW_PASSWORD_GRANT = value
     assert_error(by_password(trusted), "unsupported_grant_type")
 
@@ -676,12 +678,12 @@ def test_the_lifetimes_are_settings(register, member, settings):
     assert round((grant.expires - grant.created_at).total_seconds()) == 10
 
 
-def test_an_answer_is_the_same_for_every_unknown_code(app, granted):
+def test_the_response_is_the_same_for_every_invalid_code(app, granted):
     answers = {app.redeem(code).content for code in ("x", "y" * 43, granted["access_token"])}
     assert len(answers) == 1
 
 
-def test_an_error_repeats_nothing_of_the_request(app):
+def test_an_error_does_not_quote_the_request(app):
     form = {"grant_type": "<script>", "state": "planted-state", "scope": "planted-scope"}
     response = app.post("token/", form)
     assert_error(response, "unsupported_grant_type")

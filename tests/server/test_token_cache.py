@@ -40,7 +40,7 @@ def test_a_verified_token_costs_no_query(app, granted, django_assert_num_queries
         assert app.get("/untouched/", granted).content == b"in"
 
 
-def test_the_user_and_the_client_are_looked_up_when_they_are_wanted(
+def test_the_user_and_the_client_are_loaded_when_they_are_used(
     app, granted, django_assert_num_queries
 ):
     expected = app.get("/email/", granted).json()
@@ -48,7 +48,7 @@ def test_the_user_and_the_client_are_looked_up_when_they_are_wanted(
         assert app.get("/email/", granted).json() == expected
 
 
-def test_whose_token_it_is_is_known_without_a_query(app, granted, rf, django_assert_num_queries):
+def test_the_client_id_is_known_without_a_query(app, granted, rf, django_assert_num_queries):
     for queries in (1, 0):
         request = rf.get("/", headers={"authorization": f"Bearer {granted}"})
         with django_assert_num_queries(queries):
@@ -57,7 +57,7 @@ def test_whose_token_it_is_is_known_without_a_query(app, granted, rf, django_ass
             assert request.oauth_token.user is not None
 
 
-def test_a_scope_that_is_missing_is_missing_from_the_cache_too(app, granted):
+def test_a_missing_scope_is_missing_in_the_cache_too(app, granted):
     for _ in range(2):
         assert app.get("/both/", granted).status_code == 403
 
@@ -88,7 +88,7 @@ def saved(model, **fields):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_seen_at_once(cached, app, member, change):
+def test_a_change_takes_effect_immediately(cached, app, member, change):
     app.granted = app.token(member)
     token = app.granted["access_token"]
     assert is_alive(app, token) and is_alive(app, token)
@@ -97,7 +97,7 @@ def test_a_change_is_seen_at_once(cached, app, member, change):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_user_who_is_saved_as_a_proxy_has_changed(app, granted, user):
+def test_saving_a_proxy_of_the_user_invalidates_the_entry(app, granted, user):
     with isolate_apps("tests"):
 
         class Staff(get_user_model()):
@@ -121,14 +121,14 @@ def test_a_user_with_a_table_of_its_own_is_the_same_user(user):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_token_that_is_deleted_is_forgotten(app, granted):
+def test_deleting_a_token_invalidates_its_entry(app, granted):
     assert is_alive(app, granted)
     Token.objects.all().delete()
     assert not is_alive(app, granted)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_sites_own_revoker_ends_is_forgotten(cached, app, member, settings):
+def test_a_tokenrevoker_of_the_site_invalidates_the_entries(cached, app, member, settings):
     own = another()
 
     @own.tokenrevoker
@@ -146,7 +146,7 @@ def test_what_a_sites_own_revoker_ends_is_forgotten(cached, app, member, setting
     assert not is_alive(app, second)
 
 
-def test_nothing_is_slower_to_delete_for_it():
+def test_other_models_are_deleted_without_reading_their_rows():
     """A receiver for all models would have Django read every row before it deletes it."""
     from django.db.models.signals import post_delete, pre_delete
 
@@ -155,14 +155,14 @@ def test_nothing_is_slower_to_delete_for_it():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_login_is_no_change(app, granted, user, django_assert_num_queries):
+def test_a_login_does_not_invalidate_the_entry(app, granted, user, django_assert_num_queries):
     app.get("/untouched/", granted)
     user.save(update_fields=["last_login"])
     with django_assert_num_queries(0):
         app.get("/untouched/", granted)
 
 
-def test_an_update_of_many_rows_tells_nobody_and_is_seen_within_a_minute(app, granted, cached):
+def test_a_queryset_update_takes_effect_when_the_entry_is_gone(app, granted, cached):
     assert is_alive(app, granted)
     Token.objects.update(revoked_at=timezone.now())
     assert is_alive(app, granted)
@@ -170,7 +170,7 @@ def test_an_update_of_many_rows_tells_nobody_and_is_seen_within_a_minute(app, gr
     assert not is_alive(app, granted)
 
 
-def test_what_is_remembered_ends_with_the_token(cached, app, member, settings, monkeypatch):
+def test_an_entry_expires_with_the_token(cached, app, member, settings, monkeypatch):
     settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 30
     token = app.token(member)["access_token"]
     kept = []
@@ -191,7 +191,7 @@ def test_what_is_remembered_ends_with_the_token(cached, app, member, settings, m
     assert kept[-1] == 60
 
 
-def test_what_was_read_before_a_change_is_not_used_after_it(
+def test_an_entry_that_was_read_before_a_change_is_not_used(
     cached, app, member, django_capture_on_commit_callbacks
 ):
     """A reader that is slow must not bring back what was revoked meanwhile."""
@@ -217,7 +217,7 @@ def test_what_was_read_before_a_change_is_not_used_after_it(
     assert not is_alive(app, granted["access_token"])
 
 
-def test_the_cache_holds_no_token_and_nothing_in_clear(settings, app, member):
+def test_the_cache_has_no_token_and_no_plain_text(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     assert is_alive(app, token)
@@ -227,7 +227,7 @@ def test_the_cache_holds_no_token_and_nothing_in_clear(settings, app, member):
     assert token not in text and "email" not in text and "auth.user" not in text
 
 
-def test_what_was_put_there_by_another_is_nothing(settings, app, member):
+def test_a_copied_entry_is_ignored(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     first, second = (app.token(member)["access_token"] for _ in range(2))
     assert is_alive(app, first)
@@ -241,7 +241,7 @@ def test_what_was_put_there_by_another_is_nothing(settings, app, member):
 
 
 @pytest.mark.parametrize("rubbish", ["x", 1, b"x", {"user": None}])
-def test_rubbish_is_nothing(settings, app, member, rubbish):
+def test_an_entry_with_other_content_is_ignored(settings, app, member, rubbish):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     assert is_alive(app, token)
@@ -250,7 +250,7 @@ def test_rubbish_is_nothing(settings, app, member, rubbish):
     assert is_alive(app, token)
 
 
-def test_a_token_in_its_last_second_is_not_remembered(settings, app, member):
+def test_a_token_in_its_last_second_is_not_cached(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     Token.objects.update(expires=timezone.now() + timedelta(milliseconds=900))
@@ -258,7 +258,7 @@ def test_a_token_in_its_last_second_is_not_remembered(settings, app, member):
     assert not caches["default"]._cache
 
 
-def test_a_user_whom_nobody_saw_go_is_an_anonymous_one(settings, app, member):
+def test_a_user_who_was_deleted_by_sql_is_anonymous(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     assert is_alive(app, token)
@@ -270,7 +270,7 @@ def test_a_user_whom_nobody_saw_go_is_an_anonymous_one(settings, app, member):
     assert app.get("/email/", token).json()["user"] == "AnonymousUser"
 
 
-def test_a_user_whom_sql_has_deactivated_is_an_anonymous_one(settings, app, member):
+def test_a_user_who_was_deactivated_by_sql_is_anonymous(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     assert is_alive(app, token)
@@ -278,7 +278,7 @@ def test_a_user_whom_sql_has_deactivated_is_an_anonymous_one(settings, app, memb
     assert app.get("/email/", token).json()["user"] == "AnonymousUser"
 
 
-def test_another_servers_memory_is_not_this_ones(settings, app, member, rf):
+def test_an_entry_of_another_server_is_not_used(settings, app, member, rf):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     token = app.token(member)["access_token"]
     assert is_alive(app, token)
@@ -299,6 +299,6 @@ def test_a_cache_that_is_down_is_a_miss(settings, app, member, kind):
     assert not is_alive(app, token)
 
 
-def test_without_the_setting_nothing_is_remembered(app, member):
+def test_without_the_setting_nothing_is_cached(app, member):
     assert is_alive(app, app.token(member)["access_token"])
     assert not caches["default"]._cache

@@ -75,7 +75,7 @@ def elsewhere(work):
     return result
 
 
-def test_an_application_is_let_in_and_put_out_there(app, member):
+def test_an_application_is_connected_and_disconnected_in_the_other_database(app, member):
     token = app.token(member)
     assert is_alive(app, token["access_token"])
     refreshed = app.refresh(token["refresh_token"]).json()
@@ -87,7 +87,7 @@ def test_an_application_is_let_in_and_put_out_there(app, member):
     assert in_the_default_database() == 0
 
 
-def test_consent_is_remembered_there_and_grows(app, member):
+def test_consent_is_stored_in_the_other_database_and_grows(app, member):
     app.code(member)
     assert "code" in query(member.get(app.address())["Location"])
     app.code(member, scope="address")
@@ -96,7 +96,7 @@ def test_consent_is_remembered_there_and_grows(app, member):
     assert in_the_default_database() == 0
 
 
-def test_consent_grows_in_a_transaction_there(app, member):
+def test_consent_grows_in_a_transaction_of_the_other_database(app, member):
     """Or of two answers at the same moment one would be lost."""
     app.code(member)
     seen = []
@@ -112,7 +112,7 @@ def test_consent_grows_in_a_transaction_there(app, member):
     assert seen == [True]
 
 
-def test_consent_is_withdrawn_there(app, member):
+def test_consent_is_withdrawn_in_the_other_database(app, member):
     token, code = app.token(member), app.code(member)
     consent = Consent.objects.using(ALIAS).get()
     assert member.post(APPLICATIONS, {"application": consent.pk}).status_code == 302
@@ -144,9 +144,7 @@ def test_a_code_or_refresh_token_is_used_up_with_the_tokens_stored_or_not_at_all
     assert use().status_code == 200
 
 
-def test_a_code_that_came_twice_before_the_first_commit_has_given_nothing_that_lasts(
-    caching, app, member
-):
+def test_two_uses_of_a_code_before_the_commit_leave_no_valid_token(caching, app, member):
     code = app.code(member)
     with transaction.atomic(using=ALIAS):
         token = app.redeem(code).json()
@@ -158,9 +156,7 @@ def test_a_code_that_came_twice_before_the_first_commit_has_given_nothing_that_l
     assert_invalid_grant(app.refresh(token["refresh_token"]))
 
 
-def test_a_code_that_came_twice_is_found_out_though_another_database_has_a_transaction(
-    caching, app, member
-):
+def test_a_second_use_is_detected_during_a_transaction_of_another_database(caching, app, member):
     code = app.code(member)
     with transaction.atomic(using="default"):
         assert app.redeem(code).status_code == 200
@@ -169,7 +165,7 @@ def test_a_code_that_came_twice_is_found_out_though_another_database_has_a_trans
 
 
 @pytest.mark.parametrize("end", ["refresh", "revoke", "revoke without a revoker", "withdraw"])
-def test_a_token_that_was_verified_during_the_transaction_that_ended_it_is_over(
+def test_a_token_that_was_verified_during_its_revocation_is_refused_afterwards(
     caching, app, member, monkeypatch, end
 ):
     """The transaction is committed later: what was read before that is not remembered."""
@@ -200,7 +196,7 @@ def test_a_transaction_of_the_default_database_delays_nothing(caching, app, memb
 
 
 @pytest.mark.parametrize("atomic", [ALIAS, "default"])
-def test_what_has_ended_stays_so_though_something_else_could_not_end(
+def test_revoked_tokens_stay_revoked_if_a_later_step_fails(
     server, app, member, monkeypatch, atomic
 ):
     """Where each request is a transaction, too."""
@@ -219,7 +215,7 @@ def test_what_has_ended_stays_so_though_something_else_could_not_end(
         assert not is_alive(app, token["access_token"])
 
 
-def test_pruning_deletes_there(app, member, capsys):
+def test_pruning_deletes_rows_of_the_other_database(app, member, capsys):
     app.token(member)
     Grant.objects.all().update(used_at="2000-01-01T00:00Z")
     Token.objects.all().update(expires="2000-01-01T00:00Z", refresh_expires="2000-01-01T00:00Z")

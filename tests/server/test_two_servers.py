@@ -60,7 +60,7 @@ def test_each_server_grants_by_itself(app, elsewhere, member):
     assert elsewhere.get("/partners/email/", token).status_code == 200
 
 
-def test_a_code_is_redeemed_at_the_server_that_granted_it(app, elsewhere, member):
+def test_a_code_can_be_redeemed_only_at_its_server(app, elsewhere, member):
     for granted_by, other in ((app, elsewhere), (elsewhere, app)):
         code = granted_by.code(member)
         assert_invalid_grant(other.redeem(code))
@@ -70,14 +70,14 @@ def test_a_code_is_redeemed_at_the_server_that_granted_it(app, elsewhere, member
         assert granted_by.refresh(token.json()["refresh_token"]).status_code == 200
 
 
-def test_a_used_code_that_comes_to_the_other_server_ends_nothing(app, elsewhere, member):
+def test_a_used_code_at_the_other_server_revokes_nothing(app, elsewhere, member):
     code = app.code(member)
     token = app.redeem(code).json()
     assert_invalid_grant(elsewhere.redeem(code))
     assert is_alive(app, token["access_token"])
 
 
-def test_a_refresh_token_is_redeemed_at_the_server_that_issued_it(app, elsewhere, member):
+def test_a_refresh_token_works_only_at_its_server(app, elsewhere, member):
     for issued_by, other in ((app, elsewhere), (elsewhere, app)):
         token = issued_by.token(member)["refresh_token"]
         assert_invalid_grant(other.refresh(token))
@@ -86,7 +86,7 @@ def test_a_refresh_token_is_redeemed_at_the_server_that_issued_it(app, elsewhere
         Token.objects.all().delete()
 
 
-def test_a_spent_refresh_token_that_comes_to_the_other_server_ends_nothing(app, elsewhere, member):
+def test_a_spent_refresh_token_at_the_other_server_revokes_nothing(app, elsewhere, member):
     first = app.token(member)
     second = app.refresh(first["refresh_token"]).json()
     later(seconds=11)
@@ -95,9 +95,7 @@ def test_a_spent_refresh_token_that_comes_to_the_other_server_ends_nothing(app, 
 
 
 @pytest.mark.parametrize("remembered", [False, True])
-def test_an_access_token_opens_the_views_of_the_server_that_issued_it(
-    app, elsewhere, member, settings, remembered
-):
+def test_an_access_token_works_only_at_its_server(app, elsewhere, member, settings, remembered):
     settings.DANCE_SERVER_TOKEN_CACHE = "default" if remembered else None
     token = app.token(member)["access_token"]
     for _ in range(2):
@@ -106,7 +104,7 @@ def test_an_access_token_opens_the_views_of_the_server_that_issued_it(
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_the_other_server_revokes_nothing(app, elsewhere, member, which):
+def test_the_other_server_cannot_revoke_a_token(app, elsewhere, member, which):
     token = app.token(member)
     assert elsewhere.revoke(token[which]).status_code == 200  # RFC 7009 §2.2: it is unknown there
     assert is_alive(app, token["access_token"])
@@ -115,13 +113,13 @@ def test_the_other_server_revokes_nothing(app, elsewhere, member, which):
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_the_other_server_tells_nothing(app, elsewhere, member, which):
+def test_the_other_server_cannot_introspect_a_token(app, elsewhere, member, which):
     token = app.token(member)[which]
     assert elsewhere.introspect(token).json() == {"active": False}
     assert app.introspect(token).json()["active"] is True
 
 
-def test_consent_at_one_server_is_none_at_the_other(app, elsewhere, member):
+def test_consent_at_one_server_does_not_count_at_the_other(app, elsewhere, member):
     app.code(member)
     assert "code" in query(member.get(app.address())["Location"])
     assert member.get(elsewhere.address()).status_code == 200
@@ -129,7 +127,7 @@ def test_consent_at_one_server_is_none_at_the_other(app, elsewhere, member):
     assert sorted(Consent.objects.values_list("server", flat=True)) == ["oauth_server", "partners"]
 
 
-def test_an_application_is_listed_and_ended_at_its_own_server(app, elsewhere, member):
+def test_an_application_is_listed_and_disconnected_at_its_own_server(app, elsewhere, member):
     token, other = app.token(member), elsewhere.token(member)
     code, other_code = app.code(member), elsewhere.code(member)
     mine = Consent.objects.get(server="oauth_server")
@@ -146,7 +144,7 @@ def test_an_application_is_listed_and_ended_at_its_own_server(app, elsewhere, me
     assert list(Consent.objects.values_list("server", flat=True)) == ["partners"]
 
 
-def test_a_family_ends_at_its_own_server(app, elsewhere, member, servers):
+def test_a_family_is_revoked_at_its_own_server_only(app, elsewhere, member, servers):
     token = app.token(member)
     family = Token.objects.get().family
     for server, alive in zip(reversed(servers), (True, False), strict=True):
@@ -154,7 +152,7 @@ def test_a_family_ends_at_its_own_server(app, elsewhere, member, servers):
         assert is_alive(app, token["access_token"]) is alive
 
 
-def test_rows_say_which_server_issued_them(app, elsewhere, member, servers):
+def test_rows_name_the_server_that_issued_them(app, elsewhere, member, servers):
     elsewhere.token(member)
     assert Token.objects.get().server == "partners"
     in_the_table = servers[0].grant_cache is None

@@ -123,7 +123,7 @@ def site():
         ({"is_confidential": None}, False),
     ],
 )
-def test_a_client_that_does_not_say_so_is_not_public(site, fields, confidential):
+def test_a_client_without_a_type_is_confidential(site, fields, confidential):
     assert is_confidential(client(**fields)) is confidential
     site.client = client(**fields)
     asks = request(client_id="app")
@@ -135,7 +135,7 @@ def test_a_client_that_does_not_say_so_is_not_public(site, fields, confidential)
     [(None, "app"), (client(is_active=False), "app"), (client(), ""), (client(), None)],
     ids=["unknown", "inactive", "no name", "no name at all"],
 )
-def test_who_is_no_active_client_is_nobody(site, found, named):
+def test_an_unknown_or_inactive_client_cannot_authenticate(site, found, named):
     site.client = found
     asks = request(client_id=named, client_secret="planted-secret")
     assert site.validator.client_authentication_required(asks) is True
@@ -173,7 +173,7 @@ def test_a_client_is_looked_up_once_in_a_request(site):
         ({"check_client_secret": lambda secret: True, "is_confidential": False}, "x", False),
     ],
 )
-def test_a_client_authenticates_by_its_secret(site, fields, secret, known):
+def test_a_client_authenticates_with_its_secret(site, fields, secret, known):
     site.client = client(**fields)
     asks = request(client_id="app", client_secret=secret)
     assert site.validator.authenticate_client(asks) is known
@@ -193,7 +193,7 @@ def test_secrets_are_compared_in_constant_time(site, monkeypatch):
     assert compared == [("planted-secret", "wrong")]
 
 
-def test_the_secret_of_an_unknown_client_is_hashed_as_a_wrong_one_is(site, monkeypatch):
+def test_the_secret_of_an_unknown_client_is_hashed_too(site, monkeypatch):
     """Or the time would tell which names there are."""
     hashed = []
     encode = MD5PasswordHasher.encode
@@ -217,7 +217,7 @@ def test_the_secret_of_an_unknown_client_is_hashed_as_a_wrong_one_is(site, monke
         ({}, None, False),
     ],
 )
-def test_a_public_client_is_known_by_its_name_alone(site, fields, secret, known):
+def test_a_public_client_needs_only_its_client_id(site, fields, secret, known):
     site.client = client(**fields)
     asks = request(client_id="app", client_secret=secret)
     assert site.validator.authenticate_client_id("app", asks) is known
@@ -238,7 +238,7 @@ def test_a_public_client_is_known_by_its_name_alone(site, fields, secret, known)
         ("https://app.example/other", False),
     ],
 )
-def test_a_redirect_uri_is_one_of_the_clients(site, uri, right):
+def test_a_redirect_uri_must_be_one_of_the_clients(site, uri, right):
     asks = request(client=client(redirect_uris=["https://app.example/", CALLBACK]))
     assert site.validator.validate_redirect_uri("app", uri, asks) is right
 
@@ -247,7 +247,7 @@ UNFIT = ["http://app.example/callback", f"{CALLBACK}#fragment", "javascript:aler
 
 
 @pytest.mark.parametrize("uri", UNFIT)
-def test_no_code_goes_to_an_unfit_address_whatever_the_client_says(site, uri):
+def test_an_invalid_redirect_uri_is_refused_even_if_the_client_accepts_it(site, uri):
     def anything(uri):
         return True
 
@@ -256,7 +256,7 @@ def test_no_code_goes_to_an_unfit_address_whatever_the_client_says(site, uri):
         assert site.validator.validate_redirect_uri("app", uri, asks) is False
 
 
-def test_a_client_may_decide_itself_about_a_redirect_uri(site):
+def test_a_client_may_validate_its_redirect_uris(site):
     seen = []
 
     def decide(uri):
@@ -285,7 +285,7 @@ def test_a_client_may_decide_itself_about_a_redirect_uri(site):
         ({}, None),
     ],
 )
-def test_a_redirect_uri_may_be_left_out_where_there_is_no_choice(site, fields, default):
+def test_the_only_redirect_uri_is_the_default(site, fields, default):
     asks = request(client=client(**fields))
     assert site.validator.get_default_redirect_uri("app", asks) == default
 
@@ -303,7 +303,7 @@ def test_a_redirect_uri_may_be_left_out_where_there_is_no_choice(site, fields, d
         ({"allowed_grant_types": []}, "code", False),
     ],
 )
-def test_a_code_is_for_clients_that_may_have_one(site, fields, kind, right):
+def test_a_code_needs_the_response_type_and_the_grant_type(site, fields, kind, right):
     answer = site.validator.validate_response_type("app", kind, client(**fields), request())
     assert answer is right
 
@@ -341,12 +341,12 @@ def test_a_client_has_its_own_grant_types(site, fields, kind, right):
         ({}, {"validate_scopes": lambda scopes: True}, ["anything"], True),
     ],
 )
-def test_a_scope_is_the_servers_and_the_clients(known, fields, scopes, right):
+def test_a_scope_must_be_known_to_the_server_and_the_client(known, fields, scopes, right):
     validator = Site(scopes=known).validator
     assert validator.validate_scopes("app", scopes, client(**fields), request()) is right
 
 
-def test_without_a_scope_a_client_gets_its_own(site):
+def test_a_client_that_requests_no_scope_gets_its_own(site):
     of = request(client=client(default_scopes=("a", "b")))
     assert site.validator.get_default_scopes("app", of) == ["a", "b"]
     assert site.validator.get_default_scopes("app", request(client=client())) == []
@@ -364,7 +364,7 @@ def test_without_a_scope_a_client_gets_its_own(site):
         ("default_scopes", lambda v, r: v.validate_scopes("app", ["a"], r.client, r)),
     ],
 )  # fmt: skip
-def test_a_list_that_is_a_string_is_a_mistake(site, name, ask):
+def test_a_string_instead_of_a_list_is_an_error(site, name, ask):
     """A part of it would do as well as the whole."""
     asks = request(client=client(**{name: f"{CALLBACK} code authorization_code password a"}))
     with pytest.raises(ImproperlyConfigured, match=rf"^The {name} of SimpleNamespace is a string"):
@@ -397,16 +397,16 @@ def code_is_good(site, **fields):
     return good
 
 
-def test_a_code_is_good_for_the_client_and_the_user_of_now(site):
+def test_a_code_is_valid_for_its_client(site):
     assert code_is_good(site) is True
 
 
-def test_a_code_that_the_site_does_not_know_is_not_good(site):
+def test_an_unknown_code_is_invalid(site):
     assert site.validator.validate_code("app", "planted", client(), request()) is False
 
 
 @pytest.mark.parametrize("user", [None, GONE], ids=["nobody", "deactivated"])
-def test_a_code_of_a_user_who_is_gone_is_not_good(site, user):
+def test_a_code_without_an_active_user_is_invalid(site, user):
     assert code_is_good(site, user=user) is False
     site.calls.clear()
     assert code_is_good(site, user=user, in_force_for=lambda client: True) is False
@@ -429,12 +429,12 @@ EAST = timezone(timedelta(hours=5))
         (NOW.replace(tzinfo=None), False),
     ],
 )
-def test_a_code_is_good_until_it_ends(site, expires, good):
+def test_a_code_is_valid_until_it_expires(site, expires, good):
     assert code_is_good(site, expires=expires) is good
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_a_code_may_know_itself_whether_it_is_good(site, good):
+def test_a_code_may_have_in_force_for(site, good):
     seen = []
 
     def in_force_for(client):
@@ -454,7 +454,7 @@ def test_a_code_may_know_itself_whether_it_is_good(site, good):
         ({}, None, None),
     ],
 )
-def test_the_challenge_is_the_one_of_the_code(site, fields, challenge, method):
+def test_the_challenge_is_read_from_the_code(site, fields, challenge, method):
     asks = request()
     vars(asks)["grant"] = grant(**fields)
     assert site.validator.get_code_challenge("planted", asks) == challenge
@@ -492,7 +492,7 @@ def address_is_right(site, of_the_code, redirect_uri, *, left_out=None, uris=(CA
         (CALLBACK, CALLBACK, {"validate_redirect_uri": lambda uri: False}, False),
     ],
 )
-def test_the_redirect_uri_is_the_one_of_the_authorization_request(
+def test_the_redirect_uri_must_be_that_of_the_authorization_request(
     site, of_the_code, redirect_uri, options, right
 ):
     assert address_is_right(site, of_the_code, redirect_uri, **options) is right
@@ -511,13 +511,13 @@ def refreshes(site, **fields):
     return good
 
 
-def test_a_refresh_token_is_good_for_its_client_and_user(site):
+def test_a_refresh_token_is_valid_for_its_client(site):
     assert refreshes(site) is True
     assert refreshes(site, server="site") is True
     assert refreshes(site, refresh_expires=None, refreshable_for=lambda client: True) is True
 
 
-def test_a_refresh_token_that_the_site_does_not_know_is_not_good(site):
+def test_a_refresh_token_that_is_not_found_is_invalid(site):
     site.token = token()
     assert site.validator.validate_refresh_token("unknown", client(), request()) is False
 
@@ -534,14 +534,14 @@ def test_a_refresh_token_that_the_site_does_not_know_is_not_good(site):
     ],
     ids=["client", "server", "no server", "deactivated user", "no user", "its own word"],
 )
-def test_another_refresh_token_is_not_good(site, fields):
+def test_a_refresh_token_of_another_client_server_or_user_is_invalid(site, fields):
     assert refreshes(site, **fields) is False
 
 
 @pytest.mark.parametrize(
     ("until", "good"), [(NOW + MOMENT, True), (NOW, False), (NOW - MOMENT, False), (None, True)]
 )
-def test_a_refresh_token_is_good_until_it_ends(site, until, good):
+def test_a_refresh_token_is_valid_until_it_expires(site, until, good):
     assert refreshes(site, refresh_expires=until) is good
 
 
@@ -557,7 +557,9 @@ def test_a_refresh_token_is_good_until_it_ends(site, until, good):
         ({"scopes": ["a", "b"]}, ["c"], None),
     ],
 )
-def test_a_refresh_gives_what_was_granted_and_the_client_may_still_have(site, fields, may, left):
+def test_a_refresh_gives_the_granted_scopes_that_the_client_may_still_request(
+    site, fields, may, left
+):
     asks = request(client=client(default_scopes=may))
     vars(asks)["old_token"] = token(**fields)
     if left is None:
@@ -571,7 +573,7 @@ def test_a_refresh_gives_what_was_granted_and_the_client_may_still_have(site, fi
 
 
 @pytest.mark.parametrize(("user", "good"), [(ADA, True), (None, False), (GONE, False)])
-def test_a_password_is_good_for_an_active_user(site, user, good):
+def test_a_password_is_valid_for_an_active_user(site, user, good):
     site.user, asks, who = user, request(), client()
     assert site.validator.validate_user("ada", "pw", who, asks) is good
     assert site.calls == [("user", "ada", "pw", who, asks)]
@@ -612,7 +614,7 @@ pytest_db = pytest.mark.django_db(transaction=True)
 
 
 @pytest_db
-def test_a_token_that_nothing_is_used_up_for_is_stored(site):
+def test_a_token_without_a_code_is_stored(site):
     stored, asks = issues(site)
     assert stored == ISSUED
     assert len(vars(asks)["family"]) == 32
@@ -622,7 +624,7 @@ def test_a_token_that_nothing_is_used_up_for_is_stored(site):
 
 @pytest_db
 @pytest.mark.parametrize("way", ["redeem", "spend", "delete"])
-def test_a_token_is_stored_when_the_code_is_used_up(site, way):
+def test_a_token_is_stored_and_its_code_used_up(site, way):
     source = Used(way, family="f" * 32)
     stored, asks = issues(site, grant=source, scopes=["email", "address"])
     assert stored == ISSUED
@@ -633,7 +635,7 @@ def test_a_token_is_stored_when_the_code_is_used_up(site, way):
 
 
 @pytest_db
-def test_a_code_without_a_family_begins_one(site):
+def test_a_code_without_a_family_gets_one(site):
     for source in (Used(), Used(family="")):
         _, asks = issues(site, grant=source)
         assert len(asks.family) == 32
@@ -641,7 +643,7 @@ def test_a_code_without_a_family_begins_one(site):
 
 
 @pytest_db
-def test_a_refreshed_token_keeps_the_end_the_family_and_all_that_was_granted(site):
+def test_a_refreshed_token_keeps_expiry_family_and_granted_scopes(site):
     source = Used(
         "spend", family="f" * 32, refresh_expires=NOW, granted_scopes=["email", "address"]
     )
@@ -652,7 +654,7 @@ def test_a_refreshed_token_keeps_the_end_the_family_and_all_that_was_granted(sit
 
 
 @pytest_db
-def test_a_refresh_token_of_a_site_that_does_not_note_more_keeps_its_scopes(site):
+def test_a_refresh_token_without_granted_scopes_keeps_its_scopes(site):
     _, asks = issues(site, old_token=Used("spend", scopes=["a", "b"]), scopes=["a"])
     assert asks.granted_scopes == ["a", "b"]
 
@@ -666,7 +668,7 @@ def test_a_refresh_token_of_a_site_that_does_not_note_more_keeps_its_scopes(site
         ({"allowed_grant_types": ["authorization_code"]}, False),
     ],
 )
-def test_only_a_client_that_may_refresh_is_given_a_refresh_token(site, fields, kept):
+def test_only_a_client_with_the_grant_type_gets_a_refresh_token(site, fields, kept):
     stored, _ = issues(site, who=client(**fields))
     assert ("refresh_token" in stored) is kept
     without = {name: value for name, value in ISSUED.items() if name != "refresh_token"}
@@ -695,7 +697,7 @@ def second_use(site, caplog, **state):
 
 @pytest_db
 @pytest.mark.parametrize("name", ["grant", "old_token"])
-def test_a_second_use_ends_the_family(site, caplog, name):
+def test_a_second_use_revokes_the_family(site, caplog, name):
     revoked = site.revoker()
     source = Used("redeem", first=False, family="f" * 32)
     assert "app: a code or refresh token was used again" in second_use(
@@ -705,7 +707,7 @@ def test_a_second_use_ends_the_family(site, caplog, name):
 
 
 @pytest_db
-def test_a_refresh_token_that_was_spent_a_moment_ago_ends_nothing(site, caplog):
+def test_a_refresh_token_that_was_just_spent_revokes_nothing(site, caplog):
     revoked = site.revoker()
     source = Used("spend", first=False, family="f" * 32, just_spent=True)
     assert "app: a refresh token was used twice" in second_use(site, caplog, old_token=source)
@@ -713,7 +715,7 @@ def test_a_refresh_token_that_was_spent_a_moment_ago_ends_nothing(site, caplog):
 
 
 @pytest_db
-def test_a_code_that_was_used_a_moment_ago_ends_the_family(site, caplog):
+def test_a_code_that_was_just_used_revokes_the_family(site, caplog):
     """RFC 6749 §4.1.2 knows no leeway for codes."""
     revoked = site.revoker()
     second_use(site, caplog, grant=Used(first=False, family="f" * 32, just_spent=True))
@@ -722,7 +724,7 @@ def test_a_code_that_was_used_a_moment_ago_ends_the_family(site, caplog):
 
 @pytest_db
 @pytest.mark.parametrize("family", ["", None])
-def test_without_a_family_or_a_function_nothing_more_can_end(site, caplog, family):
+def test_without_a_family_or_a_tokenrevoker_nothing_is_revoked(site, caplog, family):
     revoked = site.revoker()
     second_use(site, caplog, grant=Used(first=False, family=family))
     assert revoked == []
@@ -736,7 +738,7 @@ def test_without_a_family_or_a_function_nothing_more_can_end(site, caplog, famil
     ("deleted", "first"),
     [((1, {}), True), ((2, {}), True), ((0, {}), False), (None, True), (0, True), (False, True)],
 )
-def test_what_has_no_way_to_be_used_up_is_deleted(site, caplog, deleted, first):
+def test_a_row_without_a_method_to_use_it_up_is_deleted(site, caplog, deleted, first):
     """Django says how many rows there were. A function that says nothing is believed."""
     source = SimpleNamespace(scopes=["email"], delete=lambda: deleted)
     if first:
@@ -747,7 +749,7 @@ def test_what_has_no_way_to_be_used_up_is_deleted(site, caplog, deleted, first):
 
 @pytest_db
 @pytest.mark.parametrize(("replayed", "ended"), [(True, True), (False, False), (None, False)])
-def test_a_code_that_came_again_meanwhile_ends_the_family_after_the_commit(site, replayed, ended):
+def test_a_second_use_before_the_commit_revokes_the_family_after_it(site, replayed, ended):
     revoked = site.revoker()
     fields = {} if replayed is None else {"replayed": replayed}
     with transaction.atomic():
@@ -757,7 +759,7 @@ def test_a_code_that_came_again_meanwhile_ends_the_family_after_the_commit(site,
 
 
 @pytest_db
-def test_what_cannot_be_stored_takes_the_use_back_with_it(site, user):
+def test_the_use_is_rolled_back_if_the_token_cannot_be_stored(site, user):
     class Row:
         scopes = ("email",)
 
@@ -805,20 +807,20 @@ def test_a_token_is_revoked_with_its_family_or_deleted(site, family, with_a_func
     assert site.token.deleted == (not by_family)
 
 
-def test_a_token_without_the_name_of_a_family_is_deleted(site, db):
+def test_revocation_deletes_a_token_without_the_attribute_family(site, db):
     site.token = Row(client_id="app", user=ADA, scopes=[])
     revokes(site)
     assert site.token.deleted == 1
 
 
-def test_an_unknown_token_is_revoked_already(site):
+def test_revoking_a_token_that_is_not_found_succeeds(site):
     site.token = Row(client_id="app", user=ADA, scopes=[])
     revokes(site, "unknown")
     assert site.token.deleted == 0
     assert site.calls == [("token", "unknown", None), ("token", None, "unknown")]
 
 
-def test_a_client_that_revokes_anothers_token_is_told(site):
+def test_revoking_a_token_of_another_client_is_an_error(site):
     site.token = Row(client_id="another", user=ADA, scopes=[], family="f" * 32)
     revoked = site.revoker()
     with pytest.raises(errors.InvalidGrantError, match="belongs to another client"):
@@ -841,7 +843,7 @@ def claims(site, text="planted", who=None):
     return site.validator.introspect_token(text, "", request(client=who or client()))
 
 
-def test_a_token_that_says_little_has_few_claims(site):
+def test_a_token_with_few_attributes_has_few_claims(site):
     site.token = token()
     assert claims(site) == {
         "scope": "email",
@@ -903,7 +905,7 @@ def test_the_claims_of_a_refresh_token(site):
 @pytest.mark.parametrize(
     ("until", "active"), [(NOW + MOMENT, True), (NOW, False), (NOW - MOMENT, False), (None, True)]
 )
-def test_a_token_that_is_over_is_not_active(site, refresh, until, active):
+def test_an_expired_token_is_not_active(site, refresh, until, active):
     if refresh:
         only_as_a_refresh_token(site)
     site.token = token(**{"refresh_expires" if refresh else "expires": until})
@@ -921,7 +923,7 @@ def test_the_token_of_a_deactivated_user_is_not_active(site):
 
 
 @pytest.mark.parametrize("owner", [None, client(is_active=False)], ids=["gone", "inactive"])
-def test_the_token_of_a_client_that_is_gone_is_not_active(site, owner):
+def test_the_token_of_an_unknown_or_inactive_client_is_not_active(site, owner):
     site.token, site.client = token(), owner
     assert claims(site) is None
     site.token = token(in_force_for=lambda client: True)
@@ -929,7 +931,7 @@ def test_the_token_of_a_client_that_is_gone_is_not_active(site, owner):
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_a_token_may_know_itself_whether_it_is_in_force(site, good):
+def test_a_token_may_have_in_force_for(site, good):
     seen = []
 
     def in_force_for(client):
@@ -941,14 +943,14 @@ def test_a_token_may_know_itself_whether_it_is_in_force(site, good):
     assert seen == [site.client]
 
 
-def test_only_a_client_that_keeps_a_secret_may_ask(site):
+def test_only_a_confidential_client_may_introspect(site):
     site.token = token()
     with pytest.raises(errors.InvalidClientError):
         claims(site, who=client(is_confidential=False))
     assert site.calls == []
 
 
-def test_a_client_is_told_about_its_own_tokens_unless_the_site_says_more(site, monkeypatch):
+def test_a_client_may_introspect_its_own_tokens_unless_the_site_allows_more(site, monkeypatch):
     site.token = token()
     other = client(client_id="other")
     assert claims(site, who=other) is None

@@ -29,13 +29,13 @@ def browser_of(user):
 # --- CSRF ---------------------------------------------------------------------------------------
 
 
-def test_no_foreign_form_grants_anything(csrf_middleware, app, user):
+def test_a_form_of_another_site_grants_nothing(csrf_middleware, app, user):
     assert app.send(browser_of(user)).status_code == 403
     assert not Grant.objects.exists()
     assert not Consent.objects.exists()
 
 
-def test_no_foreign_form_disconnects_an_application(csrf_middleware, app, member, user):
+def test_a_form_of_another_site_disconnects_nothing(csrf_middleware, app, member, user):
     token = app.token(member)
     form = {"application": Consent.objects.get().pk}
     assert browser_of(user).post(APPLICATIONS, form).status_code == 403
@@ -43,7 +43,7 @@ def test_no_foreign_form_disconnects_an_application(csrf_middleware, app, member
     assert Consent.objects.exists()
 
 
-def test_the_endpoints_for_clients_want_no_csrf_token(csrf_middleware, app, member):
+def test_the_endpoints_for_clients_need_no_csrf_token(csrf_middleware, app, member):
     """A client has no cookies, and authenticates by its secret."""
     code = app.code(member)
     app.line = Browser(enforce_csrf_checks=True)
@@ -59,13 +59,13 @@ def test_the_endpoints_for_clients_want_no_csrf_token(csrf_middleware, app, memb
 
 @pytest.mark.parametrize("method", ["get", "head", "options", "put", "patch", "delete"])
 @pytest.mark.parametrize("path", ["token", "revoke", "introspect"])
-def test_an_endpoint_for_clients_takes_a_post_only(client, path, method):
+def test_an_endpoint_for_clients_accepts_only_post(client, path, method):
     response = getattr(client, method)(f"/oauth/{path}/")
     assert (response.status_code, response["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("method", ["head", "options", "put", "patch", "delete"])
-def test_the_page_of_the_applications_takes_get_and_post(member, method):
+def test_the_applications_page_accepts_get_and_post(member, method):
     response = getattr(member, method)(APPLICATIONS)
     assert (response.status_code, response["Allow"]) == (405, "GET, POST")
 
@@ -92,13 +92,13 @@ def test_a_deactivated_user_is_not_asked(app, deactivated):
     assert query(deactivated.get(app.address())["Location"])["error"] == "access_denied"
 
 
-def test_a_deactivated_user_who_agrees_has_agreed_to_nothing(app, deactivated):
+def test_the_consent_of_a_deactivated_user_is_not_stored(app, deactivated):
     assert query(app.send(deactivated)["Location"])["error"] == "access_denied"
     assert not Consent.objects.exists()
     assert not Grant.objects.exists()
 
 
-def test_what_a_deactivated_user_has_agreed_to_before_is_no_consent(app, member, deactivated):
+def test_an_earlier_consent_of_a_deactivated_user_does_not_count(app, member, deactivated):
     User.objects.update(is_active=True)
     app.code(member)
     User.objects.update(is_active=False)
@@ -107,7 +107,7 @@ def test_what_a_deactivated_user_has_agreed_to_before_is_no_consent(app, member,
 
 
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_a_visitor_who_is_not_logged_in_has_agreed_to_nothing(app, client, decision):
+def test_the_consent_of_a_visitor_is_not_stored(app, client, decision):
     response = app.send(client, decision)
     assert response["Location"].startswith("/accounts/login/?next=/oauth/authorize/")
     assert not Consent.objects.exists()
@@ -115,12 +115,12 @@ def test_a_visitor_who_is_not_logged_in_has_agreed_to_nothing(app, client, decis
 
 
 @pytest.mark.parametrize("decision", ["deny", "", "Allow", "allow "])
-def test_any_other_answer_is_no_consent(app, member, decision):
+def test_any_other_decision_is_no_consent(app, member, decision):
     assert query(app.send(member, decision)["Location"])["error"] == "access_denied"
     assert not Consent.objects.exists()
 
 
-def test_the_page_of_the_applications_is_for_users(app, member, client):
+def test_the_applications_page_is_for_users(app, member, client):
     app.token(member)
     pk = Consent.objects.get().pk
     client.logout()
@@ -140,7 +140,7 @@ def assert_guarded(response):
     assert response["Referrer-Policy"] == "strict-origin"
 
 
-def test_no_page_of_the_server_is_kept_or_framed(app, member):
+def test_pages_of_the_server_cannot_be_cached_or_framed(app, member):
     assert_guarded(member.get(app.address()))
     assert_guarded(member.get("/oauth/authorize/?client_id=unknown"))
     app.token(member)
