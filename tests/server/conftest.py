@@ -21,7 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def pytest_collection_modifyitems(items):
-    """Everything here runs on the site of ``tests.server``, unless it names another."""
+    """The tests here use the URLs of ``tests.server``, unless they name others."""
     for item in items:
         if HERE in item.path.parents and not item.get_closest_marker("urls"):
             item.add_marker(pytest.mark.urls("tests.server.urls"))
@@ -33,7 +33,7 @@ def basic(client_id, secret):
 
 
 class Application:
-    """An application that was registered, at the other end of the line."""
+    """A registered application, which sends requests to the server."""
 
     root = "/oauth/"
 
@@ -65,7 +65,7 @@ class Application:
         return f"{self.root}authorize/?{urlencode(self.asking(**changes))}"
 
     def send(self, browser, decision="allow", **changes):
-        """A browser is sent to the consent page, and presses a button there."""
+        """A browser opens the consent page and presses a button there."""
         return browser.post(self.address(**changes), {"decision": decision})
 
     def code(self, browser, **changes):
@@ -102,7 +102,7 @@ class Application:
         return self.post("introspect/", {"token": token})
 
     def token(self, browser, **changes):
-        """The whole way."""
+        """A token response, after the consent and the redemption of the code."""
         response = self.redeem(self.code(browser, **changes))
         assert response.status_code == 200, response.content
         return response.json()
@@ -135,7 +135,7 @@ def app(register):
 
 @pytest.fixture
 def granted(app, member):
-    """What ``app`` was granted by ``member``."""
+    """The token response of ``app`` for ``member``."""
     return app.token(member)
 
 
@@ -148,19 +148,19 @@ def assert_invalid_grant(response):
     assert response.json()["error"] == "invalid_grant"
 
 
-def counts():
+def row_counts():
     return Grant.objects.count(), Token.objects.count()
 
 
-def another(**models):
-    """A server of the test's own, of the same name and over the same tables."""
+def make_server(**models):
+    """A server for one test, with the same name and the same tables."""
     server = AuthorizationServer(issuer="https://testserver", scopes=site.SCOPES)
     bind_models(server, **{**site.MODELS, **models})
     return server
 
 
 def serve(settings, server, *routes):
-    """Have the site of the test served by this server, with a view that shows what it lets in."""
+    """Give the site of the test this server, and a protected view that shows the token."""
     login = auth.LoginView.as_view(template_name="login.html")
     settings.ROOT_URLCONF = type(
         "Urls",
@@ -176,8 +176,8 @@ def serve(settings, server, *routes):
     )
 
 
-def by_cookie(server, *scopes):
-    """A hook that lets in who is logged in, too."""
+def accept_session_cookie(server, *scopes):
+    """Register a hook that also accepts a user who is logged in."""
 
     @server.after_request
     def hook(valid, request):

@@ -1,4 +1,4 @@
-"""A site that lets applications in: a server on the models that come with it, and views."""
+"""A site with a server, which uses the models of the package, and protected views."""
 
 from django.contrib.auth import get_user
 from django.http import HttpResponse, JsonResponse
@@ -41,7 +41,7 @@ anything = server.require_oauth()(whoami)
 
 @server.require_oauth("email")
 def untouched(request):
-    """Looks neither at the user nor at the client."""
+    """Uses neither the user nor the client."""
     return HttpResponse("in")
 
 

@@ -1,4 +1,4 @@
-"""The authorization endpoint, and those who would misuse it."""
+"""The authorization endpoint, the consents, the applications page and the metadata."""
 
 import re
 
@@ -15,12 +15,12 @@ from django_dance.server import bind_cache_grant
 from django_dance.server.models import Client, Consent, Grant
 
 from ..conftest import Browser, query
-from .conftest import CALLBACK, another, is_alive, serve
+from .conftest import CALLBACK, is_alive, make_server, serve
 from .site import server
 
 
 def assert_page(response, error=None):
-    """Nobody is told but the user."""
+    """The error is shown to the user and not reported to a client."""
     assert response.status_code == 400
     assert "Location" not in response
     assert response["X-Frame-Options"] == "DENY"
@@ -451,7 +451,7 @@ def test_the_redirect_uri_is_used_as_it_was_registered(
 
 
 def test_a_content_security_policy_is_kept_and_forbids_framing(app, member, settings):
-    own = another()
+    own = make_server()
     page = HttpResponse("page", headers={"Content-Security-Policy": "script-src 'none'"})
     serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
     policy = member.get(app.address().replace("oauth/authorize", "page"))["Content-Security-Policy"]
@@ -459,7 +459,7 @@ def test_a_content_security_policy_is_kept_and_forbids_framing(app, member, sett
 
 
 def test_a_page_may_set_its_own_frame_ancestors(app, member, settings):
-    own = another()
+    own = make_server()
     page = HttpResponse("page", headers={"Content-Security-Policy": "Frame-Ancestors 'self'"})
     serve(settings, own, path("page/", own.authorize_handler(lambda request, **asked: page)))
     policy = member.get(app.address().replace("oauth/authorize", "page"))["Content-Security-Policy"]
@@ -468,7 +468,7 @@ def test_a_page_may_set_its_own_frame_ancestors(app, member, settings):
 
 @pytest.mark.parametrize("place", ["authorize", "applications"])
 def test_the_current_user_function_may_return_none(app, client, settings, place):
-    serve(settings, another(current_user=lambda request: None))
+    serve(settings, make_server(current_user=lambda request: None))
     address = app.address() if place == "authorize" else "/oauth/applications/"
     assert client.get(address)["Location"].startswith("/accounts/login/")
 
@@ -634,7 +634,7 @@ def test_tokens_are_revoked_even_if_the_cache_of_the_codes_is_down(
     app, member, settings, monkeypatch, atomic
 ):
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
-    own = another()
+    own = make_server()
     bind_cache_grant(own, cache="grants")
     serve(settings, own)
     local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
@@ -723,7 +723,7 @@ def test_the_host_header_does_not_change_the_metadata(app, member, settings):
 
 
 def test_metadata_at_the_root_can_name_an_outer_namespace(client, settings):
-    own = another()
+    own = make_server()
     at_root = own.view("metadata", namespace="api:oauth_server")
     inner = ([path("oauth/", include(own.urls))], "api")
     settings.ROOT_URLCONF = type(
@@ -735,7 +735,7 @@ def test_metadata_at_the_root_can_name_an_outer_namespace(client, settings):
 
 
 def test_metadata_without_the_urls_raise_an_error_with_the_cure(client, settings):
-    routes = [path("root", another().view("metadata"))]
+    routes = [path("root", make_server().view("metadata"))]
     settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": routes})
     with pytest.raises(ImproperlyConfigured, match='namespace="outer:oauth_server"'):
         client.get("/root")
@@ -743,7 +743,7 @@ def test_metadata_without_the_urls_raise_an_error_with_the_cure(client, settings
 
 @pytest.mark.parametrize("prefix", ["en/", ""])
 def test_the_urls_in_the_metadata_are_the_same_in_every_language(client, settings, prefix):
-    own = another()
+    own = make_server()
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     routes = [
         path("root", own.view("metadata")),

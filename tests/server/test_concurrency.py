@@ -1,4 +1,4 @@
-"""Many at once: on whatever database the tests run on."""
+"""Requests at the same time, on the database of the test run."""
 
 import threading
 
@@ -13,8 +13,8 @@ from .test_token import later
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(count, call):
-    """What ``count`` calls at the same moment return."""
+def run_at_once(count, call):
+    """The results of ``count`` calls at the same moment."""
     barrier, answers = threading.Barrier(count), []
 
     def run():
@@ -35,7 +35,7 @@ def at_once(count, call):
 
 def test_of_eight_redemptions_of_a_code_one_gets_a_token_pair(app, member):
     code = app.code(member)
-    answers = at_once(8, lambda: app.redeem(code))
+    answers = run_at_once(8, lambda: app.redeem(code))
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
     assert Token.objects.count() == 1
     for answer in answers:
@@ -48,7 +48,7 @@ def test_eight_uses_of_a_code_at_once_leave_no_valid_token(app, member):
     code = app.code(member)
     (token,) = [
         answer.json()
-        for answer in at_once(8, lambda: app.redeem(code))
+        for answer in run_at_once(8, lambda: app.redeem(code))
         if answer.status_code == 200
     ]
     assert not is_alive(app, token["access_token"])
@@ -57,7 +57,7 @@ def test_eight_uses_of_a_code_at_once_leave_no_valid_token(app, member):
 
 def test_of_eight_refreshes_one_gets_a_token_and_keeps_it(app, member):
     granted = app.token(member)
-    answers = at_once(8, lambda: app.refresh(granted["refresh_token"]))
+    answers = run_at_once(8, lambda: app.refresh(granted["refresh_token"]))
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
     (token,) = [answer.json() for answer in answers if answer.status_code == 200]
     assert is_alive(app, token["access_token"])
@@ -69,7 +69,7 @@ def test_a_replay_during_a_refresh_leaves_no_valid_token(app, member):
     second = app.refresh(first["refresh_token"]).json()
     later(seconds=11)
     tokens = iter([first["refresh_token"]] * 4 + [second["refresh_token"]] * 4)
-    answers = at_once(8, lambda: app.refresh(next(tokens)))
+    answers = run_at_once(8, lambda: app.refresh(next(tokens)))
     for answer in answers:
         if answer.status_code == 200:
             assert not is_alive(app, answer.json()["access_token"])
@@ -82,5 +82,5 @@ def test_a_revocation_during_a_refresh_leaves_no_valid_token(app, member):
         [lambda: app.refresh(granted["refresh_token"])] * 4
         + [lambda: app.revoke(granted["refresh_token"])] * 4
     )
-    at_once(8, lambda: next(calls)())
+    run_at_once(8, lambda: next(calls)())
     assert not Token.objects.filter(revoked_at=None).exists()

@@ -1,4 +1,4 @@
-"""``docs/server.md``, read for what went stale, and run."""
+"""Compares ``docs/server.md`` with the code, and runs its examples."""
 
 import ast
 import importlib

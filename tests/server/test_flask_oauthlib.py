@@ -1,4 +1,4 @@
-"""What Flask-OAuthlib's provider offered, by its names: getters, setters, handlers, bindings."""
+"""The provider of Flask-OAuthlib, with its names: getters, setters, handlers, bindings."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -243,12 +243,12 @@ def test_an_option_takes_precedence_over_the_setting(settings):
     assert AuthorizationServer().code_lifetime == 5
 
 
-def generated(request):
+def make_token(request):
     return "a-token-of-the-sites-own"
 
 
 def test_a_site_can_set_the_token_generators(user, settings):
-    settings.DANCE_SERVER_TOKEN_GENERATOR = f"{__name__}.generated"
+    settings.DANCE_SERVER_TOKEN_GENERATOR = f"{__name__}.make_token"
     settings.DANCE_SERVER_REFRESH_TOKEN_GENERATOR = lambda request: "another"
     token = PlainSite(user).granted()
     assert token["access_token"] == "a-token-of-the-sites-own"
@@ -395,7 +395,7 @@ def test_a_code_of_a_plain_grant_is_valid_once(plain):
 
 
 def test_a_grant_that_another_request_deleted_is_refused(plain):
-    """Django's delete() says how many it deleted; who deleted none came second."""
+    """Django's delete() returns the number of rows; 0 means that the use was not the first."""
     PlainGrant.delete, delete = lambda self: (0, {}), PlainGrant.delete
     try:
         assert_invalid_grant(json_of(plain.redeem(plain.code())))
@@ -535,7 +535,7 @@ def test_the_token_view_returns_fields_or_none_or_a_response(plain):
 
 def test_the_token_view_does_not_overwrite_the_token(plain):
     plain.token = plain.server.token_handler(lambda request: {"access_token": "mine"})
-    with pytest.raises(ImproperlyConfigured, match="returned access_token. The server sets"):
+    with pytest.raises(ImproperlyConfigured, match=r"returned access_token\. The server sets"):
         plain.redeem(plain.code())
 
 
@@ -641,7 +641,7 @@ def test_the_current_user_function_can_be_any_function(register, make_user, rf):
 
 
 def test_a_user_without_a_session_hash_may_grant(plain):
-    """One without a password has none to be bound to."""
+    """A user class without passwords has no session hash for the fingerprint."""
     from django_dance.server.hashing import credentials_fingerprint, fingerprint_matches
 
     user = SimpleNamespace(is_authenticated=True)

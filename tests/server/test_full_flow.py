@@ -1,4 +1,4 @@
-"""From the first page to the last token, as applications and users walk it."""
+"""All steps of an application and a user, from the consent page to the revocation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Codes in a cache: Django's own, and Redis."""
+"""Codes in a cache: ``LocMemCache`` and Redis."""
 
 import json
 import pickle
@@ -15,7 +15,7 @@ from django_dance.server import AuthorizationServer, bind_cache_grant, bind_mode
 from django_dance.server.models import Client, Grant
 
 from ..conftest import query
-from .conftest import another, assert_invalid_grant, is_alive, serve
+from .conftest import assert_invalid_grant, is_alive, make_server, serve
 from .site import MODELS, SCOPES
 from .test_token import CHANGES
 
@@ -31,7 +31,7 @@ def alias(request):
 
 
 class Provider:
-    """A server with its codes in a cache, asked without URLs."""
+    """A server that stores codes in a cache. It is called without URLs."""
 
     def __init__(self, user, **options):
         self.server = AuthorizationServer(
@@ -43,7 +43,7 @@ class Provider:
         self.token = self.server.token_handler(lambda request: None)
 
     def adopt(self, app):
-        """The application speaks to this server, and to the site's for all but the tokens."""
+        """The application gets codes and tokens here, and uses the server of the site otherwise."""
         post = app.post
 
         def through(path, form, **headers):
@@ -78,7 +78,7 @@ def local(app, user):
 
 
 def entries():
-    """What the default cache holds, unpickled."""
+    """The entries of the default cache, unpickled."""
     return {key: pickle.loads(value) for key, value in caches["default"]._cache.items()}
 
 
@@ -106,10 +106,10 @@ def test_a_used_code_from_another_client_revokes_nothing(cached, register):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_redemptions_at_once_one_gets_a_token(cached):
-    from .test_concurrency import at_once
+    from .test_concurrency import run_at_once
 
     code = cached.code()
-    answers = at_once(8, lambda: cached.redeem(code))
+    answers = run_at_once(8, lambda: cached.redeem(code))
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
 
 
@@ -196,7 +196,7 @@ def test_the_grantrevoker_revokes_the_codes_in_the_cache(app, user):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_second_use_before_the_tokens_are_stored_is_detected(app, user):
-    """The second finds no tokens to revoke; the first must."""
+    """The second use finds no tokens to revoke; the first use must revoke them."""
     provider = Provider(user)
     local = provider.adopt(app)
     stored = provider.server.callbacks.required("tokensetter")
@@ -212,8 +212,8 @@ def test_a_second_use_before_the_tokens_are_stored_is_detected(app, user):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_second_use_before_the_commit_of_the_request_is_detected(app, member, settings):
-    """With ATOMIC_REQUESTS, the second comes when the first has answered, and not committed."""
-    own = another()
+    """With ATOMIC_REQUESTS, the second use comes after the first response, before its commit."""
+    own = make_server()
     bind_cache_grant(own)
     serve(settings, own)
     code, came = app.code(member), []

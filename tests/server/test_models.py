@@ -1,4 +1,4 @@
-"""The models: those that come with the app, and those that inherit them."""
+"""The models of the app, and models that inherit the abstract ones."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Our own client dances with our own server."""
+"""The client of this package uses the server of this package."""
 
 import re
 from urllib.parse import urlsplit

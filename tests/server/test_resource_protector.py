@@ -1,4 +1,4 @@
-"""Protected views: who is let in, as whom, and what the others are told (RFC 6750)."""
+"""Protected views: the accepted requests, their user, and the refusals (RFC 6750)."""
 
 import asyncio
 from datetime import timedelta
@@ -18,11 +18,11 @@ from django_dance.server.models import Client, Token
 
 from ..conftest import Browser
 from . import site
-from .conftest import another, by_cookie, is_alive, serve
+from .conftest import accept_session_cookie, is_alive, make_server, serve
 from .site import MODELS, server
 
 
-def assert_kept_out(response, status, error=None, scope=None):
+def assert_refused(response, status, error=None, scope=None):
     assert response.status_code == status, response.content
     challenge = response["WWW-Authenticate"]
     assert challenge.startswith('Bearer realm="oauth_server"')
@@ -53,7 +53,7 @@ def test_all_scopes_are_required_or_with_any_one_of_them(app, member, path, scop
 
 def test_the_challenge_names_the_missing_scope(app, granted):
     response = app.get("/both/", granted["access_token"])
-    assert_kept_out(response, 403, "insufficient_scope", "email address")
+    assert_refused(response, 403, "insufficient_scope", "email address")
 
 
 def test_any_without_scopes_accepts_any_token():
@@ -70,13 +70,13 @@ def test_the_decorator_must_be_called():
 
 
 def test_a_request_without_a_token_gets_no_error_code(client, db):
-    assert_kept_out(client.get("/email/"), 401)
+    assert_refused(client.get("/email/"), 401)
     assert client.get("/email/").json() == {}
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "MAC", "Bearerx"])
 def test_another_scheme_counts_as_no_token(client, db, scheme):
-    assert_kept_out(client.get("/email/", headers={"authorization": f"{scheme} eDp5"}), 401)
+    assert_refused(client.get("/email/", headers={"authorization": f"{scheme} eDp5"}), 401)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
@@ -101,7 +101,7 @@ def test_the_case_of_the_scheme_is_ignored(app, granted, scheme):
 )
 def test_a_malformed_header_is_refused_and_not_quoted(client, db, header):
     response = client.get("/email/", headers={"authorization": header})
-    assert_kept_out(response, 400, "invalid_request")
+    assert_refused(response, 400, "invalid_request")
     assert "planted" not in response["WWW-Authenticate"]
     assert b"planted" not in response.content
 
@@ -109,7 +109,7 @@ def test_a_malformed_header_is_refused_and_not_quoted(client, db, header):
 @pytest.mark.parametrize("length", [10, 4096, 4097, 1_000_000])
 def test_an_unknown_token_of_any_length_is_refused(client, db, length):
     header = {"authorization": f"Bearer {'x' * length}"}
-    assert_kept_out(client.get("/email/", headers=header), 401, "invalid_token")
+    assert_refused(client.get("/email/", headers=header), 401, "invalid_token")
 
 
 def test_a_token_that_is_too_long_makes_no_query(client, db, django_assert_num_queries):
@@ -119,37 +119,37 @@ def test_a_token_that_is_too_long_makes_no_query(client, db, django_assert_num_q
 
 def test_a_token_in_the_url_is_ignored(app, granted):
     token = granted["access_token"]
-    assert_kept_out(app.line.get("/email/", {"access_token": token}), 401)
+    assert_refused(app.line.get("/email/", {"access_token": token}), 401)
     response = app.line.post("/email/", {"access_token": token})
-    assert_kept_out(response, 401)
+    assert_refused(response, 401)
 
 
 def test_two_tokens_are_refused(app, granted):
     token = granted["access_token"]
-    assert_kept_out(app.get(f"/email/?access_token={token}", token), 400, "invalid_request")
+    assert_refused(app.get(f"/email/?access_token={token}", token), 400, "invalid_request")
     response = app.line.post(
         "/email/",
         f"access_token={token}",
         "application/x-www-form-urlencoded",
         headers={"authorization": f"Bearer {token}"},
     )
-    assert_kept_out(response, 400, "invalid_request")
+    assert_refused(response, 400, "invalid_request")
 
 
 def test_an_expired_token_is_refused(app, granted):
     Token.objects.update(expires=timezone.now() - timedelta(seconds=1))
     response = app.get("/email/", granted["access_token"])
-    assert_kept_out(response, 401, "invalid_token")
+    assert_refused(response, 401, "invalid_token")
     assert response.json()["error_description"] == "Bearer token is expired."
 
 
 def test_a_refresh_token_is_no_access_token(app, granted):
-    assert_kept_out(app.get("/email/", granted["refresh_token"]), 401, "invalid_token")
+    assert_refused(app.get("/email/", granted["refresh_token"]), 401, "invalid_token")
 
 
 def test_a_digest_is_no_access_token(app, granted):
     row = Token.objects.get()
-    assert_kept_out(app.get("/email/", row.access_digest), 401, "invalid_token")
+    assert_refused(app.get("/email/", row.access_digest), 401, "invalid_token")
 
 
 def test_a_token_of_another_server_is_refused(app, granted):
@@ -173,7 +173,7 @@ def test_the_user_is_the_tokens_and_not_the_cookies(app, granted, make_user):
 
 
 def test_a_cookie_alone_gives_no_access(member):
-    assert_kept_out(member.get("/email/"), 401)
+    assert_refused(member.get("/email/"), 401)
 
 
 def test_a_bearer_request_needs_no_csrf_token_and_ignores_the_cookie(app, granted, user):
@@ -200,7 +200,7 @@ def test_an_async_view_is_protected(app, granted):
 
     response = async_to_sync(get)(authorization=f"Bearer {granted['access_token']}")
     assert response.json() == {"user": "ada"}
-    assert_kept_out(async_to_sync(get)(), 401)
+    assert_refused(async_to_sync(get)(), 401)
 
 
 def test_a_view_class_is_protected_by_its_dispatch(app, granted, rf):
@@ -235,7 +235,7 @@ def test_an_async_class_is_protected_by_its_dispatch_too(app, granted, settings,
     send = getattr(app.line, method)
     header = {"authorization": f"Bearer {granted['access_token']}"}
     assert send("/class/", headers=header).content == b"ada"
-    assert_kept_out(send("/class/"), 401)
+    assert_refused(send("/class/"), 401)
 
 
 def test_a_plain_view_is_protected_in_an_event_loop_too(app, granted):
@@ -249,7 +249,7 @@ def test_a_plain_view_is_protected_in_an_event_loop_too(app, granted):
 
 
 def test_a_client_that_the_clientgetter_does_not_return_is_refused(app, granted, settings):
-    own, blocked = another(), []
+    own, blocked = make_server(), []
 
     @own.clientgetter
     def get_client(client_id):
@@ -258,7 +258,7 @@ def test_a_client_that_the_clientgetter_does_not_return_is_refused(app, granted,
     serve(settings, own)
     assert is_alive(app, granted["access_token"])
     blocked.append(app.client)
-    assert_kept_out(app.get("/email/", granted["access_token"]), 401, "invalid_token")
+    assert_refused(app.get("/email/", granted["access_token"]), 401, "invalid_token")
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
@@ -267,7 +267,7 @@ def test_without_time_zones_the_times_of_our_tokens_are_local(app, member, setti
     token = app.token(member)
     assert is_alive(app, token["access_token"])
     Token.objects.update(expires=timezone.now() - timedelta(minutes=5))
-    assert_kept_out(app.get("/email/", token["access_token"]), 401, "invalid_token")
+    assert_refused(app.get("/email/", token["access_token"]), 401, "invalid_token")
 
 
 # --- caches in front ------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def test_every_response_varies_on_authorization(app, granted, path):
 def test_a_cached_response_is_for_one_token_only(app, granted, settings):
     serve(settings, server, path("cached/", cache_page(60)(site.email)))
     assert app.get("/cached/", granted["access_token"]).status_code == 200
-    assert_kept_out(Browser().get("/cached/"), 401)
+    assert_refused(Browser().get("/cached/"), 401)
 
 
 # --- what it costs --------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_an_after_request_hook_is_called_for_an_invalid_token_too(own):
 def test_an_after_request_hook_may_refuse(own):
     own.after_request(lambda valid, request: (False, request))
     response = own.call(own.require_oauth()(let_in))
-    assert_kept_out(response, 401, "invalid_token")
+    assert_refused(response, 401, "invalid_token")
 
 
 def test_an_after_request_hook_may_return_a_response(own):
@@ -483,7 +483,7 @@ def test_an_after_request_hook_must_return_a_result(own):
 
 def test_a_request_that_a_hook_accepts_without_a_token_has_csrf_protection(own, user):
     @own.after_request
-    def by_cookie(valid, request):
+    def accept_session_cookie(valid, request):
         request.oauth_token = AccessToken(user=user, client=None, scopes=frozenset())
         return True, request
 
@@ -534,8 +534,8 @@ def test_hooks_run_for_protected_views_only(app, member, monkeypatch):
 @pytest.mark.parametrize("asked", ["by a hook", "by an outer decorator"])
 def test_a_refused_token_does_not_log_in(app, granted, settings, asked):
     """Else a hook that lets users in would let in an application with less than the user's."""
-    own = another()
-    by_cookie(own, "email", "admin")
+    own = make_server()
+    accept_session_cookie(own, "email", "admin")
     view = own.require_oauth("admin")(let_in)
     if asked == "by a hook":
         own.before_request(lambda request: own.verify_request(request) and None)
@@ -554,8 +554,8 @@ def test_the_logged_in_user_is_restored_when_the_token_is_refused(own, make_user
 
 
 def test_nested_views_that_accept_a_cookie_have_csrf_protection(user, settings, db):
-    own = another()
-    by_cookie(own, "email", "admin")
+    own = make_server()
+    accept_session_cookie(own, "email", "admin")
     view = own.require_oauth("admin")(own.require_oauth("email")(let_in))
     serve(settings, own, path("nested/", view))
     browser = Browser(enforce_csrf_checks=True)
@@ -618,7 +618,7 @@ def test_the_seeds_example_turns_a_black_listed_user_away(own, user):
     assert get_user_model().objects.get().is_active
 
 
-# --- the answer to who is kept out ----------------------------------------------------------------
+# --- the response that refuses a request ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from django_dance.tokens import sealing as crypto
 from ..caches import RecordingCache
 from ..conftest import GRANTED, TOKEN_URL, Browser, Dance
 from ..test_tenants import WAYS, on_the_connection
-from .conftest import Application, another, assert_invalid_grant, is_alive, serve
+from .conftest import Application, assert_invalid_grant, is_alive, make_server, serve
 from .site import MODELS, SCOPES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +51,7 @@ def test_a_cached_token_of_one_tenant_is_refused_at_another(app, member, setting
 
 
 def test_a_code_of_one_tenant_is_refused_at_another(app, member, settings, enter):
-    own = another()
+    own = make_server()
     bind_cache_grant(own)
     serve(settings, own)
     enter("alpha")
@@ -100,8 +100,8 @@ _NO_CACHE = dict.fromkeys(
     (*SITE, "issuer"), "It is no cache entry; values that an older version has sealed must open."
 )
 
-#: What the flows below put into the cache, and what they seal: for each kind, what its name does
-#: not change with, and why. A hexadecimal digest is ``*``.
+#: The cache keys and the seals of the flows below. Each has the parts that its name does not depend
+#: on, and the reasons. A hexadecimal digest is ``*``.
 KINDS = {
     "key django_dance:edition:*": _CLIENT,
     "key django_dance:token:*:*": _CLIENT,

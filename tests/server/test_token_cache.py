@@ -1,4 +1,4 @@
-"""Verified tokens, remembered for a minute."""
+"""The cache of verified tokens."""
 
 import pickle
 import time
@@ -14,13 +14,13 @@ from django.utils import timezone
 from django_dance.server import AuthorizationServer, bind_models, token_cache
 from django_dance.server.models import Client, Consent, Grant, Token
 
-from .conftest import another, is_alive, serve
+from .conftest import is_alive, make_server, serve
 from .site import MODELS, server
 
 
 @pytest.fixture(params=["default", "redis"])
 def cached(request, settings):
-    """The server remembers what it has verified; changes are older than anything it has read."""
+    """The server caches verified tokens; the clocks do not differ."""
     if request.param == "redis":
         request.getfixturevalue("redis_cache")
     settings.DANCE_SERVER_TOKEN_CACHE = request.param
@@ -71,15 +71,15 @@ def test_a_clients_own_token_has_no_user_in_the_cache_either(cached, register):
 CHANGES = {
     "revocation": lambda app, token: app.revoke(token),
     "rotation": lambda app, token: app.refresh(app.granted["refresh_token"]),
-    "the user's deactivation": lambda app, token: saved(get_user_model(), is_active=False),
-    "the user's new password": lambda app, token: saved(get_user_model(), password="x"),
+    "the user's deactivation": lambda app, token: save_row(get_user_model(), is_active=False),
+    "the user's new password": lambda app, token: save_row(get_user_model(), password="x"),
     "the user's deletion": lambda app, token: get_user_model().objects.get().delete(),
-    "the client's deactivation": lambda app, token: saved(Client, is_active=False),
-    "the client's new secret": lambda app, token: saved(Client, client_secret="x"),
+    "the client's deactivation": lambda app, token: save_row(Client, is_active=False),
+    "the client's new secret": lambda app, token: save_row(Client, client_secret="x"),
 }
 
 
-def saved(model, **fields):
+def save_row(model, **fields):
     row = model._default_manager.get()
     for name, value in fields.items():
         setattr(row, name, value)
@@ -129,7 +129,7 @@ def test_deleting_a_token_invalidates_its_entry(app, granted):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_tokenrevoker_of_the_site_invalidates_the_entries(cached, app, member, settings):
-    own = another()
+    own = make_server()
 
     @own.tokenrevoker
     def revoke(**which):
@@ -194,7 +194,7 @@ def test_an_entry_expires_with_the_token(cached, app, member, settings, monkeypa
 def test_an_entry_that_was_read_before_a_change_is_not_used(
     cached, app, member, django_capture_on_commit_callbacks
 ):
-    """A reader that is slow must not bring back what was revoked meanwhile."""
+    """A slow reader must not restore a token that was revoked meanwhile."""
     granted = app.token(member)
     found = Token.objects.get()
     read = time.time()

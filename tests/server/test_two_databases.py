@@ -27,7 +27,7 @@ class ServerElsewhere(AuthorizationServer):
 
 
 @pytest.fixture(autouse=True)
-def _routed(other_database, settings):
+def _route_to_other_database(other_database, settings):
     """All models are in the other database; the default one has no row."""
     settings.DATABASE_ROUTERS = ["tests.other_database.Apart"]
 
@@ -47,19 +47,19 @@ def app(server, register):
 
 @pytest.fixture
 def caching(server, app, settings):
-    """The server has its codes in the cache, and remembers what it has verified."""
+    """The server stores its codes in a cache, and caches verified tokens."""
     bind_cache_grant(server, get_user)
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     return server
 
 
-def in_the_default_database():
+def rows_in_the_default_database():
     models = (Client, Consent, Grant, Token)
     return sum(model.objects.using("default").count() for model in models)
 
 
-def elsewhere(work):
-    """What the work returns in another thread, with connections of its own."""
+def in_another_thread(work):
+    """The result of the work in another thread, with database connections of its own."""
     results = []
 
     def run():
@@ -84,7 +84,7 @@ def test_an_application_is_connected_and_disconnected_in_the_other_database(app,
     assert app.revoke(refreshed["access_token"]).status_code == 200
     assert not is_alive(app, refreshed["access_token"])
     assert Token.objects.using(ALIAS).count() == 2
-    assert in_the_default_database() == 0
+    assert rows_in_the_default_database() == 0
 
 
 def test_consent_is_stored_in_the_other_database_and_grows(app, member):
@@ -93,7 +93,7 @@ def test_consent_is_stored_in_the_other_database_and_grows(app, member):
     app.code(member, scope="address")
     assert Consent.objects.using(ALIAS).get().scopes == ["email", "address"]
     assert app.client.name in member.get(APPLICATIONS).content.decode()
-    assert in_the_default_database() == 0
+    assert rows_in_the_default_database() == 0
 
 
 def test_consent_grows_in_a_transaction_of_the_other_database(app, member):
@@ -168,7 +168,7 @@ def test_a_second_use_is_detected_during_a_transaction_of_another_database(cachi
 def test_a_token_that_was_verified_during_its_revocation_is_refused_afterwards(
     caching, app, member, monkeypatch, end
 ):
-    """The transaction is committed later: what was read before that is not remembered."""
+    """The transaction is committed later: a token that was read before is not cached."""
     token = app.token(member)
     consent = Consent.objects.get()
     if end == "revoke without a revoker":
@@ -182,7 +182,7 @@ def test_a_token_that_was_verified_during_its_revocation_is_refused_afterwards(
         else:
             assert app.revoke(token["access_token"]).status_code == 200
         monkeypatch.setattr(time, "time", lambda: now + 5)
-        assert elsewhere(lambda: is_alive(app, token["access_token"]))
+        assert in_another_thread(lambda: is_alive(app, token["access_token"]))
         monkeypatch.setattr(time, "time", lambda: now + 10)
     assert not is_alive(app, token["access_token"])
 

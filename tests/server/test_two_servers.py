@@ -1,4 +1,4 @@
-"""Two servers over the same tables and the same cache: what one issues, the other does not know."""
+"""Two servers with the same tables and cache: each refuses the codes and tokens of the other."""
 
 import copy
 

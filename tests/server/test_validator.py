@@ -1,4 +1,4 @@
-"""Each answer that the validator gives oauthlib, for clients, codes and tokens of a site's own."""
+"""The methods of the validator, with clients, codes and tokens of a site's own."""
 
 import logging
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,7 +18,7 @@ from django_dance.server.validator import Validator
 CALLBACK = "https://app.example/callback"
 ADA = User(pk=17, username="ada")
 GONE = User(pk=18, username="gone", is_active=False)
-#: A moment for everything here, at which the time stands still.
+#: The clock stands still at this time.
 NOW = datetime(2026, 8, 5, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 
@@ -35,7 +35,7 @@ def _now(monkeypatch):
 
 
 class Site:
-    """A site with functions and objects of its own, which have the least that they need."""
+    """A site with functions and objects of its own, which have only the required attributes."""
 
     def __init__(self, **options):
         self.server = AuthorizationServer("site", issuer="https://site.example", **options)
@@ -70,7 +70,7 @@ class Site:
         return self.user
 
     def revoker(self):
-        """Register a function that ends tokens; what it is called with, in order."""
+        """Register a tokenrevoker. The result is the list of its calls."""
         revoked = []
         self.server.callbacks.register("tokenrevoker", lambda **which: revoked.append(which))
         return revoked
@@ -86,7 +86,7 @@ def is_confidential(client):
 
 
 def request(**fields):
-    """oauthlib's request. What it was not sent is ``None``."""
+    """oauthlib's request. A parameter that was not sent is ``None``."""
     made = Request("https://site.example/token")
     for name, value in fields.items():
         setattr(made, name, value)
@@ -601,7 +601,7 @@ ISSUED = {"access_token": "access", "refresh_token": "refresh", "expires_in": 36
 
 
 def issues(site, *, who=None, scopes=("email",), issued=None, **state):
-    """What the site's function is given to store: the token and the request."""
+    """The arguments of the tokensetter: the token and the request."""
     asks = request(client=who or client(), client_id="app", scopes=list(scopes))
     vars(asks).update(state)
     site.validator.save_token(dict(ISSUED if issued is None else issued), asks)

@@ -1,4 +1,4 @@
-"""The views of a server: each guard of a request without the others that would refuse it, too."""
+"""The views of a server. Each check is tested without the other checks."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -80,25 +80,25 @@ def test_metadata_is_read_only(client, method):
 
 
 @pytest.fixture
-def deactivated(member, user, settings):
-    """A browser of a user who was deactivated, on a site that keeps such users logged in."""
+def deactivated_browser(member, user, settings):
+    """A browser of a deactivated user, on a site that keeps such users logged in."""
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     member.force_login(user)
     User.objects.update(is_active=False)
     return member
 
 
-def test_a_deactivated_user_is_not_asked(app, deactivated):
-    assert query(deactivated.get(app.address())["Location"])["error"] == "access_denied"
+def test_a_deactivated_user_is_not_asked(app, deactivated_browser):
+    assert query(deactivated_browser.get(app.address())["Location"])["error"] == "access_denied"
 
 
-def test_the_consent_of_a_deactivated_user_is_not_stored(app, deactivated):
-    assert query(app.send(deactivated)["Location"])["error"] == "access_denied"
+def test_the_consent_of_a_deactivated_user_is_not_stored(app, deactivated_browser):
+    assert query(app.send(deactivated_browser)["Location"])["error"] == "access_denied"
     assert not Consent.objects.exists()
     assert not Grant.objects.exists()
 
 
-def test_an_earlier_consent_of_a_deactivated_user_does_not_count(app, member, deactivated):
+def test_an_earlier_consent_of_a_deactivated_user_does_not_count(app, member, deactivated_browser):
     User.objects.update(is_active=True)
     app.code(member)
     User.objects.update(is_active=False)
