@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,8 @@ import redis
 from django.core.cache import BaseCache, caches
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from .loopback import reserved_port
 
 HOST = "127.0.0.1"
 
@@ -192,9 +193,9 @@ def throw_away(kind: type[Server]) -> Iterator[Server]:
     :raises LookupError: a program that it takes is not installed.
     :raises OSError: it does not start; the end of its log says why.
     """
-    server = kind(_free_port())
-    with tempfile.TemporaryDirectory(prefix="django-dance-") as name, ExitStack() as stack:
-        folder = Path(name)
+    with ExitStack() as stack:
+        server = kind(stack.enter_context(reserved_port()))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="django-dance-")))
         log = stack.enter_context((folder / "log").open("w+b"))
         options: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
@@ -265,13 +266,6 @@ def _stop(server: Server) -> None:
         server.process.wait(30)
     except subprocess.TimeoutExpired:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _end_of(log: Any) -> str:

@@ -4,10 +4,10 @@ import asyncio
 import inspect
 import io
 import json
-import socket
 import ssl
 import threading
 import traceback
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -21,7 +21,7 @@ from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
 from django_dance.tokens import Token
 
-from .loopback import Loopback
+from .loopback import Loopback, reserved_port
 from .test_secrets import report
 
 pytestmark = [
@@ -869,13 +869,8 @@ def assert_no_token(text):
 @pytest.fixture
 def closed():
     """The address of a port where no server listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    class Closed:
-        url = f"http://127.0.0.1:{port}"
-
-    return Closed
+    with reserved_port() as port:
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}")
 
 
 def test_the_report_of_a_call_to_a_closed_port_shows_no_token(call, closed, connect):
