@@ -335,6 +335,8 @@ def test_no_response_of_a_dance_is_kept_or_framed_or_named_to_others(
     begun = dance(member)
     member.cookies.pop("sessionid")
     assert_guarded(begun.callback())
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_dance.Posting"}}
+    assert_guarded(member.post("/login/github/authorized/", {"state": "x"}))
 
 
 def test_a_response_of_a_receiver_is_guarded_too(member, dance, responses):

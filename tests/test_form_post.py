@@ -1,0 +1,82 @@
+"""A callback that comes as a form: which fields come back by GET, and where."""
+
+import json
+
+import pytest
+from django.http import QueryDict
+from django.test import RequestFactory
+
+from django_dance.flows.form_post import redirect_with_fields, restore_fields
+from django_dance.tokens import Secret, seal
+
+PATH = "/login/github/authorized/"
+FIELDS = ("state", "code", "error", "error_description", "error_uri", "iss", "user")
+
+
+def sent(fields, provider="github"):
+    """The address that a form leads to."""
+    return redirect_with_fields(RequestFactory().post(f"{PATH}?x=1", fields), provider)
+
+
+def read(address, provider="github"):
+    return restore_fields(RequestFactory().get(address), provider)
+
+
+def with_text(text, *, purpose="callback", provider="github"):
+    sealed = seal(text.encode(), purpose=purpose, identity=provider)
+    return f"{PATH}?dance_posted={sealed}"
+
+
+def test_the_fields_of_a_callback_come_back():
+    address = sent({name: f"planted-{name} ü&=" for name in FIELDS})
+    assert address.startswith(f"{PATH}?dance_posted=")
+    assert "planted" not in address
+    fields = read(address)
+    assert isinstance(fields, QueryDict)
+    assert fields.dict() == {name: f"planted-{name} ü&=" for name in FIELDS}
+    assert all(isinstance(value, Secret) for value in fields.values())
+
+
+def test_no_other_field_comes_back():
+    names = ("access_token", "id_token", "token", "next", "scope", "dance_bounced", "State")
+    assert list(read(sent({"state": "x", **dict.fromkeys(names, "y")}))) == ["state"]
+
+
+def test_a_field_that_was_sent_twice_comes_back_twice():
+    """So it is refused as repeated."""
+    assert read(sent({"state": ["a", "b"]})).getlist("state") == ["a", "b"]
+
+
+@pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
+def test_a_form_that_is_too_long_comes_back_empty(more, kept):
+    """The address would be too long for a server."""
+    longest = 5000 - len(json.dumps({"state": [""]}))
+    fields = read(sent({"state": "x" * (longest + more)}))
+    assert fields is not None
+    assert ("state" in fields) is kept
+
+
+def test_fields_come_back_to_their_own_provider_only():
+    address = sent({"state": "x"})
+    assert read(address, "gitlab") is None
+    assert read(address, "github")["state"] == "x"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        PATH,
+        f"{PATH}?dance_posted=",
+        f"{PATH}?dance_posted=x",
+        f"{PATH}?state=x",
+        with_text('{"state": ["x"]}', purpose="flow"),
+        with_text("{"),
+        with_text("\x00"),
+    ],
+)
+def test_what_is_no_form_of_ours_has_no_fields(address):
+    assert read(address) is None
+
+
+def test_what_another_release_has_sealed_is_read():
+    assert read(with_text('{"state": ["x"], "code": ["y"]}')).dict() == {"state": "x", "code": "y"}
