@@ -37,6 +37,7 @@ check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run django_dance django_dance_server
 	DJANGO_SETTINGS_MODULE=example_project.settings $(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from .sessions import DanceSession
+
+
+#: A view. Its type is kept.
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 
 def session_for(request: HttpRequest, provider: str) -> DanceSession:
@@ -33,7 +37,7 @@ def session_for(request: HttpRequest, provider: str) -> DanceSession:
 
 def authorization_required(
     provider: str, *, scope: str | Iterable[str] = ()
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[_View], _View]:
     """Allow a view only to visitors with a usable token. Send other visitors to the login.
 
     :param provider: the provider's name in ``DANCE_PROVIDERS``.
@@ -44,7 +48,7 @@ def authorization_required(
         raise TypeError('Name the provider: @authorization_required("github").')
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)
 
-    def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+    def decorator(view: _View) -> _View:
         if iscoroutinefunction(view):
 
             @wraps(view)
@@ -52,13 +56,13 @@ def authorization_required(
                 await session_for(request, provider).arequire(" ".join(scopes))
                 return await view(request, *args, **kwargs)
 
-            return async_wrapper
+            return cast("_View", async_wrapper)
 
         @wraps(view)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             session_for(request, provider).require(" ".join(scopes))
             return view(request, *args, **kwargs)
 
-        return wrapper
+        return cast("_View", wrapper)
 
     return decorator

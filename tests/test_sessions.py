@@ -626,3 +626,45 @@ def test_a_ca_of_the_providers_own_wins_over_the_environment(user, settings, mon
     session = providers["gitlab"].session(user=user)
     merged = session.merge_environment_settings("https://gitlab.com/", {}, None, None, None)
     assert merged["verify"] == "/etc/own.pem"
+
+
+# --- members of another protocol ------------------------------------------------------------------
+
+
+@pytest.fixture
+def oauth1_session(user):
+    return providers["tripit"].session(user=user)
+
+
+def test_a_session_of_oauth1_cannot_be_refreshed(oauth1_session):
+    with pytest.raises(NotImplementedError, match=r"^tripit uses OAuth 1, whose tokens cannot be"):
+        oauth1_session.refresh()
+
+
+def test_a_session_of_oauth1_has_no_access_token(oauth1_session):
+    with pytest.raises(AttributeError, match=r"^tripit uses OAuth 1.*token\[\"oauth_token\"\]"):
+        oauth1_session.access_token  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["tripit", "github"])
+def test_a_session_without_openid_connect_says_what_the_provider_class_must_be(user, name):
+    session = providers[name].session(user=user)
+    cure = f"the provider class of {name} must be a subclass of OIDCProvider"
+    with pytest.raises(AttributeError, match=f"^id_claims is for OpenID Connect: {cure}"):
+        session.id_claims  # noqa: B018
+    with pytest.raises(NotImplementedError, match=rf"^userinfo\(\) is for .*{cure}"):
+        session.userinfo()
+    with pytest.raises(NotImplementedError, match=rf"^logout_url\(\) is for .*{cure}"):
+        session.logout_url()
+
+
+@pytest.mark.parametrize("name", ["client_credentials", "begin_device"])
+def test_a_provider_of_oauth1_has_no_grants_of_oauth2(name):
+    with pytest.raises(NotImplementedError, match=rf"^{name}\(\) is for OAuth 2, and tripit uses"):
+        getattr(providers["tripit"], name)()
+
+
+@pytest.mark.parametrize("name", ["poll_device", "wait_for_device"])
+def test_a_provider_of_oauth1_does_not_wait_for_a_device(name):
+    with pytest.raises(NotImplementedError, match=rf"^{name}\(\) is for OAuth 2, and tripit uses"):
+        getattr(providers["tripit"], name)(None)

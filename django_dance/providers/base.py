@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..http import ProtocolResponse
     from ..sessions import DanceSession
     from ..storage import BaseStorage
+    from .device import DeviceAuthorization
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,49 @@ class Provider(Facts):
 
         :raises ProviderError: it did not listen.
         """
+
+    # --- OAuth 2 only -------------------------------------------------------------------------
+
+    def client_credentials(self, scope: str | Iterable[str] | None = None) -> Token:
+        """OAuth 2: return a token for the site itself (RFC 6749 §4.4). It is not stored.
+
+        :param scope: the scopes to ask for.
+        :raises ProviderError: the token was not granted.
+        :raises NotImplementedError: the provider uses OAuth 1.
+        """
+        raise NotImplementedError(self._needs_oauth2("client_credentials()"))
+
+    def begin_device(self, scope: str | Iterable[str] | None = None) -> DeviceAuthorization:
+        """OAuth 2: ask for a code that the user enters on another device (RFC 8628 §3.1).
+
+        :param scope: the scopes to ask for; default: the provider's own scopes.
+        :raises ProviderError: the code was not granted.
+        :raises NotImplementedError: the provider uses OAuth 1.
+        """
+        raise NotImplementedError(self._needs_oauth2("begin_device()"))
+
+    def poll_device(self, authorization: DeviceAuthorization) -> Token | None:
+        """OAuth 2: return the token, or ``None`` while the user has not entered the code yet.
+
+        :param authorization: the result of :meth:`begin_device`.
+        :raises FlowError: ``access_denied`` or ``flow_expired``.
+        :raises ProviderError: the token was not granted.
+        :raises NotImplementedError: the provider uses OAuth 1.
+        """
+        raise NotImplementedError(self._needs_oauth2("poll_device()"))
+
+    def wait_for_device(self, authorization: DeviceAuthorization) -> Token:
+        """OAuth 2: wait until the user has entered the code (RFC 8628 §3.4), and return the token.
+
+        :param authorization: the result of :meth:`begin_device`.
+        :raises FlowError: ``access_denied`` or ``flow_expired``.
+        :raises ProviderError: the token was not granted.
+        :raises NotImplementedError: the provider uses OAuth 1.
+        """
+        raise NotImplementedError(self._needs_oauth2("wait_for_device()"))
+
+    def _needs_oauth2(self, name: str) -> str:
+        return f"{name} is for OAuth 2, and {self.name} uses OAuth 1."
 
     def authorization_params(self) -> dict[str, str]:
         """The parameters that the facts add to the authorization URL."""

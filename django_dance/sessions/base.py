@@ -258,6 +258,66 @@ class DanceSession(CallingSession):
             token.account_info = self.provider.account_info(self)
         return token.account_info
 
+    # --- OAuth 2 and OpenID Connect only ------------------------------------------------------
+
+    @property
+    def access_token(self) -> str | None:
+        """OAuth 2: the access token as text; ``None`` without a token.
+
+        :raises AttributeError: the provider uses OAuth 1.
+        """
+        raise AttributeError(
+            f"{self.provider.name} uses OAuth 1, whose tokens have no access_token: use "
+            'token["oauth_token"].'
+        )
+
+    def refresh(self, *, within: float | None = None) -> Token:
+        """OAuth 2: refresh the token now, or return the token that another process has refreshed.
+
+        :param within: seconds. A token that expires later than that is not refreshed.
+        :raises AuthorizationRequired: there is no token, or it cannot be refreshed, or the grant
+            is dead.
+        :raises ProviderError: the token cannot be refreshed now.
+        :raises NotImplementedError: the provider uses OAuth 1, whose tokens do not expire.
+        """
+        raise NotImplementedError(
+            f"{self.provider.name} uses OAuth 1, whose tokens cannot be refreshed."
+        )
+
+    refresh.alters_data = True  # type: ignore[attr-defined]  # not for templates
+
+    @property
+    def id_claims(self) -> dict[str, Any]:
+        """OpenID Connect: the claims of the ID token, as they were checked at the login.
+
+        :raises AttributeError: the provider is not an OIDCProvider.
+        """
+        raise AttributeError(self._needs_openid("id_claims"))
+
+    def userinfo(self) -> dict[str, Any]:
+        """OpenID Connect: return the claims of the userinfo endpoint (Core 5.3).
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises ProviderError: the call failed; ``IdentityChanged`` if the claims are about another
+            subject.
+        :raises NotImplementedError: the provider is not an OIDCProvider.
+        """
+        raise NotImplementedError(self._needs_openid("userinfo()"))
+
+    def logout_url(self, return_to: str | None = None) -> str | None:
+        """OpenID Connect: return the address that ends the visitor's session at the provider.
+
+        :param return_to: an absolute URL of this site that is registered at the provider.
+        :raises NotImplementedError: the provider is not an OIDCProvider.
+        """
+        raise NotImplementedError(self._needs_openid("logout_url()"))
+
+    def _needs_openid(self, name: str) -> str:
+        return (
+            f"{name} is for OpenID Connect: the provider class of {self.provider.name} must be a "
+            "subclass of OIDCProvider."
+        )
+
     # --- for async views ----------------------------------------------------------------------
 
     async def aauthorized(self) -> bool:
