@@ -23,7 +23,10 @@ from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider,
 from django_dance.testing import StorageContract
 from django_dance.tokens import ResourceOwner
 
-pytestmark = pytest.mark.one_database("These tests read texts")
+pytestmark = [
+    pytest.mark.one_database("These tests read texts"),
+    pytest.mark.repository,
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_dance"

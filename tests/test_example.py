@@ -23,6 +23,8 @@ from example_project import settings as example
 
 from .loopback import reserved_port
 
+pytestmark = pytest.mark.repository
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")

@@ -6,6 +6,8 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.repository
+
 HERE = Path(__file__).parent
 #: The text of each file of the tests, by its path in this folder.
 SOURCES = {str(path.relative_to(HERE)): path.read_text("utf-8") for path in HERE.rglob("*.py")}

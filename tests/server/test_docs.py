@@ -16,7 +16,10 @@ from django_dance.server.authorization import servers
 
 from ..conftest import Browser
 
-pytestmark = pytest.mark.one_database("These tests read texts")
+pytestmark = [
+    pytest.mark.one_database("These tests read texts"),
+    pytest.mark.repository,
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "server.md").read_text("utf-8")
