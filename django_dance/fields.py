@@ -114,6 +114,7 @@ class SealedTokenField(_TextField):
         return self.sealed(instance, value) if isinstance(value, Mapping) else value
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Return the sealed text. The attribute of the instance unseals it."""
         return None if value is None else _Sealed(value)
 
     def get_prep_value(self, value: Any) -> Any:

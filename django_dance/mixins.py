@@ -27,6 +27,7 @@ class AuthorizationRequiredMixin(_View):
     scope: str | Iterable[str] = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Check the visitor's token, and call the handler."""
         if not self.provider:
             raise ImproperlyConfigured(
                 f'{type(self).__name__} must name its provider: provider = "github".'

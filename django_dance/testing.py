@@ -52,6 +52,7 @@ class StorageContract(_TestCase):
         self.ada, self.grace = (users.create(**{names: name}) for name in ("ada", "grace"))
 
     def make_provider(self, name: str) -> Provider:
+        """Return a provider with this name."""
         return OAuth2Provider(
             name,
             base_url="https://api.example.com/",
@@ -68,9 +69,11 @@ class StorageContract(_TestCase):
         return request
 
     def owner(self, user: Any = None, provider: Provider | None = None) -> ResourceOwner:
+        """Return the owner of a user; of an anonymous visitor without one."""
         return ResourceOwner(provider or self.provider, self.make_request(user))
 
     def token(self, text: str = "planted") -> dict[str, Any]:
+        """Return a token whose access token is ``text``."""
         return {
             "access_token": text,
             "refresh_token": f"{text}-refresh",
@@ -215,6 +218,7 @@ class StorageContract(_TestCase):
         self.assertIsNone(self.storage.get(ResourceOwner(self.provider, request)))
 
     def assert_has(self, owner: ResourceOwner, access_token: str) -> None:
+        """Assert that the storage has this access token for the owner."""
         stored = self.storage.get(owner)
         assert stored is not None
         self.assertEqual(stored["access_token"], access_token)

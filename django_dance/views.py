@@ -155,6 +155,7 @@ class LoginView(DanceView):
         return self.begin(request, request.POST if _FIELDS & request.POST.keys() else request.GET)
 
     def begin(self, request: HttpRequest, params: QueryDict) -> HttpResponse:
+        """Begin the dance that a login link asks for, and redirect to the provider."""
         asked = params.getlist("next")
         next_url = safe_next(request, asked[0]) if len(asked) == 1 else None
         flow = Flow.begin(
@@ -204,6 +205,7 @@ class AuthorizedView(DanceView):
 
     @property
     def accepts_forms(self) -> bool:
+        """Whether the provider sends the callback as a form."""
         return getattr(self.provider, "response_mode", "query") == "form_post"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
@@ -239,6 +241,7 @@ class AuthorizedView(DanceView):
         return response
 
     def finish(self, request: HttpRequest, flow: Flow, params: QueryDict) -> HttpResponseBase:
+        """Get the token, announce it and store it, and redirect to the flow's ``next``."""
         token = self.provider.complete(request, flow, params)
         session = self.provider.session(request)
         session.current_token.use_unsaved(token)
@@ -272,6 +275,7 @@ class AuthorizedView(DanceView):
     def announce(
         self, request: HttpRequest, session: DanceSession, token: Token
     ) -> list[tuple[Any, Any]]:
+        """Send ``oauth_authorized``, and return the receivers' answers."""
         return oauth_authorized.send(
             type(self.provider),
             provider=self.provider,

@@ -79,6 +79,7 @@ class OAuth1Provider(Provider):
 
     @property
     def uses_rsa(self) -> bool:
+        """Whether the signature method needs a private RSA key (RFC 5849 §3.4.3)."""
         return str(self.signature_method).startswith("RSA-")
 
     def find_problems(self) -> Iterator[Problem]:

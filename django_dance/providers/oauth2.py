@@ -412,6 +412,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return bool(token.get("access_token")) and (not token.expired or self.refreshable(token))
 
     def refreshable(self, token: Token) -> bool:
+        """Whether a token can be refreshed: it has a refresh token, and the provider refreshes."""
         return self.auto_refresh_url is not None and bool(token.get("refresh_token"))
 
     def refresh(self, owner: ResourceOwner, token: Token) -> Token:

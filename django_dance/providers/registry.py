@@ -87,6 +87,7 @@ def provider_class(name: str, path: Any) -> type[Provider]:
     return path
 
 
+#: The providers of ``DANCE_PROVIDERS`` by name. Each is created when it is first used.
 providers = Registry()
 
 

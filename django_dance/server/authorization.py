@@ -221,6 +221,7 @@ class AuthorizationServer:
     # --- for the other modules of the server ------------------------------------------------------
 
     def user_of(self, request: HttpRequest) -> Any:
+        """Return the logged-in user; an ``AnonymousUser`` without a login."""
         who: Callable[..., Any] = self.callbacks.functions.get("current_user", self.current_user)
         user = who(request)
         if user is None:
@@ -230,6 +231,7 @@ class AuthorizationServer:
         return user
 
     def client_of(self, token: Any) -> Any:
+        """Return the client of a token, as the ``clientgetter`` of the site finds it."""
         getter = self.callbacks.required("clientgetter")
         # The row that the token refers to is used only with our own binding: a site's getter may
         # have its own reasons not to return the client.
@@ -240,6 +242,7 @@ class AuthorizationServer:
         return getter(token.client_id)
 
     def endpoints(self) -> Endpoints:
+        """The endpoints of the server (RFC 6749 §3), with the site's callbacks."""
         self.callbacks.require_all()
         return Endpoints(
             self._validator_class(self),

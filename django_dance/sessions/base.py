@@ -130,6 +130,7 @@ class DanceSession(CallingSession):
 
     @property
     def storage(self) -> BaseStorage:
+        """The storage of the provider's tokens."""
         return self.provider.token_storage
 
     def forget_token(self) -> None:
@@ -321,18 +322,23 @@ class DanceSession(CallingSession):
     # --- for async views ----------------------------------------------------------------------
 
     async def aauthorized(self) -> bool:
+        """Return :attr:`authorized`, for async code."""
         return await sync_to_async(lambda: self.authorized)()
 
     async def atoken(self) -> Token | None:
+        """Return :attr:`token`, for async code."""
         return await sync_to_async(lambda: self.token)()
 
     async def arequire(self, scope: str | Iterable[str] = ()) -> None:
+        """Do :meth:`require`, for async code."""
         await sync_to_async(self.require)(scope)
 
     async def adisconnect(self) -> None:
+        """Do :meth:`disconnect`, for async code."""
         await sync_to_async(self.disconnect)()
 
     async def aaccount_info(self) -> AccountInfo:
+        """Return :meth:`account_info`, for async code."""
         return await sync_to_async(self.account_info)()
 
     # --- the login ----------------------------------------------------------------------------
@@ -384,4 +390,6 @@ def unsupported(name: str, remedy: str) -> Callable[..., Any]:
             f"A session does not support {name}(): {remedy}. A dance begins at login_url."
         )
 
+    method.__name__ = name
+    method.__doc__ = f"Not supported: {remedy}."
     return method
