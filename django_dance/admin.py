@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
-from .management.token_tables import columns, opened, session_of
+from .management.token_tables import columns, session_of, token_of
 from .models import OAuthToken
 from .sessions import OAuth2Session
 
@@ -69,12 +69,12 @@ class OAuthTokenAdmin(_ModelAdmin):
 
     @admin.display(boolean=True, description=_("has a refresh token"))
     def refreshable(self, row: Any) -> bool | None:
-        token = opened(row)
+        token = token_of(row)
         return None if token is None else bool(token.get("refresh_token"))
 
     @admin.display(description=_("last error"))
     def problem(self, row: Any) -> str:
-        if opened(row) is None:
+        if token_of(row) is None:
             return str(_("unreadable: no configured key opens it"))
         return getattr(row, "last_error", "")
 
@@ -94,11 +94,11 @@ class OAuthTokenAdmin(_ModelAdmin):
 
     @admin.action(permissions=["refresh"], description=_("Refresh the selected tokens"))
     def refresh(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._for_each(request, queryset, self._refreshed)
+        self._for_each(request, queryset, self._refresh_row)
 
     @admin.action(permissions=["delete"], description=_("Revoke and delete the selected tokens"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._for_each(request, queryset, self._revoked)
+        self._for_each(request, queryset, self._revoke_row)
 
     def _for_each(
         self,
@@ -115,7 +115,7 @@ class OAuthTokenAdmin(_ModelAdmin):
         for (level, outcome), count in outcomes.items():
             self.message_user(request, f"{outcome}: {count}", level)
 
-    def _refreshed(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
+    def _refresh_row(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
         session: Any = session_of(row)
         if session is None:
             return messages.WARNING, _("Left, for no provider of this name uses them")
@@ -135,7 +135,7 @@ class OAuthTokenAdmin(_ModelAdmin):
         self.log_change(request, row, _("Refreshed."))
         return messages.SUCCESS, _("Refreshed")
 
-    def _revoked(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
+    def _revoke_row(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
         session = session_of(row)
         if session is None:
             return messages.WARNING, _("Left, for no provider of this name could revoke them")

@@ -5,7 +5,7 @@ The ids never change; the list is in the documentation, "System checks".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -27,7 +27,7 @@ from .providers import providers
 from .storage import BaseStorage, ModelStorage, SessionStorage, build
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
-_BEFORE = (
+_EARLIER = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
@@ -37,7 +37,7 @@ _BEFORE = (
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return [*_names(), *_values(), *_storages(), *_session_cookie(), *_templates()]
+    return [*_unknown_settings(), *_values(), *_storages(), *_session_cookie(), *_templates()]
 
 
 @register("django_dance")
@@ -66,9 +66,56 @@ def check_deployment(
     return list(_deployment())
 
 
-def _names() -> Iterator[CheckMessage]:
+def _unknown_settings() -> Iterator[CheckMessage]:
     for name, hint in settings.unknown().items():
         yield Error(f"There is no setting {name}.", hint=hint, id="django_dance.E007")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_site_origin(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and is_secure(value)
+        and "@" not in value
+        and value.count("/") <= 2 + value.endswith("/")
+        and origin(value) is not None
+    )
+
+
+#: Setting → whether a value of it is valid, and the hint about a value that is not.
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "timeout": (
+        lambda value: _is_number(value) and value > 0,
+        "It must be a positive number of seconds.",
+    ),
+    "flow_age": (
+        lambda value: _is_number(value) and value > 0,
+        "It must be a positive number of seconds.",
+    ),
+    "refresh_leeway": (
+        lambda value: _is_number(value) and value >= 0,
+        "It must be a number of seconds, 0 or more.",
+    ),
+    "account_conflict": (
+        lambda value: value in POLICIES,
+        f"It must be one of {', '.join(map(repr, POLICIES))}.",
+    ),
+    "cache": (
+        lambda value: value is None or value in list(caches.settings),
+        "It must be an alias in CACHES, or None.",
+    ),
+    "site_key": (
+        lambda value: value is None or isinstance(value, str),
+        'It must be a string that names the site, such as "example.com production", or None.',
+    ),
+    "base_url": (
+        lambda value: value is None or _is_site_origin(value),
+        'It must be the site\'s public https origin, without a path: "https://example.com".',
+    ),
+}
 
 
 def _values() -> Iterator[CheckMessage]:
@@ -86,51 +133,19 @@ def _values() -> Iterator[CheckMessage]:
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make one by `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
-    for name in ("timeout", "flow_age"):
-        value = getattr(settings, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-            yield bad(
-                f"DANCE_{name.upper()} is {value!r}.", "It must be a positive number of seconds."
-            )
-    leeway = settings.refresh_leeway
-    if isinstance(leeway, bool) or not isinstance(leeway, (int, float)) or leeway < 0:
-        yield bad(f"DANCE_REFRESH_LEEWAY is {leeway!r}.", "It must be a number of seconds.")
-    if settings.account_conflict not in POLICIES:
-        yield bad(
-            f"DANCE_ACCOUNT_CONFLICT is {settings.account_conflict!r}.",
-            f"It must be one of {', '.join(map(repr, POLICIES))}.",
-        )
-    if settings.cache is not None and settings.cache not in list(caches.settings):
-        yield bad(
-            f"DANCE_CACHE is {settings.cache!r}, which is not in CACHES.",
-            "Name one of its aliases, or None.",
-        )
-    if settings.site_key is not None and not isinstance(settings.site_key, str):
-        yield bad(
-            f"DANCE_SITE_KEY is {settings.site_key!r}.",
-            'It must be a string that names the site, such as "example.com production", or None.',
-        )
     try:
         _ = settings.tenant
     except ImproperlyConfigured as error:
         yield bad("DANCE_TENANT cannot be used.", str(error))
-    base = settings.base_url
-    if base is not None and not (
-        isinstance(base, str)
-        and is_secure(base)
-        and "@" not in base
-        and base.count("/") <= 2 + base.endswith("/")
-        and origin(base)
-    ):
-        yield bad(
-            f"DANCE_BASE_URL is {base!r}.",
-            'It must be the site\'s public https origin, without a path: "https://example.com".',
-        )
+    for name, (is_valid, hint) in _VALUES.items():
+        value = getattr(settings, name)
+        if not is_valid(value):
+            yield bad(f"DANCE_{name.upper()} is {value!r}.", hint)
 
 
 def _storages() -> Iterator[CheckMessage]:
     specs = {"DANCE_STORAGE": settings.storage}
-    for name in _safe_providers():
+    for name in _valid_providers():
         if providers[name].storage:
             specs[f"STORAGE of DANCE_PROVIDERS[{name!r}]"] = providers[name].storage
     for where, spec in specs.items():
@@ -145,17 +160,17 @@ def _storages() -> Iterator[CheckMessage]:
                 id="django_dance.E006",
             )
             continue
-        if _uses_sessions(storage) and not _installed(_BEFORE[0]):
+        if _is_session_storage(storage) and _position(_EARLIER[0]) is None:
             yield Error(
                 f"{where} keeps tokens in sessions, and there are none.",
-                hint=f'Add "{_BEFORE[0]}" to MIDDLEWARE.',
+                hint=f'Add "{_EARLIER[0]}" to MIDDLEWARE.',
                 id="django_dance.E006",
             )
 
 
 def _session_cookie() -> Iterator[CheckMessage]:
     domain = django_settings.SESSION_COOKIE_DOMAIN
-    if domain and (names := [name for name in _safe_providers() if _has_sessions(name)]):
+    if domain and (names := [name for name in _valid_providers() if _stores_in_sessions(name)]):
         yield checks.Warning(
             f"SESSION_COOKIE_DOMAIN is {domain!r}, and sessions keep tokens of "
             f"{', '.join(names)}: every host below that domain gets the session cookie, and "
@@ -166,14 +181,14 @@ def _session_cookie() -> Iterator[CheckMessage]:
         )
 
 
-def _has_sessions(name: str) -> bool:
+def _stores_in_sessions(name: str) -> bool:
     try:
-        return _uses_sessions(providers[name].token_storage)
+        return _is_session_storage(providers[name].token_storage)
     except ImproperlyConfigured:
         return False  # told by E006
 
 
-def _uses_sessions(storage: BaseStorage) -> bool:
+def _is_session_storage(storage: BaseStorage) -> bool:
     """Whether the storage keeps tokens in sessions."""
     return isinstance(storage, SessionStorage) or (
         isinstance(storage, ModelStorage) and storage.keeps_anonymous
@@ -191,7 +206,7 @@ def _templates() -> Iterator[CheckMessage]:
         )
 
 
-def _safe_providers() -> list[str]:
+def _valid_providers() -> list[str]:
     """The names of the providers that can be made."""
     names = []
     try:
@@ -262,10 +277,6 @@ def _position(wanted: str) -> int | None:
     return None
 
 
-def _installed(wanted: str) -> bool:
-    return _position(wanted) is not None
-
-
 def _middleware() -> Iterator[CheckMessage]:
     ours = _position(_MIDDLEWARE)
     if ours is None:
@@ -276,7 +287,7 @@ def _middleware() -> Iterator[CheckMessage]:
             id="django_dance.E009",
         )
         return
-    for path in _BEFORE:
+    for path in _EARLIER:
         theirs = _position(path)
         if theirs is not None and theirs > ours:
             yield Error(
@@ -287,7 +298,7 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _urls() -> Iterator[CheckMessage]:
-    for name in _safe_providers():
+    for name in _valid_providers():
         if providers[name].problems():
             continue
         try:

@@ -23,11 +23,14 @@ def add_owner_arguments(parser: CommandParser) -> None:
     )
 
 
-def user_id_of(text: str) -> Any:
-    """The primary key of the user who is named.
+def user_id_of(text: str | None) -> Any:
+    """The primary key of the user whom ``--user`` names; ``None`` without ``--user``.
 
-    :raises CommandError: there is none, or there are two.
+    :param text: the login name or the primary key.
+    :raises CommandError: no user has this name or key, or two users have it.
     """
+    if text is None:
+        return None
     model = get_user_model()
     users = model._default_manager
     found = set(users.filter(**{model.USERNAME_FIELD: text}).values_list("pk", flat=True))

@@ -18,7 +18,7 @@ from django.db import connections, models
 from ..providers import OAuth1Provider, Provider
 
 #: What ``expires`` means in social-auth: more seconds than two years have are a moment.
-_MOMENTS = 2 * 365 * 24 * 3600
+_TWO_YEARS = 2 * 365 * 24 * 3600
 
 
 class Source:
@@ -74,10 +74,10 @@ class AllAuth(Source):
         if table:
             raise CommandError("--table is not for django-allauth: its tables have fixed names.")
         tokens, accounts = "socialaccount_socialtoken", "socialaccount_socialaccount"
-        _columns(alias, tokens, "account_id", "token", "token_secret", "expires_at")
-        _columns(alias, accounts, "provider", "uid", "user_id")
+        _check_columns(alias, tokens, "account_id", "token", "token_secret", "expires_at")
+        _check_columns(alias, accounts, "provider", "uid", "user_id")
         apps = Apps()
-        account = _model(
+        account = _unmanaged_model(
             apps,
             accounts,
             provider=models.TextField(),
@@ -86,7 +86,7 @@ class AllAuth(Source):
         )
         self.rows = _rows(
             alias,
-            _model(
+            _unmanaged_model(
                 apps,
                 tokens,
                 account=models.ForeignKey(account, models.DO_NOTHING, related_name="+"),
@@ -148,10 +148,10 @@ class SocialAuth(Source):
 
     def __init__(self, alias: str, table: str | None = None) -> None:
         table = table or "social_auth_usersocialauth"
-        _columns(alias, table, "provider", "uid", "user_id", "extra_data")
+        _check_columns(alias, table, "provider", "uid", "user_id", "extra_data")
         self.rows = _rows(
             alias,
-            _model(
+            _unmanaged_model(
                 Apps(),
                 table,
                 provider=models.TextField(),
@@ -164,10 +164,10 @@ class SocialAuth(Source):
     def uid(self, row: Any) -> str:
         uid = str(row.uid)
         # By default it is Google's address of somebody, who may get another one.
-        return uid if "@" not in uid else str(_object(row.extra_data).get("sub") or "")
+        return uid if "@" not in uid else str(_json_object(row.extra_data).get("sub") or "")
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
-        extra = _object(row.extra_data)
+        extra = _json_object(row.extra_data)
         found = extra.get("access_token")
         if isinstance(provider, OAuth1Provider):
             return dict(found) if isinstance(found, dict) else {}
@@ -175,7 +175,7 @@ class SocialAuth(Source):
             return {}
         names = ("access_token", "refresh_token", "token_type", "scope", "id_token")
         fields = {name: extra[name] for name in names if extra.get(name)}
-        expires_at = _end(extra)
+        expires_at = _expires_at(extra)
         return fields if expires_at is None else {**fields, "expires_at": expires_at}
 
 
@@ -187,25 +187,27 @@ class FlaskDance(Source):
             raise CommandError(
                 "Flask-Dance's table has the name that its model gave it: --table flask_dance_oauth"
             )
-        columns = _columns(alias, table, "id", "provider", "token")
+        columns = _check_columns(alias, table, "id", "provider", "token")
         self._has_users = "user_id" in columns
         users = {"user_id": models.TextField()} if self._has_users else {}
         self.rows = _rows(
             alias,
-            _model(Apps(), table, provider=models.TextField(), token=models.TextField(), **users),
+            _unmanaged_model(
+                Apps(), table, provider=models.TextField(), token=models.TextField(), **users
+            ),
         )
 
     def user_id(self, row: Any) -> Any:
         return row.user_id if self._has_users else None
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
-        return _object(row.token)
+        return _json_object(row.token)
 
 
 SOURCES = {"allauth": AllAuth, "social_auth": SocialAuth, "flask_dance": FlaskDance}
 
 
-def _columns(alias: str, table: str, *needed: str) -> set[str]:
+def _check_columns(alias: str, table: str, *needed: str) -> set[str]:
     """The columns that a table has.
 
     :raises CommandError: it has not those that are needed, or is not there.
@@ -227,7 +229,7 @@ def _columns(alias: str, table: str, *needed: str) -> set[str]:
     return found
 
 
-def _model(apps: Apps, table: str, **fields: models.Field[Any, Any]) -> Any:
+def _unmanaged_model(apps: Apps, table: str, **fields: models.Field[Any, Any]) -> Any:
     options = {"apps": apps, "app_label": "others", "db_table": table, "managed": False}
     meta = type("Meta", (), options)
     return type(table.title(), (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
@@ -237,7 +239,7 @@ def _rows(alias: str, model: Any) -> Any:
     return model._base_manager.using(alias)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _json_object(value: Any) -> dict[str, Any]:
     """A JSON object, as text or as some drivers give it; empty if it is none."""
     try:
         value = json.loads(value) if isinstance(value, (str, bytes)) else value
@@ -246,13 +248,13 @@ def _object(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _end(extra: Mapping[str, Any]) -> float | None:
+def _expires_at(extra: Mapping[str, Any]) -> float | None:
     """When a token of social-auth ends, as social-auth understands it; ``None`` if unknown."""
     for name in ("expires_on", "expires_in", "expires"):
         number = _number(extra.get(name))
         if number is None:
             continue
-        if name == "expires_on" or (name == "expires" and number > _MOMENTS):
+        if name == "expires_on" or (name == "expires" and number > _TWO_YEARS):
             return number
         began = _number(extra.get("auth_time"))
         return None if began is None else began + number

@@ -17,11 +17,11 @@ from .sources import Source
 from .token_tables import columns
 
 
-class Left(Exception):
+class NotImported(Exception):
     """A token is not taken over; the message says why, for people."""
 
 
-class Takeover:
+class TokenImporter:
     """From one source, by the names and users that the site's owner has stated.
 
     :param names: their name of a provider → ours.
@@ -39,23 +39,23 @@ class Takeover:
     ) -> None:
         self.source, self._names, self._users, self._replace = source, names, users, replace
 
-    def users_here(self, rows: Sequence[Any]) -> frozenset[Any]:
+    def existing_users(self, rows: Sequence[Any]) -> frozenset[Any]:
         """Those of the rows' users that exist, by primary key."""
-        wanted = {self._user_id(row) for row in rows} - {None}
+        wanted = {self._mapped_user_id(row) for row in rows} - {None}
         users = get_user_model()._base_manager.filter(pk__in=wanted)
         return frozenset(users.values_list("pk", flat=True))
 
-    def taken(self, row: Any, users: Collection[Any]) -> tuple[ResourceOwner, Token]:
+    def convert(self, row: Any, users: Collection[Any]) -> tuple[ResourceOwner, Token]:
         """Whose token a row holds, and the token.
 
         :param users: those who exist.
-        :raises Left:
+        :raises NotImported:
         """
         provider = self._provider(self.source.provider(row))
-        owner = ResourceOwner(provider, user_id=self._user(row, provider, users))
-        token = _token(self.source.token(row, provider), provider)
+        owner = ResourceOwner(provider, user_id=self._existing_user_id(row, provider, users))
+        token = _convert_token(self.source.token(row, provider), provider)
         account = self._account(row, owner)
-        self._check_place(owner, account)
+        self._check_conflicts(owner, account)
         if account:
             token = Token({**token.fields_to_store, "connected_account": account})
         return owner.for_account(account), token
@@ -64,16 +64,16 @@ class Takeover:
         candidates = (self._names.get(theirs), theirs, self.source.names.get(theirs))
         ours = next((name for name in candidates if name and name in providers), None)
         if ours is None:
-            raise Left(
+            raise NotImported(
                 f"DANCE_PROVIDERS has no {theirs!r}; if it has another name there: --provider "
                 f"{theirs}=…"
             )
         provider = providers[ours]
         if isinstance(provider.token_storage, (SessionStorage, MemoryStorage, NullStorage)):
-            raise Left(f"the storage of {provider.name!r} keeps no tokens for users")
+            raise NotImported(f"the storage of {provider.name!r} keeps no tokens for users")
         return provider
 
-    def _user_id(self, row: Any) -> Any:
+    def _mapped_user_id(self, row: Any) -> Any:
         """The user's primary key here, whether or not there is such a user."""
         user_id = self.source.user_id(row)
         if self._users is not None:
@@ -83,17 +83,19 @@ class Takeover:
         except ValidationError:
             return None
 
-    def _user(self, row: Any, provider: Provider, users: Collection[Any]) -> Any:
+    def _existing_user_id(self, row: Any, provider: Provider, users: Collection[Any]) -> Any:
         storage = provider.token_storage
         if isinstance(storage, ModelStorage) and "user" not in columns(storage.model):
             return None  # a table with a single token for the site
         if self.source.user_id(row) is None:
-            raise Left("it belongs to no user")
-        user_id = self._user_id(row)
+            raise NotImported("it belongs to no user")
+        user_id = self._mapped_user_id(row)
         if user_id is None and self._users is not None:
-            raise Left("its user is not in the file of --user-map")
+            raise NotImported("its user is not in the file of --user-map")
         if user_id not in users:
-            raise Left("there is no such user here; if users have other keys now: --user-map")
+            raise NotImported(
+                "there is no such user here; if users have other keys now: --user-map"
+            )
         return user_id
 
     def _account(self, row: Any, owner: ResourceOwner) -> str:
@@ -108,34 +110,34 @@ class Takeover:
         known = same and provider.account_id and provider.token_storage.keeps_accounts(owner)
         return self.source.uid(row) if known else ""
 
-    def _check_place(self, owner: ResourceOwner, account: str) -> None:
+    def _check_conflicts(self, owner: ResourceOwner, account: str) -> None:
         storage = owner.provider.token_storage
         here = storage.accounts(owner)
         # The token of an account that was not known would become this one's.
         if here and (not account or account in here or "" in here):
             if not self._replace:
-                raise Left("the user has a token here already; to replace it: --replace")
+                raise NotImported("the user has a token here already; to replace it: --replace")
             if not account and any(here):
-                raise Left("it cannot be said which of the user's accounts it would replace")
+                raise NotImported("it cannot be said which of the user's accounts it would replace")
         if account and settings.account_conflict != "share" and storage.others(owner, account):
-            raise Left("another user has connected the account here")
+            raise NotImported("another user has connected the account here")
 
 
-def stored(owner: ResourceOwner, token: Token) -> None:
+def save(owner: ResourceOwner, token: Token) -> None:
     """Keep the token.
 
-    :raises Left: the storage does not take it.
+    :raises NotImported: the storage does not take it.
     """
     try:
         owner.provider.token_storage.set_token(owner, token)
     except StorageError as error:
-        raise Left(f"it cannot be stored: {error}") from error
+        raise NotImported(f"it cannot be stored: {error}") from error
 
 
-def _token(fields: dict[str, Any], provider: Provider) -> Token:
+def _convert_token(fields: dict[str, Any], provider: Provider) -> Token:
     """The token, by the rules for one that the provider grants.
 
-    :raises Left: it does not keep them.
+    :raises NotImported: it does not keep them.
     """
     oauth1 = isinstance(provider, OAuth1Provider)
     strip_internal_fields(fields)
@@ -151,7 +153,7 @@ def _token(fields: dict[str, Any], provider: Provider) -> Token:
         token = Token(fields)
         provider.base_url_for(lambda: token)
     except (InvalidResponse, UntrustedOrigin, ValueError) as error:
-        raise Left(f"it holds nothing that OAuth {1 if oauth1 else 2} could use") from error
+        raise NotImported(f"it holds nothing that OAuth {1 if oauth1 else 2} could use") from error
     if not provider.usable(token):
-        raise Left("its time is over, and it cannot be refreshed")
+        raise NotImported("its time is over, and it cannot be refreshed")
     return token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError
@@ -43,9 +44,35 @@ def tables(names: Collection[str] | None = None) -> dict[Any, list[str]]:
     return found
 
 
-def rows_of(model: Any) -> Any:
-    """All rows, as the database has them that is written to: a replica may lag behind."""
-    return model._default_manager.using(router.db_for_write(model))
+def token_rows(
+    model: Any,
+    *,
+    names: Collection[str] | None = None,
+    user_id: Any = None,
+    expires_by: datetime | None = None,
+    failing: bool = False,
+) -> Any:
+    """The rows of a token table that meet every given condition, as a queryset.
+
+    The rows are read from the database for writes, because a replica may lag behind.
+
+    :param names: only tokens of these providers.
+    :param user_id: only tokens of this user; no row if the table has no column for users.
+    :param expires_by: only tokens that expire at this time or earlier. A table without a column
+        for the expiry returns all its rows: only the token itself has the time.
+    :param failing: only tokens whose last refresh failed; no row if the table does not store it.
+    """
+    fields = columns(model)
+    rows = model._default_manager.using(router.db_for_write(model))
+    if names is not None:
+        rows = rows.filter(provider__in=names)
+    if user_id is not None:
+        rows = rows.filter(user_id=user_id) if "user" in fields else rows.none()
+    if expires_by is not None and "expires_at" in fields:
+        rows = rows.filter(expires_at__lte=expires_by)
+    if failing:
+        rows = rows.exclude(last_error="") if "last_error" in fields else rows.none()
+    return rows
 
 
 def batches(rows: Any, size: int = BATCH) -> Iterator[list[Any]]:
@@ -62,7 +89,7 @@ def columns(model: Any) -> frozenset[str]:
     return frozenset(field.name for field in model._meta.concrete_fields)
 
 
-def opened(row: Any) -> Token | None:
+def token_of(row: Any) -> Token | None:
     """The token of a row; ``None`` if it does not open."""
     try:
         token: Token = row.token

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from ...providers import providers
 from ..progress import Progress
 from ..sources import SOURCES
-from ..token_import import Left, Takeover, stored
+from ..token_import import NotImported, TokenImporter, save
 from ..token_tables import batches
 
 #: How many of the rows that are left are named, for each reason.
@@ -69,20 +69,22 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         users = None if user_map is None else _user_map(user_map)
-        takeover = Takeover(SOURCES[source](database, table), _names(pairs), users, replace=replace)
+        importer = TokenImporter(
+            SOURCES[source](database, table), _provider_names(pairs), users, replace=replace
+        )
         imported: Counter[str] = Counter()
         left: Counter[str] = Counter()
         examples: defaultdict[str, list[str]] = defaultdict(list)
-        with Progress(takeover.source.rows.count(), self.stderr, verbosity) as progress:
-            for batch in batches(takeover.source.rows):
-                present = takeover.users_here(batch)
+        with Progress(importer.source.rows.count(), self.stderr, verbosity) as progress:
+            for batch in batches(importer.source.rows):
+                present = importer.existing_users(batch)
                 for row in batch:
                     try:
-                        owner, token = takeover.taken(row, present)
+                        owner, token = importer.convert(row, present)
                         if commit:
-                            stored(owner, token)
+                            save(owner, token)
                         imported[owner.provider.name] += 1
-                    except Left as refusal:
+                    except NotImported as refusal:
                         why = str(refusal)
                         left[why] += 1
                         if left[why] <= _EXAMPLES:
@@ -101,7 +103,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was written. To write, run it again with --commit.")
 
 
-def _names(pairs: list[str]) -> dict[str, str]:
+def _provider_names(pairs: list[str]) -> dict[str, str]:
     names = {}
     for pair in pairs:
         theirs, _, ours = pair.partition("=")

@@ -34,14 +34,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, base_url: str | None, as_json: bool, **options: Any) -> None:
-        base = _base(base_url) if base_url else str(settings.base_url or "").rstrip("/")
+        base = _origin_option(base_url) if base_url else str(settings.base_url or "").rstrip("/")
         try:
             names = list(providers)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         for name in names:
-            provider = _described(name, base)
-            self.stdout.write(json.dumps(provider) if as_json else _block(provider))
+            provider = _describe(name, base)
+            self.stdout.write(json.dumps(provider) if as_json else _format(provider))
         if not names:
             self.stderr.write("DANCE_PROVIDERS names no provider.")
         elif not base and not as_json:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             )
 
 
-def _base(url: str) -> str:
+def _origin_option(url: str) -> str:
     where = origin(url)
     if (
         where is None
@@ -65,7 +65,7 @@ def _base(url: str) -> str:
     return url.rstrip("/")
 
 
-def _described(name: str, base: str) -> dict[str, Any]:
+def _describe(name: str, base: str) -> dict[str, Any]:
     try:
         provider = providers[name]
     except ImproperlyConfigured as error:
@@ -86,7 +86,7 @@ def _described(name: str, base: str) -> dict[str, Any]:
     }
 
 
-def _block(provider: dict[str, Any]) -> str:
+def _format(provider: dict[str, Any]) -> str:
     lines = [
         provider["name"],
         f"  class         {provider['class'] or '-'}",

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ...providers import providers
-from ..token_tables import batches, columns, opened, rows_of, tables
+from ..token_tables import batches, columns, tables, token_of, token_rows
 
 _OVER = "over"
 _UNREADABLE = "unreadable"
@@ -40,15 +40,15 @@ class Command(BaseCommand):
         wanted = [_OVER] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
         deleted: Counter[str] = Counter()
         for model in tables():
-            rows = rows_of(model)
+            rows = token_rows(model)
             if "expires_at" in columns(model) and not unreadable:
                 over = Q(expires_at__lte=timezone.now())
                 other = ~Q(provider__in=list(providers))
                 rows = rows.filter(over | other if unconfigured else over)
             for batch in batches(rows):
                 for row in batch:
-                    reason = next((reason for reason in wanted if _holds(reason, row)), None)
-                    if reason and (dry_run or _deleted(row)):
+                    reason = next((reason for reason in wanted if _applies(reason, row)), None)
+                    if reason and (dry_run or _delete(row)):
                         deleted[reason] += 1
         self.stdout.write(
             f"{'Would delete' if dry_run else 'Deleted'} {deleted.total()} tokens: "
@@ -56,19 +56,19 @@ class Command(BaseCommand):
         )
 
 
-def _holds(reason: str, row: Any) -> bool:
+def _applies(reason: str, row: Any) -> bool:
     """Whether this is a reason to delete the row."""
     if reason == _UNCONFIGURED:
         return row.provider not in providers
-    token = opened(row)
+    token = token_of(row)
     if token is None or row.provider not in providers:
         return reason == _UNREADABLE and token is None
     return reason == _OVER and token.expired and not providers[row.provider].usable(token)
 
 
-def _deleted(row: Any) -> bool:
+def _delete(row: Any) -> bool:
     """Delete a row, unless somebody has connected anew since it was read."""
-    rows = rows_of(type(row)).filter(pk=row.pk, token=row.__dict__["token"])
+    rows = token_rows(type(row)).filter(pk=row.pk, token=row.__dict__["token"])
     with transaction.atomic(using=rows.db):
         if not rows.select_for_update().exists():
             return False

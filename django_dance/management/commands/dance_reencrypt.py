@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from ...exceptions import SealBroken
 from ...tokens import seal, unseal, uses_current_key
 from ..progress import Progress
-from ..token_tables import batches, columns, rows_of, tables
+from ..token_tables import batches, columns, tables, token_rows
 
 
 class Command(BaseCommand):
@@ -27,12 +27,14 @@ class Command(BaseCommand):
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
         models = list(tables())
         outcomes: Counter[str] = Counter()
-        with Progress(sum(rows_of(m).count() for m in models), self.stderr, verbosity) as progress:
+        with Progress(
+            sum(token_rows(m).count() for m in models), self.stderr, verbosity
+        ) as progress:
             for model in models:
                 bound = set(model._meta.get_field("token").bound_to) & columns(model)
-                for batch in batches(rows_of(model).only("pk", "token", *bound)):
+                for batch in batches(token_rows(model).only("pk", "token", *bound)):
                     for row in batch:
-                        outcome = _sealed_anew(row, dry_run=dry_run)
+                        outcome = _reseal(row, dry_run=dry_run)
                         outcomes[outcome] += 1
                         if outcome == "unreadable":
                             self.stderr.write(f"{model._meta.label} {row.pk} cannot be opened")
@@ -50,9 +52,9 @@ class Command(BaseCommand):
             )
 
 
-def _sealed_anew(row: Any, *, dry_run: bool) -> str:
+def _reseal(row: Any, *, dry_run: bool) -> str:
     """What became of a row: "done", "done before", "unreadable" or "gone"."""
-    rows = rows_of(type(row)).filter(pk=row.pk)
+    rows = token_rows(type(row)).filter(pk=row.pk)
     field = row._meta.get_field("token")
     while row is not None:
         sealed = row.__dict__["token"]

@@ -18,7 +18,7 @@ from ...providers import OAuth2Provider, providers
 from ...tokens import same_token
 from ..arguments import add_owner_arguments, user_id_of
 from ..progress import Progress
-from ..token_tables import batches, columns, rows_of, session_of, tables
+from ..token_tables import batches, session_of, tables, token_rows
 
 #: A provider that is unavailable so many times in a row is left alone for the rest of the run.
 PATIENCE = 5
@@ -48,27 +48,27 @@ class Command(BaseCommand):
         verbosity: int,
         **options: Any,
     ) -> None:
-        user_id = None if user is None else user_id_of(user)
-        due = []
-        for model, here in tables(names).items():
-            fields = columns(model)
-            able = [name for name in here if self._able(name)]
-            rows = rows_of(model).filter(provider__in=able).defer("token")
-            if "expires_at" in fields:
-                rows = rows.filter(expires_at__lte=timezone.now() + timedelta(seconds=within))
-            if user_id is not None:
-                rows = rows.filter(user_id=user_id) if "user" in fields else rows.none()
-            due.append(rows)
-        self.silent: Counter[str] = Counter()
+        user_id = user_id_of(user)
+        expires_by = timezone.now() + timedelta(seconds=within)
+        due = [
+            token_rows(
+                model,
+                names=[name for name in of_table if self._can_refresh(name)],
+                user_id=user_id,
+                expires_by=expires_by,
+            ).defer("token")
+            for model, of_table in tables(names).items()
+        ]
+        self.unavailable: Counter[str] = Counter()
         outcomes: Counter[str] = Counter()
         with Progress(sum(rows.count() for rows in due), self.stderr, verbosity) as progress:
             for rows in due:
                 for batch in batches(rows):
                     for row in batch:
-                        outcomes[self._refreshed(row, within)] += 1
+                        outcomes[self._refresh(row, within)] += 1
                         progress.step()
         self.stdout.write(", ".join(f"{name} {outcomes[name]}" for name in _OUTCOMES))
-        left = [name for name, times in self.silent.items() if times >= PATIENCE]
+        left = [name for name, times in self.unavailable.items() if times >= PATIENCE]
         if outcomes["unavailable"] or outcomes["refused"] or left:
             raise CommandError(
                 "Some tokens could not be refreshed; the log has the reasons, and the next run "
@@ -77,7 +77,7 @@ class Command(BaseCommand):
                 * bool(left)
             )
 
-    def _able(self, name: str) -> bool:
+    def _can_refresh(self, name: str) -> bool:
         """Whether this site could refresh a token of the provider's at all."""
         provider = providers[name]
         if not isinstance(provider, OAuth2Provider):
@@ -87,10 +87,10 @@ class Command(BaseCommand):
             self.stderr.write(f"{name} is passed over: set {' and '.join(missing)}.")
         return not missing
 
-    def _refreshed(self, row: Any, within: int) -> str:
+    def _refresh(self, row: Any, within: int) -> str:
         """What became of a row's token."""
         session: Any = session_of(row)
-        if session is None or self.silent[row.provider] >= PATIENCE:
+        if session is None or self.unavailable[row.provider] >= PATIENCE:
             return "skipped"
         before = session.token
         if before is None or not session.provider.refreshable(before):
@@ -102,12 +102,12 @@ class Command(BaseCommand):
         try:
             after = session.refresh(within=within)
         except ProviderUnavailable:
-            self.silent[row.provider] += 1
+            self.unavailable[row.provider] += 1
             return "unavailable"
         except (AuthorizationRequired, ProviderError) as error:
-            self.silent[row.provider] = 0
+            self.unavailable[row.provider] = 0
             return "dead" if isinstance(error, AuthorizationRequired) else "refused"
-        self.silent[row.provider] = 0
+        self.unavailable[row.provider] = 0
         # Some providers grant the same token again, for longer.
         same = same_token(after, before) and after.expires_at == before.expires_at
         return "still fresh" if same else "refreshed"

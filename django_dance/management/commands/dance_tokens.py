@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from ..arguments import add_owner_arguments, user_id_of
-from ..token_tables import batches, columns, opened, rows_of, tables
+from ..token_tables import batches, columns, tables, token_of, token_rows
 
 _HEADINGS = ["id", "provider", "user", "account", "scope", "expires", "refreshable", "last error"]
 
@@ -44,29 +44,22 @@ class Command(BaseCommand):
         as_json: bool,
         **options: Any,
     ) -> None:
-        user_id = None if user is None else user_id_of(user)
+        user_id = user_id_of(user)
         now = timezone.now()
         for model in tables():
-            fields = columns(model)
-            if user_id is not None and "user" not in fields:
-                continue
-            if failing and "last_error" not in fields:
-                continue
-            rows = rows_of(model)
-            if names:
-                rows = rows.filter(provider__in=names)
-            if user_id is not None:
-                rows = rows.filter(user_id=user_id)
-            if failing:
-                rows = rows.exclude(last_error="")
-            if expired and "expires_at" in fields:
-                rows = rows.filter(expires_at__lte=now)
-            if "user" in fields:
+            rows = token_rows(
+                model,
+                names=names,
+                user_id=user_id,
+                expires_by=now if expired else None,
+                failing=failing,
+            )
+            if "user" in columns(model):
                 rows = rows.select_related("user")
             found = (
                 [
                     token
-                    for token in map(_described, batch)
+                    for token in map(_describe, batch)
                     if not (unreadable and token["readable"])
                     and not (expired and (token["expires_at"] is None or token["expires_at"] > now))
                 ]
@@ -96,9 +89,9 @@ class Command(BaseCommand):
                 self.stdout.write("  ".join(padded).rstrip())
 
 
-def _described(row: Any) -> dict[str, Any]:
+def _describe(row: Any) -> dict[str, Any]:
     """What may be said of a row."""
-    fields, token = columns(type(row)), opened(row)
+    fields, token = columns(type(row)), token_of(row)
     user = row.user if "user" in fields else None
     if "expires_at" in fields:
         expires_at = row.expires_at
