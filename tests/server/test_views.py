@@ -2,10 +2,12 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.urls import path
 
 from django_dance.server.models import Consent, Grant
 
 from ..conftest import Browser, query
+from . import site
 from .conftest import is_alive
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +149,21 @@ def test_pages_of_the_server_cannot_be_cached_or_framed(app, member):
     assert_guarded(member.get(APPLICATIONS))
     pk = Consent.objects.get().pk
     assert_guarded(member.post(APPLICATIONS, {"application": pk}))
+
+
+# --- views of a site's own ----------------------------------------------------------------------
+
+
+def test_a_sites_own_view_of_an_endpoint_wants_no_csrf_token(app, member, settings):
+    code = app.code(member)
+    own = site.server.token_handler(lambda request: None)
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("oauth/token/", own)]})
+    app.line = Browser(enforce_csrf_checks=True)
+    assert app.redeem(code).status_code == 200
+
+
+def test_no_foreign_form_reaches_a_sites_own_consent_page(csrf_middleware, app, user, settings):
+    own = site.server.authorize_handler(lambda request, **asked: True)
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("oauth/authorize/", own)]})
+    assert app.send(browser_of(user)).status_code == 403
+    assert not Grant.objects.exists()
