@@ -1,4 +1,4 @@
-"""The admin sees that there is a token, whose and until when; never the token."""
+"""The admin lists the tokens with provider, user and expiry. It never shows a token."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = admin.ModelAdmin
 
-#: Each may be a call to a provider, and somebody waits for the page.
+#: The largest number of rows of an action: each may be a call to a provider.
 MOST_AT_ONCE = 100
 
 
 @admin.register(OAuthToken)
 class OAuthTokenAdmin(_ModelAdmin):
-    """For every model built on ``OAuthConsumerMixin``; the columns it lacks are left out.
+    """The admin of every model built on ``OAuthConsumerMixin``, without the columns it lacks.
 
-    Django's own "delete" deletes here only: the provider hears nothing of it.
+    Django's own action "delete" deletes only the row: it does not revoke the token.
     """
 
     actions = ("refresh", "revoke")
@@ -60,7 +60,7 @@ class OAuthTokenAdmin(_ModelAdmin):
         return (*account, f"user__{user.USERNAME_FIELD}")
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        # By ?token__startswith= the sealed text could be guessed, a letter at a time.
+        # ?token__startswith= would let a user guess the sealed text letter by letter.
         return lookup.split("__")[0] != "token" and super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -78,13 +78,13 @@ class OAuthTokenAdmin(_ModelAdmin):
             return str(_("unreadable: no configured key opens it"))
         return getattr(row, "last_error", "")
 
-    # --- who may ------------------------------------------------------------------------------
+    # --- permissions --------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # To save the form would write back the row as it was read, over a refresh in between.
+        # Saving the form would overwrite a token that was refreshed after the form was read.
         return False
 
     def has_refresh_permission(self, request: HttpRequest) -> bool:
@@ -108,7 +108,9 @@ class OAuthTokenAdmin(_ModelAdmin):
     ) -> None:
         rows = list(queryset[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
-            text = _("Nothing was done, for each may be a call to a provider: select %d at most.")
+            text = _(
+                "Nothing was done. Select at most %d rows: each may need a call to a provider."
+            )
             self.message_user(request, text % MOST_AT_ONCE, messages.ERROR)
             return
         outcomes = Counter(work(request, row) for row in rows)
@@ -118,29 +120,29 @@ class OAuthTokenAdmin(_ModelAdmin):
     def _refresh_row(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
         session: Any = session_of(row)
         if session is None:
-            return messages.WARNING, _("Left, for no provider of this name uses them")
+            return messages.WARNING, _("Skipped: no configured provider uses this row")
         token = session.token
         if token is None:
-            return messages.WARNING, _("Left, for they are unreadable or gone")
+            return messages.WARNING, _("Skipped: unreadable or deleted")
         if not isinstance(session, OAuth2Session) or not session.provider.refreshable(token):
-            return messages.WARNING, _("Left, for they cannot be refreshed")
+            return messages.WARNING, _("Skipped: cannot be refreshed")
         try:
             session.refresh()
         except AuthorizationRequired:
-            return messages.WARNING, _("Deleted, for the provider has ended the grant")
+            return messages.WARNING, _("Deleted: the provider has ended the grant")
         except ProviderUnavailable:
-            return messages.ERROR, _("Left, for the provider is unavailable")
+            return messages.ERROR, _("Not refreshed: the provider is unavailable")
         except DanceError:
-            return messages.ERROR, _("Left, for the provider refused; the log has the reason")
+            return messages.ERROR, _("Not refreshed: the provider refused; the log has the reason")
         self.log_change(request, row, _("Refreshed."))
         return messages.SUCCESS, _("Refreshed")
 
     def _revoke_row(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
         session = session_of(row)
         if session is None:
-            return messages.WARNING, _("Left, for no provider of this name could revoke them")
+            return messages.WARNING, _("Skipped: no configured provider uses this row")
         if session.token is None:
-            return messages.WARNING, _("Left, for they are unreadable: delete them")
-        self.log_deletions(request, [row])  # type: ignore[arg-type]  # a list will do
+            return messages.WARNING, _("Skipped: unreadable; use Delete")
+        self.log_deletions(request, [row])  # type: ignore[arg-type]  # Django only iterates
         session.disconnect()
-        return messages.SUCCESS, _("Revoked, where the provider can, and deleted")
+        return messages.SUCCESS, _("Deleted, and revoked if the provider supports it")

@@ -10,7 +10,7 @@ class DjangoDanceConfig(AppConfig):
         from django.apps import apps
         from django.db.models.signals import post_delete, post_save
 
-        from . import checks  # noqa: F401  registers them
+        from . import checks  # noqa: F401  (registers the system checks)
         from .cache import row_changed
         from .models import OAuthConsumerMixin
 

@@ -1,6 +1,6 @@
-"""System checks: each mistake in the settings, with its cure, before the first visitor.
+"""System checks find mistakes in the settings, and their hints say how to correct them.
 
-The ids never change; the list is in the documentation, "System checks".
+The ids never change. docs/checks.md lists them.
 """
 
 from __future__ import annotations
@@ -127,11 +127,11 @@ def _values() -> Iterator[CheckMessage]:
     except ImproperlyConfigured as error:
         yield bad("DANCE_ENCRYPTION_KEYS cannot be used.", str(error))
     else:
-        # SECRET_KEY is for Django's own check.
+        # Django's check security.W009 checks the length of SECRET_KEY.
         if settings.project_setting("DANCE_ENCRYPTION_KEYS") and any(len(key) < 32 for key in keys):
             yield bad(
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
-                "Make one by `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+                "Make a key with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
     try:
         _ = settings.tenant
@@ -162,7 +162,7 @@ def _storages() -> Iterator[CheckMessage]:
             continue
         if _is_session_storage(storage) and _position(_EARLIER[0]) is None:
             yield Error(
-                f"{where} keeps tokens in sessions, and there are none.",
+                f"{where} stores tokens in sessions, but SessionMiddleware is missing.",
                 hint=f'Add "{_EARLIER[0]}" to MIDDLEWARE.',
                 id="django_dance.E006",
             )
@@ -172,11 +172,11 @@ def _session_cookie() -> Iterator[CheckMessage]:
     domain = django_settings.SESSION_COOKIE_DOMAIN
     if domain and (names := [name for name in _valid_providers() if _stores_in_sessions(name)]):
         yield checks.Warning(
-            f"SESSION_COOKIE_DOMAIN is {domain!r}, and sessions keep tokens of "
+            f"SESSION_COOKIE_DOMAIN is {domain!r}, and sessions store tokens of "
             f"{', '.join(names)}: every host below that domain gets the session cookie, and "
-            "whoever has it uses the token.",
-            hint="Remove SESSION_COOKIE_DOMAIN, or use a DANCE_STORAGE that keeps tokens of users "
-            "only, such as django_dance.storage.ModelStorage.",
+            "can use the tokens with it.",
+            hint="Remove SESSION_COOKIE_DOMAIN, or use a DANCE_STORAGE that stores only tokens of "
+            "users, such as django_dance.storage.ModelStorage.",
             id="django_dance.W015",
         )
 
@@ -185,11 +185,11 @@ def _stores_in_sessions(name: str) -> bool:
     try:
         return _is_session_storage(providers[name].token_storage)
     except ImproperlyConfigured:
-        return False  # told by E006
+        return False  # E006 reports the error
 
 
 def _is_session_storage(storage: BaseStorage) -> bool:
-    """Whether the storage keeps tokens in sessions."""
+    """Whether the storage stores tokens in sessions."""
     return isinstance(storage, SessionStorage) or (
         isinstance(storage, ModelStorage) and storage.keeps_anonymous
     )
@@ -207,7 +207,7 @@ def _templates() -> Iterator[CheckMessage]:
 
 
 def _valid_providers() -> list[str]:
-    """The names of the providers that can be made."""
+    """The names of the providers that can be created."""
     names = []
     try:
         for name in providers:
@@ -254,7 +254,7 @@ def _providers() -> Iterator[CheckMessage]:
         if missing:
             yield checks.Warning(
                 f"DANCE_PROVIDERS[{name!r}]: this site has no credentials for {provider.label}.",
-                hint=f"Register the site there and set {' and '.join(missing)} to what you get.",
+                hint=f"Register the site at the provider, and set {' and '.join(missing)}.",
                 id="django_dance.W005",
             )
 
@@ -268,7 +268,7 @@ def _classes(path: str) -> tuple[type, ...]:
 
 
 def _position(wanted: str) -> int | None:
-    """Where in MIDDLEWARE a class, or a subclass of it, stands."""
+    """The index in MIDDLEWARE of a class or a subclass of it; ``None`` if it is not there."""
     for position, path in enumerate(django_settings.MIDDLEWARE):
         if path == wanted or any(
             f"{c.__module__}.{c.__qualname__}" == wanted for c in _classes(path)
@@ -291,7 +291,7 @@ def _middleware() -> Iterator[CheckMessage]:
         theirs = _position(path)
         if theirs is not None and theirs > ours:
             yield Error(
-                f"OAuthMiddleware stands before {path.rpartition('.')[2]} in MIDDLEWARE.",
+                f"OAuthMiddleware is before {path.rpartition('.')[2]} in MIDDLEWARE.",
                 hint=f'Move "{_MIDDLEWARE}" below "{path}".',
                 id="django_dance.E010",
             )
@@ -305,7 +305,7 @@ def _urls() -> Iterator[CheckMessage]:
             providers[name].url("authorized")
         except NoReverseMatch:
             yield checks.Warning(
-                f"The URLs of DANCE_PROVIDERS[{name!r}] are not included, so nobody can connect.",
+                f"The URLs of DANCE_PROVIDERS[{name!r}] are not included, so no user can connect.",
                 hint='Add path("login/", include("django_dance.urls")) to your URLconf, outside '
                 "of any namespace.",
                 id="django_dance.W011",
@@ -317,7 +317,7 @@ def _deployment() -> Iterator[CheckMessage]:
     if alias in caches.settings and not is_shared(alias):
         yield checks.Warning(
             f"The cache {alias!r} is not shared between processes, so one process does not know "
-            "which callbacks another has answered"
+            "which callbacks another process has handled"
             + (", and which tokens it has deleted." if settings.token_cache else "."),
             hint="Use a shared cache, such as Redis, and name its alias in DANCE_CACHE.",
             id="django_dance.W013",
@@ -325,10 +325,10 @@ def _deployment() -> Iterator[CheckMessage]:
     for alias in sorted(caches.settings.keys() & {*CACHES, settings.token_cache}):
         if is_shared(alias) and not settings.names_site(alias):
             yield checks.Warning(
-                f"The cache {alias!r} has tokens in it, and its keys do not name this site.",
-                hint="Another site, or another environment of this one, that uses the same cache "
-                "and has the same name for its database would share them. Set DANCE_SITE_KEY to a "
-                'name that no other has, such as "example.com production", or the KEY_PREFIX of '
-                "the cache.",
+                f"The cache {alias!r} stores tokens, and its keys do not name this site.",
+                hint="Another site or environment with the same cache and the same database name "
+                "would read these tokens. Set DANCE_SITE_KEY to a name that no other site or "
+                'environment uses, such as "example.com production", or set the KEY_PREFIX of the '
+                "cache.",
                 id="django_dance.W014",
             )

@@ -1,4 +1,4 @@
-"""What tests of a site need: the contract that every storage is held to.
+"""Tests for a storage that a site writes: the contract that every storage must fulfil.
 
 ::
 
@@ -32,15 +32,18 @@ else:
 
 
 class StorageContract(_TestCase):
-    """The behaviour that a storage promises. Mix it into a ``django.test.TestCase``."""
+    """Tests of the behaviour that every storage must have.
 
-    #: Whether the storage keeps tokens of anonymous visitors. If not, it must refuse to.
+    Mix the class into a ``django.test.TestCase``.
+    """
+
+    #: Whether the storage stores tokens of anonymous visitors. If not, it must refuse them.
     keeps_anonymous = False
-    #: Whether it keeps tokens where there is no request.
+    #: Whether the storage can only be used with a request.
     needs_request = False
 
     def make_storage(self) -> BaseStorage:
-        """The storage to test, empty."""
+        """Return the storage to test, without tokens."""
         raise NotImplementedError("subclasses of StorageContract must provide make_storage()")
 
     def setUp(self) -> None:
@@ -61,7 +64,7 @@ class StorageContract(_TestCase):
         )
 
     def make_request(self, user: Any = None) -> HttpRequest:
-        """A request of a new visitor, with a session of its own."""
+        """A request with a new session; of an anonymous visitor, if no user is given."""
         request = RequestFactory().get("/")
         request.session = SessionStore()
         request.session.create()
@@ -211,7 +214,7 @@ class StorageContract(_TestCase):
 
     def test_nothing_is_carried_over_at_login(self) -> None:
         if not self.keeps_anonymous:
-            self.skipTest("This storage keeps no token of an anonymous visitor")
+            self.skipTest("This storage stores no tokens of anonymous visitors")
         request = self.make_request()
         self.storage.set(ResourceOwner(self.provider, request), self.token("anonymous"))
         request.user = self.ada

@@ -172,17 +172,17 @@ def test_why_a_token_was_not_refreshed_is_said(admin_client, user, make_user, re
     one = OAuthToken.objects.get(provider="tripit")
     said = act(admin_client, "refresh", down, bare, broken, closed, one)
     assert sorted(said) == [
-        "Left, for no provider of this name uses them: 1",
-        "Left, for the provider is unavailable: 1",
-        "Left, for they are unreadable or gone: 1",
-        "Left, for they cannot be refreshed: 2",
+        "Not refreshed: the provider is unavailable: 1",
+        "Skipped: cannot be refreshed: 2",
+        "Skipped: no configured provider uses this row: 1",
+        "Skipped: unreadable or deleted: 1",
     ]
 
 
 def test_a_dead_grant_is_said_to_be_deleted(admin_client, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_grant"}, status=400)
     said = act(admin_client, "refresh", connect(user))
-    assert said == ["Deleted, for the provider has ended the grant: 1"]
+    assert said == ["Deleted: the provider has ended the grant: 1"]
     assert not OAuthToken.objects.exists()
 
 
@@ -190,7 +190,7 @@ def test_a_refusal_is_said_without_the_providers_words(admin_client, user, respo
     answer = {"error": "invalid_client", "error_description": "planted"}
     responses.post(TOKEN_URL, json=answer, status=401)
     said = act(admin_client, "refresh", connect(user))
-    assert said == ["Left, for the provider refused; the log has the reason: 1"]
+    assert said == ["Not refreshed: the provider refused; the log has the reason: 1"]
 
 
 def test_selected_tokens_are_revoked_and_deleted(admin_client, user, responses):
@@ -198,7 +198,7 @@ def test_selected_tokens_are_revoked_and_deleted(admin_client, user, responses):
     row = connect(user, "google")
     other = connect(user)
     said = act(admin_client, "revoke", row)
-    assert said == ["Revoked, where the provider can, and deleted: 1"]
+    assert said == ["Deleted, and revoked if the provider supports it: 1"]
     assert revoked.call_count == 1
     assert OAuthToken.objects.get() == other
     assert LogEntry.objects.get().is_deletion()
@@ -215,8 +215,8 @@ def test_what_cannot_be_revoked_is_left_and_the_reason_said(admin_client, user, 
     break_seal(broken)
     closed = OAuthToken.objects.create(user=user, provider="closed", token=GRANTED)
     assert sorted(act(admin_client, "revoke", broken, closed)) == [
-        "Left, for no provider of this name could revoke them: 1",
-        "Left, for they are unreadable: delete them: 1",
+        "Skipped: no configured provider uses this row: 1",
+        "Skipped: unreadable; use Delete: 1",
     ]
     assert OAuthToken.objects.count() == 2
 
@@ -234,7 +234,7 @@ def test_only_so_many_at_once(admin_client, make_user, responses, monkeypatch, a
     assert MOST_AT_ONCE == 100
     rows = [connect(make_user(f"user-{n}")) for n in range(3)]
     said = act(admin_client, action, *rows)
-    assert said == ["Nothing was done, for each may be a call to a provider: select 2 at most."]
+    assert said == ["Nothing was done. Select at most 2 rows: each may need a call to a provider."]
     assert len(responses.calls) == 0 and OAuthToken.objects.count() == 3
 
 

@@ -96,11 +96,11 @@ def test_tokens_are_listed_as_json_lines(run, user):
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ([], {"fine", "failing", "broken", "over", "hers"}),
+        ([], {"fine", "failing", "broken", "expired", "hers"}),
         (["--provider", "github"], {"fine", "broken", "hers"}),
-        (["--provider", "github", "--provider", "google"], {"fine", "over", "broken", "hers"}),
-        (["--user", "ada"], {"fine", "failing", "broken", "over"}),
-        (["--expired"], {"over"}),
+        (["--provider", "github", "--provider", "google"], {"fine", "expired", "broken", "hers"}),
+        (["--user", "ada"], {"fine", "failing", "broken", "expired"}),
+        (["--expired"], {"expired"}),
         (["--failing"], {"failing"}),
         (["--unreadable"], {"broken"}),
         (["--failing", "--expired"], set()),
@@ -111,7 +111,7 @@ def test_filters_narrow_the_list(run, user, make_user, arguments, found):
         "fine": connect(user, account="1"),
         "failing": connect(user, "gitlab", last_error="server_error"),
         "broken": connect(user, account="2"),
-        "over": connect(user, "google", ends_in=-5),
+        "expired": connect(user, "google", ends_in=-5),
         "hers": connect(make_user("grace")),
     }
     break_seal(made["broken"])
@@ -336,9 +336,11 @@ def test_a_provider_that_is_down_is_not_hammered(run, make_user, responses):
     for n in range(8):
         connect(make_user(f"user-{n}"), ends_in=-5)
     connect(make_user("grace"), "google", ends_in=-5)
-    with pytest.raises(CommandError, match="left alone after 5 tries: github") as raised:
+    with pytest.raises(
+        CommandError, match="Not asked any more after 5 failures in a row: github"
+    ) as raised:
         run("dance_refresh")
-    assert "the next run tries again" in str(raised.value)
+    assert "The next run tries again" in str(raised.value)
     assert raised.value.returncode == 1
     assert "refreshed 1, still fresh 0, dead 0, unavailable 5, refused 0, skipped 3" in run.out
     assert (asked.call_count, google.call_count) == (5, 1)
@@ -350,14 +352,14 @@ def test_a_provider_without_credentials_does_not_keep_the_others(run, user, resp
     connect(user, "google", ends_in=-5)
     connect(user, ends_in=-5)
     assert "refreshed 1" in run("dance_refresh")
-    assert run.err == "google is passed over: set GOOGLE_OAUTH_CLIENT_SECRET.\n"
+    assert run.err == "google is skipped: set GOOGLE_OAUTH_CLIENT_SECRET.\n"
     assert asked.call_count == 1
 
 
 def test_a_refusal_that_is_not_final_leaves_the_token(run, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_client"}, status=401)
     connect(user, ends_in=-5)
-    with pytest.raises(CommandError, match="the log has the reasons"):
+    with pytest.raises(CommandError, match="The log has the reasons"):
         run("dance_refresh")
     assert "refused 1" in run.out
     assert OAuthToken.objects.exists()
@@ -410,7 +412,7 @@ def clutter(user, make_user):
     found = {
         "fine": connect(user),
         "refreshable": connect(user, "gitlab", ends_in=-5),
-        "over": connect(user, "google", ends_in=-5, refresh_token=None),
+        "expired": connect(user, "google", ends_in=-5, refresh_token=None),
         "unreadable": connect(make_user("grace")),
         "unconfigured": OAuthToken.objects.create(user=user, provider="closed", token=GRANTED),
     }
@@ -421,13 +423,13 @@ def clutter(user, make_user):
 @pytest.mark.parametrize(
     ("arguments", "gone", "said"),
     [
-        ([], {"over"}, "Deleted 1 tokens: 1 over\n"),
-        (["--unreadable"], {"over", "unreadable"}, "1 unreadable"),
-        (["--unconfigured"], {"over", "unconfigured"}, "1 of a provider that is not configured"),
+        ([], {"expired"}, "Deleted 1 tokens: 1 expired\n"),
+        (["--unreadable"], {"expired", "unreadable"}, "1 unreadable"),
+        (["--unconfigured"], {"expired", "unconfigured"}, "1 of a provider that is not configured"),
         (
             ["--unconfigured", "--unreadable"],
-            {"over", "unreadable", "unconfigured"},
-            "Deleted 3 tokens: 1 over, 1 of a provider that is not configured, 1 unreadable",
+            {"expired", "unreadable", "unconfigured"},
+            "Deleted 3 tokens: 1 expired, 1 of a provider that is not configured, 1 unreadable",
         ),
     ],
 )
@@ -438,7 +440,7 @@ def test_only_what_is_of_no_more_use_is_deleted(run, clutter, arguments, gone, s
 
 
 def test_a_dry_run_deletes_nothing(run, clutter):
-    assert run("dance_prune", "--dry-run") == "Would delete 1 tokens: 1 over\n"
+    assert run("dance_prune", "--dry-run") == "Would delete 1 tokens: 1 expired\n"
     assert OAuthToken.objects.count() == 5
 
 
@@ -473,7 +475,7 @@ def test_every_token_is_sealed_with_the_first_key(run, many, settings):
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     assert under_first_key() == [False] * 10
     assert run("dance_reencrypt") == (
-        "Re-encrypted 10, under the first key already 0, unreadable 0\n"
+        "Re-encrypted 10, already with the first key 0, unreadable 0\n"
     )
     settings.DANCE_ENCRYPTION_KEYS = [NEW]
     assert {row.pk: row.token.fields_to_store for row in OAuthToken.objects.all()} == tokens
@@ -484,9 +486,9 @@ def test_a_second_run_passes_over_what_is_done(run, many, settings):
     first = OAuthToken.objects.first()
     first.token = first.token
     first.save()
-    assert "Re-encrypted 9, under the first key already 1" in run("dance_reencrypt")
+    assert "Re-encrypted 9, already with the first key 1" in run("dance_reencrypt")
     with CaptureQueriesContext(connection) as queries:
-        assert "Re-encrypted 0, under the first key already 10" in run("dance_reencrypt")
+        assert "Re-encrypted 0, already with the first key 10" in run("dance_reencrypt")
     assert not any("UPDATE" in query["sql"] for query in queries)
 
 
@@ -500,11 +502,11 @@ def test_an_unreadable_row_is_named_and_left_and_fails_the_run(run, user, many, 
     broken = connect(user)
     break_seal(broken)
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
-    with pytest.raises(CommandError, match="Put the key that sealed them back") as raised:
+    with pytest.raises(CommandError, match="Add the key that encrypted them") as raised:
         run("dance_reencrypt")
     assert raised.value.returncode == 1
-    assert "Re-encrypted 10, under the first key already 0, unreadable 1" in run.out
-    assert run.err == f"django_dance.OAuthToken {broken.pk} cannot be opened\n"
+    assert "Re-encrypted 10, already with the first key 0, unreadable 1" in run.out
+    assert run.err == f"django_dance.OAuthToken {broken.pk} cannot be decrypted\n"
     assert OAuthToken.objects.filter(pk=broken.pk, token="AAAA").exists()
 
 

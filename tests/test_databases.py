@@ -104,8 +104,8 @@ def test_a_database_that_does_not_exist_is_an_error(pytestconfig, monkeypatch):
         ("SQLite has one writer: no other connection writes", "sqlite", True),
         ("SQLite has one writer: no other connection writes", "postgresql", False),
         ("SQLite has one writer: no other connection writes", None, False),
-        ("This storage keeps no token of an anonymous visitor", "mariadb", True),
-        ("This storage keeps no token of an anonymous visitor", None, True),
+        ("This storage stores no tokens of anonymous visitors", "mariadb", True),
+        ("This storage stores no tokens of anonymous visitors", None, True),
         ("The moon is full", "sqlite", False),
     ],
 )

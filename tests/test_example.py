@@ -306,7 +306,7 @@ def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
     connected.follow("To the example site").follow("Call the API")
     # It was granted a moment ago: who is sent straight back might be sent round in circles.
     assert connected.status == 403
-    assert connected.sees("What was granted a moment ago is not accepted any more.")
+    assert connected.sees("The permission that was just granted is no longer accepted.")
     connected.follow("Ask again")
     assert connected.path == "/notebook/authorize/"
     connected.press("Allow")
@@ -356,7 +356,7 @@ def test_a_visitor_who_declines_at_the_older_provider_is_told_so(ada):
     ada.follow("Connect to Album").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Album")
-    assert ada.sees("You did not allow it, so nothing has changed.")
+    assert ada.sees("You did not give permission, so nothing has changed.")
 
 
 def test_a_page_that_needs_the_older_provider_leads_there_and_back(ada):
@@ -441,7 +441,7 @@ def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
     ada.follow("Connect to Notebook").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Notebook")
-    assert ada.sees("You did not allow it, so nothing has changed.")
+    assert ada.sees("You did not give permission, so nothing has changed.")
     assert ada.follow("Back to the site").sees("You are not connected to Notebook yet.")
 
 
@@ -465,7 +465,7 @@ def test_a_dance_begun_by_nobody_is_not_finished_by_somebody(person):
     # Client and provider are one site here, so who signs in there is signed in here as well.
     person.open("/login/notebook/").press("Continue as Grace Hopper").press("Allow")
     assert person.status == 403
-    assert person.sees("You logged in or out while it was going on.")
+    assert person.sees("You logged in or out during this sign-in.")
     assert person.open("/").sees("You are not connected to Notebook yet.")
 
 
@@ -622,7 +622,7 @@ def test_a_browser_dances(browser, site):
     browser.sees("No application is connected.")
     browser.click("To the example site")
     browser.click("Call the API")
-    browser.sees("What was granted a moment ago is not accepted any more.")
+    browser.sees("The permission that was just granted is no longer accepted.")
     browser.click("Back to the site")
     browser.sees("You are not connected to Notebook yet.")
 
@@ -633,7 +633,7 @@ def test_a_browser_that_declines_gets_a_page(browser, site):
     browser.click("Continue as Grace Hopper")
     browser.click("Connect to Notebook")
     browser.click("Do not allow")
-    browser.sees("You did not allow it, so nothing has changed.")
+    browser.sees("You did not give permission, so nothing has changed.")
 
 
 @pytest.mark.interop

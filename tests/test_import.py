@@ -83,7 +83,7 @@ def test_what_the_dry_run_announces_is_what_is_done(site):
 def test_a_second_run_changes_nothing(site):
     (_, again), stored = site(f"{FLASK} --commit", f"{FLASK} --commit")
     assert again.startswith("Imported 0\n")
-    assert "2  the user has a token here already; to replace it: --replace (id 1, 2)" in again
+    assert "2  the user has a token here already; to replace it, pass --replace (id 1, 2)" in again
     assert len(stored) == 2
 
 
@@ -100,11 +100,11 @@ def test_a_token_that_is_here_is_replaced_if_that_is_wished(site):
 
 def test_a_token_of_no_known_account_replaces_none_of_a_known_one(site):
     (_, said), stored = site(f"{SOCIAL} --commit", f"{FLASK} --replace --commit")
-    assert "1  it cannot be said which of the user's accounts it would replace (id 1)" in said
+    assert "1  the row does not name the account, and the user has accounts here (id 1)" in said
     assert stored["ada github 42"]["access_token"] == "planted-social"
 
 
-def test_an_account_that_another_user_has_is_left(site):
+def test_an_account_that_another_user_has_is_not_imported(site):
     (_, said), stored = site(
         f"{ALLAUTH} --commit",
         f"{SOCIAL} --user-map {_swapped(site.folder)} --commit",
@@ -123,7 +123,7 @@ def _swapped(folder):
 def test_users_may_have_other_keys_now(site):
     (said,), stored = site(f"{FLASK} --user-map {_swapped(site.folder)} --commit")
     assert set(stored) == {"ada github", "grace github"}
-    assert "its user is not in the file of --user-map (id 4)" in said
+    assert "the user is not in the file of --user-map (id 4)" in said
 
 
 def test_a_provider_may_have_another_name_here(site):
@@ -141,7 +141,10 @@ def test_a_provider_may_have_another_name_here(site):
         (f"{ALLAUTH} --table x", "its tables have fixed names"),
         ("dance_import flask_dance", "--table flask_dance_oauth"),
         ("dance_import flask_dance --table auth_user", "has no column provider or token"),
-        (f"{ALLAUTH} --user-map nowhere.csv", "two primary keys, there and here: 17,4"),
+        (
+            f"{ALLAUTH} --user-map nowhere.csv",
+            "two primary keys, in the library and on this site: 17,4",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_cure(site, command, said):
@@ -195,11 +198,11 @@ def test_tokens_of_allauth_become_ours(site):
         "       1  reddit\n"
         "       1  trello\n"
         "       1  twitter\n"
-        "Left 4:\n"
-        "       2  it holds nothing that OAuth 2 could use (id 5, 9)\n"
-        "       1  its time is over, and it cannot be refreshed (id 3)\n"
-        "       1  DANCE_PROVIDERS has no 'facebook'; if it has another name there: "
-        "--provider facebook=… (id 7)\n"
+        "Not imported 4:\n"
+        "       2  the row has no valid token of OAuth 2 (id 5, 9)\n"
+        "       1  the token has expired and cannot be refreshed (id 3)\n"
+        "       1  DANCE_PROVIDERS has no 'facebook'; if it has another name there, "
+        "pass --provider facebook=… (id 7)\n"
     )
 
 
@@ -238,9 +241,9 @@ def test_tokens_of_social_auth_become_ours(site):
             "ends_at": None,
         },
     }
-    assert "1  it holds nothing that OAuth 1 could use (id 4)" in said
-    assert "1  it holds nothing that OAuth 2 could use (id 6)" in said
-    assert "1  its time is over, and it cannot be refreshed (id 7)" in said
+    assert "1  the row has no valid token of OAuth 1 (id 4)" in said
+    assert "1  the row has no valid token of OAuth 2 (id 6)" in said
+    assert "1  the token has expired and cannot be refreshed (id 7)" in said
 
 
 # --- Flask-Dance ------------------------------------------------------------------------------
@@ -259,14 +262,17 @@ def test_tokens_of_flask_dance_become_ours(site):
         "expires_at": FUTURE,
         "ends_at": FUTURE,
     }
-    assert "1  the storage of 'elsewhere' keeps no tokens for users (id 3)" in said
-    assert "1  there is no such user here; if users have other keys now: --user-map (id 4)" in said
-    assert "1  it belongs to no user (id 5)" in said
-    assert "1  it holds nothing that OAuth 2 could use (id 6)" in said
+    assert "1  the storage of 'elsewhere' stores no tokens for users (id 3)" in said
+    assert (
+        "1  the user does not exist here; if users have other keys now, pass --user-map (id 4)"
+        in said
+    )
+    assert "1  the token belongs to no user (id 5)" in said
+    assert "1  the row has no valid token of OAuth 2 (id 6)" in said
 
 
 def test_a_table_of_flask_dance_without_users_belongs_to_nobody(site):
     command = "dance_import flask_dance --database flask --table flask_dance_siteoauth"
     (said,), stored = site(f"{command} --provider elsewhere=github --commit")
-    assert "Left 1:\n       1  it belongs to no user (id 1)" in said
+    assert "Not imported 1:\n       1  the token belongs to no user (id 1)" in said
     assert stored == {}

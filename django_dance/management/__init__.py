@@ -1,1 +1,1 @@
-"""For the command line: what the commands share."""
+"""The management commands, and the modules that several of them use."""

@@ -1,4 +1,4 @@
-"""Which users and providers a command is about, as they are named on its command line."""
+"""The options ``--provider`` and ``--user``, which select the tokens of a command."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def add_owner_arguments(parser: CommandParser) -> None:
         action="append",
         dest="names",
         metavar="NAME",
-        help="Only this provider's; may be given several times",
+        help="Only tokens of this provider; may be given several times",
     )
     parser.add_argument(
-        "--user", metavar="USER", help="Only this user's: the name to log in by, or the primary key"
+        "--user", metavar="USER", help="Only tokens of this user: the login name or the primary key"
     )
 
 
@@ -34,12 +34,12 @@ def user_id_of(text: str | None) -> Any:
     model = get_user_model()
     users = model._default_manager
     found = set(users.filter(**{model.USERNAME_FIELD: text}).values_list("pk", flat=True))
-    with suppress(ValueError, ValidationError):  # no primary key looks like this
+    with suppress(ValueError, ValidationError):  # the text cannot be a primary key
         found |= set(users.filter(pk=text).values_list("pk", flat=True))
     if len(found) > 1:
         raise CommandError(
-            f"{text!r} is the name of one user and the primary key of another; give the other of "
-            "the two."
+            f"{text!r} is the name of one user and the primary key of another: to select one of "
+            "them, pass the primary key of the first or the name of the second."
         )
     if not found:
         raise CommandError(f"There is no user {text!r}: give a {model.USERNAME_FIELD} or a pk.")

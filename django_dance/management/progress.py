@@ -1,4 +1,4 @@
-"""A progress bar, for people who watch."""
+"""A progress bar for terminals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ _WIDTH = 40
 
 
 class Progress:
-    """Draws on a terminal, and on nothing else: a log should not be full of bars."""
+    """Draw a progress bar if the stream is a terminal, so that logs have no bars.
+
+    :param total: the number of steps.
+    :param verbosity: the option of the command; 0 draws nothing.
+    """
 
     def __init__(self, total: int, stream: OutputWrapper, verbosity: int = 1) -> None:
         self._total, self._stream, self._done = total, stream, 0
@@ -19,7 +23,7 @@ class Progress:
 
     def step(self, count: int = 1) -> None:
         self._done += count
-        # Rows that came in since they were counted would be more than all.
+        # Rows that were added after the count must not lead to more than 100 %.
         self._draw(min(100, 100 * self._done // max(self._total, 1)))
 
     def _draw(self, percent: int, ending: str = "") -> None:

@@ -1,7 +1,7 @@
-"""Tokens that others have kept: what their tables hold, and what it means here.
+"""Read the tokens in the tables of other libraries.
 
-Their packages are not imported and may be gone already: the tables suffice. Each table is read
-through a model that is known to nobody else, so that every database's types are understood.
+The libraries are not imported, so they need not be installed. Each table is read through an
+unmanaged model in an app registry of its own, so that Django converts the types of the database.
 """
 
 from __future__ import annotations
@@ -17,35 +17,38 @@ from django.db import connections, models
 
 from ..providers import OAuth1Provider, Provider
 
-#: What ``expires`` means in social-auth: more seconds than two years have are a moment.
+#: social-auth's ``expires`` is a lifetime up to this number of seconds, and a Unix time above it.
 _TWO_YEARS = 2 * 365 * 24 * 3600
 
 
 class Source:
     """A table of tokens in one of the site's databases."""
 
-    #: What their providers are called here, where it is not the same.
+    #: The library's name of a provider → the name of our preset, if the names differ.
     names: ClassVar[Mapping[str, str]] = {}
-    #: Their providers that know people by the very id that the preset here takes for the account.
+    #: The library's providers whose ``uid`` is the id that our preset uses for the account.
     same_ids: ClassVar[str] = ""
 
-    #: All rows.
+    #: A queryset of all rows.
     rows: Any
 
     def provider(self, row: Any) -> str:
-        """Their name of the provider."""
+        """The library's name of the provider."""
         return str(row.provider)
 
     def user_id(self, row: Any) -> Any:
-        """The primary key of the user, there."""
+        """The primary key of the user in the library's table; ``None`` if the row has no user."""
         return row.user_id
 
     def uid(self, row: Any) -> str:
-        """Who the user is at the provider; ``""`` if they do not know."""
+        """The user's id at the provider; ``""`` if the table does not have it."""
         return ""
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
-        """The token as ``provider`` would have granted it; empty if it could not have."""
+        """The fields of the token; empty if ``provider`` cannot have granted such a token.
+
+        :param provider: our provider, which decides between OAuth 1 and OAuth 2.
+        """
         raise NotImplementedError
 
 
@@ -67,12 +70,14 @@ class AllAuth(Source):
         lichess microsoft naver nextcloud okta orcid paypal quickbooks snapchat soundcloud spotify
         strava tiktok trello twitch twitter_oauth2 yahoo yandex zoho zoom
     """
-    #: Those whose tokens are OAuth 1's. The table does not say it.
+    #: The library's providers of OAuth 1; the table does not have the version of OAuth.
     _oauth1 = "500px discogs evernote flickr openstreetmap trello tumblr twitter vimeo xing"
 
     def __init__(self, alias: str, table: str | None = None) -> None:
         if table:
-            raise CommandError("--table is not for django-allauth: its tables have fixed names.")
+            raise CommandError(
+                "--table cannot be used with django-allauth: its tables have fixed names."
+            )
         tokens, accounts = "socialaccount_socialtoken", "socialaccount_socialaccount"
         _check_columns(alias, tokens, "account_id", "token", "token_secret", "expires_at")
         _check_columns(alias, accounts, "provider", "uid", "user_id")
@@ -163,7 +168,7 @@ class SocialAuth(Source):
 
     def uid(self, row: Any) -> str:
         uid = str(row.uid)
-        # By default it is Google's address of somebody, who may get another one.
+        # By default the uid of a Google user is the email address, which can change.
         return uid if "@" not in uid else str(_json_object(row.extra_data).get("sub") or "")
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
@@ -185,7 +190,8 @@ class FlaskDance(Source):
     def __init__(self, alias: str, table: str | None = None) -> None:
         if not table:
             raise CommandError(
-                "Flask-Dance's table has the name that its model gave it: --table flask_dance_oauth"
+                "Pass the name of the table of your Flask-Dance model, such as "
+                "--table flask_dance_oauth."
             )
         columns = _check_columns(alias, table, "id", "provider", "token")
         self._has_users = "user_id" in columns
@@ -208,9 +214,10 @@ SOURCES = {"allauth": AllAuth, "social_auth": SocialAuth, "flask_dance": FlaskDa
 
 
 def _check_columns(alias: str, table: str, *needed: str) -> set[str]:
-    """The columns that a table has.
+    """Return the columns of a table.
 
-    :raises CommandError: it has not those that are needed, or is not there.
+    :param needed: columns that the table must have.
+    :raises CommandError: the table does not exist, or lacks a needed column.
     """
     connection = connections[alias]
     with connection.cursor() as cursor:
@@ -224,7 +231,8 @@ def _check_columns(alias: str, table: str, *needed: str) -> set[str]:
     missing = [name for name in needed if name not in found]
     if missing:
         raise CommandError(
-            f"The table {table!r} has no column {' or '.join(missing)}; it is another's."
+            f"The table {table!r} has no column {' or '.join(missing)}, so it is not a table of "
+            "this library."
         )
     return found
 
@@ -240,7 +248,7 @@ def _rows(alias: str, model: Any) -> Any:
 
 
 def _json_object(value: Any) -> dict[str, Any]:
-    """A JSON object, as text or as some drivers give it; empty if it is none."""
+    """A JSON object as a dict, from text or from a decoded value; empty if it is no object."""
     try:
         value = json.loads(value) if isinstance(value, (str, bytes)) else value
     except ValueError:
@@ -249,7 +257,10 @@ def _json_object(value: Any) -> dict[str, Any]:
 
 
 def _expires_at(extra: Mapping[str, Any]) -> float | None:
-    """When a token of social-auth ends, as social-auth understands it; ``None`` if unknown."""
+    """The Unix time at which a token of social-auth expires, by the rules of that library.
+
+    ``None`` if the row does not have the time.
+    """
     for name in ("expires_on", "expires_in", "expires"):
         number = _number(extra.get(name))
         if number is None:

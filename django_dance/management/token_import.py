@@ -1,4 +1,4 @@
-"""What another library's token becomes here, or why it stays where it is."""
+"""Convert the tokens of another library, or give the reason why a token is not imported."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from .token_tables import columns
 
 
 class NotImported(Exception):
-    """A token is not taken over; the message says why, for people."""
+    """A token is not imported; the message is the reason that the command prints."""
 
 
 class TokenImporter:
-    """From one source, by the names and users that the site's owner has stated.
+    """Convert the rows of one source to owners and tokens of this site.
 
-    :param names: their name of a provider → ours.
-    :param users: their primary key of a user → ours; ``None``: they are the same.
-    :param replace: take the place of tokens that are here.
+    :param names: the library's name of a provider → the name in ``DANCE_PROVIDERS``.
+    :param users: the library's primary key of a user → the key on this site; ``None``: the keys
+        are the same.
+    :param replace: also import a token that replaces a token of this site.
     """
 
     def __init__(
@@ -40,16 +41,16 @@ class TokenImporter:
         self.source, self._names, self._users, self._replace = source, names, users, replace
 
     def existing_users(self, rows: Sequence[Any]) -> frozenset[Any]:
-        """Those of the rows' users that exist, by primary key."""
+        """The primary keys of those users of the rows who exist on this site."""
         wanted = {self._mapped_user_id(row) for row in rows} - {None}
         users = get_user_model()._base_manager.filter(pk__in=wanted)
         return frozenset(users.values_list("pk", flat=True))
 
     def convert(self, row: Any, users: Collection[Any]) -> tuple[ResourceOwner, Token]:
-        """Whose token a row holds, and the token.
+        """Return the owner and the token of a row.
 
-        :param users: those who exist.
-        :raises NotImported:
+        :param users: the primary keys from :meth:`existing_users`.
+        :raises NotImported: the token cannot be imported.
         """
         provider = self._provider(self.source.provider(row))
         owner = ResourceOwner(provider, user_id=self._existing_user_id(row, provider, users))
@@ -65,16 +66,16 @@ class TokenImporter:
         ours = next((name for name in candidates if name and name in providers), None)
         if ours is None:
             raise NotImported(
-                f"DANCE_PROVIDERS has no {theirs!r}; if it has another name there: --provider "
-                f"{theirs}=…"
+                f"DANCE_PROVIDERS has no {theirs!r}; if it has another name there, pass "
+                f"--provider {theirs}=…"
             )
         provider = providers[ours]
         if isinstance(provider.token_storage, (SessionStorage, MemoryStorage, NullStorage)):
-            raise NotImported(f"the storage of {provider.name!r} keeps no tokens for users")
+            raise NotImported(f"the storage of {provider.name!r} stores no tokens for users")
         return provider
 
     def _mapped_user_id(self, row: Any) -> Any:
-        """The user's primary key here, whether or not there is such a user."""
+        """The primary key on this site, even if the user does not exist; ``None`` if invalid."""
         user_id = self.source.user_id(row)
         if self._users is not None:
             user_id = self._users.get(str(user_id))
@@ -86,20 +87,20 @@ class TokenImporter:
     def _existing_user_id(self, row: Any, provider: Provider, users: Collection[Any]) -> Any:
         storage = provider.token_storage
         if isinstance(storage, ModelStorage) and "user" not in columns(storage.model):
-            return None  # a table with a single token for the site
+            return None  # the table stores one token for the whole site
         if self.source.user_id(row) is None:
-            raise NotImported("it belongs to no user")
+            raise NotImported("the token belongs to no user")
         user_id = self._mapped_user_id(row)
         if user_id is None and self._users is not None:
-            raise NotImported("its user is not in the file of --user-map")
+            raise NotImported("the user is not in the file of --user-map")
         if user_id not in users:
             raise NotImported(
-                "there is no such user here; if users have other keys now: --user-map"
+                "the user does not exist here; if users have other keys now, pass --user-map"
             )
         return user_id
 
     def _account(self, row: Any, owner: ResourceOwner) -> str:
-        """The account as a dance would name it; ``""`` if that cannot be said."""
+        """The account that a dance would store; ``""`` if the row does not tell it."""
         provider, theirs = owner.provider, self.source.provider(row)
         preset = f"django_dance.contrib.{self.source.names.get(theirs, theirs).replace('-', '_')}"
         same = (
@@ -113,31 +114,35 @@ class TokenImporter:
     def _check_conflicts(self, owner: ResourceOwner, account: str) -> None:
         storage = owner.provider.token_storage
         here = storage.accounts(owner)
-        # The token of an account that was not known would become this one's.
+        # The storage takes a token without an account for a token of the same account.
         if here and (not account or account in here or "" in here):
             if not self._replace:
-                raise NotImported("the user has a token here already; to replace it: --replace")
+                raise NotImported(
+                    "the user has a token here already; to replace it, pass --replace"
+                )
             if not account and any(here):
-                raise NotImported("it cannot be said which of the user's accounts it would replace")
+                raise NotImported(
+                    "the row does not name the account, and the user has accounts here"
+                )
         if account and settings.account_conflict != "share" and storage.others(owner, account):
             raise NotImported("another user has connected the account here")
 
 
 def save(owner: ResourceOwner, token: Token) -> None:
-    """Keep the token.
+    """Store the token.
 
-    :raises NotImported: the storage does not take it.
+    :raises NotImported: the storage refuses it.
     """
     try:
         owner.provider.token_storage.set_token(owner, token)
     except StorageError as error:
-        raise NotImported(f"it cannot be stored: {error}") from error
+        raise NotImported(f"the token cannot be stored: {error}") from error
 
 
 def _convert_token(fields: dict[str, Any], provider: Provider) -> Token:
-    """The token, by the rules for one that the provider grants.
+    """Build a token, with the checks that a token response of the provider has to pass.
 
-    :raises NotImported: it does not keep them.
+    :raises NotImported: the fields do not pass, or the token has expired for good.
     """
     oauth1 = isinstance(provider, OAuth1Provider)
     strip_internal_fields(fields)
@@ -153,7 +158,7 @@ def _convert_token(fields: dict[str, Any], provider: Provider) -> Token:
         token = Token(fields)
         provider.base_url_for(lambda: token)
     except (InvalidResponse, UntrustedOrigin, ValueError) as error:
-        raise NotImported(f"it holds nothing that OAuth {1 if oauth1 else 2} could use") from error
+        raise NotImported(f"the row has no valid token of OAuth {1 if oauth1 else 2}") from error
     if not provider.usable(token):
-        raise NotImported("its time is over, and it cannot be refreshed")
+        raise NotImported("the token has expired and cannot be refreshed")
     return token

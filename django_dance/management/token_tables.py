@@ -1,4 +1,4 @@
-"""The rows of every table that tokens are kept in, a batch at a time."""
+"""Read the rows of every table that stores tokens, in batches."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from ..sessions import DanceSession
     from ..tokens import Token
 
-#: Rows in memory at a time.
+#: The largest number of rows that are in memory at the same time.
 BATCH = 500
 
 
 def tables(names: Collection[str] | None = None) -> dict[Any, list[str]]:
-    """Each model that tokens are kept in, and which of the providers keep theirs there.
+    """Each model that stores tokens, with the names of the providers that use it.
 
-    :param names: these providers only; else all, and also the table of ``DANCE_STORAGE`` if there
-        is no provider left that uses it.
-    :raises CommandError: there is no such provider.
+    :param names: only the models of these providers. ``None``: the models of all providers, and
+        the model of ``DANCE_STORAGE`` even if no provider uses it.
+    :raises CommandError: ``DANCE_PROVIDERS`` does not have one of the names.
     """
     found: dict[Any, list[str]] = {}
     if names is None:
@@ -76,7 +76,7 @@ def token_rows(
 
 
 def batches(rows: Any, size: int = BATCH) -> Iterator[list[Any]]:
-    """The rows by their primary keys. Each batch is a query of its own, and holds nothing open."""
+    """Yield the rows in the order of their primary keys, with one query and no cursor per batch."""
     rows = rows.order_by("pk")
     batch = list(rows[:size])
     while batch:
@@ -85,12 +85,12 @@ def batches(rows: Any, size: int = BATCH) -> Iterator[list[Any]]:
 
 
 def columns(model: Any) -> frozenset[str]:
-    """The fields of a token table, which need not have all that ours has."""
+    """The names of the fields of a token table: a site's own model may lack some of ours."""
     return frozenset(field.name for field in model._meta.concrete_fields)
 
 
 def token_of(row: Any) -> Token | None:
-    """The token of a row; ``None`` if it does not open."""
+    """The token of a row; ``None`` if no configured key opens it."""
     try:
         token: Token = row.token
     except SealBroken:
@@ -99,7 +99,7 @@ def token_of(row: Any) -> Token | None:
 
 
 def session_of(row: Any) -> DanceSession | None:
-    """The session that acts for a row's owner; ``None`` if no provider looks into the row."""
+    """A session for the owner of a row; ``None`` if no configured provider uses the row."""
     try:
         provider = providers[row.provider]
     except ProviderNotConfigured:

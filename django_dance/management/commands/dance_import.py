@@ -1,4 +1,4 @@
-"""Takes over tokens that another library has kept: a dry run, unless it is told to write."""
+"""Import the tokens of another library; without ``--commit`` a dry run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..sources import SOURCES
 from ..token_import import NotImported, TokenImporter, save
 from ..token_tables import batches
 
-#: How many of the rows that are left are named, for each reason.
+#: How many primary keys the command prints for each reason not to import.
 _EXAMPLES = 5
 
 
@@ -27,33 +27,35 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", choices=sorted(SOURCES), help="Whose tokens")
+        parser.add_argument("source", choices=sorted(SOURCES), help="The library")
         parser.add_argument(
             "--database",
             default=DEFAULT_DB_ALIAS,
             choices=tuple(connections),
-            help="The alias, in DATABASES, of the database that they are in (default: default)",
+            help="The alias, in DATABASES, of the database with the library's tables "
+            "(default: default)",
         )
-        parser.add_argument("--table", help="Their table; Flask-Dance's has to be named")
+        parser.add_argument("--table", help="The library's table; required for Flask-Dance")
         parser.add_argument(
             "--provider",
             action="append",
             default=[],
             dest="pairs",
             metavar="THEIRS=OURS",
-            help="What a provider is called there and in DANCE_PROVIDERS; may be given several "
-            "times. Same and well-known names need not be",
+            help="The provider's name in the library, and its name in DANCE_PROVIDERS; may be "
+            "given several times. Not needed if the names are the same or well known",
         )
         parser.add_argument(
             "--user-map",
             type=Path,
             metavar="FILE",
-            help="CSV: a user's primary key there, and here. Without it they are the same",
+            help="CSV: a user's primary key in the library, and on this site. Default: the keys "
+            "are the same",
         )
         parser.add_argument(
-            "--replace", action="store_true", help="Also in the place of tokens that are here"
+            "--replace", action="store_true", help="Also replace tokens that this site has"
         )
-        parser.add_argument("--commit", action="store_true", help="Write")
+        parser.add_argument("--commit", action="store_true", help="Write the tokens")
 
     def handle(
         self,
@@ -73,7 +75,7 @@ class Command(BaseCommand):
             SOURCES[source](database, table), _provider_names(pairs), users, replace=replace
         )
         imported: Counter[str] = Counter()
-        left: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
         examples: defaultdict[str, list[str]] = defaultdict(list)
         with Progress(importer.source.rows.count(), self.stderr, verbosity) as progress:
             for batch in batches(importer.source.rows):
@@ -84,19 +86,19 @@ class Command(BaseCommand):
                         if commit:
                             save(owner, token)
                         imported[owner.provider.name] += 1
-                    except NotImported as refusal:
-                        why = str(refusal)
-                        left[why] += 1
-                        if left[why] <= _EXAMPLES:
-                            examples[why].append(str(row.pk))
+                    except NotImported as error:
+                        reason = str(error)
+                        skipped[reason] += 1
+                        if skipped[reason] <= _EXAMPLES:
+                            examples[reason].append(str(row.pk))
                     progress.step()
         by_name = "".join(f"\n  {count:>6}  {name}" for name, count in sorted(imported.items()))
         self.stdout.write(
             f"{'Imported' if commit else 'Would import'} {imported.total()}{':' * bool(by_name)}"
             + by_name
         )
-        self.stdout.write(f"Left {left.total()}{':' * bool(left)}")
-        for reason, count in left.most_common():
+        self.stdout.write(f"Not imported {skipped.total()}{':' * bool(skipped)}")
+        for reason, count in skipped.most_common():
             more = ", …" * (count > _EXAMPLES)
             self.stdout.write(f"  {count:>6}  {reason} (id {', '.join(examples[reason])}{more})")
         if not commit:
@@ -110,7 +112,7 @@ def _provider_names(pairs: list[str]) -> dict[str, str]:
         if ours not in providers:
             raise CommandError(
                 f"--provider {pair}: write THEIRS=OURS, where OURS is in DANCE_PROVIDERS "
-                f"({', '.join(providers) or 'which is empty'})."
+                f"({', '.join(providers) or 'it is empty'})."
             )
         names[theirs] = ours
     return names
@@ -122,6 +124,6 @@ def _user_map(path: Path) -> dict[str, str]:
             return {theirs.strip(): ours.strip() for theirs, ours in csv.reader(file)}
     except (OSError, ValueError, csv.Error) as error:
         raise CommandError(
-            f"--user-map {path}: every line should be two primary keys, there and here: 17,4 "
-            f"({error})."
+            f"--user-map {path}: each line must have two primary keys, in the library and on "
+            f"this site: 17,4 ({error})."
         ) from error

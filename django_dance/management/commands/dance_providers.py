@@ -1,4 +1,4 @@
-"""What is configured, and what to register and set before it can be used."""
+"""List the configured providers, with their callback URLs and missing settings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ...providers import providers
 
 class Command(BaseCommand):
     help = (
-        "Lists the providers: name, class, the callback URL to paste where you register your "
-        "site, and what is missing."
+        "Lists the providers: name, class, the callback URL to register at the provider, and the "
+        "configuration that is missing."
     )
-    # The checks would end the command that says what to do about them.
+    # A failed check would stop the command, which shows how to correct the configuration.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -59,7 +59,7 @@ def _origin_option(url: str) -> str:
         or not (where[0] == "https" or is_loopback(where[1]))
     ):
         raise CommandError(
-            f"--base-url is {url!r}; it must be your site's public https origin, without a path: "
+            f"--base-url is {url!r}: it must be your site's public https origin, without a path: "
             "https://example.com"
         )
     return url.rstrip("/")

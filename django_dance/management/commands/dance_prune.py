@@ -1,4 +1,4 @@
-"""Deletes what can never be used again."""
+"""Delete tokens that cannot be used any more."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ from django.utils import timezone
 from ...providers import providers
 from ..token_tables import batches, columns, tables, token_of, token_rows
 
-_OVER = "over"
+_EXPIRED = "expired"
 _UNREADABLE = "unreadable"
 _UNCONFIGURED = "of a provider that is not configured"
 
 
 class Command(BaseCommand):
-    help = "Deletes tokens whose time is over and that cannot be refreshed."
+    help = "Deletes tokens that have expired and cannot be refreshed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--unconfigured",
             action="store_true",
-            help="Also all of providers that DANCE_PROVIDERS does not name",
+            help="Also all tokens of providers that DANCE_PROVIDERS does not name",
         )
         parser.add_argument(
-            "--unreadable", action="store_true", help="Also those that no configured key opens"
+            "--unreadable", action="store_true", help="Also tokens that no configured key opens"
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say what would be deleted; delete nothing"
+            "--dry-run",
+            action="store_true",
+            help="Count the tokens that would be deleted, and delete nothing",
         )
 
     def handle(
         self, *, unconfigured: bool, unreadable: bool, dry_run: bool, **options: Any
     ) -> None:
-        wanted = [_OVER] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
+        wanted = [_EXPIRED] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
         deleted: Counter[str] = Counter()
         for model in tables():
             rows = token_rows(model)
             if "expires_at" in columns(model) and not unreadable:
-                over = Q(expires_at__lte=timezone.now())
+                expired = Q(expires_at__lte=timezone.now())
                 other = ~Q(provider__in=list(providers))
-                rows = rows.filter(over | other if unconfigured else over)
+                rows = rows.filter(expired | other if unconfigured else expired)
             for batch in batches(rows):
                 for row in batch:
                     reason = next((reason for reason in wanted if _applies(reason, row)), None)
@@ -57,17 +59,17 @@ class Command(BaseCommand):
 
 
 def _applies(reason: str, row: Any) -> bool:
-    """Whether this is a reason to delete the row."""
+    """Whether the reason applies to the row."""
     if reason == _UNCONFIGURED:
         return row.provider not in providers
     token = token_of(row)
     if token is None or row.provider not in providers:
         return reason == _UNREADABLE and token is None
-    return reason == _OVER and token.expired and not providers[row.provider].usable(token)
+    return reason == _EXPIRED and token.expired and not providers[row.provider].usable(token)
 
 
 def _delete(row: Any) -> bool:
-    """Delete a row, unless somebody has connected anew since it was read."""
+    """Delete a row, unless its token has changed since the row was read."""
     rows = token_rows(type(row)).filter(pk=row.pk, token=row.__dict__["token"])
     with transaction.atomic(using=rows.db):
         if not rows.select_for_update().exists():

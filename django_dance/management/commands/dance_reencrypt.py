@@ -1,4 +1,4 @@
-"""Seals every token with the first key, so that older keys can be taken away."""
+"""Seal every token with the first key, so that older keys can be removed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from ..token_tables import batches, columns, tables, token_rows
 
 class Command(BaseCommand):
     help = (
-        "Encrypts all tokens with the first of the keys. Can be interrupted and run again: what "
-        "is done is passed over."
+        "Encrypts all tokens with the first key. Can be interrupted and run again: it skips the "
+        "tokens that are already encrypted with the first key."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say what would be done; write nothing"
+            "--dry-run",
+            action="store_true",
+            help="Count the tokens that would be encrypted, and write nothing",
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
@@ -37,23 +39,23 @@ class Command(BaseCommand):
                         outcome = _reseal(row, dry_run=dry_run)
                         outcomes[outcome] += 1
                         if outcome == "unreadable":
-                            self.stderr.write(f"{model._meta.label} {row.pk} cannot be opened")
+                            self.stderr.write(f"{model._meta.label} {row.pk} cannot be decrypted")
                         progress.step()
         self.stdout.write(
             f"{'Would re-encrypt' if dry_run else 'Re-encrypted'} {outcomes['done']}, "
-            f"under the first key already {outcomes['done before']}, "
+            f"already with the first key {outcomes['done before']}, "
             f"unreadable {outcomes['unreadable']}"
         )
         if outcomes["unreadable"]:
             raise CommandError(
-                "The unreadable ones are as they were. Put the key that sealed them back, at the "
-                "end of DANCE_ENCRYPTION_KEYS (or in SECRET_KEY_FALLBACKS), and run this again; "
-                "or delete them by dance_prune --unreadable."
+                "The unreadable tokens were not changed. Add the key that encrypted them at the "
+                "end of DANCE_ENCRYPTION_KEYS (or to SECRET_KEY_FALLBACKS), and run this command "
+                "again; or delete them with dance_prune --unreadable."
             )
 
 
 def _reseal(row: Any, *, dry_run: bool) -> str:
-    """What became of a row: "done", "done before", "unreadable" or "gone"."""
+    """Seal a row with the first key; return "done", "done before", "unreadable" or "gone"."""
     rows = token_rows(type(row)).filter(pk=row.pk)
     field = row._meta.get_field("token")
     while row is not None:
@@ -69,6 +71,6 @@ def _reseal(row: Any, *, dry_run: bool) -> str:
             token=seal(plain, purpose="token", identity=identity)
         ):
             return "done"
-        # Somebody has refreshed it, or connected anew: what is there now is newer.
+        # Another process has replaced the token since the row was read: read the row again.
         row = rows.first()
     return "gone"

@@ -1,6 +1,8 @@
-"""Refreshes ahead of expiry, so that no visitor has to wait for it, and no grant lies unused.
+"""Refresh tokens before they expire.
 
-Safe to run on several hosts at once: whether a token is still due is decided under its lease.
+So no visitor waits for a refresh, and no grant expires because its refresh token is not used. The
+command may run on several hosts at the same time: it checks under the lease of a token whether the
+token is still due.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from ..arguments import add_owner_arguments, user_id_of
 from ..progress import Progress
 from ..token_tables import batches, session_of, tables, token_rows
 
-#: A provider that is unavailable so many times in a row is left alone for the rest of the run.
+#: If a provider is unavailable this many times in a row, it is not asked again in this run.
 PATIENCE = 5
 
 _OUTCOMES = ("refreshed", "still fresh", "dead", "unavailable", "refused", "skipped")
 
 
 class Command(BaseCommand):
-    help = "Refreshes tokens ahead of their expiry. May run on several hosts at once."
+    help = "Refreshes tokens before they expire. May run on several hosts at the same time."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_owner_arguments(parser)
@@ -36,7 +38,7 @@ class Command(BaseCommand):
             type=int,
             default=600,
             metavar="SECONDS",
-            help="Those that end within so many seconds, or have ended (default: 600)",
+            help="Only tokens that have expired or expire within this time (default: 600)",
         )
 
     def handle(
@@ -68,37 +70,37 @@ class Command(BaseCommand):
                         outcomes[self._refresh(row, within)] += 1
                         progress.step()
         self.stdout.write(", ".join(f"{name} {outcomes[name]}" for name in _OUTCOMES))
-        left = [name for name, times in self.unavailable.items() if times >= PATIENCE]
-        if outcomes["unavailable"] or outcomes["refused"] or left:
+        silent = [name for name, times in self.unavailable.items() if times >= PATIENCE]
+        if outcomes["unavailable"] or outcomes["refused"] or silent:
             raise CommandError(
-                "Some tokens could not be refreshed; the log has the reasons, and the next run "
-                "tries again."
-                + f" Unavailable, and left alone after {PATIENCE} tries: {', '.join(left)}."
-                * bool(left)
+                "Some tokens could not be refreshed. The log has the reasons. The next run tries "
+                "again."
+                + f" Not asked any more after {PATIENCE} failures in a row: {', '.join(silent)}."
+                * bool(silent)
             )
 
     def _can_refresh(self, name: str) -> bool:
-        """Whether this site could refresh a token of the provider's at all."""
+        """Whether the provider uses OAuth 2 and its credentials are set."""
         provider = providers[name]
         if not isinstance(provider, OAuth2Provider):
             return False
         missing = provider.missing_credentials()
         if missing:
-            self.stderr.write(f"{name} is passed over: set {' and '.join(missing)}.")
+            self.stderr.write(f"{name} is skipped: set {' and '.join(missing)}.")
         return not missing
 
     def _refresh(self, row: Any, within: int) -> str:
-        """What became of a row's token."""
+        """Refresh the token of a row if it is due; return the outcome, one of ``_OUTCOMES``."""
         session: Any = session_of(row)
         if session is None or self.unavailable[row.provider] >= PATIENCE:
             return "skipped"
         before = session.token
         if before is None or not session.provider.refreshable(before):
-            return "skipped"  # gone, unreadable, or granted without a refresh token
+            return "skipped"  # deleted, unreadable, or without a refresh token
         if not before.expires_within(within):
             return "still fresh"
         if before.retry_at > time.time():
-            return "unavailable"  # found so not long ago; nobody is asked
+            return "unavailable"  # a recent attempt failed: the provider is not asked
         try:
             after = session.refresh(within=within)
         except ProviderUnavailable:
@@ -108,6 +110,6 @@ class Command(BaseCommand):
             self.unavailable[row.provider] = 0
             return "dead" if isinstance(error, AuthorizationRequired) else "refused"
         self.unavailable[row.provider] = 0
-        # Some providers grant the same token again, for longer.
+        # Some providers return the same access token with a later expiry.
         same = same_token(after, before) and after.expires_at == before.expires_at
         return "still fresh" if same else "refreshed"

@@ -1,4 +1,4 @@
-"""Who is connected to what, until when, and what went wrong; never a token."""
+"""List the stored tokens: user, account, scope, expiry and last error, but not the token."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _HEADINGS = ["id", "provider", "user", "account", "scope", "expires", "refreshab
 
 
 class Command(BaseCommand):
-    help = "Lists the tokens that are kept in tables: whose, and until when. Never the tokens."
+    help = "Lists the stored tokens with user, account, scope and expiry. Prints no token."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_owner_arguments(parser)
-        parser.add_argument("--expired", action="store_true", help="Only those whose time is over")
+        parser.add_argument("--expired", action="store_true", help="Only expired tokens")
         parser.add_argument(
-            "--failing", action="store_true", help="Only those whose last refresh failed"
+            "--failing", action="store_true", help="Only tokens whose last refresh failed"
         )
         parser.add_argument(
-            "--unreadable", action="store_true", help="Only those that no configured key opens"
+            "--unreadable", action="store_true", help="Only tokens that no configured key opens"
         )
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="One JSON object on each line"
@@ -76,7 +76,7 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(token, cls=DjangoJSONEncoder))
 
     def _table(self, label: str, batches: Iterator[list[dict[str, Any]]]) -> None:
-        """Columns as wide as the first batch wants: what comes later may stand out a little."""
+        """Print a table. The first batch sets the widths, so a later line may be wider."""
         widths: list[int] = []
         for batch in batches:
             lines = [_cells(token) for token in batch]
@@ -90,14 +90,14 @@ class Command(BaseCommand):
 
 
 def _describe(row: Any) -> dict[str, Any]:
-    """What may be said of a row."""
+    """The facts about a row that the command prints."""
     fields, token = columns(type(row)), token_of(row)
     user = row.user if "user" in fields else None
     if "expires_at" in fields:
         expires_at = row.expires_at
     else:
         moment = token and token.expires_at
-        # Aware or naive, as Django's own "now" is.
+        # Aware or naive like timezone.now(), by the setting USE_TZ.
         expires_at = moment and datetime.fromtimestamp(moment, tz=timezone.now().tzinfo)
     return {
         "table": row._meta.label,
@@ -133,5 +133,5 @@ def _cells(token: dict[str, Any]) -> list[str]:
         refreshable,
         token["last_error"],
     ]
-    # A provider's words, and a user's name, must not move a terminal's cursor.
+    # Control characters in an account or a user name must not move the cursor of a terminal.
     return ["".join(c if c.isprintable() else "?" for c in cell) for cell in cells]
