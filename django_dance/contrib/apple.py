@@ -47,10 +47,8 @@ class Apple(OIDCProvider):
         yield from super().find_problems()
         for fact in ("team_id", "key_id"):
             if not getattr(self, fact):
-                yield Problem(
-                    "django_dance.E003",
-                    f"DANCE_PROVIDERS[{self.name!r}] has no {fact.upper()}.",
-                    "Apple's developer site shows it beside your membership and your key.",
+                yield self._missing(
+                    fact, "Apple's developer site shows it beside your membership and your key."
                 )
 
     def token_call(

@@ -36,9 +36,8 @@ class EBay(OAuth2Provider):
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
         if not self.ru_name:
-            yield Problem(
-                "django_dance.E003",
-                f"DANCE_PROVIDERS[{self.name!r}] has no RU_NAME.",
+            yield self._missing(
+                "ru_name",
                 "Enter the callback URL at eBay, under User Tokens, and set the name it gets.",
             )
 

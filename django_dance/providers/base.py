@@ -61,7 +61,7 @@ class Provider(Facts):
         """The settings that should hold this site's credentials and do not."""
         if type(self).get_client_credentials is not Provider.get_client_credentials:
             return []  # they come from somewhere else
-        current = self._refreshed()
+        current = self._with_current_settings()
         return [
             setting for local, setting in self._needed_credentials() if not getattr(current, local)
         ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from django.utils.crypto import constant_time_compare
@@ -20,7 +20,7 @@ from ..tokens import (
     strip_internal_fields,
 )
 from .base import Provider, import_fact, single, with_query
-from .options import Problem
+from .options import Problem, fact
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
@@ -49,9 +49,9 @@ class OAuth1Provider(Provider):
     """A provider that speaks OAuth 1.0a. The client key (RFC 5849 §1.1) is ``client_id`` here."""
 
     #: Where temporary credentials are had (RFC 5849 §2.1).
-    request_token_url: str = ""
+    request_token_url: str = fact("", url=True, required=True)
     #: Where they become token credentials (RFC 5849 §2.3).
-    access_token_url: str = ""
+    access_token_url: str = fact("", url=True, required=True)
     #: ``"HMAC-SHA1"``, ``"HMAC-SHA256"``, ``"RSA-SHA1"``, ``"PLAINTEXT"`` … (RFC 5849 §3.4).
     signature_method: str = "HMAC-SHA1"
     #: Where the parameters go: ``"AUTH_HEADER"``, ``"QUERY"`` or ``"BODY"`` (RFC 5849 §3.5).
@@ -62,20 +62,10 @@ class OAuth1Provider(Provider):
     force_include_body: bool = False
     #: The class that signs: a subclass of ``oauthlib.oauth1.Client``, or its dotted path.
     client_class: str | type = "django_dance.http.signing.Client"
-    session_class: str | type = "django_dance.sessions.OAuth1Session"
-
-    _urls: ClassVar[tuple[str, ...]] = (
-        "base_url",
-        "request_token_url",
-        "authorization_url",
-        "access_token_url",
+    session_class: str | type = fact("django_dance.sessions.OAuth1Session", any_value=True)
+    authorization_url_params: Mapping[str, str] = fact(
+        {}, reserved=("oauth_token", "oauth_callback")
     )
-    _required: ClassVar[tuple[str, ...]] = (
-        "request_token_url",
-        "authorization_url",
-        "access_token_url",
-    )
-    _reserved: ClassVar[frozenset[str]] = frozenset({"oauth_token", "oauth_callback"})
 
     @property
     def uses_rsa(self) -> bool:
@@ -84,26 +74,25 @@ class OAuth1Provider(Provider):
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
-        where = f"DANCE_PROVIDERS[{self.name!r}]"
         if (
             self.signature_method not in SIGNATURE_METHODS
             and self.client_class == OAuth1Provider.client_class
         ):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: SIGNATURE_METHOD is {self.signature_method!r}.",
-                f"There are {', '.join(SIGNATURE_METHODS)}.",
+                f"SIGNATURE_METHOD is {self.signature_method!r}.",
+                f"It must be one of {', '.join(SIGNATURE_METHODS)}.",
             )
         if (self.signature_method, self.signature_type) == ("PLAINTEXT", "QUERY"):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: PLAINTEXT puts secrets into the signature, and QUERY that into URLs.",
-                "URLs are logged; choose another SIGNATURE_TYPE.",
+                "with PLAINTEXT the signature contains the secrets, and QUERY puts it into URLs.",
+                "URLs are logged. Choose another SIGNATURE_TYPE.",
             )
         if self.signature_type not in ("AUTH_HEADER", "QUERY", "BODY"):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: SIGNATURE_TYPE is {self.signature_type!r}.",
+                f"SIGNATURE_TYPE is {self.signature_type!r}.",
                 'It must be "AUTH_HEADER", "QUERY" or "BODY".',
             )
 

@@ -6,7 +6,7 @@ import base64
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from django.utils.crypto import constant_time_compare
@@ -31,7 +31,7 @@ from ..tokens import (
 )
 from .base import ClientCredentials, Provider, single, with_query
 from .device import BackgroundGrants
-from .options import Problem
+from .options import Problem, fact
 
 if TYPE_CHECKING:
     import requests
@@ -47,16 +47,28 @@ MAX_CODE = 4096
 _ERROR_CODE = re.compile(r"[\w.:/-]{1,39}", re.ASCII)
 
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
-_GRANT_PARAMS = frozenset(
-    {
-        "grant_type",
-        "code",
-        "redirect_uri",
-        "client_id",
-        "client_secret",
-        "code_verifier",
-        "refresh_token",
-    }
+#: Parameters of the authorization request and of the token request that the protocol sets.
+_AUTHORIZATION_PARAMS = (
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+)
+_GRANT_PARAMS = (
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "client_id",
+    "client_secret",
+    "code_verifier",
+    "refresh_token",
 )
 
 
@@ -64,158 +76,102 @@ class OAuth2Provider(BackgroundGrants, Provider):
     """A provider that speaks OAuth 2.0."""
 
     #: The token endpoint (RFC 6749 §3.2).
-    token_url: str = ""
+    token_url: str = fact("", url=True, required=True)
     #: Further parameters of the token request.
-    token_url_params: Mapping[str, str] = {}
+    token_url_params: Mapping[str, str] = fact({}, reserved=_GRANT_PARAMS)
     #: Where refresh tokens are redeemed; ``None`` if the provider grants none.
-    auto_refresh_url: str | None = "{token_url}"
+    auto_refresh_url: str | None = fact("{token_url}", url=True)
     #: Further parameters of the refresh request.
-    auto_refresh_kwargs: Mapping[str, str] = {}
+    auto_refresh_kwargs: Mapping[str, str] = fact({}, reserved=_GRANT_PARAMS)
     #: The revocation endpoint (RFC 7009), if there is one, and the token that ends the grant.
-    revocation_url: str | None = None
-    revocation_token: str = "refresh_token"  # noqa: S105
+    revocation_url: str | None = fact(None, url=True)
+    revocation_token: str = fact("refresh_token", fixed=True)
     #: How the revocation request is authenticated: ``"client"`` as at the token endpoint (RFC 7009
     #: §2.1), ``"basic"`` with the client's credentials in any case, ``"secret"`` with the client
     #: secret after ``revocation_scheme``, ``"token"`` as an API call, or ``"none"``.
-    revocation_auth: str = "client"
-    revocation_scheme: str = "Bearer"
+    revocation_auth: str = fact("client", fixed=True)
+    revocation_scheme: str = fact("Bearer", fixed=True)
     #: The method of the request, unless ``revocation_auth`` is ``"client"``: then it is a POST.
-    revocation_method: str = "POST"
+    revocation_method: str = fact("POST", fixed=True)
     #: The parameter that contains the token; may be empty if ``revocation_auth`` is ``"token"``.
-    revocation_param: str = "token"
+    revocation_param: str = fact("token", fixed=True)
     #: The parameters of the request instead of that one: each with the field of the token, or
     #: ``client_id`` or ``client_secret``, that is its value.
-    revocation_params: Mapping[str, str] = {}
+    revocation_params: Mapping[str, str] = fact({}, fixed=True)
     #: The format of the request's body: ``"form"`` or ``"json"``.
-    revocation_request_format: str = "form"
+    revocation_request_format: str = fact("form", fixed=True)
     #: What is asked for, as a list or a string.
     scope: str | Sequence[str] | None = None
     #: What this provider puts between two scopes, and the parameter they go in.
     scope_separator: str = " "
-    scope_param: str = "scope"
+    scope_param: str = fact("scope", fixed=True)
     #: How this site says who it is at the token endpoint (RFC 6749 §2.3.1): ``"basic"``,
     #: ``"post"`` or, for a public client that has no secret, ``"none"``.
     client_auth: str = "basic"
     #: Whether Basic credentials are form-urlencoded first, as RFC 6749 §2.3.1 has it.
-    client_auth_urlencoded: bool = True
+    client_auth_urlencoded: bool = fact(True, fixed=True)
     #: What the provider calls the parameters of the client's id and secret.
-    client_id_param: str = "client_id"
-    client_secret_param: str = "client_secret"  # noqa: S105
+    client_id_param: str = fact("client_id", fixed=True)
+    client_secret_param: str = fact("client_secret", fixed=True)
     #: ``"S256"`` (RFC 7636); ``None`` for a provider that refuses PKCE; ``"plain"`` for one that
     #: knows no better, which is refused unless ``allow_plain_pkce`` is set.
-    pkce: str | None = "S256"
+    pkce: str | None = fact("S256", fixed=True)
     allow_plain_pkce: bool = False
     #: How the callback comes: ``"query"``, or ``"form_post"`` (OAuth 2.0 Form Post Response Mode).
-    response_mode: str = "query"
+    response_mode: str = fact("query", fixed=True)
     #: The issuer identifier (RFC 8414 §2), compared with the callback's ``iss`` (RFC 9207).
-    issuer: str | None = None
+    issuer: str | None = fact(None, url=True)
     #: Whether every callback has an ``iss``.
     authorization_response_iss: bool = False
     #: How the token endpoint is asked, ``"form"`` or ``"json"``, and with which headers.
-    token_request_format: str = "form"  # noqa: S105
-    token_headers: Mapping[str, str] = {}
+    token_request_format: str = fact("form", fixed=True)
+    token_headers: Mapping[str, str] = fact({}, fixed=True)
     #: How it answers, ``"json"`` or ``"form"``, and in which object within the answer.
-    token_format: str = "json"  # noqa: S105
-    token_path: str = ""
+    token_format: str = fact("json", fixed=True)
+    token_path: str = fact("", fixed=True)
     #: Whether each refresh grants a new refresh token and ends the old one; ``None``: not known.
-    refresh_rotates: bool | None = None
+    refresh_rotates: bool | None = fact(None, fixed=True)
     #: Where a device gets its code (RFC 8628 §3.1).
-    device_authorization_url: str | None = None
+    device_authorization_url: str | None = fact(None, url=True)
     #: The ``token_type`` that can be used (RFC 6749 §7.1), in lower case.
-    token_type: str = "bearer"  # noqa: S105
+    token_type: str = fact("bearer", fixed=True)
     #: The scheme of the ``Authorization`` header (RFC 6750 §2.1).
-    authorization_scheme: str = "Bearer"
-    session_class: str | type = "django_dance.sessions.OAuth2Session"
-
-    _urls: ClassVar[tuple[str, ...]] = (
-        "base_url",
-        "authorization_url",
-        "token_url",
-        "auto_refresh_url",
-        "revocation_url",
-        "device_authorization_url",
-        "issuer",
-    )
-    _required: ClassVar[tuple[str, ...]] = ("authorization_url", "token_url")
-    _fixed: ClassVar[frozenset[str]] = Provider._fixed | {
-        "pkce",
-        "token_format",
-        "token_type",
-        "token_path",
-        "token_headers",
-        "token_request_format",
-        "authorization_scheme",
-        "client_auth_urlencoded",
-        "client_id_param",
-        "client_secret_param",
-        "scope_param",
-        "refresh_rotates",
-        "response_mode",
-        "revocation_auth",
-        "revocation_method",
-        "revocation_param",
-        "revocation_params",
-        "revocation_request_format",
-        "revocation_scheme",
-        "revocation_token",
-    }
-    _reserved: ClassVar[frozenset[str]] = frozenset(
-        {
-            "client_id",
-            "code_challenge",
-            "code_challenge_method",
-            "nonce",
-            "redirect_uri",
-            "request",
-            "request_uri",
-            "response_mode",
-            "response_type",
-            "scope",
-            "state",
-        }
-    )
+    authorization_scheme: str = fact("Bearer", fixed=True)
+    session_class: str | type = fact("django_dance.sessions.OAuth2Session", any_value=True)
+    authorization_url_params: Mapping[str, str] = fact({}, reserved=_AUTHORIZATION_PARAMS)
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
-        where = f"DANCE_PROVIDERS[{self.name!r}]"
         if self.client_auth not in ("basic", "post", "none"):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: CLIENT_AUTH is {self.client_auth!r}.",
+                f"CLIENT_AUTH is {self.client_auth!r}.",
                 'It must be "basic", "post" or, for a client without a secret, "none".',
             )
         if self.pkce == "plain" and not self.allow_plain_pkce:
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: {self.label} knows only the plain form of PKCE.",
-                "It protects less than S256 does. If that will do, set ALLOW_PLAIN_PKCE to True.",
+                f"{self.label} supports only the plain method of PKCE.",
+                "It is weaker than S256. To use it nevertheless, set ALLOW_PLAIN_PKCE to True.",
             )
         elif self.pkce not in ("S256", "plain", None):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: pkce is {self.pkce!r}.",
-                'It must be "S256", or None where PKCE is refused.',
+                f"pkce is {self.pkce!r}.",
+                'It must be "S256", or None if the provider refuses PKCE.',
             )
         elif self.pkce is None and self.client_auth == "none":
-            yield Problem(
+            yield self._problem(
                 "django_dance.E004",
-                f"{where} has neither a client secret nor PKCE.",
-                "Then anybody could redeem its codes: use one of them.",
+                "there is neither a client secret nor PKCE.",
+                "Without both, anybody could redeem a stolen code: use one of them.",
             )
-        for fact in ("issuer", "authorization_response_iss"):
-            if getattr(type(self), fact) and not getattr(self, fact):
-                yield Problem(
+        for name in ("issuer", "authorization_response_iss"):
+            if getattr(type(self), name) and not getattr(self, name):
+                yield self._problem(
                     "django_dance.E004",
-                    f"{where}: {fact.upper()} takes back a check that the preset makes.",
+                    f"{name.upper()} removes a check of the preset.",
                     "Options can tighten security, never loosen it. Remove it.",
-                )
-        for fact in ("token_url_params", "auto_refresh_kwargs"):
-            reserved = _GRANT_PARAMS & set(getattr(self, fact) or ())
-            if reserved:
-                yield Problem(
-                    "django_dance.E004",
-                    f"{where}: {fact.upper()} names {', '.join(sorted(reserved))}.",
-                    "These parameters are the grant's own. Remove them.",
                 )
 
     def _needed_credentials(self) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
@@ -17,7 +17,7 @@ from ..tokens import ResourceOwner, Secret, Token
 from . import id_tokens as idtoken
 from .base import AccountInfo, ClientCredentials, with_query
 from .oauth2 import OAuth2Provider
-from .options import Problem
+from .options import Problem, fact
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
@@ -49,25 +49,19 @@ class OIDCProvider(OAuth2Provider):
 
     scope: str | Sequence[str] | None = "openid"
     #: Where the metadata is; ``None`` for the well-known place (OpenID Connect Discovery 4).
-    discovery_url: str | None = None
+    discovery_url: str | None = fact(None, url=True)
     #: The key set (RFC 7517).
-    jwks_url: str | None = None
+    jwks_url: str | None = fact(None, url=True)
     #: Who this is, by the access token (OpenID Connect Core 5.3).
-    userinfo_url: str | None = None
+    userinfo_url: str | None = fact(None, url=True)
     #: Where the session at the provider is ended (OpenID Connect RP-Initiated Logout).
-    end_session_url: str | None = None
+    end_session_url: str | None = fact(None, url=True)
     account_id = "sub"
     account_label = "name"
-    session_class: str | type = "django_dance.sessions.OIDCSession"
-
-    _urls: ClassVar[tuple[str, ...]] = (
-        *OAuth2Provider._urls,
-        "discovery_url",
-        "jwks_url",
-        "userinfo_url",
-        "end_session_url",
-    )
-    _required: ClassVar[tuple[str, ...]] = ("issuer",)
+    session_class: str | type = fact("django_dance.sessions.OIDCSession", any_value=True)
+    authorization_url: str = fact("", url=True)
+    token_url: str = fact("", url=True)
+    issuer: str | None = fact(None, url=True, required=True)
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()

@@ -1,10 +1,10 @@
-"""What a provider states: facts, frozen once made, and what may be wrong with them."""
+"""Facts: what a provider class states about a provider, frozen, with the checks of its options."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
@@ -19,12 +19,17 @@ from ..http import is_secure
 from ..tokens import Secret
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
+#: Methods of ``request.oauth``; a provider of this name could not be reached as an attribute.
+_METHODS_OF_THE_CONTAINER = ("adopt",)
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
+#: The exceptions of ``str.format`` for a template that names an unknown fact.
+_FORMAT_ERRORS = (KeyError, IndexError, ValueError, AttributeError)
+_NAMES_A_FACT = "A name in braces must be the name of a fact of the provider."
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong with a provider's options: for a system check, or for an exception."""
+    """A mistake in a provider's options: the text of a system check and of an exception."""
 
     id: str
     message: str
@@ -34,167 +39,193 @@ class Problem:
         return f"{self.message} {self.hint}"
 
 
+@dataclass(frozen=True)
+class Declaration:
+    """What the default value of a fact does not tell about the fact. :func:`fact` makes it."""
+
+    default: Any
+    url: bool
+    required: bool
+    fixed: bool
+    any_value: bool
+    reserved: frozenset[str]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if "_own_declarations" not in vars(owner):
+            owner._own_declarations = {}  # type: ignore[attr-defined]
+        vars(owner)["_own_declarations"][name] = self
+        setattr(owner, name, self.default)
+
+
+def fact(
+    default: Any = None,
+    *,
+    url: bool = False,
+    required: bool = False,
+    fixed: bool = False,
+    any_value: bool = False,
+    reserved: Iterable[str] = (),
+) -> Any:
+    """Declare a fact in the body of a class. The class attribute is then the default value.
+
+    :param url: it is a URL. It may contain other facts in braces, and may be relative to
+        ``base_url``.
+    :param required: it must not be empty.
+    :param fixed: a class can state it, and the settings cannot.
+    :param any_value: an option may have a value of another type than the default.
+    :param reserved: keys that the value, a dict of parameters, must not have, because the protocol
+        sets these parameters.
+    """
+    return Declaration(default, url, required, fixed, any_value, frozenset(reserved))
+
+
 class Facts:
     """What a provider class states.
 
     Every public attribute of a provider class is a fact, and every fact is an option, in upper
-    case, of the provider's entry in ``DANCE_PROVIDERS``. A text may name other facts:
-    ``"https://{host}/oauth/token"``. Once made, it is frozen: what belongs to a visitor hangs on a
-    session, and what changes with the settings is read by :attr:`from_config`.
+    case, of the provider's entry in ``DANCE_PROVIDERS``. A text may contain other facts in braces:
+    ``"https://{host}/oauth/token"``. An instance is frozen, because all requests share it: data of
+    a visitor belongs to a session, and :attr:`from_config` reads values that may change.
     """
 
     #: The name in the settings; also the URL namespace and ``request.oauth.<name>``.
-    name: str
-    #: What people call it. Default: the class's name.
+    name: str = fact("", fixed=True)
+    #: The name that people see. Default: the name of the class.
     label: str = ""
     #: The page of the provider's documentation that these facts were read from.
-    documentation: str = ""
+    documentation: str = fact("", fixed=True)
     #: The page where a site is registered as an application.
-    registration_url: str = ""
+    registration_url: str = fact("", fixed=True)
     #: Facts that could not be confirmed from two independent sources.
-    unconfirmed: Sequence[str] = ()
-    #: Relative URLs of API calls are joined to its path; its origin is where the token belongs.
-    base_url: str | None = None
+    unconfirmed: Sequence[str] = fact((), fixed=True)
+    #: Relative URLs of API calls are joined to its path. The token is sent to its origin.
+    base_url: str | None = fact(None, url=True)
     #: Further origins that the token may be sent to, such as ``"https://uploads.github.com"``.
     api_origins: Sequence[str] = ()
-    #: For providers of many hosts, each for some accounts: the base URL with fields of the token in
-    #: braces, and the domains that it must lie in.
-    base_url_from_token: str = ""
-    base_url_domains: Sequence[str] = ()
+    #: For providers with a host for each account: the base URL with fields of the token in braces,
+    #: and the domains that its host must belong to.
+    base_url_from_token: str = fact("", fixed=True)
+    base_url_domains: Sequence[str] = fact((), fixed=True)
     #: Headers of every API call.
     request_headers: Mapping[str, str] = {}
-    #: The header that the token goes in.
-    token_header: str = "Authorization"  # noqa: S105
-    #: Where to ask who this is, relative to ``base_url`` or absolute, and how; ``account_json`` is
-    #: sent as the body. Empty where the token's own fields say it.
+    #: The header that contains the token.
+    token_header: str = fact("Authorization", fixed=True)
+    #: The request for the account of a token: a URL, absolute or relative to ``base_url``, a
+    #: method, and a JSON body. The URL is empty if the fields of the token name the account.
     account_url: str = ""
     account_method: str = "GET"
     account_json: Mapping[str, Any] | None = None
-    #: Which field of the answer is the immutable id and which to show to people; dots lead into
-    #: objects and, by numbers, lists: ``"data.0.id"``.
+    #: The field of the answer with the id, which never changes, and the field with the name to show
+    #: to people. Dots separate the names and list indexes of nested fields: ``"data.0.id"``.
     account_id: str = ""
     account_label: str = ""
-    #: Where the visitor is sent to grant authorization.
-    authorization_url: str = ""
-    #: Parameters to add to it.
+    #: The URL where the visitor grants authorization.
+    authorization_url: str = fact("", url=True, required=True)
+    #: Parameters to add to this URL.
     authorization_url_params: Mapping[str, str] = {}
-    #: Fact → the parameters it adds while it is true. Equal names are joined by a space.
-    authorization_url_options: Mapping[str, Mapping[str, str]] = {}
-    #: Fact → the facts that change while it is true, unless they are options too.
-    option_facts: Mapping[str, Mapping[str, Any]] = {}
-    #: A file or directory of CA certificates, for a server with a certificate of your own CA.
+    #: Fact → the parameters that it adds to this URL if it is true. Values of parameters with the
+    #: same name are joined with a space.
+    authorization_url_options: Mapping[str, Mapping[str, str]] = fact({}, fixed=True)
+    #: Fact → the facts that change if it is true. The settings take precedence.
+    option_facts: Mapping[str, Mapping[str, Any]] = fact({}, fixed=True)
+    #: A file or directory of CA certificates, for a server whose certificate has a CA of your own.
     ca_bundle: str | None = None
     #: This site's credentials. Better kept in the settings that ``from_config`` names.
     client_id: str = ""
     client_secret: str = ""
-    #: Fact, or ``session.<attribute>`` of each session made → the Django setting it is read from.
+    #: Fact, or ``session.<attribute>`` of each new session → the Django setting with its value.
     from_config: Mapping[str, str] = {}
     #: URL routes, formatted with ``provider``.
     login_url: str = "{provider.name}/"
     authorized_url: str = "{provider.name}/authorized/"
     disconnect_url: str = "{provider.name}/disconnect/"
-    #: Where a finished dance ends if no ``next`` was asked for: ``redirect_url`` is a URL and goes
-    #: before ``redirect_to``, the name of one of the site's URLs; else DANCE_LOGIN_REDIRECT_URL.
+    #: The page after a dance without ``next``: ``redirect_url`` is a URL and takes precedence over
+    #: ``redirect_to``, the name of a URL of the site. Default: DANCE_LOGIN_REDIRECT_URL.
     redirect_url: str | None = None
     redirect_to: str | None = None
     #: The class of its sessions, or its dotted path.
-    session_class: str | type = ""
+    session_class: str | type = fact("", any_value=True)
     #: ``{"BACKEND": …, "OPTIONS": {…}}``, a dotted path, or a storage; default ``DANCE_STORAGE``.
-    storage: Any = None
+    storage: Any = fact(None, any_value=True)
     #: The views, or their dotted paths.
     login_view: str | type = "django_dance.views.LoginView"
     authorized_view: str | type = "django_dance.views.AuthorizedView"
     disconnect_view: str | type = "django_dance.views.DisconnectView"
 
-    #: Facts that are URLs, and those that must not be missing.
-    _urls: ClassVar[tuple[str, ...]] = ("base_url", "authorization_url")
-    _required: ClassVar[tuple[str, ...]] = ("authorization_url",)
-    #: Facts that a class may state and the settings may not: they keep a door locked.
-    _fixed: ClassVar[frozenset[str]] = frozenset(
-        {
-            "name",
-            "authorization_url_options",
-            "base_url_from_token",
-            "base_url_domains",
-            "documentation",
-            "option_facts",
-            "registration_url",
-            "token_header",
-            "unconfirmed",
-        }
-    )
-    #: Parameters of the authorization URL that are the dance's own.
-    _reserved: ClassVar[frozenset[str]] = frozenset()
-    #: Where the credentials are read from; ``{NAME}`` is the provider's name in upper case.
+    #: Fact → the setting with a part of the credentials; ``{NAME}`` is the name in upper case.
     _credentials: ClassVar[Mapping[str, str]] = {
         "client_id": "{NAME}_OAUTH_CLIENT_ID",
         "client_secret": "{NAME}_OAUTH_CLIENT_SECRET",
     }
+    _facts: ClassVar[frozenset[str]]
+    #: Fact → its declaration, if it has one, in the order of the source.
+    _declarations: ClassVar[Mapping[str, Declaration]]
 
-    _options: dict[str, Any]
+    #: The options as they were given.
+    _given: dict[str, Any]
     _original: Self
     _variant: tuple[list[tuple[str, Any]], Self] | None
     _problems: tuple[Problem, ...]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        bases = cls.__mro__[-2::-1]  # all but ``object``, the most general first
+        cls._declarations = {
+            name: declaration
+            for base in bases
+            for name, declaration in vars(base).get("_own_declarations", {}).items()
+        }
+        not_facts = (FunctionType, property, classmethod, staticmethod, cached_property)
+        cls._facts = frozenset(
+            name
+            for base in bases
+            for name, value in {**base.__annotations__, **vars(base)}.items()
+            if not name.startswith("_") and not isinstance(value, not_facts)
+        )
+
     def __init__(self, name: str, /, **options: Any) -> None:
         """
-        :param name: a slug, up to 50 characters.
-        :param options: facts that differ from the class's; what is wrong with them is told by
-            :meth:`problems`, and by ``ImproperlyConfigured`` when the provider is used.
+        :param name: a slug of at most 50 characters.
+        :param options: facts that differ from those of the class. :meth:`problems` names mistakes
+            in them; if there are any, the use of the provider raises ``ImproperlyConfigured``.
         """
-        known = self.facts()
-        accepted = {k: v for k, v in options.items() if k in known and k not in self._fixed}
-        odd = [option for option in accepted if not self._fits(option, accepted[option])]
-        for option in odd:
-            del accepted[option]
-        self.__dict__.update(
-            accepted,
-            name=name,
-            _options=options,
-            _variant=None,
-            _original=self,
-        )
-        for fact, changed in self.option_facts.items():
-            if getattr(self, fact):
+        known = [option for option in options if option in self.options()]
+        refused = [option for option in known if not self._accepts(option, options[option])]
+        accepted = {option: options[option] for option in known if option not in refused}
+        self.__dict__.update(accepted, name=name, _given=options, _variant=None, _original=self)
+        for option, changed in self.option_facts.items():
+            if getattr(self, option):
                 self.__dict__.update({**changed, **self.__dict__})
         self.__dict__["label"] = self.label or type(self).__name__
-        own_config = dict(getattr(type(self), "from_config", {}))
         self.__dict__["from_config"] = {
             local: setting.replace("{NAME}", str(name).upper().replace("-", "_"))
             for local, setting in {
                 **self._credentials,
-                **own_config,
+                **(type(self).from_config or {}),
                 **(accepted.get("from_config") or {}),
             }.items()
         }
-        for fact in known:
-            # All requests share them: what can be changed is made what cannot.
-            value = getattr(self, fact, None)
-            if isinstance(value, dict):
-                self.__dict__[fact] = MappingProxyType(dict(value))
-            elif isinstance(value, (list, set)):
-                self.__dict__[fact] = tuple(value)
+        self._freeze_values()
         self.__dict__["_problems"] = (
-            *(self._odd_option(option) for option in odd),
+            *(self._wrong_type(option) for option in refused),
             *self._resolve_urls(),
             *self.find_problems(),
         )
 
     @classmethod
     def facts(cls) -> frozenset[str]:
-        """The names of this class's facts."""
-        found = cls.__dict__.get("_facts")
-        if found is None:
-            found = frozenset(
-                name
-                for base in cls.__mro__[:-1]
-                for name, value in {**base.__annotations__, **vars(base)}.items()
-                if not name.startswith("_")
-                and not isinstance(value, (FunctionType, property, classmethod, staticmethod))
-                and not isinstance(value, cached_property)
-            )
-            cls._facts = found  # type: ignore[attr-defined]
-        return found
+        """Return the names of the facts of this class."""
+        return cls._facts
+
+    @classmethod
+    def options(cls) -> frozenset[str]:
+        """Return the names of the facts that the settings can state."""
+        return cls._facts.difference(cls._declared("fixed"))
+
+    @classmethod
+    def _declared(cls, mark: str) -> list[str]:
+        """Return the facts whose declaration has this mark, such as ``"url"``, in order."""
+        return [name for name, found in cls._declarations.items() if getattr(found, mark)]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -209,87 +240,115 @@ class Facts:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    def _freeze_values(self) -> None:
+        """Replace dicts, lists and sets by immutable values, because all requests share them."""
+        for name in self.facts():
+            value = getattr(self, name, None)
+            if isinstance(value, dict):
+                self.__dict__[name] = MappingProxyType(dict(value))
+            elif isinstance(value, (list, set)):
+                self.__dict__[name] = tuple(value)
+
     @classmethod
-    def _fits(cls, option: str, value: Any) -> bool:
-        """Whether an option's value is of the kind that the fact is of."""
-        kind = getattr(cls, option, None)
-        if option in cls._urls or kind is None or option in ("session_class", "storage"):
-            return True  # these tell for themselves
-        if isinstance(kind, bool):
+    def _accepts(cls, option: str, value: Any) -> bool:
+        """Return whether an option's value has the type of the class's value."""
+        stated = getattr(cls, option, None)
+        if stated is None or option in {*cls._declared("url"), *cls._declared("any_value")}:
+            return True  # other checks look at these values
+        if isinstance(stated, bool):
             return isinstance(value, bool)
-        if isinstance(kind, Mapping):
-            return value is None or (
-                isinstance(value, Mapping)
-                and all(isinstance(name, str) for name in value)
-                and (option != "from_config" or all(isinstance(v, str) for v in value.values()))
-            )
-        if isinstance(kind, (tuple, list)):
-            return value is None or isinstance(value, (str, tuple, list))
         if option.endswith(("_view", "_class")):
             return isinstance(value, (str, type))
+        if isinstance(stated, Mapping) and isinstance(value, Mapping):
+            texts = [*value, *(value.values() if option == "from_config" else ())]
+            return all(isinstance(text, str) for text in texts)
+        if isinstance(stated, Mapping):
+            return value is None
         return value is None or isinstance(value, (str, tuple, list))
 
-    def _odd_option(self, option: str) -> Problem:
-        # By their kinds: the value may be a secret.
-        given = type(self._options[option]).__name__
-        kind = type(getattr(type(self), option)).__name__
+    # --- problems -----------------------------------------------------------------------------
+
+    def _problem(self, id: str, text: str, hint: str) -> Problem:
+        return Problem(id, f"DANCE_PROVIDERS[{self.name!r}]: {text}", hint)
+
+    def _missing(self, option: str, hint: str = "") -> Problem:
         return Problem(
-            "django_dance.E004",
-            f"DANCE_PROVIDERS[{self.name!r}]: {option.upper()} is a {given}.",
-            f"It must be of another kind; the preset has a {kind} there.",
+            "django_dance.E003",
+            f"DANCE_PROVIDERS[{self.name!r}] has no {option.upper()}.",
+            hint or f"Add {option.upper()} to its options, or choose a preset that has it.",
         )
 
-    # --- what may be wrong --------------------------------------------------------------------
+    def _wrong_type(self, option: str) -> Problem:
+        # The message names types only, because the value may be a secret.
+        return self._problem(
+            "django_dance.E004",
+            f"{option.upper()} is a {type(self._given[option]).__name__}.",
+            f"The preset's value is a {type(getattr(type(self), option)).__name__}; "
+            "use the same type.",
+        )
+
+    def _bad_url(self, option: str, value: object) -> Problem:
+        # The message does not show a password in the URL.
+        shown = re.sub(r"//[^/]*@", "//***@", repr(value))
+        no_path = "; an origin has no path" if option == "api_origins" else ""
+        return self._problem(
+            "django_dance.E003",
+            f"{option.upper()} is {shown}.",
+            "It must be an https address without user, password or fragment "
+            f"(http only for loopback while DEBUG{no_path}).",
+        )
 
     def _resolve_urls(self) -> Iterator[Problem]:
-        """Fill in the texts that name other facts."""
-        where = f"DANCE_PROVIDERS[{self.name!r}]"
-        values = {fact: getattr(self, fact, None) for fact in self.facts()}
-        yield from self._bad_hosts(values)
-        for fact in self._urls:
-            template = getattr(self, fact)
-            if template is None or template == "":
-                if fact in self._required or (fact == "base_url" and self._needs_base()):
-                    yield Problem(
-                        "django_dance.E003",
-                        f"{where} has no {fact.upper()}.",
-                        f"Add {fact.upper()} to its options, or choose a preset that has it.",
-                    )
-                continue
-            if not isinstance(template, str):
-                yield self._bad_url(fact, template)
-                continue
-            try:
-                url = template.format(**values)
-            except (KeyError, IndexError, ValueError, AttributeError) as error:
-                yield Problem(
-                    "django_dance.E003",
-                    f"{where}: {fact.upper()} is {template!r}, which cannot be filled in: {error}.",
-                    "A name in braces must be the name of a fact of the provider.",
-                )
-                continue
-            if url and fact != "base_url" and self.base_url and "://" not in url:
-                url = f"{self.base_url.rstrip('/')}/{url.lstrip('/')}"
-            values[fact] = self.__dict__[fact] = url
-            if "://" not in url and not self.base_url:
-                continue  # for want of a base URL, which is told already
-            if template != "{token_url}" and not good_url(url):  # that one is told already
-                yield self._bad_url(fact, url)
+        """Fill in the facts that texts name in braces, and yield the problems of these texts."""
+        values = {name: getattr(self, name, None) for name in self.facts()}
+        yield from self._check_named_facts(values)
+        for name in self._declared("url"):
+            yield from self._resolve_url(name, values)
         try:
             self.__dict__["account_url"] = str(self.account_url or "").format(**values)
             self.__dict__["request_headers"] = {
-                name: Secret(text.format(**values)) for name, text in self.request_headers.items()
+                header: Secret(text.format(**values))
+                for header, text in self.request_headers.items()
             }
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            yield Problem(
+        except _FORMAT_ERRORS as error:
+            yield self._problem(
                 "django_dance.E004",
-                f"{where}: ACCOUNT_URL or REQUEST_HEADERS cannot be filled in: {error}.",
-                "A name in braces must be the name of a fact of the provider.",
+                f"ACCOUNT_URL or REQUEST_HEADERS cannot be filled in: {error}.",
+                _NAMES_A_FACT,
             )
+        yield from self._resolve_origins(values)
+
+    def _resolve_url(self, name: str, values: dict[str, Any]) -> Iterator[Problem]:
+        template = getattr(self, name)
+        if template is None or template == "":
+            if name in self._declared("required") or (name == "base_url" and self._needs_base()):
+                yield self._missing(name)
+            return
+        if not isinstance(template, str):
+            yield self._bad_url(name, template)
+            return
+        try:
+            url = template.format(**values)
+        except _FORMAT_ERRORS as error:
+            yield self._problem(
+                "django_dance.E003",
+                f"{name.upper()} is {template!r}, which cannot be filled in: {error}.",
+                _NAMES_A_FACT,
+            )
+            return
+        if url and name != "base_url" and self.base_url and "://" not in url:
+            url = f"{self.base_url.rstrip('/')}/{url.lstrip('/')}"
+        values[name] = self.__dict__[name] = url
+        # A relative URL without a base URL, and a copy of another URL, have one problem already.
+        is_reported = ("://" not in url and not self.base_url) or template == "{token_url}"
+        if not is_reported and not good_url(url):
+            yield self._bad_url(name, url)
+
+    def _resolve_origins(self, values: Mapping[str, Any]) -> Iterator[Problem]:
         given = self.api_origins or ()
         try:
             origins = [o.format(**values) for o in ((given,) if isinstance(given, str) else given)]
-        except (KeyError, IndexError, ValueError, AttributeError, TypeError):
+        except (*_FORMAT_ERRORS, TypeError):
             yield self._bad_url("api_origins", given)
             origins = []
         self.__dict__["api_origins"] = tuple(origins)
@@ -297,28 +356,26 @@ class Facts:
             if not good_url(url) or urlsplit(url).path not in ("", "/"):
                 yield self._bad_url("api_origins", url)
 
-    def _bad_hosts(self, values: dict[str, Any]) -> Iterator[Problem]:
-        """What is wrong with the facts that URLs name; they are put right for the others' sake."""
-        where = f"DANCE_PROVIDERS[{self.name!r}]"
-        templates = [text for fact in self._urls if isinstance(text := getattr(self, fact), str)]
-        for name in dict.fromkeys(n for text in templates for n in _names(text)):
-            value = values.get(name)
-            if name in self._urls or name not in values:
+    def _check_named_facts(self, values: dict[str, Any]) -> Iterator[Problem]:
+        """Check the facts that URLs name. A wrong value is replaced by a host that does not exist,
+        so that it is reported once and not again for each URL."""
+        urls = self._declared("url")
+        templates = [text for name in urls if isinstance(text := getattr(self, name), str)]
+        hosts = [text.partition("://")[2].partition("/")[0] for text in templates]
+        for name in dict.fromkeys(name for text in templates for name in _names(text)):
+            if name in urls or name not in values:
                 continue
+            value = values[name]
             if value is None or value == "":
-                yield Problem(
-                    "django_dance.E003",
-                    f"{where} has no {name.upper()}.",
-                    f"Add {name.upper()} to its options: its addresses are made of it.",
+                yield self._missing(
+                    name, f"Add {name.upper()} to its options. The provider's URLs contain it."
                 )
-            elif any(
-                name in _names(text.partition("://")[2].partition("/")[0]) for text in templates
+            elif any(name in _names(host) for host in hosts) and not (
+                isinstance(value, str) and _HOST.fullmatch(value)
             ):
-                if isinstance(value, str) and _HOST.fullmatch(value):
-                    continue
-                yield Problem(
+                yield self._problem(
                     "django_dance.E003",
-                    f"{where}: {name.upper()} is {value!r}, which is no host name.",
+                    f"{name.upper()} is {value!r}, which is not a valid host name.",
                     'Write it without "https://" and without a path, such as "gitlab.example.com".',
                 )
             else:
@@ -326,100 +383,92 @@ class Facts:
             values[name] = "invalid.invalid"
 
     def _needs_base(self) -> bool:
-        """Whether a required URL is relative to ``base_url``."""
-        urls = (getattr(self, fact) for fact in self._required)
+        """Return whether a required URL is relative to ``base_url``."""
+        urls = (getattr(self, name) for name in self._declared("required"))
         return any(isinstance(url, str) and url and "://" not in url for url in urls)
 
-    def _bad_url(self, fact: str, value: object) -> Problem:
-        return Problem(
-            "django_dance.E003",
-            # Not the password that it may have in it.
-            f"DANCE_PROVIDERS[{self.name!r}]: {fact.upper()} is "
-            f"{re.sub(r'//[^/]*@', '//***@', repr(value))}.",
-            "It must be an https address without user, password or fragment "
-            "(http only for loopback while DEBUG"
-            + ("; an origin has no path)." if fact == "api_origins" else ")."),
-        )
-
     def find_problems(self) -> Iterator[Problem]:
-        """What else is wrong with this provider's options. Subclasses add to it."""
-        where = f"DANCE_PROVIDERS[{self.name!r}]"
+        """Yield the problems of this provider's options. Subclasses add to them."""
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            yield Problem(
+            yield self._problem(
                 "django_dance.E001",
-                f"{where}: this is no name for a provider.",
-                "Use lower-case letters, digits, hyphens and underscores, beginning with a "
-                "letter, 50 at most.",
+                "this is not a valid name for a provider.",
+                "Use at most 50 lower-case letters, digits, hyphens and underscores, and begin "
+                "with a letter.",
             )
-        elif self.name in ("adopt",):
-            yield Problem(
+        elif self.name in _METHODS_OF_THE_CONTAINER:
+            yield self._problem(
                 "django_dance.E001",
-                f"{where}: request.oauth.{self.name} means something else already.",
+                f"request.oauth.{self.name} is a method of request.oauth.",
                 "Choose another name.",
             )
-        options = sorted(self.facts() - self._fixed)
-        for option in self._options:
+        yield from self._find_unknown_options()
+        for name in self._declared("reserved"):
+            reserved = self._declarations[name].reserved & set(getattr(self, name) or ())
+            if reserved:
+                yield self._problem(
+                    "django_dance.E004",
+                    f"{name.upper()} names {', '.join(sorted(reserved))}.",
+                    "The protocol sets these parameters; a fixed value would allow forgery. "
+                    "Remove them.",
+                )
+        for name in ("login_url", "authorized_url", "disconnect_url"):
+            try:
+                self._route(name)
+            except ImproperlyConfigured as error:
+                yield self._problem(
+                    "django_dance.E004",
+                    str(error),
+                    'Only the provider can be named in it: "{provider.name}/".',
+                )
+
+    def _find_unknown_options(self) -> Iterator[Problem]:
+        options = sorted(self.options())
+        for option in self._given:
             if option in options:
                 continue
             near = difflib.get_close_matches(option, options, n=1)
-            yield Problem(
+            yield self._problem(
                 "django_dance.E002",
-                f"{where}: {type(self).__name__} has no option {option.upper()}.",
+                f"{type(self).__name__} has no option {option.upper()}.",
                 f"Did you mean {near[0].upper()}?"
                 if near
                 else f"Its options are {', '.join(o.upper() for o in options)}.",
             )
-        reserved = self._reserved & set(self.authorization_url_params or ())
-        if reserved:
-            yield Problem(
-                "django_dance.E004",
-                f"{where}: AUTHORIZATION_URL_PARAMS names {', '.join(sorted(reserved))}.",
-                "These parameters are the dance's own; a fixed one would open it to forgery. "
-                "Remove them.",
-            )
-        for fact in ("login_url", "authorized_url", "disconnect_url"):
-            try:
-                self._route(fact)
-            except ImproperlyConfigured as error:
-                yield Problem(
-                    "django_dance.E004",
-                    f"{where}: {error}",
-                    'Only the provider can be named in it: "{provider.name}/".',
-                )
         for local in self.from_config:
             root, dot, attribute = local.partition(".")
             if (dot and (root != "session" or not attribute)) or (not dot and local not in options):
-                yield Problem(
+                yield self._problem(
                     "django_dance.E004",
-                    f"{where}: FROM_CONFIG names {local!r}.",
+                    f"FROM_CONFIG names {local!r}.",
                     'A local name is an option of the provider, or "session." and an attribute '
                     "of its sessions.",
                 )
 
     def problems(self) -> tuple[Problem, ...]:
-        """Everything that keeps this provider from working."""
+        """Return all problems of this provider's options. With any, it cannot be used."""
         return self._problems
 
-    def _route(self, fact: str) -> str:
-        route = str(getattr(self, fact))
+    def _route(self, option: str) -> str:
+        route = str(getattr(self, option))
         try:
             return route.format(provider=self).lstrip("/")
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            raise ImproperlyConfigured(f"{fact.upper()} is {route!r}: {error}.") from error
+        except _FORMAT_ERRORS as error:
+            raise ImproperlyConfigured(f"{option.upper()} is {route!r}: {error}.") from error
 
-    # --- facts of this moment -----------------------------------------------------------------
+    # --- current settings ---------------------------------------------------------------------
 
     def current(self) -> Self:
-        """The same with the facts that ``from_config`` reads from the settings of now.
+        """Return this provider with the values that ``from_config`` reads from the settings now.
 
-        :raises ImproperlyConfigured: something is wrong with its options.
+        :raises ImproperlyConfigured: there are problems in its options.
         """
-        current = self._refreshed()
+        current = self._with_current_settings()
         if current._problems:
             raise ImproperlyConfigured("\n".join(map(str, current._problems)))
         return current
 
-    def _refreshed(self) -> Self:
+    def _with_current_settings(self) -> Self:
         original = self._original
         values = [
             (local, value)
@@ -430,14 +479,14 @@ class Facts:
             return original
         made = original._variant
         if made is None or made[0] != values:
-            variant = type(original)(original.name, **{**original._options, **dict(values)})
+            variant = type(original)(original.name, **{**original._given, **dict(values)})
             variant.__dict__["_original"] = original
             made = original.__dict__["_variant"] = (values, variant)
         return made[1]
 
 
 def _names(template: str) -> list[str]:
-    """The facts that a text names."""
+    """Return the facts that a text names in braces."""
     try:
         return [name for _, name, _, _ in Formatter().parse(template) if name]
     except ValueError:
@@ -445,7 +494,7 @@ def _names(template: str) -> list[str]:
 
 
 def good_url(url: str) -> bool:
-    """Whether a protocol call may go there."""
+    """Return whether a protocol call may be sent to this URL."""
     try:
         parts = urlsplit(url)
         plain = parts.username is None and parts.password is None and "#" not in url

@@ -115,7 +115,7 @@ class Preset:
     @property
     def own_options(self) -> list[str]:
         """The options that the protocol's class does not have, in the order of the source."""
-        own = self.cls.facts() - self.base.facts() - self.cls._fixed
+        own = self.cls.options() - self.base.facts()
         order = [
             fact
             for base in reversed(self.lineage)
@@ -169,10 +169,10 @@ def presets() -> tuple[Preset, ...]:
 def find_required_options(cls: type[Provider]) -> list[str]:
     """The options that a site must set to use a provider of this class."""
     # A preset states the endpoints itself. Only a server's own address comes from the site.
-    stated = {*cls._urls, *cls._credentials} - {"base_url", "issuer"}
-    options = cls.facts() - cls._fixed - stated
+    stated = {*cls._declared("url"), *cls._credentials} - {"base_url", "issuer"}
+    options = cls.options() - stated
     empty = {fact for fact in options if not getattr(cls, fact, None)}
-    texts = [getattr(cls, fact) for fact in (*cls._urls, "account_url")]
+    texts = [getattr(cls, fact) for fact in (*cls._declared("url"), "account_url")]
     texts += [*cls.request_headers.values(), *cls.api_origins]
     named = {name for text in texts for name in re.findall(r"{(\w+)}", text or "")}
     required = sorted(named & empty)
