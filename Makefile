@@ -49,10 +49,10 @@ bench: $(VENV)/made/test $(VENV)/made/bench ## Side by side with what a user wou
 	$(BIN)/python -m benchmarks.million
 
 wheel: $(VENV)/made/test $(VENV)/made/check ## Tests the wheel, installed, away from the source.
-	VENV=$(VENV) scripts/test-wheel
+	VENV=$(VENV) scripts/test-wheel $(ARGS)
 
 matrix: $(VENV)/made/test ## Tests every supported pair of Python and Django that is at hand.
-	scripts/test-matrix
+	scripts/test-matrix $(ARGS)
 
 lowest: ## Runs the SQLite tests with the lowest dependencies that setup.cfg allows.
 	scripts/test-lowest $(ARGS)

@@ -172,9 +172,7 @@ class Databases:
             self.made[name] = ConnectionHandler({"default": configuration}).settings["default"]
             self._connect(self.made[name])
             with self.blocker.unblock():
-                connections["default"].creation.create_test_db(
-                    verbosity=0, autoclobber=True, serialize=False
-                )
+                connections["default"].creation.create_test_db(verbosity=0, autoclobber=True)
         self._connect(self.made[name])
 
     def _url(self, name: str) -> str:

@@ -47,7 +47,7 @@ def other_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[st
     django_settings.DATABASES[ALIAS] = entry
     with django_db_blocker.unblock():
         creation = connections[ALIAS].creation
-        creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        creation.create_test_db(verbosity=0, autoclobber=True)
     yield ALIAS
     with django_db_blocker.unblock():
         connections[ALIAS].close()
