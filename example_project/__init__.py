@@ -1,1 +1,1 @@
-"""A site that is its own provider: both halves of the dance, with no keys and no network."""
+"""A demo: a client and two providers in one process, without credentials and network."""

@@ -1,4 +1,4 @@
-"""Signing in by one click: these people exist in the demo only, so they need no passwords."""
+"""Log in with one click: the users exist only in the demo, so they have no passwords."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model, login

@@ -1,6 +1,6 @@
-"""The provider "Album": a small one of OAuth 1, on oauthlib (RFC 5849).
+"""The provider "Album": a small OAuth 1 provider (RFC 5849), built on oauthlib.
 
-It knows one client, by the settings; more would be rows of a table.
+It has one client, in the settings. A provider with more clients would store them in a table.
 """
 
 from typing import Any
@@ -21,11 +21,12 @@ from .models import AlbumToken
 
 
 class Album(RequestValidator):
-    """The answers to oauthlib's questions."""
+    """The callbacks with which oauthlib reads and writes the state of the provider."""
 
     enforce_ssl = not settings.DEBUG
     allowed_signature_methods = (SIGNATURE_HMAC_SHA256,)
-    # What oauthlib goes on with after a wrong name, so that the time it takes tells nothing.
+    # oauthlib continues with these values after a wrong key or token, so that the time of the
+    # response does not show which keys and tokens exist.
     dummy_client = dummy_request_token = dummy_access_token = "nobody"
 
     def validate_client_key(self, client_key: str, request: Any) -> bool:
@@ -47,46 +48,46 @@ class Album(RequestValidator):
         request_token: str | None = None,
         access_token: str | None = None,
     ) -> bool:
-        """RFC 5849 §3.3: what is signed is good once, however far the client's clock is off."""
+        """RFC 5849 §3.3: accept each nonce once. A timestamp may be too early or too late."""
         used = f"album-nonce-{client_key}-{timestamp}-{nonce}"
         return cache.add(used, True, 2 * self.timestamp_lifetime)
 
-    # Temporary credentials live as long as somebody needs to say yes: in the cache.
+    # Temporary credentials are needed only until the user decides, so they are in the cache.
 
     def save_request_token(self, token: Any, request: Any) -> None:
         token["oauth_token_secret"] = secret_of(token["oauth_token"])
-        cache.set(temporary(token["oauth_token"]), {"callback": request.redirect_uri}, 600)
+        cache.set(cache_key(token["oauth_token"]), {"callback": request.redirect_uri}, 600)
 
     def verify_request_token(self, token: str, request: Any) -> bool:
-        return cache.get(temporary(token)) is not None
+        return cache.get(cache_key(token)) is not None
 
     def get_redirect_uri(self, token: str, request: Any) -> str:
-        return str(cache.get(temporary(token))["callback"])
+        return str(cache.get(cache_key(token))["callback"])
 
     def save_verifier(self, token: str, verifier: dict[str, str], request: Any) -> None:
-        agreed = {**cache.get(temporary(token)), "verifier": verifier["oauth_verifier"]}
-        cache.set(temporary(token), agreed, 600)
+        agreed = {**cache.get(cache_key(token)), "verifier": verifier["oauth_verifier"]}
+        cache.set(cache_key(token), agreed, 600)
 
     def validate_request_token(self, client_key: str, token: str, request: Any) -> bool:
-        return cache.get(temporary(token)) is not None
+        return cache.get(cache_key(token)) is not None
 
     def get_request_token_secret(self, client_key: str, token: str, request: Any) -> str:
         return secret_of(token)
 
     def validate_verifier(self, client_key: str, token: str, verifier: str, request: Any) -> bool:
-        agreed = cache.get(temporary(token), {})
+        agreed = cache.get(cache_key(token), {})
         return constant_time_compare(agreed.get("verifier", ""), verifier)
 
     def save_access_token(self, token: Any, request: Any) -> None:
-        agreed = cache.get(temporary(request.resource_owner_key))
-        if not cache.delete(temporary(request.resource_owner_key)):
-            # RFC 5849 §2.3: they are exchanged once, whoever comes at the same time.
+        agreed = cache.get(cache_key(request.resource_owner_key))
+        if not cache.delete(cache_key(request.resource_owner_key)):
+            # RFC 5849 §2.3: only one of two concurrent requests may exchange the credentials.
             raise InvalidRequestError("The temporary credentials are used up.")
         token["oauth_token_secret"] = secret_of(token["oauth_token"])
         AlbumToken.objects.create(token=token["oauth_token"], user_id=agreed["user"])
 
     def invalidate_request_token(self, client_key: str, request_token: str, request: Any) -> None:
-        """They are gone already."""
+        """Do nothing: ``save_access_token`` has deleted the credentials."""
 
     def validate_access_token(self, client_key: str, token: str, request: Any) -> bool:
         return AlbumToken.objects.filter(token=token).exists()
@@ -94,7 +95,7 @@ class Album(RequestValidator):
     def get_access_token_secret(self, client_key: str, token: str, request: Any) -> str:
         return secret_of(token)
 
-    # Realms, which nobody has.
+    # Album does not use realms.
 
     def get_default_realms(self, client_key: str, request: Any) -> list[str]:
         return []
@@ -113,53 +114,53 @@ server = WebApplicationServer(Album())
 
 
 def secret_of(token: str) -> str:
-    """RFC 5849 §4.5: the server must know every secret. Derived, none has to be stored."""
+    """Derive the secret of a token (RFC 5849 §4.5), so that no secret has to be stored."""
     return salted_hmac("example_project.album", token, algorithm="sha256").hexdigest()
 
 
-def temporary(token: str) -> str:
+def cache_key(token: str) -> str:
     return f"album-temporary-{token}"
 
 
 @csrf_exempt  # signed by a client, not sent by a browser
 def request_token(request: HttpRequest) -> HttpResponse:
-    return answer(*server.create_request_token_response(*asked(request)))
+    return answer(*server.create_request_token_response(*oauthlib_request(request)))
 
 
 @login_required
 def authorize(request: HttpRequest) -> HttpResponse:
     token = request.GET.get("oauth_token", "")
-    credentials = cache.get(temporary(token))
+    credentials = cache.get(cache_key(token))
     if credentials is None or "verifier" in credentials:
         raise Http404
     if request.method != "POST":
         return render(request, "album_authorize.html")
     if request.POST.get("decision") != "allow":
-        # The RFC has no word for no; this one is understood by most.
+        # The RFC defines no parameter for a denial; many providers send this one.
         return redirect(f"{credentials['callback']}?{urlencode({'denied': token})}")
-    cache.set(temporary(token), {**credentials, "user": request.user.pk}, 600)
-    return answer(*server.create_authorization_response(*asked(request)))
+    cache.set(cache_key(token), {**credentials, "user": request.user.pk}, 600)
+    return answer(*server.create_authorization_response(*oauthlib_request(request)))
 
 
 @csrf_exempt
 def access_token(request: HttpRequest) -> HttpResponse:
-    return answer(*server.create_access_token_response(*asked(request)))
+    return answer(*server.create_access_token_response(*oauthlib_request(request)))
 
 
 def me(request: HttpRequest) -> HttpResponse:
-    valid, signed = server.validate_protected_resource_request(*asked(request))
+    valid, signed = server.validate_protected_resource_request(*oauthlib_request(request))
     if not valid:
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'OAuth realm="Album"'})
     user = AlbumToken.objects.get(token=signed.resource_owner_key).user
     return JsonResponse({"name": user.get_full_name()}, json_dumps_params={"indent": 2})
 
 
-def asked(request: HttpRequest) -> tuple[str, str, str, dict[str, str]]:
-    """The request as oauthlib takes it."""
+def oauthlib_request(request: HttpRequest) -> tuple[str, str, str, dict[str, str]]:
+    """The arguments with which oauthlib takes a request: URI, method, body and headers."""
     body = request.body.decode(errors="replace")
     return request.build_absolute_uri(), request.method or "", body, dict(request.headers)
 
 
 def answer(headers: dict[str, str], body: str | None, status: int) -> HttpResponse:
-    """What oauthlib answers."""
+    """Build the response from the values that oauthlib returns."""
     return HttpResponse(body or "", status=status, headers=headers)

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 
 def source(request: HttpRequest) -> dict[str, Callable[[], str]]:
-    """The code of the view that was asked for, so that a page can show what made it."""
+    """Let a template show the source code of the view that renders it."""
 
     def view_source() -> str:
         match = request.resolver_match

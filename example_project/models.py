@@ -3,7 +3,7 @@ from django.db import models
 
 
 class AlbumToken(models.Model):
-    """What a user lets the client do at Album. Its secret is derived, see ``album.py``."""
+    """An access token of Album. Its secret is derived from it, see ``album.py``."""
 
     token = models.CharField(max_length=30, unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)

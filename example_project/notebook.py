@@ -1,6 +1,6 @@
-"""The provider "Notebook": an authorization server, and the API that it guards.
+"""The provider "Notebook": an authorization server, and the API that it protects.
 
-It knows nothing of the client: any application could be registered here.
+Nothing here depends on the client: you can register other clients.
 """
 
 import json
@@ -22,7 +22,7 @@ bind_models(
 
 
 class Request(HttpRequest):
-    """Tells type checkers what ``require_oauth`` hangs on a request."""
+    """Declare for type checkers the attribute that ``require_oauth`` sets on a request."""
 
     oauth_token: AccessToken
 
@@ -40,7 +40,7 @@ def me(request: Request) -> JsonResponse:
 def notes(request: Request) -> JsonResponse:
     if request.method == "POST":
         return add_note(request)
-    return JsonResponse({"notes": written(request)})
+    return JsonResponse({"notes": notes_of(request)})
 
 
 @server.require_oauth("write")
@@ -48,16 +48,16 @@ def add_note(request: Request) -> JsonResponse:
     text = str(json.loads(request.body).get("text", "")).strip()
     if not text:
         return JsonResponse({"error": "A note needs a text."}, status=400)
-    notes = [text, *written(request)]
-    cache.set(shelf(request), notes, timeout=None)
+    notes = [text, *notes_of(request)]
+    cache.set(cache_key(request), notes, timeout=None)
     return JsonResponse({"notes": notes}, status=201)
 
 
-def written(request: Request) -> list[Any]:
-    notes: list[Any] = cache.get(shelf(request), [])
+def notes_of(request: Request) -> list[Any]:
+    notes: list[Any] = cache.get(cache_key(request), [])
     return notes
 
 
-def shelf(request: Request) -> str:
-    """Notes are in the cache, for this is an example of tokens and not of notes."""
+def cache_key(request: Request) -> str:
+    """The cache key of a user's notes, which need no table in an example of tokens."""
     return f"notes-of-{request.oauth_token.user.pk}"

@@ -1,4 +1,4 @@
-"""The two providers, stated as any others are: pages of facts."""
+"""The two providers, as classes of facts like every other provider."""
 
 from django_dance.providers import OAuth1Provider, OAuth2Provider
 

@@ -1,17 +1,17 @@
-"""The settings of the example: below "The client" is what a site needs for django-dance."""
+"""The settings of the example. For django-dance, a site needs those below "The client"."""
 
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# The providers live in this very process, so their addresses follow the port it is run on.
+# The providers run in the same process as the client, so they have the same origin.
 DEMO_ORIGIN = os.environ.get("DEMO_ORIGIN", "http://localhost:8000")
-# Under its other name the client is another site to browsers.
+# The demo has a second origin at 127.0.0.1, which browsers treat as another site.
 DEMO_ORIGINS = [DEMO_ORIGIN, f"http://127.0.0.1:{urlsplit(DEMO_ORIGIN).port or 80}"]
-#: Who may walk in without a password.
+#: The users who can log in without a password: user name → full name.
 DEMO_PEOPLE = {"ada": "Ada Lovelace", "grace": "Grace Hopper"}
 
-# It seals nothing worth stealing. A site of yours reads its own from the environment.
+# This key protects only demo tokens. Your site should read its key from the environment.
 SECRET_KEY = "a-secret-key-that-everybody-may-know-for-it-guards-a-demo"
 DEBUG = True
 ROOT_URLCONF = "example_project.urls"
@@ -57,7 +57,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DEMO_DATABASE", Path(__file__).parent / "demo.sqlite3"),
-        # Client and providers write at the same time: let one wait for the other.
+        # The client and the providers write at the same time: wait for the lock of SQLite.
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -73,9 +73,9 @@ NOTEBOOK_OAUTH_CLIENT_SECRET = "a-client-secret-that-everybody-may-know"
 ALBUM_OAUTH_CLIENT_ID = "TheExampleSiteAtAlbum"
 ALBUM_OAUTH_CLIENT_SECRET = "another-client-secret-that-everybody-may-know"
 
-# --- The provider: Notebook, as another site would run it -----------------------------------------
+# --- The provider Notebook, as another site would run it ------------------------------------------
 
 DANCE_SERVER_ISSUER = DEMO_ORIGIN
 DANCE_SERVER_SCOPES = {"read": "See your name and your notes", "write": "Add a note"}
-# Short, so that a refresh can be watched.
+# Short, so that you can watch a refresh. In seconds.
 DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 300

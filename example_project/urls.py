@@ -14,12 +14,12 @@ urlpatterns = [
     path("login/", include("django_dance.urls")),
     path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(next_page="home"), name="sign_out"),
-    # Notebook, which speaks OAuth 2. RFC 8414 §3 has its metadata below the issuer's origin.
+    # Notebook, an OAuth 2 provider. RFC 8414 §3: the metadata is at the origin of the issuer.
     path(".well-known/oauth-authorization-server", notebook.server.view("metadata")),
     path("notebook/", include(notebook.server.urls)),
     path("notebook/api/me", notebook.me),
     path("notebook/api/notes", notebook.notes),
-    # Album, which speaks OAuth 1.
+    # Album, an OAuth 1 provider.
     path("album/request-token/", album.request_token),
     path("album/authorize/", album.authorize),
     path("album/access-token/", album.access_token),

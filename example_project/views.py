@@ -17,7 +17,7 @@ from django_dance.signals import oauth_authorized, token_refreshed, token_revoke
 
 
 class Request(HttpRequest):
-    """Tells type checkers what the middleware hangs on each request."""
+    """Declare for type checkers the attribute that the middleware sets on each request."""
 
     oauth: OAuth
 
@@ -48,7 +48,7 @@ def notes(request: Request) -> HttpResponse:
     if request.method == "POST":
         text = request.POST.get("text", "")
         if not notebook.post("/notes", json={"text": text}).ok:
-            messages.error(request, "Notebook did not take the note.")
+            messages.error(request, "Notebook did not accept the note.")
         return redirect("notes")
     written = notebook.get("/notes").json()["notes"]
     return render(request, "notes.html", {"notes": written})
@@ -57,7 +57,7 @@ def notes(request: Request) -> HttpResponse:
 @login_required
 @authorization_required("album")
 def profile_at_album(request: Request) -> HttpResponse:
-    """OAuth 1, which a view need not know."""
+    """A view of an OAuth 1 provider is written like a view of an OAuth 2 provider."""
     album = request.oauth.album
     answer = album.get("/me")
     return render(request, "profile.html", {"answer": answer, "provider": album.provider})
@@ -66,7 +66,7 @@ def profile_at_album(request: Request) -> HttpResponse:
 @require_POST
 @authorization_required("notebook")
 def expire(request: Request) -> HttpResponse:
-    """Five minutes are long to wait for: the token counts as over, and the next call renews it."""
+    """Let the token expire now instead of in five minutes. The next call refreshes it."""
     notebook = request.oauth.notebook
     notebook.token = {**(notebook.token or {}), "expires_in": 0}
     return redirect("home")
@@ -74,13 +74,13 @@ def expire(request: Request) -> HttpResponse:
 
 @receiver(oauth_authorized)
 def say_connected(sender: type, request: HttpRequest, **kwargs: Any) -> None:
-    messages.success(request, "Connected. A token is stored, encrypted, for you alone.")
+    messages.success(request, "Connected. Your token is stored, encrypted.")
 
 
 @receiver(token_refreshed)
 def say_refreshed(sender: type, request: HttpRequest | None, **kwargs: Any) -> None:
-    if request is not None:  # there is none in a command or a queue worker
-        messages.info(request, "The token was over, so this call refreshed it on its way.")
+    if request is not None:  # a command or a queue worker has no request
+        messages.info(request, "The token had expired, so this call refreshed it.")
 
 
 @receiver(token_revoked)
@@ -88,6 +88,6 @@ def say_disconnected(
     sender: type, provider: Provider, request: HttpRequest | None, reason: str, **kwargs: Any
 ) -> None:
     if request is not None and reason == "disconnected":
-        # OAuth 1 has no way to say it there.
+        # OAuth 1 has no revocation endpoint.
         revoked = "revoked there and " if getattr(provider, "revocation_url", None) else ""
         messages.info(request, f"Disconnected. The token is {revoked}deleted here.")

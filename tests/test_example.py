@@ -253,9 +253,9 @@ def test_the_whole_dance(ada):
 
     ada.press("Allow")
     assert (ada.path, ada.status) == ("/", 200)
-    assert ada.sees("Connected. A token is stored")
+    assert ada.sees("Connected. Your token is stored")
     assert ada.sees("Hello, Ada. You are connected.")
-    assert ada.sees("Scopes read Valid for 300 seconds more") or ada.sees("for 299 seconds more")
+    assert ada.sees("Scopes read Valid for 300 more seconds") or ada.sees("for 299 more seconds")
 
     ada.follow("Call the API")
     assert ada.sees("Notebook knows you as Ada Lovelace")
@@ -283,16 +283,16 @@ def test_a_page_that_needs_one_scope_more_asks_for_it(connected):
 
 def test_a_note_without_text_is_told_of(connected):
     connected.open("/notes/").press("Allow").press("Add", text=" ")
-    assert connected.sees("Notebook did not take the note.")
+    assert connected.sees("Notebook did not accept the note.")
 
 
 def test_a_token_that_is_over_is_refreshed_on_the_way(connected):
     connected.press("Let it expire now")
-    assert connected.sees("Valid no longer; the next call refreshes it")
+    assert connected.sees("Valid expired; the next call refreshes it")
     connected.follow("Call the API")
     assert connected.sees("Notebook knows you as Ada Lovelace")
-    assert connected.sees("The token was over, so this call refreshed it on its way.")
-    assert connected.open("/").sees("seconds more, and then refreshed")
+    assert connected.sees("The token had expired, so this call refreshed it.")
+    assert connected.open("/").sees("more seconds, then it is refreshed")
 
 
 def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
@@ -335,11 +335,11 @@ def test_the_provider_says_in_its_metadata_that_it_names_itself_in_answers(site)
 def test_the_whole_dance_with_the_older_provider(ada):
     ada.follow("Connect to Album")
     assert ada.path == "/album/authorize/"
-    assert ada.sees("Let the example site act for you?")
+    assert ada.sees("Allow the example site to act for you?")
 
     ada.press("Allow")
     assert (ada.path, ada.status) == ("/", 200)
-    assert ada.sees("Connected. A token is stored")
+    assert ada.sees("Connected. Your token is stored")
     assert ada.sees("You are not connected to Notebook yet.")
 
     ada.follow("Call Album")
@@ -608,7 +608,7 @@ def test_a_browser_dances(browser, site):
     browser.click("Home")
     browser.click("Let it expire now")
     browser.click("Call the API")
-    browser.sees("this call refreshed it on its way")
+    browser.sees("so this call refreshed it")
     browser.click("Home")
     browser.click("Connect to Album")
     browser.sees("OAuth 1 has no scopes")

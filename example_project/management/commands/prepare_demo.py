@@ -10,7 +10,7 @@ from django_dance.server.models import Client
 
 
 class Command(BaseCommand):
-    help = "Makes the demo's people, and registers the client at Notebook."
+    help = "Creates the users of the demo, and registers the client at Notebook."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.make_people()
@@ -29,10 +29,10 @@ class Command(BaseCommand):
                 user.save()
 
     def register_client(self) -> None:
-        """What one does at GitHub by hand, under "Register a new OAuth application".
+        """Register the client, as a developer does at GitHub: "Register a new OAuth application".
 
-        Here too: ``manage.py dance_server_client`` thinks of a secret, and shows it once. The demo
-        has one that its settings know.
+        ``manage.py dance_server_client`` does the same, but it generates a secret and shows it
+        once. The secret of the demo is in its settings.
         """
         path = reverse("notebook:authorized")
         client, _ = Client.objects.update_or_create(
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 "scope": "read write",
             },
         )
-        # Another hash of the same secret would end the tokens that the demo has.
+        # A new hash of the same secret would invalidate the tokens of an earlier run.
         if not client.check_client_secret(settings.NOTEBOOK_OAUTH_CLIENT_SECRET):
             client.client_secret = make_password(settings.NOTEBOOK_OAUTH_CLIENT_SECRET)
             client.save()
