@@ -1,1 +1,1 @@
-"""Side by side with what a user would pick instead: ``python -m benchmarks``."""
+"""Benchmarks of django-dance and of other libraries: ``python -m benchmarks``."""

@@ -1,4 +1,4 @@
-"""Side by side with what a user would pick instead."""
+"""Measure django-dance and other libraries in turns."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 import django
 
 from .measure import Target
-from .server import Server, running
+from .server import Server, run_server
 
 
 def run(server: Server) -> list[Target]:
-    """Print what was measured; return what must hold."""
+    """Run all benchmarks and print their tables; return the targets."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "BENCHMARK_SERVER": server.url,
         "BENCHMARK_CA_BUNDLE": server.ca_bundle,
     }
-    # Everybody goes straight to the server, and trusts what the settings say.
+    # No library may use a proxy or a certificate bundle of the environment.
     for name in ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         os.environ.pop(name, None)
         os.environ.pop(name.upper(), None)
     django.setup()
 
-    # What needs the settings can be imported from here on.
+    # These modules need the settings, so they are imported after django.setup().
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
@@ -42,7 +42,7 @@ def run(server: Server) -> list[Target]:
         *pages.authorized(user),
         *vault.authorized(),
         *pages.dance(user),
-        *protected.protected(user),
+        *protected.require_oauth(user),
     ]
 
 
@@ -50,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as server:
+    with tempfile.TemporaryDirectory() as directory, run_server(Path(directory)) as server:
         targets = run(server)
     print(*targets, sep="\n")
     return int(arguments.check and not all(target.held for target in targets))

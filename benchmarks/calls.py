@@ -1,4 +1,4 @@
-"""API calls over TLS: pages that make twenty calls, and pages that make one."""
+"""Measure API calls over TLS, in pages with twenty calls and in pages with one call."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from flask_dance.consumer.storage import MemoryStorage
 from django_dance.middleware import OAuthMiddleware
 
 from . import urls
-from .measure import Target, interleaved, seconds, table
+from .measure import Target, run_interleaved, seconds, table
 from .server import Server
 
-#: A page load with so many API calls in its view; returns the seconds that the view takes.
+#: Loads a page whose view makes this number of API calls; returns the seconds of the view.
 Page = Callable[[int], float]
 
 BARE, OURS = "one requests.Session, kept alive", "django-dance, request.oauth.…"
-#: How much of the bare call's time ours may take.
+#: The largest allowed ratio of our time per call to the bare one.
 LIMIT = 1.15
 
 
 def bare(server: Server) -> Page:
-    """The least that can be done: one session for good, and the header set by hand."""
+    """The minimum: one session for all calls, and a header that is set by hand."""
     session = requests.Session()
     session.verify = server.ca_bundle
     url = f"{server.url}user"
@@ -55,7 +55,7 @@ def ours(server: Server) -> Page:
 
 
 def flask_dance(server: Server) -> Page:
-    """As ``flask_dance.contrib`` has it: it makes a session in each request context."""
+    """A blueprint as in ``flask_dance.contrib``: it creates a session in each request context."""
     app = flask.Flask(__name__)
     app.secret_key = "a-key-for-the-benchmarks"
     blueprint = OAuth2ConsumerBlueprint(
@@ -95,7 +95,7 @@ def authlib_session(server: Server) -> Page:
 
 
 def authlib_django(server: Server) -> Page:
-    """Authlib's Django integration, which makes a session for each call."""
+    """Authlib's Django integration, which creates a session for each call."""
 
     def view(calls: int) -> None:
         for _ in range(calls):
@@ -114,7 +114,7 @@ CONTESTANTS = {
 
 
 def compare(server: Server, calls: int, *, rounds: int, batch: int) -> list[Target]:
-    """Pages with so many ``calls`` each, by all contestants."""
+    """Measure pages with this number of calls, for all contestants."""
     opened = dict.fromkeys(CONTESTANTS, 0)
 
     def sampler(name: str) -> Callable[[], float]:
@@ -128,7 +128,9 @@ def compare(server: Server, calls: int, *, rounds: int, batch: int) -> list[Targ
 
         return sample
 
-    took = interleaved({name: sampler(name) for name in CONTESTANTS}, rounds=rounds, batch=batch)
+    took = run_interleaved(
+        {name: sampler(name) for name in CONTESTANTS}, rounds=rounds, batch=batch
+    )
     ratio = {name: took.ratio(name, BARE) for name in CONTESTANTS}
     each = "1 call" if calls == 1 else f"{calls} calls"
     print(

@@ -1,4 +1,4 @@
-"""How the time is taken, and how it is shown."""
+"""Measure times, and print them as tables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from statistics import median
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """What one call takes."""
+    """The seconds that one call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def seconds_each(call: Callable[[], object], times: int) -> float:
-    """What one of many calls takes, for calls too short to be timed alone."""
+    """The mean seconds of a call, for calls that are too short to be timed alone."""
     repeated = range(times)
     start = time.perf_counter()
     for _ in repeated:
@@ -27,7 +27,7 @@ def seconds_each(call: Callable[[], object], times: int) -> float:
 
 @dataclass(frozen=True)
 class Timings:
-    """What the contestants took: for each, the median of each round, in seconds."""
+    """For each contestant the median of each round, in seconds."""
 
     rounds: Mapping[str, list[float]]
 
@@ -35,18 +35,17 @@ class Timings:
         return median(self.rounds[name])
 
     def ratio(self, name: str, base: str) -> float:
-        """Compared round by round: what slows a whole round down divides out."""
+        """The median ratio of the rounds: a disturbance that slows a whole round cancels out."""
         pairs = zip(self.rounds[name], self.rounds[base], strict=True)
         return median(taken / against for taken, against in pairs)
 
 
-def interleaved(
+def run_interleaved(
     samplers: Mapping[str, Callable[[], float]], *, rounds: int, batch: int = 1
 ) -> Timings:
-    """Let the samplers, which return seconds, take turns.
+    """Run the samplers in turns, and collect the seconds that they return.
 
-    In small batches and in changing order, so that whatever else the machine does hits all of
-    them alike.
+    Small batches in random order: other work on the machine affects all samplers alike.
     """
     shuffle = random.Random(0).shuffle
     taken: dict[str, list[float]] = {name: [] for name in samplers}
@@ -60,7 +59,7 @@ def interleaved(
 
 @dataclass(frozen=True)
 class Target:
-    """What must hold."""
+    """A claim about a measured value."""
 
     claim: str
     measured: str

@@ -1,7 +1,7 @@
-"""A thousand tokens and a million, in PostgreSQL: what a look-up costs, and what commands hold.
+"""Compare tables of a thousand and a million tokens in PostgreSQL: look-ups and memory.
 
-``python -m benchmarks.million --host 127.0.0.1`` makes two databases of its own, and drops them.
-The look-ups take turns in them, so that what else the machine does hits both alike.
+``python -m benchmarks.million --host 127.0.0.1`` creates two databases, and drops them at the end.
+The look-ups alternate between them: other work on the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from django.db import connections
 from .measure import Target
 
 _COMMANDS = (("dance_tokens", "--json"), ("dance_reencrypt", "--dry-run"))
-#: Database → rows.
+#: Database alias → number of rows.
 _SIZES = {"default": 1_000, "million": 1_000_000}
-#: A look-up may cost so many times as much among a million.
+#: The largest allowed ratio of a look-up in a million rows to one in a thousand rows.
 _LIMIT = 1.2
-#: Users whose tokens are looked up, spread over the table.
-_ASKED = 200
+#: The number of users whose tokens are looked up, spread over the table.
+_USERS = 200
 _ROUNDS = 40
 
 
 class Router:
-    """Leads to the database whose turn it is."""
+    """Routes all queries to the database in ``here``."""
 
     here = "default"
 
@@ -51,7 +51,7 @@ def name_of(alias: str) -> str:
 
 
 def configure(databases: dict[str, dict[str, Any]]) -> None:
-    """A site that has nothing but tokens."""
+    """Configure a site that stores tokens and nothing else."""
     settings.configure(
         SECRET_KEY="a-key-for-the-benchmark-and-for-nothing-else",
         USE_TZ=True,
@@ -67,13 +67,14 @@ def configure(databases: dict[str, dict[str, Any]]) -> None:
         },
         DATABASE_ROUTERS=[Router()],
         DANCE_PROVIDERS={"github": {"PROVIDER": "django_dance.contrib.github.GitHub"}},
-        DANCE_CACHE=None,  # it is the table that is measured
+        DANCE_CACHE=None,  # the benchmark measures the table
     )
     django.setup()
 
 
 @contextmanager
-def made(databases: dict[str, dict[str, Any]]) -> Iterator[None]:
+def create_databases(databases: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Create the databases, and drop them at the end of the context."""
     import psycopg
 
     where = databases["default"]
@@ -90,7 +91,7 @@ def made(databases: dict[str, dict[str, Any]]) -> Iterator[None]:
 
 
 def fill(alias: str, size: int) -> None:
-    """So many rows. They are as large as real ones; those that are asked for are real."""
+    """Insert this number of rows. Only the rows that are looked up have a readable token."""
     from django_dance.models import OAuthToken
     from django_dance.providers import providers
     from django_dance.storage import ModelStorage
@@ -123,16 +124,16 @@ def fill(alias: str, size: int) -> None:
             [str(sealed), 2, size],
         )
         cursor.execute("VACUUM ANALYZE")
-    for user_id in asked(size):
+    for user_id in user_ids(size):
         ModelStorage().set(ResourceOwner(providers["github"], user_id=user_id), token)
 
 
-def asked(size: int) -> range:
-    return range(1, size + 1, size // _ASKED)
+def user_ids(size: int) -> range:
+    return range(1, size + 1, size // _USERS)
 
 
 def look_ups() -> dict[str, float]:
-    """Database → the median of a look-up, in milliseconds."""
+    """Return for each database alias the median time of a look-up, in milliseconds."""
     from django_dance.providers import providers
     from django_dance.storage import ModelStorage
     from django_dance.tokens import ResourceOwner
@@ -142,7 +143,7 @@ def look_ups() -> dict[str, float]:
     for _ in range(_ROUNDS):
         for alias, size in _SIZES.items():
             Router.here = alias
-            for user_id in asked(size):
+            for user_id in user_ids(size):
                 owner = ResourceOwner(providers["github"], user_id=user_id)
                 began = time.perf_counter()
                 token = storage.get(owner)
@@ -151,8 +152,8 @@ def look_ups() -> dict[str, float]:
     return {alias: statistics.median(taken) * 1000 for alias, taken in times.items()}
 
 
-def held(where: dict[str, Any], command: tuple[str, ...]) -> tuple[float, float]:
-    """The seconds that a command takes, and the most memory that its process holds, in MiB."""
+def run_command(where: dict[str, Any], command: tuple[str, ...]) -> tuple[float, float]:
+    """Run a command in a process; return its seconds and its peak memory in MiB."""
     began = time.perf_counter()
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.million", "--run", json.dumps([where, command])],
@@ -185,14 +186,14 @@ def main() -> int:
     databases = {alias: {**server, "NAME": name_of(alias)} for alias in _SIZES}
     configure(databases)
     measured: dict[str, list[float]] = {}
-    with made(databases):
+    with create_databases(databases):
         for alias, size in _SIZES.items():
             call_command("migrate", database=alias, verbosity=0)
             fill(alias, size)
         measured["look-up, median, ms"] = list(look_ups().values())
         for command in _COMMANDS:
             for where in databases.values():
-                seconds, memory = held(where, command)
+                seconds, memory = run_command(where, command)
                 measured.setdefault(f"{' '.join(command)}, s", []).append(seconds)
                 measured.setdefault(f"{' '.join(command)}, MiB at most", []).append(memory)
     print(f"{'':36}" + "".join(f"{size:>12,}" for size in _SIZES.values()) + f"{'ratio':>8}")
@@ -200,7 +201,7 @@ def main() -> int:
         print(f"{name:36}{few:12.2f}{many:12.2f}{many / few:8.2f}")
     few, many = measured["look-up, median, ms"]
     target = Target(
-        f"a look-up costs at most {_LIMIT} times as much among a million",
+        f"a look-up in a million rows takes at most {_LIMIT} × the time in a thousand",
         f"{many / few:.2f}",
         many / few <= _LIMIT,
     )

@@ -1,4 +1,4 @@
-"""What the site pays: for the middleware, for ``.authorized``, for a login."""
+"""Measure the middleware, ``.authorized`` and the dance."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from django_dance.middleware import OAuthMiddleware
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 
-from .measure import Target, interleaved, seconds, seconds_each, table
+from .measure import Target, run_interleaved, seconds, seconds_each, table
 
-#: Seconds that the middleware may add to a request that has nothing to do with OAuth.
+#: The seconds that the middleware may add to a request that does not use ``request.oauth``.
 MIDDLEWARE_LIMIT = 3e-6
 ROW = "the row alone, by Django's ORM"
 
 
 def middleware() -> list[Target]:
-    """A view that never touches ``request.oauth``, with the middleware and without."""
+    """Measure a view that does not use ``request.oauth``, with the middleware and without."""
     response = HttpResponse()
 
     def view(request: HttpRequest) -> HttpResponse:
         return response
 
-    # As Django's handler chains them.
+    # Django's handler wraps each middleware in the same way.
     without = convert_exception_to_response(view)
     chains = {
         "without": without,
         "with OAuthMiddleware": convert_exception_to_response(OAuthMiddleware(without)),
     }
     request = HttpRequest()
-    took = interleaved(
+    took = run_interleaved(
         {
             name: partial(seconds_each, partial(chain, request), 5_000)
             for name, chain in chains.items()
@@ -66,7 +66,7 @@ def middleware() -> list[Target]:
 
 
 def authorized(user: Any) -> list[Target]:
-    """``request.oauth.github.authorized`` for a user whose token is in the table, sealed."""
+    """Measure ``request.oauth.github.authorized`` for a user with a sealed token in the table."""
     request = HttpRequest()
     request.user = user
     make = partial(providers["github"].session, request)
@@ -84,7 +84,7 @@ def authorized(user: Any) -> list[Target]:
         assert session.authorized
         return seconds(lambda: session.authorized)
 
-    took = interleaved(
+    took = run_interleaved(
         {
             ROW: row,
             "request.oauth.github": lambda: seconds(make),
@@ -119,7 +119,7 @@ def authorized(user: Any) -> list[Target]:
 
 
 class Browser:
-    """A browser where somebody is logged in, with nothing between it and Django's handler."""
+    """A browser with a logged-in user, which calls Django's handler directly."""
 
     def __init__(self, user: Any) -> None:
         client = Client()
@@ -130,7 +130,7 @@ class Browser:
         self.taken = 0.0
 
     def follow(self, url: str) -> str:
-        """Where the page redirects to; the time it took is in ``taken``."""
+        """Return the URL to which the page redirects; ``taken`` has the seconds of the request."""
         request = self._factory.get(url, secure=True)
         start = time.perf_counter()
         response = self._handler.get_response(request)
@@ -146,7 +146,7 @@ class Browser:
 
 
 def dance(user: Any) -> list[Target]:
-    """Both steps of the dance, through the handler and the database; no target, for comparison."""
+    """Measure both steps of the dance, with handler and database. It has no target."""
 
     def steps(login: str, callback: str) -> tuple[Callable[[], float], Callable[[], float]]:
         browser = Browser(user)
@@ -169,7 +169,7 @@ def dance(user: Any) -> list[Target]:
 
     login, callback = steps("/login/github/", "/login/github/authorized/")
     authlib_login, authlib_callback = steps("/authlib/", "/authlib/authorized/")
-    took = interleaved(
+    took = run_interleaved(
         {
             "login": login,
             "login, Authlib": authlib_login,

@@ -1,4 +1,4 @@
-"""The other side: what it costs a site to let a call in that has a token."""
+"""Measure how long a site takes to accept an API call with an access token."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from oauth2_provider.models import AccessToken, Application
 from django_dance.server.hashing import credentials_fingerprint, digest, new_family
 from django_dance.server.models import Client, Token
 
-from .measure import Target, interleaved, table
+from .measure import Target, run_interleaved, table
 
 OPEN = "without protection"
 OURS, CACHED = "@server.require_oauth", "@server.require_oauth, with a token cache"
 TOOLKIT = "@protected_resource"
 
-_TOKEN = "an-access-token"  # both know it
-#: Contestant → its page, and the token cache of the site meanwhile.
+_TOKEN = "an-access-token"  # both servers store it
+#: Contestant → the path of its page, and the token cache during the measurement.
 _PAGES = {
     OPEN: ("/open/", None),
     TOOLKIT: ("/toolkit/", None),
@@ -36,7 +36,7 @@ _PAGES = {
 
 
 def grant(user: Any) -> None:
-    """Give each server a client, and that a token for the user."""
+    """Create a client and a token of the user in each of the two servers."""
     expires = timezone.now() + timedelta(hours=1)
     client = Client.objects.create(client_id="a-client", name="A client", scope="read")
     Token.objects.create(
@@ -58,20 +58,19 @@ def grant(user: Any) -> None:
     )
 
 
-def protected(user: Any) -> list[Target]:
-    """The same page, which looks at nothing, through Django's handler, its middleware and the
-    database."""
+def require_oauth(user: Any) -> list[Target]:
+    """Measure the same empty page with handler, middleware and database."""
     grant(user)
     handler = WSGIHandler()
 
     def request(path: str) -> HttpRequest:
-        # A new one each time: what is verified is kept on it.
+        # A new request each time, because a request keeps its verified token.
         return RequestFactory().get(path, headers={"authorization": f"Bearer {_TOKEN}"})
 
     def page(path: str) -> float:
-        asked = request(path)
+        api_request = request(path)
         start = time.perf_counter()
-        response = handler.get_response(asked)
+        response = handler.get_response(api_request)
         taken = time.perf_counter() - start
         if response.status_code != 200:
             raise RuntimeError(f"{path} answered {response.status_code}.")
@@ -82,7 +81,7 @@ def protected(user: Any) -> list[Target]:
 
         def sample() -> float:
             with override_settings(DANCE_SERVER_TOKEN_CACHE=cache):
-                page(path)  # fills what the change of settings has emptied
+                page(path)  # the change of settings has emptied the caches
                 return page(path)
 
         return sample
@@ -95,7 +94,7 @@ def protected(user: Any) -> list[Target]:
                 page(path)
         return len(captured)
 
-    took = interleaved({name: sampler(name) for name in _PAGES}, rounds=400)
+    took = run_interleaved({name: sampler(name) for name in _PAGES}, rounds=400)
     counted = {name: queries(name) for name in _PAGES}
     print(
         table(

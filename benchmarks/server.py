@@ -1,4 +1,4 @@
-"""The other site: an HTTPS server on loopback, in a process of its own."""
+"""The provider: an HTTPS server on loopback, in a separate process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _answer(body: object) -> bytes:
     return head.encode() + b"\r\n\r\n" + encoded
 
 
-#: As long as what https://api.github.com/user answers.
+#: About as long as a response of https://api.github.com/user.
 _USER = _answer({"login": "ada", **{f"field_{n}": "some text of a user" for n in range(30)}})
 _TOKEN = _answer({"access_token": "an-access-token", "token_type": "bearer", "expires_in": 3600})
 
 
 class _Exchange(asyncio.Protocol):
-    """One connection. It answers as fast as it can, so that the clients' own time shows."""
+    """One connection. It answers with prepared bytes, so that the time is the client's time."""
 
     def __init__(self, connections: Synchronized[int]) -> None:
         self._connections = connections
@@ -71,7 +71,7 @@ def _serve(certificate: str, connections: Synchronized[int], port: Connection) -
 
 @dataclass(frozen=True)
 class Server:
-    """Where it is, who vouches for it, and how often somebody has connected."""
+    """The URL of the server, the file of its CA, and the number of connections so far."""
 
     url: str
     ca_bundle: str
@@ -83,13 +83,13 @@ class Server:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Server]:
-    """The server, while the context lasts; its certificates are kept in ``directory``."""
+def run_server(directory: Path) -> Iterator[Server]:
+    """Run the server during the context, with its certificates in ``directory``."""
     ca = trustme.CA()
     ca_bundle, certificate = directory / "ca.pem", directory / "server.pem"
     ca.cert_pem.write_to_path(str(ca_bundle))
     ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    # Spawned: a forked server would inherit what the clients have in memory.
+    # Spawned: a forked server would inherit the memory of the clients.
     processes = multiprocessing.get_context("spawn")
     connections = processes.Value("i", 0)
     receiver, sender = processes.Pipe(duplex=False)

@@ -1,4 +1,4 @@
-"""A small site; where the loopback server is, the environment says (see :mod:`.__main__`)."""
+"""The settings of a small site. :mod:`.__main__` puts the server's URL in the environment."""
 
 import os
 
@@ -27,7 +27,7 @@ MIDDLEWARE = [
 ]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 
-# What is measured is the table, not a cache in front of it.
+# The benchmarks measure the table, without a cache.
 DANCE_CACHE = None
 _PROVIDER = {
     "PROVIDER": "django_dance.providers.OAuth2Provider",
@@ -38,9 +38,9 @@ _PROVIDER = {
     "SCOPE": "read:user",
 }
 DANCE_PROVIDERS = {
-    # Tokens in the table, sealed.
+    # Sealed tokens in the table.
     "github": _PROVIDER,
-    # Tokens in memory, as the others keep theirs here.
+    # Tokens in memory, as with the other libraries in these benchmarks.
     "memory": {
         **_PROVIDER,
         "STORAGE": {

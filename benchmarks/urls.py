@@ -1,5 +1,5 @@
-"""The pages of the site: our dance, Authlib's as its documentation has it, and pages that take a
-token, by our server and by django-oauth-toolkit."""
+"""The pages of the site: our dance, Authlib's dance as in its documentation, and pages that our
+server and django-oauth-toolkit protect."""
 
 from __future__ import annotations
 

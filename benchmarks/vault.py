@@ -1,7 +1,7 @@
-"""``.authorized`` where tokens are kept in earnest: in PostgreSQL, with Redis before it or without.
+"""Measure ``.authorized`` with tokens in PostgreSQL, with a cache in Redis and without.
 
-It has a process of its own, for a process has one default database. ``python -m benchmarks.vault``
-prints the seconds of each round as JSON, which :func:`authorized` shows.
+The benchmark needs a separate process, because a process has one default database.
+``python -m benchmarks.vault`` prints the seconds of each round as JSON for :func:`authorized`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from django.http import HttpRequest
 
 from tests.servers import PostgreSQL, Redis
 
-from .measure import Target, Timings, interleaved, seconds, table
+from .measure import Target, Timings, run_interleaved, seconds, table
 
-#: Provider → where its tokens are kept.
+#: Provider → the place where its tokens are stored.
 VAULTS = {"table": "PostgreSQL", "cached": "PostgreSQL, with the token cache in Redis"}
-#: How much of the time without the cache the time with it may be.
+#: The largest allowed ratio of the time with the cache to the time without it.
 LIMIT = 1 / 3
 
 _NAME = f"django_dance_vault_{os.getpid()}"
 
 
 def authorized() -> list[Target]:
-    """Measure in another process, and show it; where a server is missing, say so."""
+    """Measure in another process, and print the result, or the server that is missing."""
     title = "Is there a token? (the first time on a request)"
     servers = [kind(kind.usual_port) for kind in (PostgreSQL, Redis)]
     if missing := [server for server in servers if not server.answers()]:
@@ -61,7 +61,7 @@ def authorized() -> list[Target]:
 
 
 def configure(database: PostgreSQL, cache: Redis) -> None:
-    """A site that keeps the tokens of one provider with the cache, those of another without."""
+    """Configure a site with two providers: one with the token cache, one without."""
     provider = {
         "PROVIDER": "django_dance.contrib.github.GitHub",
         "CLIENT_ID": "a-client",
@@ -93,7 +93,7 @@ def configure(database: PostgreSQL, cache: Redis) -> None:
     django.setup()
 
 
-def measured() -> dict[str, list[float]]:
+def measure() -> dict[str, list[float]]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
@@ -113,7 +113,7 @@ def measured() -> dict[str, list[float]]:
 
         return sample
 
-    took = interleaved({name: sampler(name) for name in VAULTS}, rounds=300, batch=3)
+    took = run_interleaved({name: sampler(name) for name in VAULTS}, rounds=300, batch=3)
     return dict(took.rounds)
 
 
@@ -123,7 +123,7 @@ def main() -> None:
     with database.connect() as maintenance:
         maintenance.execute(f'CREATE DATABASE "{_NAME}"')
     try:
-        print(json.dumps(measured()))
+        print(json.dumps(measure()))
     finally:
         from django.core.cache import caches
         from django.db import connection
