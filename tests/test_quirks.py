@@ -729,7 +729,7 @@ def test_quickbooks_company_outlives_a_refresh(quickbooks_dance):
 def test_a_hostile_company_does_not_climb_out_of_quickbooks_api(quickbooks_dance, responses, realm):
     session = quickbooks_dance(realmId=realm)
     asked = len(responses.calls)
-    with pytest.raises(UntrustedOrigin, match=r"climb out|has control characters"):
+    with pytest.raises(UntrustedOrigin, match=r"must not lead out|neither control characters"):
         session.get(f"company/{session.token['realmId']}/companyinfo")
     assert len(responses.calls) == asked
 
@@ -929,7 +929,7 @@ def test_the_home_that_a_token_names_is_trusted_by_its_address_too(connected, re
 def test_the_home_of_another_token_is_not_trusted(connected, responses, name):
     field, home, _ = HOMES[name]
     other = home.replace("acme", "other").replace("www", "other")
-    with pytest.raises(UntrustedOrigin, match="is not where"):
+    with pytest.raises(UntrustedOrigin, match="is not a trusted origin"):
         connected(name, {field: home}).get(f"{other}/services/data")
     assert not responses.calls
 
