@@ -24,7 +24,7 @@ from .conf import is_shared, settings
 from .connections import POLICIES
 from .http import is_secure, origin
 from .providers import providers
-from .storage import BaseStorage, ModelStorage, SessionStorage, build
+from .storage import BaseStorage, FallbackStorage, SessionStorage, build
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _EARLIER = (
@@ -151,8 +151,8 @@ def _storages() -> Iterator[CheckMessage]:
     for where, spec in specs.items():
         try:
             storage = build(spec)
-            if isinstance(storage, ModelStorage):
-                _ = storage.model
+            if storage.model_storage is not None:
+                _ = storage.model_storage.model
         except ImproperlyConfigured as error:
             yield Error(
                 f"{where} cannot be used.",
@@ -191,7 +191,7 @@ def _stores_in_sessions(name: str) -> bool:
 def _is_session_storage(storage: BaseStorage) -> bool:
     """Whether the storage stores tokens in sessions."""
     return isinstance(storage, SessionStorage) or (
-        isinstance(storage, ModelStorage) and storage.keeps_anonymous
+        isinstance(storage, FallbackStorage) and storage.keeps_anonymous
     )
 
 

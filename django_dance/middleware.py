@@ -37,23 +37,22 @@ class OAuthMiddleware:
         try:
             response: HttpResponseBase = self.get_response(request)
         finally:
-            if "_dance_again" in request.__dict__:
-                self._settle(request)
+            if "_oauth_deferred_writes" in request.__dict__:
+                self._run_deferred_writes(request)
         return response
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         try:
             response: HttpResponseBase = await self.get_response(request)
         finally:
-            if "_dance_again" in request.__dict__:
-                await sync_to_async(self._settle)(request)
+            if "_oauth_deferred_writes" in request.__dict__:
+                await sync_to_async(self._run_deferred_writes)(request)
         return response
 
-    def _settle(self, request: HttpRequest) -> None:
-        """The view is over, and so is a transaction of its own that it may have had."""
-        from .storage import settle
+    def _run_deferred_writes(self, request: HttpRequest) -> None:
+        from .storage import run_deferred_writes
 
-        settle(request)
+        run_deferred_writes(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, AuthorizationRequired):

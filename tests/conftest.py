@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from django_dance import signals
+from django_dance.cache import failures
 from django_dance.storage import transactions
 
 pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
@@ -30,6 +31,7 @@ GRANTED = {
 @pytest.fixture(autouse=True)
 def _clean_cache():
     cache.clear()
+    failures._warned.clear()
 
 
 @pytest.fixture

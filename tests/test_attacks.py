@@ -344,7 +344,7 @@ def test_a_form_that_cannot_be_signed_is_not_emptied(user):
 def test_a_storage_that_wants_another_user_says_what_is_wrong():
     from django.core.exceptions import ImproperlyConfigured
 
-    with pytest.raises(ImproperlyConfigured, match="cannot import"):
+    with pytest.raises(ImproperlyConfigured, match="cannot be imported"):
         ModelStorage(user="nowhere.current_user")
     with pytest.raises(ImproperlyConfigured, match="no model"):
         _ = ModelStorage(model=None).model

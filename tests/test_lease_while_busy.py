@@ -15,7 +15,7 @@ from django_dance.exceptions import DanceError, ProviderUnavailable
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.storage import model as storage_module
+from django_dance.storage import lease as lease_module
 from django_dance.tokens import ResourceOwner
 
 from .conftest import GRANTED, TOKEN_URL
@@ -49,7 +49,7 @@ def clock(monkeypatch):
         clock.now += seconds
 
     clock.sleep, clock.monotonic = sleep, lambda: clock.now
-    monkeypatch.setattr(storage_module, "time", clock)
+    monkeypatch.setattr(lease_module, "time", clock)
     return clock
 
 

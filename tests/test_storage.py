@@ -140,6 +140,18 @@ class FallbackStorageTests(StorageContract, TestCase):
         assert not OAuthToken.objects.exists()
 
 
+class ModelStorageWithoutRequiredUserTests(StorageContract, TestCase):
+    keeps_anonymous = True
+
+    def make_storage(self):
+        options = {"user_required": False}
+        return build({"BACKEND": "django_dance.storage.ModelStorage", "OPTIONS": options})
+
+    def test_an_anonymous_token_makes_no_row(self):
+        self.storage.set(self.owner(), self.token())
+        assert not OAuthToken.objects.exists()
+
+
 class OwnModelTests(StorageContract, TestCase):
     def make_storage(self):
         return ModelStorage("tests.TeamToken")

@@ -14,7 +14,7 @@ from django_dance.flows import Flow, mark_used
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import MemoryStorage, ModelStorage
-from django_dance.storage.base import held
+from django_dance.storage.lease import thread_lock
 from django_dance.tokens import ResourceOwner
 
 REVOCATION = "https://api.github.com/applications/github-client/token"
@@ -194,11 +194,11 @@ def test_a_user_does_not_wait_for_another_tenants_user_with_the_same_key(monkeyp
     enter = by_schema(monkeypatch, settings)
     owner = ResourceOwner(providers["github"], user_id=1)
     enter("alpha")
-    with held(owner):
-        with pytest.raises(ProviderUnavailable), held(owner, wait=False):
+    with thread_lock(owner):
+        with pytest.raises(ProviderUnavailable), thread_lock(owner, wait=False):
             pytest.fail("two threads of one tenant refresh the same token")
         enter("beta")
-        with held(owner, wait=False):
+        with thread_lock(owner, wait=False):
             assert owner.key  # reached: the lock of the tenant beta is another one
 
 

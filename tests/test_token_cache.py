@@ -9,11 +9,11 @@ from django.core.cache import caches
 from django.db import connection, connections, transaction
 from django.db.models.signals import post_save
 
-from django_dance.cache import generations as token_cache
+from django_dance.cache import MISS, TokenCache, generations
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens import ResourceOwner
+from django_dance.tokens import ResourceOwner, Token
 
 from .interleaving import Interleaving, turn
 
@@ -29,7 +29,7 @@ def local_cache(settings):
     settings.CACHES = {"default": LOCAL}
     settings.DANCE_CACHE = "default"
     caches["default"].clear()
-    token_cache._owed.clear()
+    generations._pending_invalidations.clear()
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ class TestWhatIsSaved:
 
     def test_a_cached_token_knows_what_it_was_granted_for(self, storage, owner):
         storage.set(owner, token(expires_in=3600, expires_at=time.time() + 50))
-        assert storage.get_token(owner).lifetime == 3600
-        assert storage.get_token(owner).stale
+        assert storage.get(owner).lifetime == 3600
+        assert storage.get(owner).stale
 
     def test_each_account_is_cached(self, storage, owner, django_assert_num_queries):
         storage.set(owner.for_account("1"), token("first"))
@@ -103,12 +103,12 @@ class TestWhatIsSaved:
             "set",
             lambda self, key, value, timeout=None: lifetimes.append(timeout),
         )
-        place = token_cache.Place("shelf", "edition")
-        cache = token_cache.TokenCache("default")
-        cache.lay(place, {"": token(expires_at=clock.now + 40.5)})
-        cache.lay(place, {"": token()})
-        cache.lay(place, {"": {"access_token": "for ever"}})
-        cache.lay(place, {"": None})
+        current = {"group": "generation"}
+        cache = TokenCache("default")
+        cache.put("owner", current, {"": Token(token(expires_at=clock.now + 40.5))})
+        cache.put("owner", current, {"": Token(token())})
+        cache.put("owner", current, {"": Token({"access_token": "for ever"})})
+        cache.put("owner", current, {"": None})
         assert lifetimes == [40, 300, 300, 60]
 
     def test_without_a_setting_a_cache_of_one_process_is_not_used(
@@ -147,15 +147,15 @@ class TestWhatIsSaved:
         storage.set(owner, token())
         storage.set(other, token("other"))
         memory = caches["default"]._cache
-        shelves = [
-            {key.rpartition(":")[2]: key for key in memory if ":token:" in key and shelf in key}
-            for shelf in (
-                storage._shelf({"provider": "github", "user_id": who.user_id})
+        entries = [
+            {key.rpartition(":")[2]: key for key in memory if ":token:" in key and owner_key in key}
+            for owner_key in (
+                storage._cache.owner_key({"provider": "github", "user_id": who.user_id})
                 for who in (owner, other)
             )
         ]
-        for name, key in shelves[0].items():
-            memory[key] = memory[shelves[1][name]]
+        for name, key in entries[0].items():
+            memory[key] = memory[entries[1][name]]
         assert text(storage.get(owner)) == "planted"
 
 
@@ -199,23 +199,23 @@ class TestChanges:
 
     def test_others_see_the_old_token_until_the_commit(self, storage, owner):
         storage.set(owner, token("old"))
-        cache = token_cache.TokenCache("default")
-        shelf = storage._shelf({"provider": "github", "user_id": owner.user_id})
+        cache = TokenCache("default")
+        owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
         with transaction.atomic():
             storage.set(owner, token("new"))
-            assert text(cache.look_up(shelf, "")[0]) == "old"
-        assert text(cache.look_up(shelf, "")[0]) == "new"
+            assert text(cache.get(owner_key, "")[0]) == "old"
+        assert text(cache.get(owner_key, "")[0]) == "new"
 
     def test_a_slow_reader_does_not_bring_a_deleted_token_back(self, storage, owner):
         storage.set(owner, token())
         caches["default"].clear()
-        cache = token_cache.TokenCache("default")
-        shelf = storage._shelf({"provider": "github", "user_id": owner.user_id})
-        _, place = cache.look_up(shelf, "")
+        cache = TokenCache("default")
+        owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
+        _, current = cache.get(owner_key, "")
         read = storage.reread(owner)
         storage.delete(owner)
         caches["default"].clear()  # and the cache forgets the deletion, too
-        cache.lay(place, {"": read})
+        cache.put(owner_key, current, {"": read})
         assert storage.get(owner) is None
 
 
@@ -255,7 +255,7 @@ class TestTrouble:
     def test_the_log_has_a_line_and_not_one_for_each_request(
         self, storage, owner, down, trouble, caplog, monkeypatch
     ):
-        monkeypatch.setattr(token_cache, "_complained", 0.0)
+
         down[0]()
         with caplog.at_level(logging.WARNING, "django_dance"):
             for _ in range(5):
@@ -275,10 +275,11 @@ class TestStrangers:
         assert text(storage.get(owner)) == "planted"
 
     def test_debts_are_forgotten_when_they_no_longer_matter(self, owner, storage, monkeypatch):
-        cache = token_cache.TokenCache("default")
-        token_cache._owed["default", "shelf"] = time.monotonic() - 1
-        assert cache.look_up("shelf", "")[0] is token_cache.MISS
-        assert not token_cache._owed
+        cache = TokenCache("default")
+        group = "django_dance:generation:owner"
+        generations._pending_invalidations["default", group] = time.monotonic() - 1
+        assert cache.get("owner", "")[0] is MISS
+        assert not generations._pending_invalidations
 
 
 # --- chance ---------------------------------------------------------------------------------------
@@ -414,7 +415,8 @@ class TestOthers:
 
     def test_what_a_cache_was_not_told_is_remembered_of_so_many(self, settings, monkeypatch):
         settings.CACHES = {"default": {"BACKEND": "tests.caches.RaisingCache"}}
-        monkeypatch.setattr(token_cache, "_MOST_OWED", 3)
+        monkeypatch.setattr(generations, "_MAX_PENDING", 3)
         for number in range(5):
-            token_cache.TokenCache("default").announce(str(number))
-        assert [shelf for _, shelf in token_cache._owed] == ["2", "3", "4"]
+            TokenCache("default").invalidate(str(number))
+        pending = [group.rpartition(":")[2] for _, group in generations._pending_invalidations]
+        assert pending == ["2", "3", "4"]

@@ -36,9 +36,9 @@ from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed
-from django_dance.storage import ModelStorage
-from django_dance.storage.base import held
-from django_dance.storage.transactions import after_the_transaction, has_one_writer
+from django_dance.storage import FallbackStorage, ModelStorage
+from django_dance.storage.lease import thread_lock
+from django_dance.storage.transactions import defer_write, has_one_writer
 from django_dance.tokens import ResourceOwner, Token
 
 from .conftest import GRANTED, TOKEN_URL, Dance
@@ -537,8 +537,8 @@ def test_what_cannot_be_stored_again_replaces_no_response(rf, caplog):
         raise OperationalError("the disk is full")
 
     def view(request):
-        after_the_transaction(request, fail)
-        after_the_transaction(request, lambda: done.append("the other"))
+        defer_write(request, fail)
+        defer_write(request, lambda: done.append("the other"))
         return HttpResponse("fine")
 
     assert OAuthMiddleware(view)(rf.get("/")).content == b"fine"
@@ -558,9 +558,26 @@ class PreparedStorage(ModelStorage):
         self.prepared.append((connection, beside))
 
 
-def test_a_site_may_prepare_it(several_writers, user, api, settings):
+class PreparedFallbackStorage(FallbackStorage):
+    """Notes what it was called with."""
+
+    prepared = PreparedStorage.prepared
+
+    def prepare_connection(self, connection, beside):
+        self.prepared.append((connection, beside))
+
+
+PREPARED = [
+    PreparedStorage,
+    PreparedFallbackStorage,
+    {"BACKEND": PreparedStorage, "OPTIONS": {"user_required": False}},
+]
+
+
+@pytest.mark.parametrize("storage", PREPARED, ids=["table", "fallback", "no required user"])
+def test_a_site_may_prepare_it(several_writers, user, api, settings, storage):
     PreparedStorage.prepared.clear()
-    settings.DANCE_STORAGE = PreparedStorage
+    settings.DANCE_STORAGE = storage
     over(user)
     with transaction.atomic():
         assert session(user).get(API).ok
@@ -572,8 +589,9 @@ def test_a_site_may_prepare_it(several_writers, user, api, settings):
 def test_a_tenant_of_django_tenants_is_handed_on():
     handed = []
     beside = SimpleNamespace(tenant="acme")
-    ModelStorage().prepare_connection(SimpleNamespace(set_tenant=handed.append), beside)
-    assert handed == ["acme"]
+    for storage in (ModelStorage(), FallbackStorage()):
+        storage.prepare_connection(SimpleNamespace(set_tenant=handed.append), beside)
+    assert handed == ["acme", "acme"]
 
 
 def test_it_is_not_from_a_pool_that_the_views_have_emptied(
@@ -621,7 +639,7 @@ def has_written_and_refreshes(user):
 
 
 def test_who_has_written_the_row_does_not_wait_for_another_thread(user, api):
-    with held(over(user)):
+    with thread_lock(over(user)):
         (outcome,) = together(has_written_and_refreshes(user))
     assert isinstance(outcome, ProviderUnavailable)
     assert "end it first" in str(outcome)
@@ -704,7 +722,7 @@ def test_a_child_process_does_not_wait_for_a_thread_of_its_parent(fork, user):
     owner, inside, go = put(user), threading.Event(), threading.Event()
 
     def hold():
-        with held(owner):
+        with thread_lock(owner):
             inside.set()
             assert go.wait(60)
 
@@ -715,7 +733,7 @@ def test_a_child_process_does_not_wait_for_a_thread_of_its_parent(fork, user):
     if not child:
         try:
             signal.alarm(60)
-            with held(owner):
+            with thread_lock(owner):
                 os._exit(0)
         finally:
             os._exit(1)
@@ -944,9 +962,9 @@ def test_what_a_savepoint_has_written_is_forgotten_with_it(user):
     with transaction.atomic():
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             storage.set(owner, granted("within"))
-            assert storage._touched({"provider": "github", "user_id": user.pk})
+            assert storage._cache.was_written({"provider": "github", "user_id": user.pk})
             raise ZeroDivisionError
-        assert not storage._touched({"provider": "github", "user_id": user.pk})
+        assert not storage._cache.was_written({"provider": "github", "user_id": user.pk})
 
 
 def test_a_token_that_dies_while_the_account_is_asked_for_ends_the_dance(member, responses, events):

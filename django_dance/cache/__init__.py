@@ -1,21 +1,43 @@
-"""The token cache: sealed entries, valid for one generation."""
+"""The cache: sealed entries, each valid until one of its groups changes.
+
+The client and the server share it: both keep tokens in front of their tables.
+"""
 
 from typing import TYPE_CHECKING
 
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .generations import MISS, TokenCache
-    from .invalidation import CACHES, row_changed
+    from .entries import MISS, open_entry, seal_entry
+    from .failures import ask_cache
+    from .generations import GenerationalCache, Generations
+    from .invalidation import CACHES, on_commit_or_now, row_changed
     from .names import cache_name, tenant
+    from .token_cache import TokenCache
 
-__all__ = ["CACHES", "MISS", "TokenCache", "cache_name", "row_changed", "tenant"]
+__all__ = [
+    "CACHES",
+    "MISS",
+    "GenerationalCache",
+    "Generations",
+    "TokenCache",
+    "ask_cache",
+    "cache_name",
+    "on_commit_or_now",
+    "open_entry",
+    "row_changed",
+    "seal_entry",
+    "tenant",
+]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "generations": ["MISS", "TokenCache"],
-        "invalidation": ["CACHES", "row_changed"],
+        "entries": ["MISS", "open_entry", "seal_entry"],
+        "failures": ["ask_cache"],
+        "generations": ["GenerationalCache", "Generations"],
+        "invalidation": ["CACHES", "on_commit_or_now", "row_changed"],
         "names": ["cache_name", "tenant"],
+        "token_cache": ["TokenCache"],
     },
 )

@@ -1,162 +1,188 @@
-"""TokenCache: tokens on Django's cache framework, in front of the table.
+"""GenerationalCache: cached values that are valid until a group that they belong to changes.
 
-All accounts of a user at a provider are a *shelf*. A shelf has an edition, a random name, and what
-lies on it is sealed for that edition. Whoever changes the table puts up a new edition after the
-commit, and with it all that lay there is void. Whoever reads the table notes the edition first, and
-lays what was read on that edition's shelf: if the table has changed in between, or the cache has
-been flushed, nobody will ever look there. So a slow reader cannot bring an old token back, whatever
-the cache forgets, and no operation is needed that caches do not have.
+Each group, such as all tokens of one user at one provider, has a *generation* in the cache: a
+random value. An entry contains the generations of its groups, and is valid only while these are
+still in the cache. A writer replaces the generation of a group after the commit, which invalidates
+every entry of the group. A reader fetches the generations *before* it queries the table, and writes
+its entry with them, so that a slow reader cannot revive an old value, even if the cache has been
+flushed meanwhile. Django's caches need no other operations than ``get``, ``add`` and ``set`` for
+this.
 
-A cache that is down is a miss. What it was not told then, this process tells it later; others may
-see a token of before for :data:`LIFETIME` at the most, and a token that was refreshed or revoked
-is found out by the API's ``401``, since a refresh reads past the cache.
+A cache that is down counts as empty. A process that could not invalidate a group does so later.
+Until then, other processes may use an old value, but not for longer than :data:`LIFETIME`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
-from django.core.cache import caches
+from .entries import MISS, open_entry, seal_entry
+from .failures import ask_cache
 
-from ..exceptions import SealBroken
-from ..tokens import Token, seal, unseal
-
-logger = logging.getLogger("django_dance")
-
-#: Seconds that a token is kept; that there is none, for less.
+#: The longest lifetime of an entry, in seconds.
 LIFETIME = 300
-LIFETIME_OF_NOTHING = 60
-#: Longer than anything that is sealed for the edition.
-_LIFETIME_OF_EDITION = 24 * 3600
+#: The lifetime of a generation, in seconds. When it ends, the entries of the group are invalid.
+_GENERATION_LIFETIME = 24 * 3600
 
-#: What :meth:`TokenCache.look_up` found, if nothing.
-MISS: Any = object()
+#: The number of pending invalidations that a process remembers.
+_MAX_PENDING = 10_000
+#: The invalidations that failed: (alias, group) → the time at which the last entry expires.
+_pending_invalidations: dict[tuple[str, str], float] = {}
 
-_MOST_OWED = 10_000
-#: Shelves whose new edition the cache was not told: (alias, shelf) → until when it matters.
-_owed: dict[tuple[str, str], float] = {}
-_complained = 0.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where to lay what is read from the table from now on."""
-
-    shelf: str
-    edition: str
+#: Group → generation.
+Generations = Mapping[str, str]
+_Result = TypeVar("_Result")
 
 
-class TokenCache:
-    """Tokens in the cache of this alias."""
+class GenerationalCache:
+    """The entries of one kind in a cache.
 
-    def __init__(self, alias: str) -> None:
+    :param alias: the cache's alias in ``CACHES``.
+    :param purpose: the purpose of the entries' seals.
+    :param effect: what the site does if the cache is down, for the log.
+    :param generation_lifetime: seconds; more than the lifetime of any entry.
+    """
+
+    def __init__(
+        self,
+        alias: str,
+        *,
+        purpose: str,
+        effect: str,
+        generation_lifetime: int = _GENERATION_LIFETIME,
+    ) -> None:
         self.alias = alias
+        self._purpose = purpose
+        self._effect = effect
+        self._generation_lifetime = generation_lifetime
 
-    def look_up(self, shelf: str, account: str) -> tuple[Any, Place | None]:
-        """The token, or ``None`` if there is none, or :data:`MISS` and the place to lay it."""
-        if _owed and self._owes(shelf) and not self.announce(shelf):
+    def get(self, key: str, groups: Iterable[str] = ()) -> tuple[Any, Generations | None]:
+        """Return a value, or :data:`MISS`, and the current generations of ``groups``.
+
+        :param key: the cache key of the entry.
+        :param groups: the groups of the entry, as far as they are known before it is read. The
+            entry names all its groups.
+        :returns: the generations are for :meth:`put`; ``None`` if the cache is down.
+        """
+        groups = list(groups)
+        if not self._retry_invalidations(groups):
             return MISS, None
-        keys = _key(shelf), _key(shelf, account)
-        try:
-            found = self._cache.get_many(keys) or {}
-            edition = found.get(keys[0])
-            if edition is None:
-                edition = secrets.token_hex(8)
-                if not self._cache.add(keys[0], edition, _LIFETIME_OF_EDITION):
-                    edition = self._cache.get(keys[0])
-        except Exception as error:  # noqa: BLE001  whatever the backend's library raises
-            _complain(error)
-            return MISS, None
-        if not isinstance(edition, str):
-            return MISS, None
-        place = Place(shelf, edition)
-        sealed = found.get(keys[1])
-        if isinstance(sealed, str):
-            try:
-                return json.loads(
-                    unseal(sealed, purpose="cache", identity=_lot(place, account))
-                ), place
-            except (SealBroken, ValueError):
-                pass  # of another edition, or not by us
-        return MISS, place
+        found = self._fetch([key], groups)
+        current = {group: found[group] for group in groups if isinstance(found.get(group), str)}
+        generations = current if len(current) == len(groups) else None
+        match open_entry(found.get(key), purpose=self._purpose, key=key):
+            case [dict() as needed, value] if self._are_valid(needed, current):
+                return value, generations
+        return MISS, generations
 
-    def lay(self, place: Place, tokens: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Keep what was read from the table: account → token, or ``None`` for none."""
-        now = time.time()
-        for account, token in tokens.items():
-            lifetime = float(LIFETIME_OF_NOTHING if token is None else LIFETIME)
-            if token is not None and isinstance(
-                expires_at := token.get("expires_at"), (int, float)
-            ):
-                lifetime = min(lifetime, expires_at - now)
-            if lifetime < 1:
-                continue
-            fields = None if token is None else Token(token).fields_to_store
-            sealed = seal(
-                json.dumps(fields).encode(), purpose="cache", identity=_lot(place, account)
-            )
-            try:
-                self._cache.set(_key(place.shelf, account), sealed, int(lifetime))
-            except Exception as error:  # noqa: BLE001
-                _complain(error)
-                return
+    def put(self, generations: Generations, entries: Mapping[str, tuple[Any, float]]) -> None:
+        """Store values that were read from the table after the generations were fetched.
 
-    def announce(self, shelf: str) -> Place | None:
-        """Put up a new edition: what is cached of this owner is void. ``None`` if that failed."""
-        edition = secrets.token_hex(8)
-        try:
-            self._cache.set(_key(shelf), edition, _LIFETIME_OF_EDITION)
-            # A cache that swallows its errors says nothing; so it is asked.
-            told = self._cache.get(_key(shelf)) == edition
-        except Exception as error:  # noqa: BLE001
-            _complain(error)
-            told = False
-        if told:
-            _owed.pop((self.alias, shelf), None)
-            return Place(shelf, edition)
-        _owed.pop((self.alias, shelf), None)
-        while len(_owed) >= _MOST_OWED:
-            _owed.pop(next(iter(_owed)), None)  # the oldest
-        _owed[self.alias, shelf] = time.monotonic() + LIFETIME
-        return None
+        :param entries: cache key → value, and the lifetime in seconds. A value with less than a
+            second is not stored.
+        """
+        sealed = [
+            (key, seal_entry([generations, value], purpose=self._purpose, key=key), int(lifetime))
+            for key, (value, lifetime) in entries.items()
+            if lifetime >= 1
+        ]
 
-    def _owes(self, shelf: str) -> bool:
-        until = _owed.get((self.alias, shelf))
+        def store(cache: Any) -> None:
+            for key, entry, lifetime in sealed:
+                cache.set(key, entry, lifetime)
+
+        self._ask(store, None)
+
+    def generations(self, groups: Iterable[str], *, unchanged_since: float) -> Generations | None:
+        """Return the current generations of groups that were known only after the query.
+
+        :param unchanged_since: seconds since the epoch, a moment before the query.
+        :returns: ``None`` if a group has changed since then, or the cache is down.
+        """
+        groups = list(groups)
+        if not self._retry_invalidations(groups):
+            return None
+        found = self._fetch([], groups)
+        current = {
+            group: found[group]
+            for group in groups
+            if _changed_before(found.get(group), unchanged_since)
+        }
+        return current if len(current) == len(groups) else None
+
+    def invalidate(self, *groups: str) -> Generations | None:
+        """Invalidate the entries of the groups.
+
+        :returns: the new generations; ``None`` if the cache is down. Then this process tries again
+            before it reads an entry of these groups.
+        """
+        new = {group: f"{secrets.token_hex(8)}@{time.time()}" for group in groups}
+
+        def store(cache: Any) -> bool:
+            for group, generation in new.items():
+                cache.set(group, generation, self._generation_lifetime)
+            # Some caches ignore their errors: only reading shows whether the value was written.
+            return bool(cache.get_many(groups) == new)
+
+        stored = self._ask(store, False)
+        for group in groups:
+            _pending_invalidations.pop((self.alias, group), None)
+            if not stored:
+                while len(_pending_invalidations) >= _MAX_PENDING:
+                    _pending_invalidations.pop(next(iter(_pending_invalidations)), None)
+                _pending_invalidations[self.alias, group] = time.monotonic() + LIFETIME
+        return new if stored else None
+
+    def _fetch(self, keys: list[str], groups: list[str]) -> dict[str, Any]:
+        """Read keys and generations, and create the generations that are missing."""
+
+        def fetch(cache: Any) -> dict[str, Any]:
+            found = dict(cache.get_many([*keys, *groups]) or {})
+            for group in groups:
+                if group not in found:
+                    new = secrets.token_hex(8)
+                    added = cache.add(group, new, self._generation_lifetime)
+                    found[group] = new if added else cache.get(group)
+            return found
+
+        return self._ask(fetch, {})
+
+    def _are_valid(self, needed: Generations, current: Generations) -> bool:
+        """Whether the generations of an entry are the current ones, and there is at least one."""
+        others = list(needed.keys() - current.keys())
+        if others and self._retry_invalidations(others):
+            current = {**current, **self._fetch(others, [])}
+        return bool(needed) and all(current.get(group) == needed[group] for group in needed)
+
+    def _retry_invalidations(self, groups: Iterable[str]) -> bool:
+        """Invalidate the groups whose invalidation has failed; return whether none is left."""
+        if not _pending_invalidations:
+            return True
+        pending = [group for group in groups if self._is_pending(group)]
+        return not pending or self.invalidate(*pending) is not None
+
+    def _is_pending(self, group: str) -> bool:
+        until = _pending_invalidations.get((self.alias, group))
         if until is not None and until < time.monotonic():
-            _owed.pop((self.alias, shelf), None)
+            _pending_invalidations.pop((self.alias, group), None)
             return False
         return until is not None
 
-    @property
-    def _cache(self) -> Any:
-        return caches[self.alias]
+    def _ask(self, question: Callable[[Any], _Result], otherwise: _Result) -> _Result:
+        return ask_cache(self.alias, question, otherwise, effect=self._effect)
 
 
-@lru_cache(maxsize=1024)
-def _key(shelf: str, account: str | None = None) -> str:
-    if account is None:
-        return f"django_dance:edition:{shelf}"
-    return f"django_dance:token:{shelf}:{hashlib.sha256(account.encode()).hexdigest()[:16]}"
+def _changed_before(generation: Any, moment: float) -> bool:
+    """Whether the last writer of a generation wrote it before a time.
 
-
-def _lot(place: Place, account: str) -> str:
-    return f"{place.shelf} {place.edition} {account}"
-
-
-def _complain(error: Exception) -> None:
-    """One line a minute: a cache that is down is asked by every request."""
-    global _complained
-    if time.monotonic() - _complained > 60 or not _complained:
-        _complained = time.monotonic()
-        logger.warning(
-            "the token cache does not answer (%s); tokens are read from the table",
-            type(error).__name__,
-        )
+    A generation that a reader created has no time: no change of its group is known.
+    """
+    if not isinstance(generation, str):
+        return False
+    try:
+        return float(generation.partition("@")[2] or 0) < moment
+    except ValueError:
+        return False

@@ -1,4 +1,4 @@
-"""Changes of the token tables: what an open transaction has written, and who must hear of it."""
+"""Invalidation: the rows that an open transaction has written, and the entries to invalidate."""
 
 from __future__ import annotations
 
@@ -11,78 +11,85 @@ from typing import Any
 from django.db import connections, transaction
 
 from ..conf import settings
-from .generations import TokenCache
 from .names import cache_name
+from .token_cache import TokenCache
 
-#: Caches that storages have for themselves, beside the one that the settings name.
+#: The aliases of the caches that storages name for themselves, besides the one in the settings.
 CACHES: set[str] = set()
 
-#: What this thread is doing: for whom a storage writes, and what its transactions have written.
-_here = threading.local()
+#: Of this thread: the owner whose rows a storage is writing, and the marks of its transactions.
+_thread = threading.local()
 
 
-def shelf(model: Any, using: str, provider: str, user_id: Any) -> str:
-    """Where the tokens of these rows lie in the cache, for the tenant of now."""
+def owner_key(model: Any, using: str, provider: str, user_id: Any) -> str:
+    """Name the rows of one user at one provider, for the current tenant.
+
+    :param using: the alias of the database.
+    """
     label = model._meta.concrete_model._meta.label_lower
     return cache_name(using, label, provider, str(user_id))
 
 
 @contextmanager
-def own_write(shelf: str) -> Iterator[None]:
-    """A storage writes, and will see to what follows from it."""
-    outer, _here.writing = getattr(_here, "writing", None), shelf
+def writing(owner_key: str) -> Iterator[None]:
+    """Mark writes that a storage makes, so that :func:`row_changed` ignores them."""
+    outer, _thread.writing = getattr(_thread, "writing", None), owner_key
     try:
         yield
     finally:
-        _here.writing = outer
+        _thread.writing = outer
 
 
-def note(using: str, shelf: str, account: str) -> None:
-    """The open transaction, if there is one, has written an account's row."""
+def mark_written(using: str, owner_key: str, account: str) -> None:
+    """Remember that the open transaction, if there is one, has written an account's row."""
     if not connections[using].in_atomic_block:
         return
     written = _written(using)
     if not written:
         mark = partial(written.clear)
         transaction.on_commit(mark, using=using)
-        _here.notes[using] = mark, written
-    written.update({shelf, (shelf, account)})
+        _thread.marks[using] = mark, written
+    written.update({owner_key, (owner_key, account)})
 
 
-def noted(using: str, shelf: str, account: str | None) -> bool:
-    """Whether the open transaction has written this account's row, or without one, any."""
+def was_written(using: str, owner_key: str, account: str | None) -> bool:
+    """Whether the open transaction has written the account's row; ``None``: any of the owner's."""
     written = _written(using)
-    return bool(written & {(shelf, account), (shelf, "")}) if account else shelf in written
+    if not account:
+        return owner_key in written
+    return bool(written & {(owner_key, account), (owner_key, "")})
 
 
-def when_committed(using: str, tell: Callable[[], object]) -> None:
-    if connections[using].in_atomic_block:
-        transaction.on_commit(tell, using=using, robust=True)
+def on_commit_or_now(using: str | None, function: Callable[[], object]) -> None:
+    """Call a function after the commit, or now if no transaction is open."""
+    if transaction.get_connection(using).in_atomic_block:
+        transaction.on_commit(function, using=using, robust=True)
     else:
-        tell()
+        function()
 
 
 def _written(using: str) -> set[Any]:
-    """What the transaction that is open has written: shelves, and accounts on them."""
-    connection = connections[using]
-    notes = _here.__dict__.setdefault("notes", {})
-    mark, written = notes.get(using, (None, set()))
-    # A hook on the commit is forgotten with its transaction, or savepoint, however that ends.
-    if not any(hook[1] is mark for hook in connection.run_on_commit):
+    """The owner keys, and pairs of owner key and account, that the open transaction has written."""
+    marks = _thread.__dict__.setdefault("marks", {})
+    mark, written = marks.get(using, (None, set()))
+    # Django drops an on_commit hook when its transaction or savepoint ends, by a commit or a
+    # rollback. Without the hook, the set belongs to an earlier transaction.
+    if not any(hook[1] is mark for hook in connections[using].run_on_commit):
         written = set()
-        notes[using] = None, written
+        marks[using] = None, written
     found: set[Any] = written
     return found
 
 
 def row_changed(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
-    """Receives ``post_save`` and ``post_delete`` of the token models.
+    """Receive ``post_save`` and ``post_delete`` of the token models.
 
-    Somebody else than a storage has changed a row: a view, the admin, a user's end.
+    It invalidates the entries of a row that other code than a storage has changed: a view, the
+    admin, or the deletion of a user.
     """
-    name = shelf(sender, using, instance.provider, getattr(instance, "user_id", ""))
-    if getattr(_here, "writing", None) == name:
+    key = owner_key(sender, using, instance.provider, getattr(instance, "user_id", ""))
+    if getattr(_thread, "writing", None) == key:
         return
-    note(using, name, getattr(instance, "account", ""))
+    mark_written(using, key, getattr(instance, "account", ""))
     for alias in CACHES | ({settings.token_cache} if settings.token_cache else set()):
-        when_committed(using, partial(TokenCache(alias).announce, name))
+        on_commit_or_now(using, partial(TokenCache(alias).invalidate, key))

@@ -43,9 +43,9 @@ def store_connection(session: Session, token: Token) -> None:
     place = owner if account is None else owner.for_account(account.id)
     if known == ("",):
         # A stored token without an account id is assumed to be the same account.
-        before = storage.reread_token(owner)
+        before = Token.of(storage.reread(owner))
     else:
-        before = storage.reread_token(place) if place.account in known else None
+        before = Token.of(storage.reread(place)) if place.account in known else None
     if before is not None:
         # Some providers grant a refresh token at the first login of an account only.
         token = before.successor(token)
@@ -55,7 +55,7 @@ def store_connection(session: Session, token: Token) -> None:
     token = Token(
         {**token.fields_to_store, "connected_account": account.id, "connected_as": account.label}
     )
-    storage.set_token(place, token)
+    storage.set(place, token.fields_to_store)
     if (
         place.account not in known
         and settings.account_conflict == "refuse"
@@ -81,7 +81,7 @@ def adopt(session: Session) -> bool:
         raise OwnerRequired("adopt() needs a logged-in user: call it after login().")
     visitor = ResourceOwner(owner.provider, owner.request, AnonymousUser())  # type: ignore[arg-type]
     try:
-        token = storage.get_token(visitor)
+        token = Token.of(storage.get(visitor))
     except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
         return False
     if token is None or same_token(storage.reread(owner), token):
@@ -93,7 +93,7 @@ def adopt(session: Session) -> bool:
     except BaseException:
         unsaved = session.current_token.unsaved
         if unsaved is not None:  # without it, the grant is dead
-            storage.set_token(visitor, unsaved)
+            storage.set(visitor, unsaved.fields_to_store)
         raise
     return True
 

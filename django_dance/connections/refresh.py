@@ -110,7 +110,7 @@ class _RefreshAttempt:
             return self._refresh(self.stale)
         # The lease is longer than a refresh can take: connect, TLS handshake and answer.
         with self.storage.lease(self.owner, 3 * float(settings.timeout) + 5):
-            token = self.storage.reread_token(self.owner)
+            token = Token.of(self.storage.reread(self.owner))
             if token is None:
                 return self._token_is_gone()
             # Some providers grant the same access token again, with a later expiry.
@@ -145,7 +145,7 @@ class _RefreshAttempt:
 
     def _end_connection(self, token: Token, error: TokenRequestRefused) -> _Outcome:
         if not self.unsaved:
-            current = self.storage.reread_token(self.owner)
+            current = Token.of(self.storage.reread(self.owner))
             if current is not None and not same_token(current, token):
                 # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)
@@ -175,7 +175,7 @@ class _RefreshAttempt:
 
     def _handle_concurrent_change(self, new: Token) -> _Outcome:
         """The owner has disconnected or connected again while the provider was asked."""
-        current = self.storage.reread_token(self.owner)
+        current = Token.of(self.storage.reread(self.owner))
         if current is not None:
             return _Outcome(current)
         try:

@@ -11,10 +11,9 @@ from django.core.exceptions import ValidationError
 from ..conf import settings
 from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
 from ..providers import OAuth1Provider, Provider, providers
-from ..storage import MemoryStorage, ModelStorage, NullStorage, SessionStorage
+from ..storage import MemoryStorage, NullStorage, SessionStorage
 from ..tokens import ResourceOwner, Token, check_token_fields, scope_list, strip_internal_fields
 from .sources import Source
-from .token_tables import columns
 
 
 class NotImported(Exception):
@@ -85,8 +84,8 @@ class TokenImporter:
             return None
 
     def _existing_user_id(self, row: Any, provider: Provider, users: Collection[Any]) -> Any:
-        storage = provider.token_storage
-        if isinstance(storage, ModelStorage) and "user" not in columns(storage.model):
+        storage = provider.token_storage.model_storage
+        if storage is not None and not storage.has_users:
             return None  # the table stores one token for the whole site
         if self.source.user_id(row) is None:
             raise NotImported("the token belongs to no user")
@@ -134,7 +133,7 @@ def save(owner: ResourceOwner, token: Token) -> None:
     :raises NotImported: the storage refuses it.
     """
     try:
-        owner.provider.token_storage.set_token(owner, token)
+        owner.provider.token_storage.set(owner, token.fields_to_store)
     except StorageError as error:
         raise NotImported(f"the token cannot be stored: {error}") from error
 

@@ -12,7 +12,7 @@ from django.db import router
 from ..conf import settings
 from ..exceptions import ProviderNotConfigured, SealBroken
 from ..providers import providers
-from ..storage import ModelStorage, build
+from ..storage import build
 
 if TYPE_CHECKING:
     from ..sessions import DanceSession
@@ -31,15 +31,15 @@ def tables(names: Collection[str] | None = None) -> dict[Any, list[str]]:
     """
     found: dict[Any, list[str]] = {}
     if names is None:
-        default = build(settings.storage)
-        if isinstance(default, ModelStorage):
+        default = build(settings.storage).model_storage
+        if default is not None:
             found[default.model] = []
     for name in providers if names is None else names:
         try:
-            storage = providers[name].token_storage
+            storage = providers[name].token_storage.model_storage
         except ProviderNotConfigured as error:
             raise CommandError(str(error)) from error
-        if isinstance(storage, ModelStorage):
+        if storage is not None:
             found.setdefault(storage.model, []).append(name)
     return found
 
@@ -104,8 +104,8 @@ def session_of(row: Any) -> DanceSession | None:
         provider = providers[row.provider]
     except ProviderNotConfigured:
         return None
-    storage = provider.token_storage
-    if not isinstance(storage, ModelStorage) or storage.model is not type(row):
+    storage = provider.token_storage.model_storage
+    if storage is None or storage.model is not type(row):
         return None
     return provider.session(
         user_id=getattr(row, "user_id", None), account=getattr(row, "account", "")

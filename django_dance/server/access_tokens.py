@@ -146,8 +146,8 @@ def verify_token(server: AuthorizationServer, request: HttpRequest) -> AccessTok
                 scopes=tuple(sorted(found.scopes)),
                 expires=None if expires is None else expires.timestamp(),
                 family=row.family,
-                read=read,
             ),
+            read=read,
         )
     return found
 

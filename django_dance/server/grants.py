@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -15,8 +13,7 @@ from django.core.cache import BaseCache, CacheHandler, caches
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
-from ..exceptions import SealBroken
-from ..tokens import seal, unseal
+from ..cache import MISS, ask_cache, open_entry, seal_entry
 from .bindings import grant_fields
 from .conf import settings
 from .hashing import fingerprint_matches, new_family
@@ -24,7 +21,6 @@ from .hashing import fingerprint_matches, new_family
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
 
-logger = logging.getLogger("django_dance.server")
 
 #: Seconds, as in Flask-OAuthlib.
 TIMEOUT = 100
@@ -83,7 +79,7 @@ class CachedGrant:
 
     def seal(self, key: str) -> str:
         """The sealed entry: an attacker who can write to the cache cannot forge a code."""
-        return seal(json.dumps(asdict(self)).encode(), purpose="server grant", identity=key)
+        return seal_entry(asdict(self), purpose="server grant", key=key)
 
 
 class FoundGrant:
@@ -120,21 +116,19 @@ class FoundGrant:
     @property
     def replayed(self) -> bool:
         """Whether the code was used a second time before its tokens were stored."""
-        try:
-            return bool(self._cache.get(self._use_key) == "again")
-        except Exception:  # noqa: BLE001  any error of the library behind the cache
-            logger.warning("the grant cache is down; a second use of a code may not be noticed")
-            return False
+        effect = "a second use of a code may not be noticed"
+        key = self._use_key
+        return ask_cache(self._cache, lambda cache: cache.get(key) == "again", False, effect=effect)
 
     @property
     def _use_key(self) -> str:
         return f"{self._key}:used"
 
     def _put(self, key: str, value: str) -> None:
-        try:
-            self._cache.set(key, value, self._timeout)
-        except Exception:  # noqa: BLE001  any error of the library behind the cache
-            logger.warning("the grant cache is down; the use of a code may be forgotten")
+        effect = "the use of a code may be forgotten"
+        ask_cache(
+            self._cache, lambda cache: cache.set(key, value, self._timeout), None, effect=effect
+        )
 
 
 class GrantCache:
@@ -187,15 +181,12 @@ class GrantCache:
     def get(self, client_id: str, code: str) -> FoundGrant | None:
         """The code, unless it is unknown, expired or revoked. A used code is returned, too."""
         key = self._key(client_id, code)
-        sealed = self.cache.get(key)
-        if not isinstance(sealed, str):
+        fields = open_entry(self.cache.get(key), purpose="server grant", key=key)
+        if fields is MISS:
             return None
         try:
-            fields = json.loads(unseal(sealed, purpose="server grant", identity=key))
-            grant = CachedGrant(
-                **{**fields, "user_key": tuple(fields["user_key"])},
-            )
-        except (SealBroken, KeyError, TypeError, ValueError):
+            grant = CachedGrant(**{**fields, "user_key": tuple(fields["user_key"])})
+        except (KeyError, TypeError, ValueError):
             return None
         now = time.time()
         if not grant.issued - _SKEW <= now < grant.issued + self.timeout:

@@ -1,33 +1,26 @@
 """The token cache: with ``DANCE_SERVER_TOKEN_CACHE`` a token that was verified within the last
 minute needs no query.
 
-An entry is sealed. It is valid until the family of the token, its user or its client changes: each
-change writes its time into the cache, and an entry that was read before that time is ignored.
+An entry is valid until the family of the token, its user or its client changes: each of them is a
+group of the cache.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.core.cache import BaseCache, caches
-from django.db import models, transaction
+from django.db import models
 from django.db.models.signals import post_delete, post_save
 
-from ..cache import cache_name
-from ..exceptions import SealBroken
-from ..tokens import seal, unseal
+from ..cache import MISS, GenerationalCache, cache_name, on_commit_or_now
 from .conf import settings
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
-
-logger = logging.getLogger("django_dance.server")
 
 #: Seconds that an entry is valid, at most.
 LIFETIME = 60
@@ -38,7 +31,7 @@ _PREFIX = "django_dance:server"
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedToken:
-    """An entry: the facts about a token, and the time at which they were read."""
+    """The facts about a token."""
 
     #: The name of the server that verified the token.
     server: str
@@ -46,14 +39,9 @@ class VerifiedToken:
     #: The result of :func:`user_key`; ``None`` if the client acts for itself.
     user: tuple[str, str] | None
     scopes: tuple[str, ...]
-    #: Seconds since the epoch, as is ``read``.
+    #: Seconds since the epoch.
     expires: float | None
     family: str
-    read: float
-
-    @property
-    def change_keys(self) -> list[str]:
-        return _change_keys(family=self.family, client_id=self.client_id, user=self.user)
 
 
 def is_enabled() -> bool:
@@ -61,42 +49,32 @@ def is_enabled() -> bool:
 
 
 def get(server: AuthorizationServer, digest: str) -> VerifiedToken | None:
-    """The entry about the token with this digest, if it is valid."""
-    cache = _cache()
-    if cache is None:
+    """The facts about the token with this digest, if there is a valid entry."""
+    if (cache := _cache()) is None:
         return None
-    key = token_key(server, digest)
+    fields, _ = cache.get(token_key(server, digest))
+    if fields is MISS:
+        return None
+    user = fields.pop("user")
     try:
-        sealed = cache.get(key)
-        if not isinstance(sealed, str):
-            return None
-        fields = json.loads(unseal(sealed, purpose="server token", identity=key))
-        user = fields.pop("user")
-        found = VerifiedToken(**fields, user=None if user is None else tuple(user))
-        changes = cache.get_many(found.change_keys).values()
-        changed = any(change + _SKEW >= found.read for change in changes)
-    except (SealBroken, TypeError, ValueError):
-        return None
-    except Exception:  # noqa: BLE001  any error of the library behind the cache
-        logger.warning("the token cache is down; tokens are looked up in the table")
-        return None
-    return None if changed else found
+        return VerifiedToken(**fields, user=None if user is None else tuple(user))
+    except TypeError:
+        return None  # another release has written the entry, with other fields
 
 
-def put(server: AuthorizationServer, digest: str, found: VerifiedToken) -> None:
-    """Store an entry about the token with this digest, unless the token expires at once."""
-    cache = _cache()
-    if cache is None:
-        return
+def put(server: AuthorizationServer, digest: str, found: VerifiedToken, *, read: float) -> None:
+    """Store an entry about the token with this digest, unless the token expires at once.
+
+    :param read: a time before the query that read the token, in seconds since the epoch. If a group
+        has changed since then, there is no entry.
+    """
     rest = LIFETIME if found.expires is None else min(LIFETIME, found.expires - time.time())
-    if rest < 1:
+    if (cache := _cache()) is None or rest < 1:
         return
-    key = token_key(server, digest)
-    sealed = seal(json.dumps(vars(found)).encode(), purpose="server token", identity=key)
-    try:
-        cache.set(key, sealed, int(rest))
-    except Exception:  # noqa: BLE001  any error of the library behind the cache
-        logger.warning("the token cache is down; a verified token is not remembered")
+    groups = _groups(family=found.family, client_id=found.client_id, user=found.user)
+    generations = cache.generations(groups, unchanged_since=read - _SKEW)
+    if generations is not None:
+        cache.put(generations, {token_key(server, digest): (vars(found), rest)})
 
 
 def invalidate(
@@ -110,10 +88,10 @@ def invalidate(
 
     :param using: the alias of the database that is changed.
     """
-    if _cache() is not None:
+    if (cache := _cache()) is not None:
         key = None if user is None else user_key(user)
-        keys = _change_keys(family=family, client_id=client_id, user=key)
-        transaction.on_commit(lambda: _write_changes(keys), using=using)
+        groups = _groups(family=family, client_id=client_id, user=key)
+        on_commit_or_now(using, lambda: cache.invalidate(*groups))
 
 
 def user_key(user: models.Model) -> tuple[str, str]:
@@ -155,9 +133,17 @@ def _invalidate_row(
         invalidate(family=instance.family, using=using)
 
 
-def _cache() -> BaseCache | None:
+def _cache() -> GenerationalCache | None:
     alias = settings.token_cache
-    return caches[alias] if alias else None
+    if not alias:
+        return None
+    return GenerationalCache(
+        alias,
+        purpose="server token",
+        effect="verified tokens are not cached; the server queries its tables",
+        # Longer than an entry, and not much: each family of tokens is a group.
+        generation_lifetime=10 * LIFETIME,
+    )
 
 
 def token_key(server: AuthorizationServer, digest: str) -> str:
@@ -165,10 +151,10 @@ def token_key(server: AuthorizationServer, digest: str) -> str:
     return f"{_PREFIX}:token:{server.cache_name(digest)}"
 
 
-def _change_keys(
+def _groups(
     *, family: str | None, client_id: str | None, user: tuple[str, str] | None
 ) -> list[str]:
-    """The cache keys of the times at which these were changed."""
+    """The groups of the cache that these are."""
     # All databases, tenants and issuers of the site share these keys: a command that knows no
     # server may save a user, and the table of users may be in another database or schema than the
     # tokens. If the user of another tenant has the same primary key, a change of that user
@@ -179,15 +165,3 @@ def _change_keys(
         for kind, name in names.items()
         if name is not None
     ]
-
-
-def _write_changes(keys: list[str]) -> None:
-    cache = _cache()
-    if cache is None:
-        return
-    try:
-        # They outlive every entry that was read before.
-        for key in keys:
-            cache.set(key, time.time(), 2 * LIFETIME)
-    except Exception:  # noqa: BLE001  any error of the library behind the cache
-        logger.warning("the token cache is down; it may hold what has changed for a minute")

@@ -168,7 +168,7 @@ class DanceSession(CallingSession):
             del self.token
             return
         token = value if isinstance(value, Token) else Token.granted(value)
-        self.storage.set_token(self._storage_owner(), token)
+        self.storage.set(self._storage_owner(), token.fields_to_store)
         self.current_token.mark_saved(token)
 
     @token.deleter
@@ -230,7 +230,7 @@ class DanceSession(CallingSession):
             return
         owner = self._storage_owner()
         # Another request may have refreshed the token: revoke the one that is valid now.
-        token = self.current_token.unsaved or self.storage.reread_token(owner) or token
+        token = self.current_token.unsaved or Token.of(self.storage.reread(owner)) or token
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..tokens import Token
+
 if TYPE_CHECKING:
     from ..providers import AccountInfo
-    from ..tokens import Token
     from .base import DanceSession
 
 _NOT_LOADED: Any = object()
@@ -38,7 +39,7 @@ class CurrentToken:
             self._session.forget_token()  # the view has logged another user in, or the user out
         if self._token is _NOT_LOADED:
             self._user_id = owner.user_id
-            self._token = self._session.storage.get_token(owner)
+            self._token = Token.of(self._session.storage.get(owner))
         return self._token
 
     @property

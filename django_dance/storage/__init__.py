@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .base import BaseStorage, build
+    from .base import BaseStorage
+    from .factory import build
     from .fallback import FallbackStorage
     from .function import FunctionStorage
     from .memory import MemoryStorage, NullStorage
     from .model import ModelStorage
     from .session import SessionStorage
-    from .transactions import settle
+    from .transactions import run_deferred_writes
 
 __all__ = [
     "BaseStorage",
@@ -22,18 +23,19 @@ __all__ = [
     "NullStorage",
     "SessionStorage",
     "build",
-    "settle",
+    "run_deferred_writes",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "base": ["BaseStorage", "build"],
+        "base": ["BaseStorage"],
+        "factory": ["build"],
         "fallback": ["FallbackStorage"],
         "function": ["FunctionStorage"],
         "memory": ["MemoryStorage", "NullStorage"],
         "model": ["ModelStorage"],
         "session": ["SessionStorage"],
-        "transactions": ["settle"],
+        "transactions": ["run_deferred_writes"],
     },
 )

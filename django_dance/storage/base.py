@@ -1,82 +1,80 @@
-"""The contract of a storage, and how one is made from the settings."""
+"""BaseStorage: the methods of a storage."""
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS
-
-from ..cache import cache_name
-from ..conf import import_if_path
-from ..exceptions import ProviderUnavailable
 from ..tokens import ResourceOwner, Token, same_token
+from .lease import thread_lock
 
-_locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
-_locks_lock = threading.Lock()
+if TYPE_CHECKING:
+    from .model import ModelStorage
 
 _Result = TypeVar("_Result")
 
 
 class BaseStorage:
-    """Keeps one token per resource owner.
+    """Stores one token for each resource owner.
 
-    A storage lives as long as the process and holds no state of a visitor; everything that
-    tells whose token is meant comes with the ``owner``. Subclasses provide ``get``, ``set`` and
-    ``delete``; ``django_dance.testing.StorageContract`` is the test suite to hold them to.
+    A storage lives as long as the process and holds no data of a visitor: the ``owner`` identifies
+    the token. Subclasses provide ``get``, ``set`` and ``delete``. The class
+    ``django_dance.testing.StorageContract`` tests a storage.
     """
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        """The owner's token as it was stored, or ``None``."""
+        """Return the owner's token as it was stored, or ``None``."""
         raise NotImplementedError("subclasses of BaseStorage must provide a get() method")
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
-        """Keep the token in the place of any that the owner had."""
+        """Store the token, and replace an earlier token of the owner.
+
+        :param token: a plain dict with values that JSON supports.
+        """
         raise NotImplementedError("subclasses of BaseStorage must provide a set() method")
 
     def delete(self, owner: ResourceOwner) -> None:
-        """Forget the owner's token. To delete what is not there is fine."""
+        """Delete the owner's token. If there is no token, do nothing."""
         raise NotImplementedError("subclasses of BaseStorage must provide a delete() method")
 
-    # --- for refreshing: better done by a storage that processes share -------------------------
+    # --- for a refresh: storages that processes share override these methods -------------------
 
     def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        """What :meth:`get` would return if there were no caches on the way."""
+        """Return what :meth:`get` returns, but never from a cache."""
         return self.get(owner)
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
     ) -> bool:
-        """Put ``new`` in the place of ``old``, or delete it, if it is still the owner's token.
+        """Replace ``old`` with ``new``, or delete it, if it is still the owner's token.
 
-        Whether it was. In between somebody may have disconnected, or connected anew.
+        Another request may have disconnected or reconnected the owner meanwhile.
+
+        :param new: the new token; ``None`` to delete the old one.
+        :returns: whether ``old`` was still the owner's token.
         """
         if not same_token(self.reread(owner), old):
             return False
         if new is None:
             self.delete(owner)
         else:
-            self.set(owner, new)
+            self.set(owner, plain_fields(new))
         return True
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
-        """Call ``work`` so that what it stores outlives a transaction that is open here."""
+        """Call ``work``. What it stores stays stored even if the open transaction rolls back."""
         return work()
 
-    @contextmanager
-    def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
-        """Hold all others off who would refresh this owner's token, for ``seconds`` at the most.
+    def lease(self, owner: ResourceOwner, seconds: float) -> AbstractContextManager[None]:
+        """Let one thread at a time refresh the owner's token; the others wait.
 
-        This one holds off the threads of its process. A storage that processes share should hold
-        those off as well.
+        This method makes only the threads of its process wait. A storage that processes share
+        makes other processes wait, too.
+
+        :param seconds: the longest time that the lease is held.
         """
-        with held(owner):
-            yield
+        return thread_lock(owner)
 
     # --- for owners with several accounts ------------------------------------------------------
 
@@ -85,97 +83,21 @@ class BaseStorage:
         return False
 
     def accounts(self, owner: ResourceOwner) -> Sequence[str]:
-        """The owner's accounts at the provider, the default one first."""
+        """The ids of the owner's accounts at the provider, the default one first."""
         return () if self.get(owner) is None else ("",)
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
-        """The ids of the other users who have connected this account."""
+        """The primary keys of the other users who have connected this account."""
         return ()
 
-    def get_token(self, owner: ResourceOwner) -> Token | None:
-        """The owner's token, as a :class:`~django_dance.tokens.Token`."""
-        stored = self.get(owner)
-        return None if stored is None else Token(stored)
+    # --- for commands and checks ---------------------------------------------------------------
 
-    def reread_token(self, owner: ResourceOwner) -> Token | None:
-        """The same, past any cache."""
-        stored = self.reread(owner)
-        return None if stored is None else Token(stored)
-
-    def set_token(self, owner: ResourceOwner, token: Token) -> None:
-        """Keep a :class:`~django_dance.tokens.Token`, by its plain fields."""
-        self.set(owner, token.fields_to_store)
+    @property
+    def model_storage(self) -> ModelStorage | None:
+        """The storage of the users' tokens, if these are in a table."""
+        return None
 
 
-@contextmanager
-def held(
-    owner: ResourceOwner, *, wait: bool = True, using: str = DEFAULT_DB_ALIAS
-) -> Iterator[None]:
-    """Hold off the other threads of this process.
-
-    :param using: the alias of the database that the owner's token is in.
-    :raises ProviderUnavailable: another thread does, and ``wait`` is false.
-    """
-    key = owner.key
-    if key is None:
-        yield
-        return
-    with _locks_lock:
-        lock = _locks.setdefault(cache_name(using, key), threading.Lock())
-    if not lock.acquire(blocking=wait):
-        raise busy(owner)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def busy(owner: ResourceOwner) -> ProviderUnavailable:
-    """What is raised where to wait could be for ever."""
-    return ProviderUnavailable(
-        f"Somebody else is refreshing {owner.provider.label}'s token, and may have to wait for the "
-        "transaction that is open here: end it first."
-    )
-
-
-def _after_fork() -> None:
-    """Whoever held a lock in the parent does not live in the child."""
-    global _locks_lock
-    _locks_lock = threading.Lock()
-    _locks.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-def build(spec: Any) -> BaseStorage:
-    """A storage from what ``DANCE_STORAGE`` or a provider's ``STORAGE`` says.
-
-    :param spec: ``{"BACKEND": …, "OPTIONS": {…}}``, a dotted path, a class, or a storage.
-    :raises ImproperlyConfigured: it says nothing that can be made.
-    """
-    options: Mapping[str, Any] = {}
-    if isinstance(spec, Mapping):
-        unknown = set(spec) - {"BACKEND", "OPTIONS"}
-        if unknown or "BACKEND" not in spec:
-            raise ImproperlyConfigured(
-                'A storage is {"BACKEND": "dotted.path", "OPTIONS": {…}}; '
-                + (f"there is no {min(unknown)!r}." if unknown else "BACKEND is missing.")
-            )
-        spec, options = spec["BACKEND"], spec.get("OPTIONS") or {}
-        if not isinstance(options, Mapping):
-            raise ImproperlyConfigured("The OPTIONS of a storage are a dict.")
-    spec = import_if_path(spec, "The storage")
-    if isinstance(spec, type) and issubclass(spec, BaseStorage):
-        try:
-            return spec(**options)
-        except TypeError as error:
-            raise ImproperlyConfigured(
-                f"{spec.__name__} cannot be made with OPTIONS {sorted(options)}: {error}."
-            ) from error
-    if isinstance(spec, BaseStorage) and not options:
-        return spec
-    raise ImproperlyConfigured(
-        f"{spec!r} is no storage: name a subclass of django_dance.storage.BaseStorage."
-    )
+def plain_fields(token: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a token as a plain dict, to be stored."""
+    return token.fields_to_store if isinstance(token, Token) else dict(token)

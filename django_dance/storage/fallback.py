@@ -1,17 +1,87 @@
-"""FallbackStorage: the default."""
+"""FallbackStorage: a table for users, the session for anonymous visitors."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
+from ..tokens import ResourceOwner
+from .base import BaseStorage
 from .model import ModelStorage
+from .session import SessionStorage
+
+_Result = TypeVar("_Result")
 
 
-class FallbackStorage(ModelStorage):
-    """In the table for users, in the session for anonymous visitors.
+class FallbackStorage(BaseStorage):
+    """The default storage: it chooses a :class:`ModelStorage` or a :class:`SessionStorage`.
 
-    Nothing is carried over when a visitor logs in.
+    A login does not move a token from the session to the table.
+
+    :param model_storage: the storage for users. Without it, the other options make one.
+    :param user_required: ``None`` or ``True``: refuse anonymous visitors with ``OwnerRequired``.
+    :param options: the options of :class:`ModelStorage`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"user_required": False, **options})
+    def __init__(
+        self,
+        *,
+        model_storage: ModelStorage | None = None,
+        user_required: bool | None = False,
+        **options: Any,
+    ) -> None:
+        self._table = model_storage or ModelStorage(**options)
+        self._table.prepare = self.prepare_connection
+        self._session = SessionStorage() if user_required is False else None
+
+    @property
+    def model_storage(self) -> ModelStorage:
+        return self._table
+
+    def _storage(self, owner: ResourceOwner) -> BaseStorage:
+        """The storage of this owner's tokens."""
+        if self._session is None or self._table.has_rows_for(owner):
+            return self._table
+        return self._session
+
+    @property
+    def keeps_anonymous(self) -> bool:
+        """Whether the tokens of anonymous visitors are stored in their sessions."""
+        return self._session is not None and self._table.has_users
+
+    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        return self._storage(owner).get(owner)
+
+    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+        return self._storage(owner).reread(owner)
+
+    def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        self._storage(owner).set(owner, token)
+
+    def delete(self, owner: ResourceOwner) -> None:
+        self._storage(owner).delete(owner)
+
+    def replace(
+        self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
+    ) -> bool:
+        return self._storage(owner).replace(owner, old, new)
+
+    def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
+        return self._storage(owner).durably(owner, work)
+
+    def lease(self, owner: ResourceOwner, seconds: float) -> AbstractContextManager[None]:
+        return self._storage(owner).lease(owner, seconds)
+
+    def keeps_accounts(self, owner: ResourceOwner) -> bool:
+        return self._storage(owner).keeps_accounts(owner)
+
+    def accounts(self, owner: ResourceOwner) -> Sequence[str]:
+        return self._storage(owner).accounts(owner)
+
+    def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
+        return self._storage(owner).others(owner, account)
+
+    def prepare_connection(self, connection: Any, beside: Any) -> None:
+        """See :meth:`ModelStorage.prepare_connection`."""
+        self._table.prepare_connection(connection, beside)

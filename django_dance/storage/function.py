@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.utils.module_loading import import_string
-
+from ..conf import import_if_path
 from ..tokens import ResourceOwner
 from .base import BaseStorage
 
@@ -25,9 +24,9 @@ class FunctionStorage(BaseStorage):
         setter: str | Callable[[ResourceOwner, Mapping[str, Any]], object],
         deleter: str | Callable[[ResourceOwner], object],
     ) -> None:
-        self._getter = _imported(getter)
-        self._setter = _imported(setter)
-        self._deleter = _imported(deleter)
+        self._getter = import_if_path(getter, "The option getter")
+        self._setter = import_if_path(setter, "The option setter")
+        self._deleter = import_if_path(deleter, "The option deleter")
 
     def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
         token: Mapping[str, Any] | None = self._getter(owner)
@@ -38,7 +37,3 @@ class FunctionStorage(BaseStorage):
 
     def delete(self, owner: ResourceOwner) -> None:
         self._deleter(owner)
-
-
-def _imported(function: str | Callable[..., Any]) -> Callable[..., Any]:
-    return import_string(function) if isinstance(function, str) else function

@@ -10,8 +10,8 @@ from django.db import DEFAULT_DB_ALIAS
 
 from ..cache import cache_name
 from ..exceptions import OwnerRequired
-from ..tokens import ResourceOwner, same_token
-from .base import BaseStorage
+from ..tokens import ResourceOwner, Token, same_token
+from .base import BaseStorage, plain_fields
 from .session import VISITOR, name_visitor, renew_key
 
 
@@ -25,10 +25,10 @@ class MemoryStorage(BaseStorage):
         self._default = token
         self._tokens: dict[str, Mapping[str, Any] | None] = {}
 
-    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+    def get(self, owner: ResourceOwner) -> Token | None:
         key = self._key(owner)
         token = self._default if key is None else self._tokens.get(key, self._default)
-        return None if token is None else dict(token)
+        return None if token is None else Token(token)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         session = getattr(owner.request, "session", None)
@@ -38,7 +38,7 @@ class MemoryStorage(BaseStorage):
         key = self._key(owner)
         if key is None:
             raise OwnerRequired("There is no user and no session to keep the token for.")
-        self._tokens[key] = dict(token)
+        self._tokens[key] = plain_fields(token)
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
@@ -46,7 +46,7 @@ class MemoryStorage(BaseStorage):
         key = self._key(owner)
         if key is None or not same_token(self.get(owner), old):
             return False
-        self._tokens[key] = None if new is None else dict(new)
+        self._tokens[key] = None if new is None else plain_fields(new)
         return True
 
     def delete(self, owner: ResourceOwner) -> None:

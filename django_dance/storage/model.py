@@ -1,74 +1,60 @@
-"""ModelStorage: in a table, by any model built on ``OAuthConsumerMixin``."""
+"""ModelStorage: tokens in a table, with any model that inherits from ``OAuthConsumerMixin``."""
 
 from __future__ import annotations
 
 import logging
-import random
-import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from functools import cached_property, partial
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
-from django.db import (
-    DatabaseError,
-    IntegrityError,
-    OperationalError,
-    connections,
-    models,
-    router,
-    transaction,
-)
+from django.db import DatabaseError, IntegrityError, models, router, transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
-from ..cache import MISS, TokenCache
-from ..cache import invalidation as changes
-from ..conf import settings
-from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
+from ..conf import import_if_path
+from ..exceptions import OwnerRequired, SealBroken, StorageError
 from ..tokens import ResourceOwner, Token, same_token
-from .base import BaseStorage, busy, held
-from .session import SessionStorage
+from .base import BaseStorage, plain_fields
+from .lease import row_lease, thread_lock
+from .row_cache import UNSET, RowCache
 from .transactions import (
-    after_the_transaction,
+    defer_write,
     has_one_writer,
-    in_transaction,
     may_roll_back,
-    on_a_connection_of_its_own,
+    on_separate_connection,
+    retry_while_busy,
+    share_tenant,
 )
 
 logger = logging.getLogger("django_dance")
 
-_UNSET: Any = object()
 _Result = TypeVar("_Result")
 
 #: The fields that a model may have beyond those of ``OAuthConsumerMixin``.
 _OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_error", "lease")
-#: Others may write a row, or encrypt it anew, between our reading and our writing.
+#: How often a write is tried: another process may write a row, or encrypt it with another key,
+#: after this one has read it.
 _ATTEMPTS = 10
-#: Seconds that a database with one writer may be busy.
-_PATIENCE = 3
-#: So many accounts of one user are put into the cache at once.
-_SHELF = 20
+#: The number of accounts of one user that are read into the cache after a write.
+_CACHED_ACCOUNTS = 20
 
 
 class ModelStorage(BaseStorage):
-    """Keeps tokens, sealed, in a table.
+    """Stores tokens, sealed, in a table.
 
-    :param model: the model, or its label. It needs the fields of ``OAuthConsumerMixin``; with a
-        ``user`` field it keeps a token for each user, without one a single token for the site.
-    :param user: whose tokens, if not the owner's: a user, or a function of the owner (or its
-        dotted path) that returns one. For tokens that belong to a team or a tenant.
-    :param user_id: the same by primary key; it takes precedence.
-    :param cache: the alias of the cache that stands before the table, or ``None`` for none; the
-        default is what ``DANCE_CACHE`` says.
-    :param user_required: refuse anonymous visitors by ``OwnerRequired``. Else their tokens are
-        kept in their sessions, never in the table. The default is ``True`` if the model has a
-        ``user`` field.
+    :param model: the model, or its label. It has the fields of ``OAuthConsumerMixin``. With a
+        field ``user`` it stores tokens for each user, without one a single token for the site.
+    :param user: the user whose tokens are used instead of the owner's: a user, or a function of
+        the owner that returns one (or the function's dotted path). For the tokens of a team.
+    :param user_id: the same with a primary key; it takes precedence over ``user``.
+    :param user_required: ``None`` or ``True``: refuse anonymous visitors with ``OwnerRequired``.
+        ``False`` in the settings makes a :class:`~django_dance.storage.FallbackStorage` with this
+        table.
+    :param cache: the alias of the cache in front of the table, or ``None`` for no cache. The
+        default is the cache that ``DANCE_CACHE`` names.
     """
 
     def __init__(
@@ -77,20 +63,26 @@ class ModelStorage(BaseStorage):
         user: Any = None,
         user_id: Any = None,
         user_required: bool | None = None,
-        cache: str | None = _UNSET,
+        cache: str | None = UNSET,
     ) -> None:
         self._model = model
         self._user = _function(user)
         self._user_id = _function(user_id)
-        self._user_required = user_required
-        self._alias = cache
-        if isinstance(cache, str):
-            changes.CACHES.add(cache)
-        self._anonymous = SessionStorage()
+        self.user_required = user_required
+        self._cache = RowCache(self, cache)
+        #: It prepares a separate connection; a storage around this one sets its own.
+        self.prepare = self.prepare_connection
+
+    @property
+    def model_storage(self) -> ModelStorage:
+        return self
 
     @cached_property
     def model(self) -> Any:
-        """The model class."""
+        """The model class.
+
+        :raises ImproperlyConfigured: the model does not exist.
+        """
         if isinstance(self._model, type) and issubclass(self._model, models.Model):
             return self._model
         if not isinstance(self._model, str):
@@ -104,51 +96,28 @@ class ModelStorage(BaseStorage):
             ) from error
 
     @property
-    def keeps_anonymous(self) -> bool:
-        """Whether visitors without a user have their tokens kept in their sessions."""
-        return "user" in self._fields and self._user_required is False
+    def has_users(self) -> bool:
+        """Whether the model has a field ``user``. Without it, there is one token for the site."""
+        return "user" in self._fields
 
-    @cached_property
-    def _fields(self) -> frozenset[str]:
-        return frozenset(name for name in _OPTIONAL if _has_field(self.model, name))
+    def has_rows_for(self, owner: ResourceOwner) -> bool:
+        """Whether the table can have rows of this owner: not of an anonymous visitor."""
+        return not self.has_users or self._owner_id(owner) is not None
 
-    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        where = self._where(owner)
-        if where is None:
-            return self._anonymous.get(owner)
-        cache = self._cache
-        if cache is None or self._touched(where):
-            return self._read(where, owner.account)
-        shelf = self._shelf(where)
-        found, place = cache.look_up(shelf, owner.account)
-        if found is not MISS:
-            return cast("Mapping[str, Any] | None", found)
-        token = self._read(where, owner.account)
-        if not in_transaction(self.using):
-            if place is not None:
-                cache.lay(place, {owner.account: token})
-        elif connections[self.using].in_atomic_block:
-            # What this transaction sees may be older than the edition.
-            changes.when_committed(self.using, partial(self._lay, shelf, where, owner.account))
-        return token
+    def get(self, owner: ResourceOwner) -> Token | None:
+        return self._cache.get(self._where(owner), owner.account)
 
-    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        where = self._where(owner)
-        if where is None:
-            return self._anonymous.reread(owner)
-        return self._read(where, owner.account)
+    def reread(self, owner: ResourceOwner) -> Token | None:
+        return self.read(self._where(owner), owner.account)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         where = self._where(owner)
-        if where is None:
-            self._anonymous.set(owner, token)
-            return
         values = self._columns(token)
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()
-        with self._own_write(where, owner.account):
+        with self._cache.writing(where, owner.account):
             for _ in range(_ATTEMPTS):
-                if self._updated(where, owner.account, values):
+                if self._update(where, owner.account, values):
                     return
                 account = {"account": owner.account} if "account" in self._fields else {}
                 row = self.model(**where, **account, **values)
@@ -157,7 +126,7 @@ class ModelStorage(BaseStorage):
                         row.save(using=self.using, force_insert=True)
                     return
                 except IntegrityError as error:
-                    refusal = error  # somebody else was faster; or there is no such user
+                    refusal = error  # another process has inserted the row, or the user is gone
         raise StorageError(
             f"The database does not take {owner.provider.label}'s token: another account has an "
             "id that it cannot tell from this one's, or the user is gone."
@@ -167,115 +136,87 @@ class ModelStorage(BaseStorage):
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
     ) -> bool:
         where = self._where(owner)
-        if where is None:
-            return self._anonymous.replace(owner, old, new)
-        with self._own_write(where, owner.account):
-            replaced = self._persistently(lambda: self._replaced(where, owner.account, old, new))
+        with self._cache.writing(where, owner.account):
+            replaced = retry_while_busy(
+                self.using, lambda: self._replace(where, owner.account, old, new)
+            )
         if replaced and may_roll_back(self.using):
-            after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
+            defer_write(owner.request, lambda: self.replace(owner, old, new))
         return replaced
 
     def delete(self, owner: ResourceOwner) -> None:
         where = self._where(owner)
-        if where is None:
-            self._anonymous.delete(owner)
-            return
-        with self._own_write(where, owner.account):
+        with self._cache.writing(where, owner.account):
             row = self._row(where, owner.account)
             if row is not None:
                 self._rows(pk=row.pk).delete()
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
-        """Work on a connection of its own, beside a transaction that may be rolled back.
+        """Call ``work`` with a separate connection if a transaction is open that may roll back.
 
-        A database with one writer cannot do that, and a row that this very transaction has written
-        nobody else can see: there, `replace` has the middleware look after the view whether it must
-        be done again.
+        A database with one writer does not allow that, and no other connection sees a row that the
+        open transaction has written. In these cases :meth:`replace` lets the middleware repeat the
+        write after the view.
         """
-        where = self._where(owner)
-        if where is None:
-            return self._anonymous.durably(owner, work)
-        using = self.using
-        if not may_roll_back(using) or has_one_writer(using) or self._touched(where, owner.account):
+        where, using = self._where(owner), self.using
+        if (
+            not may_roll_back(using)
+            or has_one_writer(using)
+            or self._cache.was_written(where, owner.account)
+        ):
             return work()
-        return on_a_connection_of_its_own(using, work, self.prepare_connection)
+        return on_separate_connection(using, work, self.prepare)
 
     def prepare_connection(self, connection: Any, beside: Any) -> None:
-        """Called with the connection that a refresh is stored on, and the one whose transaction is
-        open beside it. Override it if yours have a state, such as a role.
+        """Prepare the connection that stores a refreshed token.
 
-        That of django-tenants, the tenant, is handed on.
+        Override this method if your connections have a state, such as a role. The tenant of
+        django-tenants is set here.
+
+        :param connection: the new connection.
+        :param beside: the connection whose transaction is open.
         """
-        if hasattr(beside, "tenant") and hasattr(connection, "set_tenant"):
-            connection.set_tenant(beside.tenant)
+        share_tenant(connection, beside)
 
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
-        """Also holds off other processes and hosts, by a lease beside the token.
-
-        It is taken by a conditional ``UPDATE``, which every database can do, and no lock is held
-        over the call to the provider. The lease of a process that died runs out.
-        """
+        """Let other processes and hosts wait, too, by a lease in the row."""
         where = self._where(owner)
-        if where is None:
-            with self._anonymous.lease(owner, seconds):
-                yield
-            return
-        # Others may have to wait for what this transaction has locked: then it must not for them.
-        wait = not self._touched(where, owner.account)
-        with held(owner, wait=wait, using=self.using):
+        # If this transaction has written the row, do not wait: the holder of the lease may be
+        # waiting for its commit.
+        wait = not self._cache.was_written(where, owner.account)
+        with thread_lock(owner, wait=wait, using=self.using):
             row = self._row(where, owner.account)
             if row is None:
                 yield
-                return
-            rows = self._rows(pk=row.pk)
-            if "lease" not in self._fields:
+            elif "lease" in self._fields:
+                with row_lease(self._rows(pk=row.pk), owner, seconds, wait=wait):
+                    yield
+            else:
+                # Take the row lock, so that a lock conflict appears before the provider is called.
                 with transaction.atomic(using=self.using):
-                    # Better now than when the provider has answered.
-                    rows.select_for_update().exists()
+                    self._rows(pk=row.pk).select_for_update().exists()
                 yield
-                return
-            name, pause, started = secrets.token_hex(16), 0.01, time.monotonic()
-            while True:
-                try:
-                    if self._taken(rows, name, seconds) or not rows.exists():
-                        break
-                except OperationalError as error:
-                    # The one writer is another; it may be one that waits for this thread.
-                    if not has_one_writer(self.using):
-                        raise
-                    if time.monotonic() > started + _PATIENCE:
-                        raise ProviderUnavailable("The database is busy.") from error
-                if not wait or time.monotonic() > started + 2 * seconds:
-                    raise busy(owner)
-                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
-                pause = min(pause * 1.5, 0.25)
-            try:
-                yield
-            finally:
-                self._persistently(
-                    lambda: rows.filter(lease=name).update(lease="", lease_until=None)
-                )
 
     # --- accounts -----------------------------------------------------------------------------
 
     def keeps_accounts(self, owner: ResourceOwner) -> bool:
-        return {"user", "account"} <= self._fields and self._where(owner) is not None
+        return {"user", "account"} <= self._fields and bool(self._where(owner))
 
     def accounts(self, owner: ResourceOwner) -> Sequence[str]:
         where = self._where(owner)
-        if where is None or "account" not in self._fields:
+        if "account" not in self._fields:
             return super().accounts(owner)
         rows = self._in_order(self._rows(**where))
         return tuple(rows.values_list("account", flat=True))
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
-        if not self.keeps_accounts(owner):
+        if not {"user", "account"} <= self._fields:
             return ()
-        where = {**(self._where(owner) or {})}
-        me = where.pop("user_id")
-        rows = self._rows(**where, account=account).exclude(user_id=me)
-        # Databases compare texts as their collation has it; two ids are the same or they are not.
+        where = self._where(owner)
+        user_id = where.pop("user_id")
+        rows = self._rows(**where, account=account).exclude(user_id=user_id)
+        # The database compares texts by its collation; two ids must be equal in every character.
         return [
             user for user, theirs in rows.values_list("user_id", "account") if theirs == account
         ]
@@ -284,37 +225,47 @@ class ModelStorage(BaseStorage):
 
     @property
     def using(self) -> str:
-        """The database. To read from a replica would bring back what was replaced just now."""
+        """The alias of the database that is written to.
+
+        The storage also reads from it: a replica may still have a token that was just replaced.
+        """
         return router.db_for_write(self.model)
+
+    def read(self, where: Mapping[str, Any], account: str) -> Token | None:
+        """The token of an account, or of the default one, from the table."""
+        return _token_of(self._row(where, account))
+
+    def read_accounts(self, where: Mapping[str, Any]) -> dict[str, Token | None]:
+        """Account → token, from the table, for the first accounts; ``""`` is the default one."""
+        rows = list(self._in_order(self._rows(**where))[:_CACHED_ACCOUNTS])
+        tokens = {getattr(row, "account", ""): _token_of(row) for row in rows}
+        return {**tokens, "": _token_of(rows[0]) if rows else None}
 
     def _rows(self, **where: Any) -> Any:
         return self.model._default_manager.using(self.using).filter(**where).order_by()
 
     def _in_order(self, rows: Any) -> Any:
-        """The default one first."""
+        """Order the rows, that of the default account first."""
         order = ("-connected_at", "-pk") if "connected_at" in self._fields else ("pk",)
         return rows.order_by(*order)
 
     def _row(self, where: Mapping[str, Any], account: str) -> Any:
-        """The row of this account, or of the default one."""
+        """The row of an account, or of the default one."""
         if not account or "account" not in self._fields:
             rows = self._rows(**where)
             if {"user", "connected_at"} <= self._fields:
-                # A user has few: to choose here costs less than to have the query ordered.
+                # A user has few rows: to choose here costs less than an ordered query.
                 return max(rows, key=lambda row: (row.connected_at, row.pk), default=None)
             return self._in_order(rows).first()
         rows = self._rows(**where, account=account)
         return next((row for row in rows if row.account == account), None)
 
-    def _read(self, where: Mapping[str, Any], account: str) -> Mapping[str, Any] | None:
-        return _opened(self._row(where, account))
-
     def _columns(self, token: Mapping[str, Any]) -> dict[str, Any]:
-        """The row's columns for this token."""
+        """The values of the columns for a token."""
         scope = token.get("scope") or ()
         expires_at = Token(token).expires_at
         columns = {
-            "token": dict(token),
+            "token": plain_fields(token),
             "scope": scope if isinstance(scope, str) else " ".join(map(str, scope)),
             "expires_at": (
                 None
@@ -326,11 +277,11 @@ class ModelStorage(BaseStorage):
         }
         return {name: columns[name] for name in columns if name in self._fields | {"token"}}
 
-    def _updated(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
-        """Whether there was a row to update."""
+    def _update(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
+        """Update the row, and return whether there was one."""
         row = self._row(where, account)
         if account and "account" in self._fields:
-            # The row of a time when the account was not known becomes this account's.
+            # A row whose account was not known yet becomes this account's row.
             row = row or self._rows(**where, account="").first()
             values = {**values, "account": account}
         if row is None:
@@ -342,11 +293,11 @@ class ModelStorage(BaseStorage):
                 row.save(using=self.using, force_update=True, update_fields=list(values))
         except DatabaseError as error:
             if error.__cause__ is None:
-                return False  # Django's own: the row is gone
+                return False  # Django raises this error itself: the row is gone
             raise
         return True
 
-    def _replaced(
+    def _replace(
         self,
         where: Mapping[str, Any],
         account: str,
@@ -355,9 +306,9 @@ class ModelStorage(BaseStorage):
     ) -> bool:
         for _ in range(_ATTEMPTS):
             row = self._row(where, account)
-            if not same_token(_opened(row), old):
+            if not same_token(_token_of(row), old):
                 break
-            # Nobody has written the row since, or it would be sealed anew.
+            # If the sealed text is the same, no other process has written the row since.
             rows = self._rows(pk=row.pk, token=row.token)
             if new is None:
                 with transaction.atomic(using=self.using):
@@ -371,88 +322,28 @@ class ModelStorage(BaseStorage):
                     return True
         return False
 
-    def _taken(self, rows: Any, name: str, seconds: float) -> bool:
-        """Whether the lease was free, and is this one's now."""
-        now = timezone.now()
-        until = now + timedelta(seconds=seconds)
-        free = models.Q(lease="") | models.Q(lease_until__lt=now)
-        # Nobody leases for so long: a clock was wrong.
-        free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
-        return bool(rows.filter(free).update(lease=name, lease_until=until))
+    @cached_property
+    def _fields(self) -> frozenset[str]:
+        """The optional fields that the model has."""
+        return frozenset(name for name in _OPTIONAL if _has_field(self.model, name))
 
-    def _persistently(self, write: Callable[[], _Result]) -> _Result:
-        """The write, again if the database's one writer was another for too long."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                return write()
-            except OperationalError:
-                if (
-                    not has_one_writer(self.using)
-                    or in_transaction(self.using)
-                    or attempt == _ATTEMPTS - 1
-                ):
-                    raise
-        raise AssertionError("unreachable")
+    # --- the owner ----------------------------------------------------------------------------
 
-    # --- the cache ----------------------------------------------------------------------------
+    def _where(self, owner: ResourceOwner) -> dict[str, Any]:
+        """The conditions that select the owner's rows.
 
-    @property
-    def _cache(self) -> TokenCache | None:
-        alias = settings.token_cache if self._alias is _UNSET else self._alias
-        return TokenCache(alias) if alias else None
-
-    def _shelf(self, where: Mapping[str, Any]) -> str:
-        return changes.shelf(self.model, self.using, where["provider"], where.get("user_id", ""))
-
-    def _lay(self, shelf: str, where: Mapping[str, Any], account: str) -> None:
-        # If the tenant has changed before the commit, a query would find the other tenant's rows.
-        if (cache := self._cache) is not None and shelf == self._shelf(where):
-            found, place = cache.look_up(shelf, account)
-            if found is MISS and place is not None:
-                cache.lay(place, {account: self._read(where, account)})
-
-    def _publish(self, shelf: str, where: Mapping[str, Any]) -> None:
-        """Void what is cached of this owner, and put what the table has now in its place."""
-        if (cache := self._cache) is not None:
-            place = cache.announce(shelf)
-            # If the tenant has changed before the commit, these would be the other tenant's rows.
-            if place is not None and shelf == self._shelf(where):
-                rows = list(self._in_order(self._rows(**where))[:_SHELF])
-                tokens = {getattr(row, "account", ""): _opened(row) for row in rows}
-                cache.lay(place, {**tokens, "": _opened(rows[0]) if rows else None})
-
-    @contextmanager
-    def _own_write(self, where: Mapping[str, Any], account: str) -> Iterator[None]:
-        """What is written within is published when it is committed, and once."""
-        shelf = self._shelf(where)
-        with changes.own_write(shelf):
-            yield
-        changes.note(self.using, shelf, account)
-        if self._cache is not None:
-            changes.when_committed(self.using, partial(self._publish, shelf, where))
-
-    def _touched(self, where: Mapping[str, Any], account: str | None = None) -> bool:
-        """Whether the open transaction has written this owner's tokens, or one account's, which
-        nobody else sees."""
-        in_atomic_block = connections[self.using].in_atomic_block
-        return in_atomic_block and changes.noted(self.using, self._shelf(where), account)
-
-    # --- whose --------------------------------------------------------------------------------
-
-    def _where(self, owner: ResourceOwner) -> dict[str, Any] | None:
-        """What finds the owner's rows; ``None`` for a visitor who can have none."""
+        :raises OwnerRequired: the owner is an anonymous visitor, or has no valid primary key.
+        """
         where: dict[str, Any] = {"provider": owner.provider.name}
-        if "user" in self._fields:
+        if self.has_users:
             user_id = self._owner_id(owner)
             if user_id is None:
-                if self._user_required is not False:
-                    raise OwnerRequired(
-                        "There is no user to keep the token for: log the visitor in first, or "
-                        "use FallbackStorage."
-                    )
-                return None
+                raise OwnerRequired(
+                    "There is no user to keep the token for: log the visitor in first, or "
+                    "use FallbackStorage."
+                )
             try:
-                # "05" and 5 may be one row, and must be one name in the cache.
+                # "05" and 5 may select one row, and must have one name in the cache.
                 where["user_id"] = self._user_key.to_python(user_id)
             except ValidationError:
                 raise OwnerRequired(f"{user_id!r} is no user's primary key.") from None
@@ -463,6 +354,7 @@ class ModelStorage(BaseStorage):
         return self.model._meta.get_field("user").target_field
 
     def _owner_id(self, owner: ResourceOwner) -> Any:
+        """The primary key of the user whose tokens are meant, if there is a user."""
         user_id = self._user_id(owner)
         if user_id is not None:
             return user_id
@@ -473,11 +365,8 @@ class ModelStorage(BaseStorage):
 
 
 def _function(value: Any) -> Callable[[ResourceOwner], Any]:
-    if isinstance(value, str):
-        try:
-            value = import_string(value)
-        except ImportError as error:
-            raise ImproperlyConfigured(f"ModelStorage cannot import {value!r}: {error}.") from error
+    """The option's function, or one that returns the option."""
+    value = import_if_path(value, f"ModelStorage's option {value!r}")
     return value if callable(value) else lambda owner: value
 
 
@@ -489,13 +378,12 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     return True
 
 
-def _opened(row: Any) -> Mapping[str, Any] | None:
-    """The row's token, if there is a row, and its seal opens."""
+def _token_of(row: Any) -> Token | None:
+    """The token of a row, if there is a row, and its seal can be opened."""
     if row is None:
         return None
     try:
-        token: Mapping[str, Any] = row.token
+        return Token(row.token)
     except SealBroken as error:
         logger.error("%r cannot be read: %s", row, error)
         return None
-    return token

@@ -5,35 +5,30 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.contrib.sessions.backends.base import UpdateError
-from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, transaction
 
-from ..cache import cache_name
+from ..cache import MISS, ask_cache, cache_name, open_entry, seal_entry
 from ..conf import settings
 from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
-from ..tokens import ResourceOwner, same_token, seal, unseal
-from .base import BaseStorage
-from .transactions import (
-    after_the_transaction,
-    has_one_writer,
-    may_roll_back,
-    on_a_connection_of_its_own,
-)
+from ..tokens import ResourceOwner, Token, same_token, seal, unseal
+from .base import BaseStorage, plain_fields
+from .lease import cache_lease
+from .transactions import defer_write, has_one_writer, may_roll_back, on_separate_connection
 
 logger = logging.getLogger("django_dance")
 
 #: What browsers keep of a cookie, its name and attributes included (RFC 6265 §6.1).
 MAX_COOKIE = 4096
-#: With `signed_cookies`: how long the cache remembers what took a token's place, in seconds, and
-#: how many of them are followed.
-_REMEMBERED = 3600
-_FOLLOWED = 5
+#: With ``signed_cookies``: the lifetime of a cache entry with the successor of a token, in seconds,
+#: and the number of successors that are looked up one after the other.
+_SUCCESSOR_LIFETIME = 3600
+_MAX_SUCCESSORS = 5
+_EFFECT = "parallel requests do not find the refreshed token of a session in a cookie"
 #: Where a session keeps the random value that names its visitor. Django's ``cycle_key()`` keeps
 #: it, ``flush()`` removes it.
 VISITOR = "_dance_visitor"
@@ -53,7 +48,7 @@ class SessionStorage(BaseStorage):
     def __init__(self, key: str = "{provider.name}_oauth_token") -> None:
         self.key = key
 
-    def get(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
+    def get(self, owner: ResourceOwner) -> Token | None:
         session = getattr(owner.request, "session", None)
         return None if session is None else self._read(owner, session)
 
@@ -81,19 +76,19 @@ class SessionStorage(BaseStorage):
 
     # --- for refreshing -----------------------------------------------------------------------
 
-    def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        """As the session's store has it: a parallel request of this visitor may have changed it."""
+    def reread(self, owner: ResourceOwner) -> Token | None:
+        """Read the session's store: a parallel request of this visitor may have changed it."""
         token = self.get(owner)
         session = getattr(owner.request, "session", None)
         if session is None:
             return token
         if _in_a_cookie(session):
-            # The browser has the store; what a parallel request refreshed is noted in the cache.
-            for _ in range(_FOLLOWED):
-                follower = None if token is None else self._follower(owner, token)
-                if follower is None:
+            # The store is in the browser. A parallel request notes a refreshed token in the cache.
+            for _ in range(_MAX_SUCCESSORS):
+                successor = None if token is None else self._successor(owner, token)
+                if successor is None:
                     break
-                token = follower
+                token = successor
             return token
         if session.session_key is None:
             return token  # it is not saved yet
@@ -121,7 +116,7 @@ class SessionStorage(BaseStorage):
         session = self._session(owner)
         if _in_a_cookie(session):
             if new is not None:
-                self._note_follower(owner, old, new)
+                self._note_successor(owner, old, new)
             return True
         stored = _stored(session)
         if stored is not None:
@@ -139,7 +134,7 @@ class SessionStorage(BaseStorage):
             else:
                 again = using is not None and may_roll_back(using)
             if again:
-                after_the_transaction(owner.request, lambda: self.replace(owner, old, new))
+                defer_write(owner.request, lambda: self.replace(owner, old, new))
         return True
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
@@ -159,53 +154,41 @@ class SessionStorage(BaseStorage):
                 return False
 
         # A session that this very transaction has made, or saved, nobody else can write.
-        outside = on_a_connection_of_its_own(using, can_be_saved)
-        return on_a_connection_of_its_own(using, work) if outside else work()
+        outside = on_separate_connection(using, can_be_saved)
+        return on_separate_connection(using, work) if outside else work()
 
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:
-        """Also holds off the processes that share the cache."""
-        with super().lease(owner, seconds):
-            name, pause, until = secrets.token_hex(16), 0.01, time.monotonic() + seconds
-            key = f"django_dance:lease:{cache_name(DEFAULT_DB_ALIAS, owner.key or name)}"
-            try:
-                # A cache that is down may answer "not added" instead of raising.
-                while not _cache().add(key, name, int(seconds) + 1) and _cache().get(key):
-                    if time.monotonic() > until:
-                        break
-                    time.sleep(pause)
-                    pause = min(pause * 1.5, 0.25)
-            except Exception as error:  # noqa: BLE001  whatever the backend's library raises
-                logger.warning("the cache does not answer (%s)", type(error).__name__)
-            try:
-                yield
-            finally:
-                with suppress(Exception):
-                    if _cache().get(key) == name:
-                        _cache().delete(key)
+        """Let the processes that share the cache wait, too."""
+        with super().lease(owner, seconds), cache_lease(_cache_alias(), owner, seconds):
+            yield
 
-    def _follower(self, owner: ResourceOwner, token: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """What a parallel request has put in this token's place."""
-        session = self._session(owner)
-        key = self._follower_key(owner, session, token)
-        try:
-            sealed = _cache().get(key)
-        except Exception as error:  # noqa: BLE001
-            logger.warning("the cache does not answer (%s)", type(error).__name__)
-            return None
-        return self._opened(owner, session, sealed, key)
+    # --- sessions in a cookie -------------------------------------------------------------------
 
-    def _note_follower(
-        self, owner: ResourceOwner, token: Mapping[str, Any], follower: Mapping[str, Any]
+    def _successor(self, owner: ResourceOwner, token: Token) -> Token | None:
+        """The token that a parallel request has replaced this one with."""
+        key = self._successor_key(owner, token)
+        entry = ask_cache(_cache_alias(), lambda cache: cache.get(key), None, effect=_EFFECT)
+        fields = open_entry(entry, purpose="cache", key=key)
+        return None if fields is MISS else Token(fields)
+
+    def _note_successor(
+        self, owner: ResourceOwner, token: Mapping[str, Any], successor: Mapping[str, Any]
     ) -> None:
-        session = self._session(owner)
-        key = self._follower_key(owner, session, token)
-        with suppress(Exception):
-            _cache().set(key, self._sealed(owner, session, follower, key), _REMEMBERED)
+        key = self._successor_key(owner, token)
+        entry = seal_entry(plain_fields(successor), purpose="cache", key=key)
+        ask_cache(
+            _cache_alias(),
+            lambda cache: cache.set(key, entry, _SUCCESSOR_LIFETIME),
+            None,
+            effect=_EFFECT,
+        )
 
-    def _follower_key(self, owner: ResourceOwner, session: Any, token: Mapping[str, Any]) -> str:
-        parts = self._identity(owner, session), str(token.get("access_token"))
+    def _successor_key(self, owner: ResourceOwner, token: Mapping[str, Any]) -> str:
+        parts = self._identity(owner, self._session(owner)), str(token.get("access_token"))
         return f"django_dance:follows:{cache_name(DEFAULT_DB_ALIAS, *parts)}"
+
+    # --- the session ----------------------------------------------------------------------------
 
     def _session(self, owner: ResourceOwner) -> Any:
         session = getattr(owner.request, "session", None)
@@ -222,47 +205,27 @@ class SessionStorage(BaseStorage):
             f":{owner.account}" * bool(owner.account)
         )
 
-    def _read(self, owner: ResourceOwner, session: Any) -> Mapping[str, Any] | None:
-        return self._opened(owner, session, session.get(self._key(owner)))
+    def _read(self, owner: ResourceOwner, session: Any) -> Token | None:
+        sealed = session.get(self._key(owner))
+        if sealed is None:
+            return None
+        identity = self._identity(owner, session)
+        try:
+            return Token(json.loads(unseal(str(sealed), purpose="session", identity=identity)))
+        except (SealBroken, ValueError):
+            # Also the token of an anonymous visitor who has logged in since: a login does not move
+            # it. And a token that an older version has sealed: its session kept the session key
+            # that it had before the token entered.
+            logger.debug("%s: the session's token does not open here", owner.provider.name)
+            return None
 
     def _write(self, owner: ResourceOwner, session: Any, token: Mapping[str, Any]) -> None:
         name_visitor(session)
-        session[self._key(owner)] = self._sealed(owner, session, token)
-
-    def _sealed(
-        self,
-        owner: ResourceOwner,
-        session: Any,
-        token: Mapping[str, Any],
-        cache_key: str | None = None,
-    ) -> str:
-        """The token, sealed for the session or for a cache entry.
-
-        :param cache_key: the key of the cache entry; ``None`` for the session.
-        """
-        return seal(json.dumps(token).encode(), **self._seal_of(owner, session, cache_key))
-
-    def _opened(
-        self, owner: ResourceOwner, session: Any, sealed: Any, cache_key: str | None = None
-    ) -> Mapping[str, Any] | None:
-        if sealed is None:
-            return None
-        try:
-            token: dict[str, Any] = json.loads(
-                unseal(str(sealed), **self._seal_of(owner, session, cache_key))
-            )
-        except (SealBroken, ValueError):
-            # Also the token of an anonymous visitor who has logged in since: it is not carried
-            # over unless the site says so. And a token that an older version has sealed: its
-            # session kept the session key that it had before the token entered.
-            logger.debug("%s: the session's token does not open here", owner.provider.name)
-            return None
-        return token
-
-    def _seal_of(self, owner: ResourceOwner, session: Any, cache_key: str | None) -> dict[str, str]:
-        if cache_key is not None:
-            return {"purpose": "cache", "identity": cache_key}
-        return {"purpose": "session", "identity": self._identity(owner, session)}
+        session[self._key(owner)] = seal(
+            json.dumps(plain_fields(token)).encode(),
+            purpose="session",
+            identity=self._identity(owner, session),
+        )
 
     def _identity(self, owner: ResourceOwner, session: Any) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
@@ -304,5 +267,5 @@ def _database(session: Any) -> str | None:
     return None if model is None else router.db_for_write(model)
 
 
-def _cache() -> Any:
-    return caches[settings.cache or "default"]
+def _cache_alias() -> str:
+    return settings.cache or "default"

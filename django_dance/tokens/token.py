@@ -88,6 +88,11 @@ class Token(dict[str, Any]):
                 fields["expires_at"] = min(moment, time.time() + MAX_LIFETIME)
         return cls(fields)
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Token | None:
+        """Return what a storage returned as a token. Storages of a site may return a plain dict."""
+        return stored if stored is None or isinstance(stored, Token) else cls(stored)
+
     @property
     def fields_to_store(self) -> dict[str, Any]:
         """The fields with the ``expires_in`` that the provider stated."""

@@ -211,8 +211,8 @@ def test_an_entry_that_was_read_before_a_change_is_not_used(
             scopes=("email",),
             expires=None,
             family=found.family,
-            read=read,
         ),
+        read=read,
     )
     assert not is_alive(app, granted["access_token"])
 
@@ -231,9 +231,10 @@ def test_a_copied_entry_is_ignored(settings, app, member):
     settings.DANCE_SERVER_TOKEN_CACHE = "default"
     first, second = (app.token(member)["access_token"] for _ in range(2))
     assert is_alive(app, first)
-    key, value = next(iter(caches["default"]._cache.items()))
+    cache = caches["default"]
+    (value,) = (cache._cache[key] for key in cache._cache if ":server:token:" in key)
     row = Token.objects.latest("pk")
-    stolen = key.rpartition(":")[0] + ":" + row.access_digest
+    stolen = cache.make_key(token_cache.token_key(server, row.access_digest))
     caches["default"]._cache[stolen] = value
     caches["default"]._expire_info[stolen] = None
     app.revoke(second)
@@ -302,3 +303,22 @@ def test_a_cache_that_is_down_is_a_miss(settings, app, member, kind):
 def test_without_the_setting_nothing_is_cached(app, member):
     assert is_alive(app, app.token(member)["access_token"])
     assert not caches["default"]._cache
+
+
+@pytest.fixture
+def cached_token(settings, app, member):
+    """A token with an entry in the cache of the process."""
+    settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    token = app.token(member)["access_token"]
+    assert is_alive(app, token)
+    return token
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cache_that_was_down_during_a_change_learns_of_it_later(settings, app, cached_token):
+    token = cached_token
+    caches_up = settings.CACHES
+    settings.CACHES = {**caches_up, "default": {"BACKEND": "tests.caches.RaisingCache"}}
+    app.revoke(token)
+    settings.CACHES = caches_up
+    assert not is_alive(app, token)
