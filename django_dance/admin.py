@@ -124,7 +124,7 @@ class OAuthTokenAdmin(_ModelAdmin):
         token = session.token
         if token is None:
             return messages.WARNING, _("Skipped: unreadable or deleted")
-        if not isinstance(session, OAuth2Session) or not session.provider.refreshable(token):
+        if not isinstance(session, OAuth2Session) or not session.provider.is_refreshable(token):
             return messages.WARNING, _("Skipped: cannot be refreshed")
         try:
             session.refresh()

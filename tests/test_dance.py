@@ -753,7 +753,8 @@ class Revoking(GitHub):
     """A provider that revokes by RFC 7009."""
 
     revocation_url = "https://github.com/revoke"
-    revoke = OAuth2Provider.revoke
+    revocation_auth = OAuth2Provider.revocation_auth
+    revocation_params = OAuth2Provider.revocation_params
 
 
 def test_disconnect_revokes_and_deletes(member, dance, responses, settings, events):

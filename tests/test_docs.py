@@ -270,9 +270,9 @@ def test_check_ids_are_numbered_once():
 
 
 def codes():
-    """The first argument of each FlowError and ``refuse()``, and each class's ``code``."""
+    """The first argument of each FlowError and ``refusal()``, and each class's ``code``."""
     for path in modules():
-        for what in re.findall(r'\brefuse\(\s*"(\w+)"', path.read_text("utf-8")):
+        for what in re.findall(r'\brefusal\(\s*"(\w+)"', path.read_text("utf-8")):
             yield f"id_token_{what}"
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "FlowError" and node.args:

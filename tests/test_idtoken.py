@@ -279,12 +279,12 @@ def test_an_rsa_key_has_two_thousand_bits():
 @pytest.mark.parametrize("alg", KEYS)
 def test_the_claims_are_returned_if_a_key_has_signed_them(alg):
     keys = idtoken.candidates([KEYS[alg][1]], {"alg": alg})
-    assert idtoken.verified(signed(alg=alg), {"alg": alg}, keys) == CLAIMS
+    assert idtoken.verify(signed(alg=alg), {"alg": alg}, keys) == CLAIMS
 
 
 def test_each_key_is_tried():
     keys = [OTHER_RSA.public_key(), RSA.public_key()]
-    assert idtoken.verified(signed(), {"alg": "RS256"}, keys) == CLAIMS
+    assert idtoken.verify(signed(), {"alg": "RS256"}, keys) == CLAIMS
 
 
 def altered():
@@ -303,12 +303,12 @@ def altered():
 )
 def test_a_token_that_no_key_has_signed_is_refused(token, alg, keys):
     with refused("signature"):
-        idtoken.verified(token, {"alg": alg}, [key.public_key() for key in keys])
+        idtoken.verify(token, {"alg": alg}, [key.public_key() for key in keys])
 
 
 def test_the_algorithm_of_the_header_that_was_checked_is_the_one_that_counts():
     with refused("malformed"):
-        idtoken.verified(signed(alg="RS512"), {"alg": "RS256"}, [RSA.public_key()])
+        idtoken.verify(signed(alg="RS512"), {"alg": "RS256"}, [RSA.public_key()])
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_the_algorithm_of_the_header_that_was_checked_is_the_one_that_counts():
 )
 def test_signed_claims_that_are_no_json_object_are_refused(payload):
     with refused("malformed"):
-        idtoken.verified(signed(payload), {"alg": "RS256"}, [RSA.public_key()])
+        idtoken.verify(signed(payload), {"alg": "RS256"}, [RSA.public_key()])
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_what_the_claims_say_is_not_checked_with_the_signature(changes):
     """Each is checked afterwards, and refused by a code of its own."""
     claims = {**CLAIMS, **changes}
     token = signed(json.dumps(claims).encode())
-    assert idtoken.verified(token, {"alg": "RS256"}, [RSA.public_key()]) == claims
+    assert idtoken.verify(token, {"alg": "RS256"}, [RSA.public_key()]) == claims
 
 
 # --- the claims -----------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def check(changes=(), alg="RS256", **options):
         "access_token": "planted-access",
         **options,
     }
-    idtoken.check(claims, {"alg": alg}, **options)
+    idtoken.check_claims(claims, {"alg": alg}, **options)
 
 
 LEEWAY, MAX_AGE = idtoken.LEEWAY, idtoken.MAX_AGE
@@ -512,5 +512,5 @@ def test_the_hash_of_the_access_token_is_half_of_the_algorithms_digest(alg):
 
 
 def test_a_refusal_has_a_code_and_a_detail():
-    refusal = idtoken.refuse("nonce", "not for this flow")
+    refusal = idtoken.refusal("nonce", "not for this flow")
     assert (refusal.code, refusal.detail) == ("id_token_nonce", "not for this flow")

@@ -36,5 +36,5 @@ class HubSpot(OAuth2Provider):
         hub, user = fields.get("hub_id"), fields.get(self.account_id)
         for found in (hub, user):
             if isinstance(found, bool) or not isinstance(found, (int, str)) or not found:
-                raise InvalidResponse(f"{self.label} does not say whose token it is.")
+                raise InvalidResponse(f"{self.label} did not name the account of the token.")
         return AccountInfo(f"{hub}:{user}", str(fields.get(self.account_label) or user), fields)

@@ -1,8 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..providers import ClientCredentials, OIDCProvider
-from ..providers import id_tokens as idtoken
+from ..providers import ClientCredentials, OIDCProvider, id_tokens
 
 
 class LinkedIn(OIDCProvider):
@@ -36,5 +35,5 @@ class LinkedIn(OIDCProvider):
         # LinkedIn's ID tokens have no nonce. If one has a nonce, it is compared.
         claims = super().verified_claims(fields, client, nonce=None, fresh=fresh)
         if nonce is not None and claims.get("nonce", nonce) != nonce:
-            raise idtoken.refuse("nonce", "the ID token is not for this flow")
+            raise id_tokens.refusal("nonce", "the ID token is not for this flow")
         return claims

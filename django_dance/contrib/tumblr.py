@@ -30,4 +30,4 @@ class Tumblr(OAuth1Provider):
             uuid = blog.get("uuid") if isinstance(blog, dict) and blog.get("primary") else None
             if uuid and isinstance(uuid, str):
                 return replace(info, id=uuid)
-        raise InvalidResponse(f"{self.label} does not say whose token it is.")
+        raise InvalidResponse(f"{self.label} did not name the account of the token.")

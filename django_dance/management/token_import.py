@@ -158,6 +158,6 @@ def _convert_token(fields: dict[str, Any], provider: Provider) -> Token:
         provider.base_url_for(lambda: token)
     except (InvalidResponse, UntrustedOrigin, ValueError) as error:
         raise NotImported(f"the row has no valid token of OAuth {1 if oauth1 else 2}") from error
-    if not provider.usable(token):
+    if not provider.is_usable(token):
         raise NotImported("the token has expired and cannot be refreshed")
     return token

@@ -1,4 +1,4 @@
-"""Provider: what all of them do, each by its own facts."""
+"""Provider: the code that all providers share. It reads the facts of each provider."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClientCredentials:
-    """Who this site is at the provider (RFC 6749 §2.2; OAuth 1: the client key and its secret)."""
+    """This site's credentials at a provider (RFC 6749 §2.2; OAuth 1: the client key and secret)."""
 
     client_id: str
     client_secret: str
@@ -42,11 +42,11 @@ class ClientCredentials:
 
 @dataclass(frozen=True)
 class AccountInfo:
-    """Who somebody is at a provider."""
+    """An account at a provider."""
 
-    #: Immutable there; with the provider's name it identifies the account for good.
+    #: The account's id at the provider. It never changes, and no other account gets it.
     id: str
-    #: What to show to people; it may change, and others may have had it.
+    #: The account's name for people. It may change, and another account may get it.
     label: str
     #: The whole answer.
     fields: Mapping[str, Any] = field(repr=False)
@@ -55,12 +55,12 @@ class AccountInfo:
 class Provider(Facts):
     """A provider: its facts, its sessions, its URLs, and the two steps of the dance."""
 
-    # --- this site, there ---------------------------------------------------------------------
+    # --- this site's credentials --------------------------------------------------------------
 
     def missing_credentials(self) -> list[str]:
-        """The settings that should hold this site's credentials and do not."""
+        """Return the settings for this site's credentials that have no value."""
         if type(self).get_client_credentials is not Provider.get_client_credentials:
-            return []  # they come from somewhere else
+            return []  # the subclass does not read them from the settings
         current = self._with_current_settings()
         return [
             setting for local, setting in self._needed_credentials() if not getattr(current, local)
@@ -70,22 +70,23 @@ class Provider(Facts):
         return [(local, self.from_config[local]) for local in self._credentials]
 
     def get_client_credentials(self, owner: ResourceOwner) -> ClientCredentials:
-        """This site's credentials; override it for credentials per tenant.
+        """Return this site's credentials. Override it for credentials per tenant.
 
-        :raises ImproperlyConfigured: there are none.
+        :param owner: the resource owner that a token is requested for.
+        :raises ImproperlyConfigured: a setting with credentials has no value.
         """
         missing = self.missing_credentials()
         if missing:
             raise ImproperlyConfigured(
-                f"{self.label} does not know this site: set {' and '.join(missing)} to what it "
-                "gave you when you registered your application there."
+                f"{self.label} does not know this site: set {' and '.join(missing)} to the values "
+                "that you got when you registered your application there."
             )
         current = self.current()
         return ClientCredentials(current.client_id, current.client_secret)
 
     @cached_property
     def token_storage(self) -> BaseStorage:
-        """Where tokens of this provider are kept."""
+        """The storage of this provider's tokens."""
         if self._original is not self:
             return self._original.token_storage
         build = import_string("django_dance.storage.build")
@@ -94,14 +95,16 @@ class Provider(Facts):
 
     @cached_property
     def trusted_origins(self) -> frozenset[Origin]:
-        """Where the token may be sent: home, to ``api_origins``, and where to ask who this is."""
+        """The origins that the token may be sent to: those of ``base_url``, ``api_origins`` and
+        ``account_url``."""
         urls = (self.base_url or "", *self.api_origins, self.account_url)
         return frozenset(filter(None, map(origin, urls)))
 
     def base_url_for(self, load_token: Callable[[], Token | None]) -> str | None:
-        """The base URL for a token.
+        """Return the base URL for a token.
 
-        :raises UntrustedOrigin: the token names a host that is not the provider's.
+        :param load_token: returns the token. It is called only if the URL depends on the token.
+        :raises UntrustedOrigin: the token names a host outside of ``base_url_domains``.
         """
         token = load_token() if self.base_url_from_token else None
         if token is None:
@@ -114,7 +117,10 @@ class Provider(Facts):
         if not good_url(url) or not any(
             host == domain or host.endswith(f".{domain}") for domain in self.base_url_domains
         ):
-            raise UntrustedOrigin(f"{self.label}'s token names {host or 'an address'} as its home.")
+            raise UntrustedOrigin(
+                f"{self.label}'s token names the host {host or 'of an invalid URL'}, which is not "
+                "one of the provider's."
+            )
         return url
 
     def call(
@@ -149,11 +155,16 @@ class Provider(Facts):
         )
 
     def account_info(self, session: DanceSession) -> AccountInfo:
-        """Who the session's owner is at the provider."""
+        """Return the account that the session's token belongs to.
+
+        :raises AuthorizationRequired: the session has no usable token.
+        :raises InvalidResponse: the answer has no usable id.
+        :raises ImproperlyConfigured: the facts do not say how to determine the account.
+        """
         if not self.account_id:
             raise ImproperlyConfigured(
-                f"{self.name} does not state where to ask whose token it is: set ACCOUNT_URL and "
-                f"ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
+                f"{self.name} does not state how to determine the account of a token: set "
+                f"ACCOUNT_URL and ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
             )
         fields: Any = session.ready_token()
         if self.account_url:
@@ -167,9 +178,9 @@ class Provider(Facts):
             except (ValueError, RecursionError):
                 fields = None
         found = _field(fields, self.account_id)
-        # A number or a text, and nothing that two accounts could share.
+        # The id must be a number or a text. Two accounts could have the same other value.
         if isinstance(found, bool) or not isinstance(found, (int, str)) or found in ("", "None"):
-            raise InvalidResponse(f"{self.label} does not say whose token it is.")
+            raise InvalidResponse(f"{self.label} did not name the account of the token.")
         label = _field(fields, self.account_label) if self.account_label else None
         return AccountInfo(str(found), str(label or found), fields)
 
@@ -183,12 +194,13 @@ class Provider(Facts):
         user_id: Any = None,
         account: str = "",
     ) -> DanceSession:
-        """A session that acts for one resource owner.
+        """Return a session that acts for one resource owner.
 
-        :param request: the request in whose course it is used, if there is one.
-        :param user: whose token; default: the request's user.
-        :param user_id: the user's primary key, where that is all that is known.
-        :param account: the account at the provider; ``""`` is the default one.
+        :param request: the current request, or ``None`` outside of a request.
+        :param user: the owner of the token; default: the request's user.
+        :param user_id: the user's primary key, instead of ``user``.
+        :param account: the account's id at the provider; ``""`` is the default account.
+        :raises ImproperlyConfigured: there are problems in the provider's options.
         """
         current = self.current()
         session_class: Any = import_fact(current, "session_class")
@@ -205,14 +217,14 @@ class Provider(Facts):
         return current.session_created(session)
 
     def session_created(self, session: DanceSession) -> DanceSession:
-        """A hook for subclasses: called with each session made, returns the one to use."""
+        """Change a new session, and return it or another one. A hook for subclasses."""
         return session
 
     # --- URLs ---------------------------------------------------------------------------------
 
     @property
     def urls(self) -> tuple[list[URLPattern], str]:
-        """The routes of this provider's views, for ``include()``; the namespace is its name."""
+        """The routes of this provider's views for ``include()``. The namespace is its name."""
         return [
             path(self._route("login_url"), self._view("login_view"), name="login"),
             path(self._route("authorized_url"), self._view("authorized_view"), name="authorized"),
@@ -223,17 +235,17 @@ class Provider(Facts):
         return import_fact(self, fact).as_view(provider=self)
 
     def url(self, view: str, **query: str) -> str:
-        """The path of its ``login``, ``authorized`` or ``disconnect`` view.
+        """Return the path of the ``login``, ``authorized`` or ``disconnect`` view.
 
-        :raises NoReverseMatch: the URLs are not included.
+        :raises NoReverseMatch: the URLconf does not include the provider's URLs.
         """
         url = reverse(f"{self.name}:{view}")
         return f"{url}?{urlencode(query)}" if query else url
 
     def callback_uri(self, request: HttpRequest) -> str:
-        """The absolute address of the ``authorized`` view (RFC 6749 §3.1.2).
+        """Return the absolute URL of the ``authorized`` view (RFC 6749 §3.1.2).
 
-        :raises FlowError: ``insecure_transport``; a code must not come back over plain http.
+        :raises FlowError: ``insecure_transport``: the callback would use plain http.
         """
         location = self.url("authorized")
         if settings.base_url:
@@ -249,7 +261,7 @@ class Provider(Facts):
         return uri
 
     def after_url(self) -> str:
-        """Where a dance ends that nobody gave a ``next``."""
+        """Return the URL where a dance without ``next`` ends."""
         if self.redirect_url:
             return self.redirect_url
         if self.redirect_to:
@@ -259,36 +271,43 @@ class Provider(Facts):
     # --- the two steps ------------------------------------------------------------------------
 
     def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
-        """The first step: where to send the visitor, and the flow to remember."""
+        """Make the first step: return the URL to redirect the visitor to, and the flow to store.
+
+        :raises FlowError: this site cannot begin the flow.
+        :raises ProviderError: the provider refused or failed.
+        """
         raise NotImplementedError
 
     def callback_state(self, params: QueryDict) -> str:
-        """What a callback's parameters name their flow by."""
+        """Return the state of the flow that a callback's parameters name; ``""`` if there is none.
+
+        :raises FlowError: ``parameter_repeated``.
+        """
         raise NotImplementedError
 
     def check_callback(self, flow: Flow, params: QueryDict) -> None:
-        """Refuse what is no answer to the flow, before the flow is spent.
+        """Check that a callback answers the flow, before the flow is marked as used.
 
-        :raises FlowError:
+        :raises FlowError: it does not.
         """
         raise NotImplementedError
 
     def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
-        """The second step: what the provider granted.
+        """Make the second step: return the token that the provider granted.
 
-        :raises FlowError: the provider or the visitor said no.
-        :raises ProviderError: the provider did not do its part.
+        :raises FlowError: the provider or the visitor refused.
+        :raises ProviderError: the provider failed.
         """
         raise NotImplementedError
 
-    def usable(self, token: Token) -> bool:
-        """Whether API calls can be made with it, now or after a refresh."""
+    def is_usable(self, token: Token) -> bool:
+        """Return whether API calls can use the token, now or after a refresh."""
         raise NotImplementedError
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
-        """Tell the provider that the token is no longer wanted, if there is a way.
+        """Revoke the token at the provider, if the provider supports it.
 
-        :raises ProviderError: it did not listen.
+        :raises ProviderError: the provider did not revoke the token.
         """
 
     # --- OAuth 2 only -------------------------------------------------------------------------
@@ -335,7 +354,7 @@ class Provider(Facts):
         return f"{name} is for OAuth 2, and {self.name} uses OAuth 1."
 
     def authorization_params(self) -> dict[str, str]:
-        """The parameters that the facts add to the authorization URL."""
+        """Return the parameters that the facts add to the authorization URL."""
         params = dict(self.authorization_url_params or {})
         for fact, added in self.authorization_url_options.items():
             if getattr(self, fact):
@@ -346,7 +365,7 @@ class Provider(Facts):
 
 
 def _field(fields: Any, path: str) -> Any:
-    """The field that a path of names and numbers leads to, or ``None``."""
+    """Return the field at a path of names and list indexes, or ``None``."""
     for name in path.split("."):
         if isinstance(fields, Mapping):
             fields = fields.get(name)
@@ -358,20 +377,23 @@ def _field(fields: Any, path: str) -> Any:
 
 
 def import_fact(provider: Provider, fact: str) -> Any:
-    """The class that a fact is, or names."""
+    """Return the class that a fact is, or whose dotted path it is.
+
+    :raises ImproperlyConfigured: the dotted path cannot be imported.
+    """
     name = f"DANCE_PROVIDERS[{provider.name!r}]: {fact.upper()}"
     return import_if_path(getattr(provider, fact), name)
 
 
 def with_query(url: str, params: Mapping[str, str]) -> str:
-    """The URL with ``params`` after the query it has (RFC 6749 §3.1)."""
+    """Return the URL with ``params`` added to its query (RFC 6749 §3.1)."""
     parts = urlsplit(url)
     query = "&".join(filter(None, (parts.query, urlencode(params))))
     return urlunsplit(parts._replace(query=query))
 
 
 def single(params: QueryDict, name: str) -> str | None:
-    """The parameter's value; ``None`` if it is absent.
+    """Return the parameter's value; ``None`` if it is absent.
 
     :raises FlowError: ``parameter_repeated`` (RFC 6749 §3.1).
     """

@@ -1,4 +1,4 @@
-"""Grants for those who have no browser at hand: a command, a queue worker, a television.
+"""Grants without a browser on this device, for commands, queue workers and televisions.
 
 The device grant is RFC 8628, client credentials are RFC 6749 §4.4.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -43,13 +43,13 @@ _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(frozen=True)
 class DeviceAuthorization:
-    """What to show to somebody who authorizes a device (RFC 8628 §3.2)."""
+    """The codes and addresses with which a user authorizes a device (RFC 8628 §3.2)."""
 
     device_code: str
-    #: To be typed in at ``verification_uri``.
+    #: The code that the user enters at ``verification_uri``.
     user_code: str
     verification_uri: str
-    #: The same with the code in it, for a link or a QR code; ``None`` if there is none.
+    #: The same address with the code in it, for a link or a QR code, or ``None``.
     verification_uri_complete: str | None
     #: Seconds since the epoch.
     expires_at: float
@@ -57,34 +57,64 @@ class DeviceAuthorization:
     interval: int
     scope: tuple[str, ...] = ()
 
+    @classmethod
+    def from_response(cls, fields: Mapping[str, Any], scopes: Iterable[str]) -> Self:
+        """Return the device authorization of a response (RFC 8628 §3.2).
+
+        :param fields: the members of the response.
+        :param scopes: the scopes that were requested.
+        :raises InvalidResponse: a code or an address is missing, or an address is not https.
+        """
+        device_code, user_code = fields.get("device_code"), fields.get("user_code")
+        # Google sends verification_url, which is older than the RFC.
+        uri = fields.get("verification_uri") or fields.get("verification_url")
+        if not all(isinstance(text, str) and text for text in (device_code, user_code, uri)):
+            raise InvalidResponse("The provider's answer has no usable device code.")
+        complete = fields.get("verification_uri_complete")
+        if not isinstance(complete, str):
+            complete = None
+        if not all(str(url).startswith("https://") for url in (uri, complete or uri)):
+            raise InvalidResponse("The provider's verification address is not https.")
+        return cls(
+            device_code=Secret(device_code),
+            # A terminal shows these texts, so control characters are removed.
+            user_code=clean_text(user_code) or "",
+            verification_uri=clean_text(uri) or "",
+            verification_uri_complete=clean_text(complete),
+            expires_at=time.time() + max(seconds(fields.get("expires_in")) or 600, 1),
+            interval=min(max(seconds(fields.get("interval")) or 5, 1), 60),
+            scope=tuple(scopes),
+        )
+
     @property
     def expired(self) -> bool:
         return time.time() >= self.expires_at
 
 
 class BackgroundGrants(_Base):
-    """The grants of an ``OAuth2Provider`` that need no browser of this site's."""
+    """The grants of an ``OAuth2Provider`` that need no browser on this device."""
 
     def client_credentials(self, scope: str | Iterable[str] | None = None) -> Token:
-        """A token for the site itself (RFC 6749 §4.4). It is not stored.
+        """Request a token for the site itself (RFC 6749 §4.4). It is not stored.
 
-        :param scope: what to ask for; default: nothing in particular.
-        :raises ProviderError:
+        :param scope: the scopes to request; default: the request names no scope.
+        :raises ProviderError: the provider refused, failed or could not be reached.
         """
         data = {"grant_type": "client_credentials", **self._scope(scope_list(scope))}
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
         return Token.granted(self.grant(self.endpoint("token_url"), data, client))
 
     def begin_device(self, scope: str | Iterable[str] | None = None) -> DeviceAuthorization:
-        """Ask for a code that somebody can authorize elsewhere (RFC 8628 §3.1).
+        """Request a code that a user can authorize on another device (RFC 8628 §3.1).
 
-        :param scope: what to ask for; default: the provider's own scope.
-        :raises ProviderError:
+        :param scope: the scopes to request; default: the fact ``scope``.
+        :raises ImproperlyConfigured: the provider has no ``device_authorization_url``.
+        :raises ProviderError: the provider refused, failed or could not be reached.
         """
         url = self.endpoint("device_authorization_url")
         if not url:
             raise ImproperlyConfigured(
-                f"{self.label} states no DEVICE_AUTHORIZATION_URL, so a device cannot ask it."
+                f"{self.label} has no DEVICE_AUTHORIZATION_URL, so it cannot authorize devices."
             )
         scopes = scope_list(self.scope if scope is None else scope)
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
@@ -97,34 +127,15 @@ class BackgroundGrants(_Base):
                 status=answer.status,
                 error=clean_text(fields.get("error")),
             )
-        texts = [fields.get(name) for name in ("device_code", "user_code")]
-        # Google says verification_url, from before the RFC.
-        uri = fields.get("verification_uri") or fields.get("verification_url")
-        complete = fields.get("verification_uri_complete")
-        if not all(isinstance(text, str) and text for text in (*texts, uri)):
-            raise InvalidResponse(f"{self.label}'s answer has no usable device code.")
-        if not isinstance(complete, str):
-            complete = None
-        if not str(uri).startswith("https://") or not str(complete or uri).startswith("https://"):
-            raise InvalidResponse(f"{self.label}'s verification address is not https.")
-        return DeviceAuthorization(
-            device_code=Secret(texts[0]),
-            # They are shown on a terminal.
-            user_code=clean_text(texts[1]) or "",
-            verification_uri=clean_text(uri) or "",
-            verification_uri_complete=clean_text(complete),
-            expires_at=time.time() + max(seconds(fields.get("expires_in")) or 600, 1),
-            interval=min(max(seconds(fields.get("interval")) or 5, 1), 60),
-            scope=tuple(scopes),
-        )
+        return DeviceAuthorization.from_response(fields, scopes)
 
     def poll_device(self, authorization: DeviceAuthorization) -> Token | None:
-        """Whether somebody has authorized the device: the token, or ``None`` for "not yet".
+        """Request the token once; return ``None`` while the authorization is pending.
 
-        :raises FlowError: ``access_denied`` or ``flow_expired``.
-        :raises ProviderUnavailable: with ``error`` ``"slow_down"``: wait five seconds longer
-            from now on (RFC 8628 §3.5); or the provider cannot be reached.
-        :raises ProviderError:
+        :raises FlowError: ``access_denied``: the user refused; ``flow_expired``: the code expired.
+        :raises ProviderUnavailable: the provider could not be reached; or, with the ``error``
+            ``"slow_down"``, add five seconds to the interval from now on (RFC 8628 §3.5).
+        :raises ProviderError: the provider refused or failed.
         """
         data = {"grant_type": _DEVICE_GRANT, "device_code": authorization.device_code}
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
@@ -135,36 +146,37 @@ class BackgroundGrants(_Base):
             if error.error == "authorization_pending":
                 return None
             if error.error == "access_denied":
-                raise FlowError("access_denied", "the user said no", error=error.error) from error
+                raise FlowError("access_denied", "the user refused", error=error.error) from error
             if error.error == "expired_token":
-                raise FlowError("flow_expired", "the device code is over") from error
+                raise FlowError("flow_expired", "the device code has expired") from error
             raise
         if authorization.scope:
             fields.setdefault("scope", list(authorization.scope))
-        return Token.granted(self.identified(fields, authorization.scope, client))
+        return Token.granted(self.identify(fields, authorization.scope, client))
 
     def wait_for_device(self, authorization: DeviceAuthorization) -> Token:
-        """Poll until somebody has authorized the device. Sleeps; for commands and workers.
+        """Poll until a user has authorized the device. It sleeps: use it in commands and workers.
 
-        :raises FlowError: ``access_denied`` or ``flow_expired``.
-        :raises ProviderError:
+        :raises FlowError: ``access_denied``: the user refused; ``flow_expired``: no user authorized
+            the device in time.
+        :raises ProviderError: the provider refused or failed.
         """
         while not authorization.expired:
             time.sleep(authorization.interval)
             try:
                 token = self.poll_device(authorization)
             except ProviderUnavailable:
-                # RFC 8628 §3.5: slow_down, and a connection that fails, ask for a longer interval.
+                # RFC 8628 §3.5: wait longer after slow_down, and after a failed connection.
                 authorization = replace(authorization, interval=authorization.interval + 5)
                 continue
             if token is not None:
                 return token
-        raise FlowError("flow_expired", "nobody authorized the device in time")
+        raise FlowError("flow_expired", "no user authorized the device in time")
 
-    def identified(
+    def identify(
         self, fields: dict[str, Any], scope: Sequence[str], client: ClientCredentials
     ) -> dict[str, Any]:
-        """The fields, with who was identified by them. The hook of OpenID Connect."""
+        """Return the fields of the token. OpenID Connect adds the claims of the ID token."""
         return fields
 
     def _scope(self, scopes: list[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What a provider publishes about itself: its metadata (RFC 8414, OpenID Connect Discovery) and
-its keys (RFC 7517). Asked for late, checked, remembered, and the last good copy kept.
+"""The metadata (RFC 8414, OpenID Connect Discovery) and the keys (RFC 7517) of a provider.
 
-Nothing here runs at import, ``migrate``, ``check`` or start-up.
+They are fetched at the first use, checked, and kept in memory. If a later fetch fails, the last
+good copy is used. Nothing is fetched at import, start-up, ``migrate`` or ``check``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance")
 
-#: Seconds a document is used without asking, and seconds the last good copy is used at the most
-#: while the provider cannot be asked.
+#: Seconds for which a document is used without a new fetch, and the longest time in seconds for
+#: which a copy is used while the fetches fail.
 FRESH, STALE = 3600, 7 * 24 * 3600
-#: Seconds between two attempts, whatever happens.
+#: Shortest time between two fetches of a document, in seconds.
 PAUSE = 60
 
-#: The members that are addresses, of those that anybody here uses.
+#: The members of the metadata that are used here and are URLs.
 _ENDPOINTS = frozenset(
     {
         "authorization_endpoint",
@@ -44,65 +44,71 @@ T = TypeVar("T")
 
 
 class MetadataInvalid(InvalidResponse):
-    """The provider's metadata or keys are not what they should be."""
+    """The provider's metadata or keys are invalid."""
 
     code = "metadata_invalid"
 
 
 @dataclass
-class _Remembered(Generic[T]):
-    """A document, when it was read, and when it was last asked for."""
+class _Entry(Generic[T]):
+    """A document, with the times of its last fetch and its last attempted fetch."""
 
     document: T | None = None
-    read: float = float("-inf")
-    asked: float = float("-inf")
+    #: Seconds of ``time.monotonic``.
+    fetched_at: float = float("-inf")
+    attempted_at: float = float("-inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Documents(Generic[T]):
-    """Documents by key, each fetched by one thread at a time and seldom."""
+    """Documents by key. One thread at a time fetches a document."""
 
     def __init__(self) -> None:
-        self._kept: dict[Any, _Remembered[T]] = {}
+        self._entries: dict[Any, _Entry[T]] = {}
 
     def get(self, key: Any, fetch: Callable[[], T], *, stale: Callable[[T], bool]) -> T:
-        """The document of this key.
+        """Return the document of this key, from memory or fetched.
 
-        :param fetch: asks the provider for it.
-        :param stale: says of the copy at hand that it will not do.
-        :raises ProviderError: it cannot be had, and there is no copy that is good enough.
+        :param fetch: fetches the document from the provider.
+        :param stale: returns whether the copy in memory must be replaced.
+        :raises ProviderError: the document cannot be fetched, and there is no copy to use.
         """
-        kept = self._kept.setdefault(key, _Remembered())
+        entry = self._entries.setdefault(key, _Entry())
 
-        def wanted(document: T | None) -> bool:
-            return document is None or time.monotonic() - kept.read > FRESH or stale(document)
+        def must_fetch(document: T | None) -> bool:
+            return (
+                document is None or time.monotonic() - entry.fetched_at > FRESH or stale(document)
+            )
 
-        document = kept.document
-        if document is not None and not wanted(document):
+        document = entry.document
+        if document is not None and not must_fetch(document):
             return document
-        # Who has a copy uses it while another thread asks; who has none waits for the answer.
-        if not kept.lock.acquire(blocking=document is None):
+        # While another thread fetches the document, a thread with a copy uses the copy. A thread
+        # without a copy waits.
+        if not entry.lock.acquire(blocking=document is None):
             return document  # type: ignore[return-value]
         try:
-            document = kept.document
+            document = entry.document
             pause = PAUSE if document is not None else 1
-            if wanted(document) and time.monotonic() - kept.asked > pause:
+            if must_fetch(document) and time.monotonic() - entry.attempted_at > pause:
                 try:
-                    kept.document, kept.read = fetch(), time.monotonic()
+                    entry.document, entry.fetched_at = fetch(), time.monotonic()
                 except ProviderError as error:
-                    if document is None or time.monotonic() - kept.read > STALE:
+                    if document is None or time.monotonic() - entry.fetched_at > STALE:
                         raise
-                    logger.warning("the last good copy is used, for %s", error)
+                    logger.warning("The last good copy of a document is used: %s", error)
                 finally:
-                    kept.asked = time.monotonic()
-            if kept.document is None:
-                raise ProviderUnavailable("The provider's metadata could not be read a moment ago.")
-            return kept.document
+                    entry.attempted_at = time.monotonic()
+            if entry.document is None:
+                raise ProviderUnavailable(
+                    "The provider's metadata could not be fetched a moment ago."
+                )
+            return entry.document
         finally:
-            kept.lock.release()
+            entry.lock.release()
 
     def forget(self) -> None:
-        self._kept.clear()
+        self._entries.clear()
 
 
 _metadata: Documents[dict[str, Any]] = Documents()
@@ -110,7 +116,7 @@ _keys: Documents[list[Any]] = Documents()
 
 
 def forget() -> None:
-    """Forget all documents, for tests."""
+    """Forget all documents. Tests call it."""
     _metadata.forget()
     _keys.forget()
 
@@ -124,21 +130,25 @@ def metadata(
     get: Callable[[str], ProtocolResponse],
     accept: Callable[[str], bool],
 ) -> dict[str, Any]:
-    """An issuer's metadata (OpenID Connect Discovery 4.3).
+    """Return an issuer's metadata (OpenID Connect Discovery 4.3).
 
-    :param get: fetches an address of the provider.
-    :param accept: whether the ``issuer`` that it names is the one that was asked.
-    :raises ProviderError:
+    :param provider: the provider's name.
+    :param url: the URL of the metadata.
+
+    :param required: the members that must not be missing.
+    :param get: makes a GET request.
+    :param accept: returns whether the ``issuer`` in the metadata is the expected one.
+    :raises ProviderError: the metadata cannot be fetched, or are invalid.
     """
 
     def fetch() -> dict[str, Any]:
         document = _object(get(url))
         named = document.get("issuer")
         if not isinstance(named, str) or not accept(named):
-            raise MetadataInvalid("The metadata names another issuer.")
+            raise MetadataInvalid("The metadata are of another issuer.")
         for name, value in document.items():
             if value is not None and name in _ENDPOINTS and not _good(value):
-                raise MetadataInvalid(f"The metadata's {name} is no https address.")
+                raise MetadataInvalid(f"The metadata's {name} is not an https URL.")
         for name in required:
             if document.get(name) is None:
                 raise MetadataInvalid(f"The metadata has no {name}.")
@@ -155,15 +165,16 @@ def keys(
     get: Callable[[str], ProtocolResponse],
     usable: Callable[[list[Any]], bool],
 ) -> list[Any]:
-    """An issuer's keys; asked for anew, but seldom, if none at hand is ``usable``.
+    """Return an issuer's keys. They are fetched again, but not often, if no key is usable.
 
-    :raises ProviderError:
+    :param usable: returns whether one of the keys can be used.
+    :raises ProviderError: the keys cannot be fetched, or are invalid.
     """
 
     def fetch() -> list[Any]:
         found = _object(get(url)).get("keys")
         if not isinstance(found, list):
-            raise MetadataInvalid("The key set has no keys.")
+            raise MetadataInvalid("The key set has no list of keys.")
         return found[:100]
 
     return _keys.get((provider, issuer, url), fetch, stale=lambda document: not usable(document))

@@ -1,7 +1,7 @@
-"""ID tokens: JWTs that are believed only after every claim has been checked.
+"""ID tokens: JWTs whose signature and claims are all checked before they are used.
 
-OpenID Connect Core 3.1.3.7, RFC 7515, 7517, 7518, 7519 and 8725. Each refusal has a code of its
-own, so that it can be told what a provider did wrong.
+OpenID Connect Core 3.1.3.7, RFC 7515, 7517, 7518, 7519 and 8725. Each refusal has its own code, so
+that the code names the provider's mistake.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError
 
-#: What may sign an ID token, whatever the provider's metadata says (RFC 8725 §3.1): the key type
-#: it takes, the curve where there is one, and the hash for ``at_hash``.
+#: Allowed signature algorithms; the provider's metadata adds none (RFC 8725 §3.1). Algorithm → the
+#: type of the key, its curve or ``None``, and the hash function for ``at_hash``.
 ALGORITHMS: Mapping[str, tuple[str, str | None, str]] = {
     "RS256": ("RSA", None, "sha256"),
     "RS384": ("RSA", None, "sha384"),
@@ -37,67 +37,71 @@ ALGORITHMS: Mapping[str, tuple[str, str | None, str]] = {
     "ES512": ("EC", "P-521", "sha512"),
     "EdDSA": ("OKP", "Ed25519", "sha512"),
 }
-#: Seconds that two clocks may differ by.
+#: Largest accepted difference between the provider's clock and ours, in seconds.
 LEEWAY = 60
-#: Seconds after which a token that was just asked for is not "just issued".
+#: Largest age of an ID token that was just requested, in seconds.
 MAX_AGE = 600
+#: Longest ID token and longest header, in characters.
 MAX_LENGTH = 64 * 1024
 MAX_HEADER = 4 * 1024
-#: Keys of a set that are looked at, and keys that are tried for one token.
+#: Largest number of keys of a set that are read, and of keys that are tried for one token.
 MAX_KEYS, MAX_TRIES = 100, 5
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
-def refuse(what: str, detail: str) -> FlowError:
-    return FlowError(f"id_token_{what}", detail)
+def refusal(reason: str, detail: str) -> FlowError:
+    """Return the error for an ID token that is refused; its code is ``id_token_<reason>``."""
+    return FlowError(f"id_token_{reason}", detail)
 
 
 def header(token: object) -> dict[str, Any]:
-    """The protected header of a signed JWT, checked.
+    """Return the checked header of a signed JWT (RFC 7515 §4).
 
     :raises FlowError: ``id_token_malformed``, ``id_token_algorithm`` or ``id_token_key``.
     """
     if not isinstance(token, str) or len(token) > MAX_LENGTH or not token.isascii():
-        raise refuse("malformed", "the ID token is no compact JWS")
+        raise refusal("malformed", "the ID token is not a compact JWS")
     parts = token.split(".")
     if len(parts) != 3:
-        raise refuse("malformed", "the ID token is no compact JWS (encrypted ones are not taken)")
+        raise refusal(
+            "malformed", "the ID token is not a compact JWS; encrypted ID tokens are not supported"
+        )
     for part in parts:
-        _decoded(part)
+        _decode(part)
     if len(parts[0]) > MAX_HEADER:
-        raise refuse("malformed", "the ID token's header is too long")
+        raise refusal("malformed", "the ID token's header is too long")
     try:
-        fields = json.loads(_decoded(parts[0]))
+        fields = json.loads(_decode(parts[0]))
     except (ValueError, RecursionError):
-        raise refuse("malformed", "the ID token's header is no JSON object") from None
+        raise refusal("malformed", "the ID token's header is not a JSON object") from None
     if not isinstance(fields, dict):
-        raise refuse("malformed", "the ID token's header is no JSON object")
+        raise refusal("malformed", "the ID token's header is not a JSON object")
     if not isinstance(fields.get("alg"), str) or fields["alg"] not in ALGORITHMS:
-        raise refuse("algorithm", "the ID token is signed by an algorithm that is not taken")
+        raise refusal("algorithm", "the ID token is signed with an algorithm that is not allowed")
     if "crit" in fields or "b64" in fields or "zip" in fields:
-        # RFC 7515 §4.1.11: extensions that are not understood must not be passed over.
-        raise refuse("malformed", "the ID token uses extensions that are not understood")
+        # RFC 7515 §4.1.11: unsupported extensions must not be ignored.
+        raise refusal("malformed", "the ID token uses extensions that are not supported")
     kid = fields.get("kid")
     if kid is not None and (not isinstance(kid, str) or len(kid) > 512):
-        raise refuse("key", "the ID token's key id is no short text")
+        raise refusal("key", "the ID token's key id is not a text of at most 512 characters")
     return fields
 
 
-def _decoded(part: str) -> bytes:
-    """Canonical base64url (RFC 7515 §2): one text for one value."""
+def _decode(part: str) -> bytes:
+    """Decode base64url (RFC 7515 §2). Only the canonical text of a value is accepted."""
     if not _BASE64URL.fullmatch(part):
-        raise refuse("malformed", "the ID token is not in base64url")
+        raise refusal("malformed", "the ID token is not base64url")
     try:
         raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except (ValueError, binascii.Error):
-        raise refuse("malformed", "the ID token is not in base64url") from None
+        raise refusal("malformed", "the ID token is not base64url") from None
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
-        raise refuse("malformed", "the ID token is not in canonical base64url")
+        raise refusal("malformed", "the ID token is not canonical base64url")
     return raw
 
 
 def candidates(keys: Iterable[object], fields: Mapping[str, Any]) -> list[Any]:
-    """The keys of a set that may have signed a token with this header, ready to verify with."""
+    """Return the public keys of a set that may have signed a token with this header."""
     kind, curve, _ = ALGORITHMS[fields["alg"]]
     found: list[Any] = []
     for count, key in enumerate(keys):
@@ -118,7 +122,8 @@ def candidates(keys: Iterable[object], fields: Mapping[str, Any]) -> list[Any]:
 
 
 def _public_key(key: dict[str, Any]) -> Any:
-    """The public key of a JWK, if it is one and strong enough (RFC 7518 §3.3, RFC 8725 §3.5)."""
+    """Return the public key of a JWK; ``None`` if it is invalid or too weak (RFC 7518 §3.3,
+    RFC 8725 §3.5)."""
     try:
         public = jwt.PyJWK({k: v for k, v in key.items() if k not in ("d", "alg")}).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
@@ -129,8 +134,8 @@ def _public_key(key: dict[str, Any]) -> Any:
     return public if isinstance(public, (EllipticCurvePublicKey, Ed25519PublicKey)) else None
 
 
-def verified(token: str, fields: Mapping[str, Any], keys: Iterable[Any]) -> dict[str, Any]:
-    """The claims of a token that one of the keys has signed.
+def verify(token: str, fields: Mapping[str, Any], keys: Iterable[Any]) -> dict[str, Any]:
+    """Verify the signature with one of the keys, and return the claims.
 
     :raises FlowError: ``id_token_signature`` or ``id_token_malformed``.
     """
@@ -140,7 +145,7 @@ def verified(token: str, fields: Mapping[str, Any], keys: Iterable[Any]) -> dict
                 token,
                 key,
                 algorithms=[fields["alg"]],
-                # They are checked one by one below, each with its own code.
+                # check_claims() checks the claims, with a code for each refusal.
                 options={
                     "verify_signature": True,
                     "verify_exp": False,
@@ -155,12 +160,12 @@ def verified(token: str, fields: Mapping[str, Any], keys: Iterable[Any]) -> dict
         except jwt.InvalidSignatureError:
             continue
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise refuse("malformed", "the ID token's claims are no JSON object") from None
+            raise refusal("malformed", "the ID token's claims are not a JSON object") from None
         return dict(claims)
-    raise refuse("signature", "no key of the provider has signed the ID token")
+    raise refusal("signature", "no key of the provider has signed the ID token")
 
 
-def check(
+def check_claims(
     claims: Mapping[str, Any],
     fields: Mapping[str, Any],
     *,
@@ -170,50 +175,64 @@ def check(
     access_token: str,
     fresh: bool = True,
 ) -> None:
-    """Refuse claims that are not for us, or not for now (OpenID Connect Core 3.1.3.7).
+    """Check that the claims are for this client and valid now (OpenID Connect Core 3.1.3.7).
 
-    :param nonce: what the flow sent; ``None`` after a refresh.
-    :param fresh: whether the token must have been issued just now.
-    :raises FlowError:
+    :param claims: the claims of the verified token.
+    :param fields: its header.
+    :param issuer: the issuer that the claim ``iss`` must equal.
+    :param nonce: the nonce of the flow; ``None`` after a refresh.
+    :param access_token: the access token that was granted with the ID token, for ``at_hash``.
+    :param fresh: whether the token must have been issued in the last :data:`MAX_AGE` seconds.
+    :raises FlowError: ``id_token_issuer``, ``id_token_audience``, ``id_token_expired``,
+        ``id_token_time``, ``id_token_nonce``, ``id_token_subject`` or ``id_token_at_hash``.
     """
-    now = time.time()
     if claims.get("iss") != issuer or not isinstance(claims.get("iss"), str):
-        raise refuse("issuer", "the ID token is from another issuer")
-    audience = claims.get("aud")
-    audiences = [audience] if isinstance(audience, str) else audience
-    if not isinstance(audiences, list) or client_id not in audiences:
-        raise refuse("audience", "the ID token is for another client")
-    if "azp" in claims:
-        if claims["azp"] != client_id:
-            raise refuse("audience", "the ID token was asked for by another client")
-    elif len(audiences) > 1:
-        raise refuse("audience", "the ID token is for several clients and does not say for whom")
-    if _moment(claims, "exp", required=True) <= now - LEEWAY:
-        raise refuse("expired", "the ID token is over")
-    issued = _moment(claims, "iat", required=True)
-    if issued > now + LEEWAY or _moment(claims, "nbf") > now + LEEWAY:
-        raise refuse("time", "the ID token is from the future; is the clock right?")
-    if fresh and issued < now - MAX_AGE:
-        raise refuse("time", "the ID token was issued long ago; is the clock right?")
-    if nonce is not None:
-        claimed = claims.get("nonce")
-        if not isinstance(claimed, str) or not constant_time_compare(claimed, nonce):
-            raise refuse("nonce", "the ID token is not for this flow")
+        raise refusal("issuer", "the ID token is from another issuer")
+    _check_audience(claims, client_id)
+    _check_times(claims, fresh=fresh)
+    if nonce is not None and not _is_equal_text(claims.get("nonce"), nonce):
+        raise refusal("nonce", "the ID token is not for this flow")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
-        raise refuse("subject", "the ID token names no subject")
+        raise refusal("subject", "the ID token names no subject")
     if "at_hash" in claims:
         digest = hashlib.new(ALGORITHMS[fields["alg"]][2], access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
-        claimed = claims["at_hash"]
-        if not isinstance(claimed, str) or not constant_time_compare(claimed, half):
-            raise refuse("at_hash", "the ID token is for another access token")
+        if not _is_equal_text(claims["at_hash"], half):
+            raise refusal("at_hash", "the ID token is for another access token")
 
 
-def _moment(claims: Mapping[str, Any], name: str, *, required: bool = False) -> float:
+def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or client_id not in audiences:
+        raise refusal("audience", "the ID token is for another client")
+    if "azp" in claims:
+        if claims["azp"] != client_id:
+            raise refusal("audience", "the ID token was issued to another client")
+    elif len(audiences) > 1:
+        raise refusal("audience", "the ID token is for several clients and has no azp")
+
+
+def _check_times(claims: Mapping[str, Any], *, fresh: bool) -> None:
+    now = time.time()
+    if _numeric_date(claims, "exp") <= now - LEEWAY:
+        raise refusal("expired", "the ID token has expired")
+    issued = _numeric_date(claims, "iat")
+    not_before = 0.0 if claims.get("nbf") is None else _numeric_date(claims, "nbf")
+    if max(issued, not_before) > now + LEEWAY:
+        raise refusal("time", "the ID token is from the future; is the clock right?")
+    if fresh and issued < now - MAX_AGE:
+        raise refusal("time", "the ID token was issued long ago; is the clock right?")
+
+
+def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
+    """Return a claim that is a NumericDate: seconds since the epoch (RFC 7519 §2)."""
     value = claims.get(name)
-    if value is None and not required:
-        return 0.0
     if not isinstance(value, bool) and isinstance(value, (int, float)) and 0 <= value < 1e12:
         return float(value)
-    raise refuse("time", f"the ID token's {name} is no point in time")
+    raise refusal("time", f"the ID token's {name} is not a number of seconds")
+
+
+def _is_equal_text(value: object, expected: str) -> bool:
+    return isinstance(value, str) and constant_time_compare(value, expected)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ..flows import Flow
     from ..http import ProtocolResponse, Signature
 
-#: The longest verifier that is passed on.
+#: The longest verifier that is sent to the provider, in characters.
 MAX_VERIFIER = 512
 
-#: What oauthlib signs with.
+#: The signature methods of oauthlib.
 SIGNATURE_METHODS = (
     "HMAC-SHA1",
     "HMAC-SHA256",
@@ -46,19 +46,19 @@ _CALLBACK_PARAMS = ("oauth_token", "oauth_verifier", "denied", "oauth_problem")
 
 
 class OAuth1Provider(Provider):
-    """A provider that speaks OAuth 1.0a. The client key (RFC 5849 §1.1) is ``client_id`` here."""
+    """A provider that supports OAuth 1.0a. The client key (RFC 5849 §1.1) is ``client_id`` here."""
 
-    #: Where temporary credentials are had (RFC 5849 §2.1).
+    #: The endpoint that grants temporary credentials (RFC 5849 §2.1).
     request_token_url: str = fact("", url=True, required=True)
-    #: Where they become token credentials (RFC 5849 §2.3).
+    #: The endpoint that grants token credentials for them (RFC 5849 §2.3).
     access_token_url: str = fact("", url=True, required=True)
     #: ``"HMAC-SHA1"``, ``"HMAC-SHA256"``, ``"RSA-SHA1"``, ``"PLAINTEXT"`` … (RFC 5849 §3.4).
     signature_method: str = "HMAC-SHA1"
-    #: Where the parameters go: ``"AUTH_HEADER"``, ``"QUERY"`` or ``"BODY"`` (RFC 5849 §3.5).
+    #: The place of the parameters: ``"AUTH_HEADER"``, ``"QUERY"`` or ``"BODY"`` (RFC 5849 §3.5).
     signature_type: str = "AUTH_HEADER"
-    #: The private key in PEM for the RSA methods, or the path of a file that holds it.
+    #: The private key in PEM for the RSA methods, or the path of a file that contains it.
     rsa_key: str | None = None
-    #: Whether bodies that are no forms are given to the signer too.
+    #: Whether the signer also gets bodies that are not forms.
     force_include_body: bool = False
     #: The class that signs: a subclass of ``oauthlib.oauth1.Client``, or its dotted path.
     client_class: str | type = "django_dance.http.signing.Client"
@@ -111,10 +111,10 @@ class OAuth1Provider(Provider):
             self.signature(ResourceOwner(self, request), callback_uri=self.callback_uri(request)),
         )
         if answer.get("oauth_callback_confirmed") != "true":
-            # RFC 5849 §2.1: without it this is OAuth 1.0, open to session fixation.
-            raise InvalidResponse(f"{self.label} did not confirm the callback address.")
+            # RFC 5849 §2.1. Without it this is OAuth 1.0, which allows session fixation.
+            raise InvalidResponse(f"{self.label} did not confirm the callback URL.")
         if max(len(answer["oauth_token"]), len(answer["oauth_token_secret"])) > MAX_STATE:
-            # It would not fit into a cookie, nor into an address.
+            # They would fit neither into a cookie nor into a URL.
             raise InvalidResponse(f"{self.label}'s temporary credentials are too long.")
         flow = replace(
             flow,
@@ -138,19 +138,21 @@ class OAuth1Provider(Provider):
         if not verifier:
             raise FlowError("verifier_missing", "the callback has no oauth_verifier")
         if len(verifier) > MAX_VERIFIER or not verifier.isprintable():
-            raise FlowError("verifier_invalid", "the callback's oauth_verifier cannot be right")
+            raise FlowError(
+                "verifier_invalid", "the callback's oauth_verifier is too long or not printable"
+            )
 
     def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
-        # No RFC has it, but these two are how providers tell that the visitor said no.
+        # No RFC defines these parameters. Providers send them if the visitor refused.
         if "denied" in params or params.get("oauth_problem") in (
             "user_refused",
             "permission_denied",
         ):
-            raise FlowError("access_denied", "the visitor said no", error="access_denied")
+            raise FlowError("access_denied", "the visitor refused", error="access_denied")
         if "oauth_problem" in params:
             raise FlowError("provider_error", "the provider reported a problem")
         if params["oauth_verifier"] == "denied":
-            raise FlowError("access_denied", "the visitor said no", error="access_denied")
+            raise FlowError("access_denied", "the visitor refused", error="access_denied")
         # RFC 5849 §2.3: signed with the temporary credentials' secret.
         answer = self._token_call(
             self.access_token_url,
@@ -173,7 +175,8 @@ class OAuth1Provider(Provider):
 
     def _token_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
         if answer.status in (400, 401, 403):
-            # http://wiki.oauth.net/ProblemReporting, which many speak: timestamp_refused, say.
+            # http://wiki.oauth.net/ProblemReporting: many providers send an oauth_problem, such as
+            # timestamp_refused.
             problem = parse_qs(answer.body.decode("latin-1")).get("oauth_problem", [""])[0]
             raise TokenRequestRefused(
                 f"{self.label} refused: it answered {answer.status} {clean_text(problem)}".strip(),
@@ -189,7 +192,7 @@ class OAuth1Provider(Provider):
 
     # --- the life of a token ------------------------------------------------------------------
 
-    def usable(self, token: Token) -> bool:
+    def is_usable(self, token: Token) -> bool:
         return bool(token.get("oauth_token") and token.get("oauth_token_secret"))
 
     def signature(

@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from ..flows import Flow
     from ..http import ProtocolResponse
 
-#: The longest authorization code that is passed on. RFC 6749 leaves the size open.
+#: The longest authorization code that is sent to the provider, in characters. RFC 6749 sets no
+#: limit.
 MAX_CODE = 4096
 
-#: What error codes look like (RFC 6749 §5.2, and all that others have made up).
+#: The accepted form of an error code (RFC 6749 §5.2). Providers use codes of their own too.
 _ERROR_CODE = re.compile(r"[\w.:/-]{1,39}", re.ASCII)
 
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
@@ -73,13 +74,13 @@ _GRANT_PARAMS = (
 
 
 class OAuth2Provider(BackgroundGrants, Provider):
-    """A provider that speaks OAuth 2.0."""
+    """A provider that supports OAuth 2.0."""
 
     #: The token endpoint (RFC 6749 §3.2).
     token_url: str = fact("", url=True, required=True)
     #: Further parameters of the token request.
     token_url_params: Mapping[str, str] = fact({}, reserved=_GRANT_PARAMS)
-    #: Where refresh tokens are redeemed; ``None`` if the provider grants none.
+    #: The endpoint for refresh requests; ``None`` if the provider grants no refresh tokens.
     auto_refresh_url: str | None = fact("{token_url}", url=True)
     #: Further parameters of the refresh request.
     auto_refresh_kwargs: Mapping[str, str] = fact({}, reserved=_GRANT_PARAMS)
@@ -100,40 +101,43 @@ class OAuth2Provider(BackgroundGrants, Provider):
     revocation_params: Mapping[str, str] = fact({}, fixed=True)
     #: The format of the request's body: ``"form"`` or ``"json"``.
     revocation_request_format: str = fact("form", fixed=True)
-    #: What is asked for, as a list or a string.
+    #: The requested scopes, as a list or a string.
     scope: str | Sequence[str] | None = None
-    #: What this provider puts between two scopes, and the parameter they go in.
+    #: The separator of two scopes, and the parameter that contains the scopes.
     scope_separator: str = " "
     scope_param: str = fact("scope", fixed=True)
-    #: How this site says who it is at the token endpoint (RFC 6749 §2.3.1): ``"basic"``,
-    #: ``"post"`` or, for a public client that has no secret, ``"none"``.
+    #: How this site authenticates at the token endpoint (RFC 6749 §2.3.1): ``"basic"``, ``"post"``
+    #: or, for a public client without a secret, ``"none"``.
     client_auth: str = "basic"
-    #: Whether Basic credentials are form-urlencoded first, as RFC 6749 §2.3.1 has it.
+    #: Whether Basic credentials are form-urlencoded first, as RFC 6749 §2.3.1 requires.
     client_auth_urlencoded: bool = fact(True, fixed=True)
-    #: What the provider calls the parameters of the client's id and secret.
+    #: The provider's names of the parameters with the client's id and secret.
     client_id_param: str = fact("client_id", fixed=True)
     client_secret_param: str = fact("client_secret", fixed=True)
-    #: ``"S256"`` (RFC 7636); ``None`` for a provider that refuses PKCE; ``"plain"`` for one that
-    #: knows no better, which is refused unless ``allow_plain_pkce`` is set.
+    #: ``"S256"`` (RFC 7636); ``None`` for a provider that refuses PKCE; ``"plain"`` for a provider
+    #: that supports only this method: then a site must set ``allow_plain_pkce``.
     pkce: str | None = fact("S256", fixed=True)
     allow_plain_pkce: bool = False
-    #: How the callback comes: ``"query"``, or ``"form_post"`` (OAuth 2.0 Form Post Response Mode).
+    #: The form of the callback: ``"query"``, or ``"form_post"`` (OAuth 2.0 Form Post Response
+    #: Mode).
     response_mode: str = fact("query", fixed=True)
     #: The issuer identifier (RFC 8414 §2), compared with the callback's ``iss`` (RFC 9207).
     issuer: str | None = fact(None, url=True)
     #: Whether every callback has an ``iss``.
     authorization_response_iss: bool = False
-    #: How the token endpoint is asked, ``"form"`` or ``"json"``, and with which headers.
+    #: The format of a token request, ``"form"`` or ``"json"``, and its headers.
     token_request_format: str = fact("form", fixed=True)
     token_headers: Mapping[str, str] = fact({}, fixed=True)
-    #: How it answers, ``"json"`` or ``"form"``, and in which object within the answer.
+    #: The format of its answer, ``"json"`` or ``"form"``, and the object in it that has the token's
+    #: fields; dots separate nested objects.
     token_format: str = fact("json", fixed=True)
     token_path: str = fact("", fixed=True)
-    #: Whether each refresh grants a new refresh token and ends the old one; ``None``: not known.
+    #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
+    #: known.
     refresh_rotates: bool | None = fact(None, fixed=True)
-    #: Where a device gets its code (RFC 8628 §3.1).
+    #: The device authorization endpoint (RFC 8628 §3.1).
     device_authorization_url: str | None = fact(None, url=True)
-    #: The ``token_type`` that can be used (RFC 6749 §7.1), in lower case.
+    #: The ``token_type`` of its tokens (RFC 6749 §7.1), in lower case.
     token_type: str = fact("bearer", fixed=True)
     #: The scheme of the ``Authorization`` header (RFC 6750 §2.1).
     authorization_scheme: str = fact("Bearer", fixed=True)
@@ -212,8 +216,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
         # RFC 9207 §2.4: a simple string comparison, for errors as for codes.
         issuer = params.get("iss")
         if issuer is None:
-            if self.iss_advertised():
-                raise FlowError("issuer_missing", "the callback does not say who it is from")
+            if self.requires_iss():
+                raise FlowError("issuer_missing", "the callback names no issuer")
         elif self.issuer and not constant_time_compare(issuer, self.issuer):
             raise FlowError("issuer_mismatch", "the callback is from another issuer")
         if "error" not in params:
@@ -240,8 +244,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
         token = Token.granted(
             {**self.granted(fields, flow, client), "granted_at": int(time.time())}
         )
-        if not self.usable(token):
-            raise InvalidResponse(f"{self.label} granted a token that is over already.")
+        if not self.is_usable(token):
+            raise InvalidResponse(f"{self.label} granted a token that has expired already.")
         try:
             self.base_url_for(lambda: token)
         except UntrustedOrigin as error:
@@ -251,11 +255,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def granted(
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
     ) -> dict[str, Any]:
-        """The fields to keep of what a dance was granted. The hook for checks on them.
+        """Check the fields that a dance was granted, and return the fields to store. A hook.
 
-        :raises FlowError: they are not to be believed.
+        :raises FlowError: a field is refused.
         """
-        # RFC 6749 §5.1: a scope that is not named is the one that was asked for.
+        # RFC 6749 §5.1: without a scope in the answer, the requested scope was granted.
         scopes = scope_list(fields.get("scope")) or list(flow.scope)
         if scopes:
             fields["scope"] = scopes
@@ -265,17 +269,22 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return fields
 
     def endpoint(self, fact: str) -> str:
-        """The address that a fact states. The hook for providers that publish theirs."""
+        """Return the URL that a fact states. Providers with discovery override it."""
         return getattr(self, fact) or ""
 
-    def iss_advertised(self) -> bool:
-        """Whether a callback without ``iss`` is refused (RFC 9207 §2.4)."""
+    def requires_iss(self) -> bool:
+        """Return whether a callback without ``iss`` is refused (RFC 9207 §2.4)."""
         return self.authorization_response_iss
 
     def token_call(
         self, url: str, data: Mapping[str, str], client: ClientCredentials
     ) -> ProtocolResponse:
-        """A call to an endpoint where this site must say who it is."""
+        """Make a call in which this site authenticates, and return the answer.
+
+        :param data: the parameters, without the client's credentials.
+        :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
+        :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
+        """
         data = dict(data)
         auth = None
         if self.client_auth == "basic":
@@ -295,9 +304,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         )
 
     def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
-        """What a token endpoint grants.
+        """Make a token request, and return the fields of the granted token.
 
-        :raises ProviderError:
+        :raises ProviderError: the provider refused, failed or could not be reached.
         """
         answer = self.token_call(url, data, client)
         try:
@@ -307,7 +316,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
             raise
 
     def parse(self, answer: ProtocolResponse) -> dict[str, Any]:
-        """The fields of an answer, in the format the facts declare."""
+        """Return the fields of an answer, which has the format that the facts state.
+
+        :raises InvalidResponse: the answer has another format.
+        """
         form = self.token_format == "form"  # noqa: S105
         fields: Any = dict(answer.form()) if form else answer.json()
         for name in filter(None, self.token_path.split(".")):
@@ -315,16 +327,18 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return dict(fields)
 
     def token_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
-        """The fields of a token endpoint's answer. The hook for presets with odd answers.
+        """Return the checked fields of a token endpoint's answer. A hook.
 
-        :raises ProviderError: it holds no token that can be used.
+        :raises TokenRequestRefused: the answer is a refusal (RFC 6749 §5.2).
+        :raises ProviderUnavailable: the answer asks to try later.
+        :raises InvalidResponse: the answer has no usable token.
         """
         fields = self.parse(answer)
         if "error" in fields:
-            # RFC 6749 §5.2, whatever the status: some providers say no with 200.
+            # RFC 6749 §5.2. The status is ignored, because some providers refuse with 200.
             error = clean_text(fields["error"]) or ""
             if not _ERROR_CODE.fullmatch(error):
-                # Words of its own, in which it may repeat what it was sent.
+                # A text instead of a code; it may repeat secrets of the request.
                 error = "invalid_response"
             kind = (
                 ProviderUnavailable
@@ -357,26 +371,29 @@ class OAuth2Provider(BackgroundGrants, Provider):
             scopes = scope_list(scope)
             if not all(s.isascii() and s.isprintable() for s in scopes):
                 # RFC 6749 §3.3
-                raise InvalidResponse(f"{self.label} granted a scope that is none.")
+                raise InvalidResponse(f"{self.label} granted an invalid scope.")
             if scopes:
                 fields["scope"] = scopes
         return fields
 
     # --- the life of a token ------------------------------------------------------------------
 
-    def usable(self, token: Token) -> bool:
-        return bool(token.get("access_token")) and (not token.expired or self.refreshable(token))
+    def is_usable(self, token: Token) -> bool:
+        return bool(token.get("access_token")) and (not token.expired or self.is_refreshable(token))
 
-    def refreshable(self, token: Token) -> bool:
+    def is_refreshable(self, token: Token) -> bool:
         """Whether a token can be refreshed: it has a refresh token, and the provider refreshes."""
         return self.auto_refresh_url is not None and bool(token.get("refresh_token"))
 
     def refresh(self, owner: ResourceOwner, token: Token) -> Token:
-        """Redeem the refresh token (RFC 6749 §6). What the answer leaves out stays as it was.
+        """Request a new token with the refresh token (RFC 6749 §6), and return it.
 
-        :raises ProviderUnavailable: later, perhaps.
-        :raises TokenRequestRefused: never again, if its ``error`` is ``invalid_grant``.
-        :raises InvalidResponse:
+        Fields that are not in the answer are copied from the old token.
+
+        :raises ProviderUnavailable: try again later.
+        :raises TokenRequestRefused: the provider refused; for ever if ``error`` is
+            ``invalid_grant``.
+        :raises InvalidResponse: the answer has no usable token.
         """
         data = {
             **(self.auto_refresh_kwargs or {}),
@@ -394,7 +411,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return Token.granted({**kept, **fields})
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
-        """RFC 7009: the refresh token if there is one, for that ends the whole grant."""
+        """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.
+
+        :raises ProviderError: the provider did not revoke the token.
+        """
         url = self.endpoint("revocation_url")
         if not url:
             return
@@ -434,7 +454,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         )
 
     def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
-        """Put the token on an API call. The hook for presets with odd headers."""
+        """Add the token to an API call, and return the call. A hook."""
         request.headers[self.token_header] = Secret(
             f"{self.authorization_scheme} {token['access_token']}".lstrip()
         )
@@ -442,7 +462,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
 
 class BasicAuth:
-    """HTTP Basic for a client (RFC 6749 §2.3.1). Its credentials never print."""
+    """HTTP Basic for a client (RFC 6749 §2.3.1). A ``repr`` does not show the credentials."""
 
     def __init__(self, client: ClientCredentials, *, urlencode: bool) -> None:
         encode = quote_plus if urlencode else str
@@ -455,7 +475,7 @@ class BasicAuth:
 
 
 def provider_refusal(params: Mapping[str, Any]) -> FlowError:
-    """What an error response of the authorization endpoint says (RFC 6749 §4.1.2.1)."""
+    """Return the error for an error response of the authorization endpoint (RFC 6749 §4.1.2.1)."""
     error = clean_text(params.get("error"))
     return FlowError(
         "access_denied" if error == "access_denied" else "provider_error",

@@ -1,4 +1,4 @@
-"""OpenID Connect: give it an issuer and it works (OpenID Connect Core, Discovery)."""
+"""OpenID Connect (Core, Discovery). A provider needs only its issuer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError
 from ..tokens import ResourceOwner, Secret, Token
-from . import id_tokens as idtoken
+from . import id_tokens
 from .base import AccountInfo, ClientCredentials, with_query
 from .oauth2 import OAuth2Provider
 from .options import Problem, fact
@@ -39,22 +39,22 @@ _ENDPOINTS = {
 
 
 class IdentityChanged(InvalidResponse):
-    """What the provider says now is not about the subject who logged in."""
+    """The provider's answer is about another subject than the one who logged in."""
 
     code = "identity_changed"
 
 
 class OIDCProvider(OAuth2Provider):
-    """A provider that speaks OpenID Connect. An endpoint that is not stated is discovered."""
+    """A provider that supports OpenID Connect. An endpoint without a fact is discovered."""
 
     scope: str | Sequence[str] | None = "openid"
-    #: Where the metadata is; ``None`` for the well-known place (OpenID Connect Discovery 4).
+    #: The URL of the metadata; ``None`` for the well-known URL (OpenID Connect Discovery 4).
     discovery_url: str | None = fact(None, url=True)
     #: The key set (RFC 7517).
     jwks_url: str | None = fact(None, url=True)
-    #: Who this is, by the access token (OpenID Connect Core 5.3).
+    #: The userinfo endpoint (OpenID Connect Core 5.3).
     userinfo_url: str | None = fact(None, url=True)
-    #: Where the session at the provider is ended (OpenID Connect RP-Initiated Logout).
+    #: The endpoint that ends the session at the provider (OpenID Connect RP-Initiated Logout).
     end_session_url: str | None = fact(None, url=True)
     account_id = "sub"
     account_label = "name"
@@ -68,12 +68,12 @@ class OIDCProvider(OAuth2Provider):
         if self.issuer and "?" in self.issuer:
             yield self._bad_url("issuer", self.issuer)
 
-    # --- what is discovered -------------------------------------------------------------------
+    # --- discovery ----------------------------------------------------------------------------
 
     def metadata(self) -> dict[str, Any]:
-        """What the issuer publishes about itself.
+        """Return the issuer's metadata (OpenID Connect Discovery 3).
 
-        :raises ProviderError: it cannot be had.
+        :raises ProviderError: the metadata cannot be fetched, or are invalid.
         """
         from .discovery import metadata
 
@@ -93,11 +93,11 @@ class OIDCProvider(OAuth2Provider):
         )
 
     def accepts_issuer(self, issuer: str) -> bool:
-        """Whether this is the issuer, exactly. The hook for presets of many tenants."""
+        """Return whether the metadata may name this issuer. A hook for presets with tenants."""
         return issuer == self.issuer
 
     def issuer_of(self, claims: Mapping[str, Any]) -> str:
-        """The issuer that an ID token must name. The hook for presets of many tenants."""
+        """Return the issuer that an ID token must name. A hook for presets with tenants."""
         return self.issuer or ""
 
     def endpoint(self, fact: str) -> str:
@@ -105,11 +105,11 @@ class OIDCProvider(OAuth2Provider):
         if stated or fact not in _ENDPOINTS:
             return stated
         if self.authorization_url and self.token_url and self.jwks_url:
-            return ""  # what states the endpoints of the dance states all that there are
+            return ""  # a provider with facts for these endpoints has facts for all endpoints
         return str(self.metadata().get(_ENDPOINTS[fact]) or "")
 
     def _pin(self) -> str:
-        """A digest of where the code and the client's secret go."""
+        """Return a digest of the URLs that get the code and the client secret."""
         pinned = "\n".join(map(self.endpoint, ("authorization_url", "token_url", "jwks_url")))
         return hashlib.sha256(pinned.encode()).hexdigest()[:16]
 
@@ -122,10 +122,12 @@ class OIDCProvider(OAuth2Provider):
     def check_callback(self, flow: Flow, params: QueryDict) -> None:
         super().check_callback(flow, params)
         if not constant_time_compare(flow.pin, self._pin()):
-            raise FlowError("metadata_changed", "the provider's endpoints changed meanwhile")
+            raise FlowError(
+                "metadata_changed", "the provider's endpoints have changed since the login"
+            )
 
-    def iss_advertised(self) -> bool:
-        return super().iss_advertised() or (
+    def requires_iss(self) -> bool:
+        return super().requires_iss() or (
             not self.authorization_url
             and self.metadata().get("authorization_response_iss_parameter_supported") is True
         )
@@ -134,9 +136,9 @@ class OIDCProvider(OAuth2Provider):
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
     ) -> dict[str, Any]:
         fields = super().granted(fields, flow, client)
-        return self.identified(fields, flow.scope, client, nonce=flow.nonce)
+        return self.identify(fields, flow.scope, client, nonce=flow.nonce)
 
-    def identified(
+    def identify(
         self,
         fields: dict[str, Any],
         scope: Sequence[str],
@@ -156,29 +158,34 @@ class OIDCProvider(OAuth2Provider):
         nonce: str | None,
         fresh: bool = True,
     ) -> dict[str, Any]:
-        """The claims of the ID token among ``fields``, all checked.
+        """Return the checked claims of the ID token in ``fields``.
 
-        :raises FlowError: each refusal with its own code.
-        :raises ProviderError: the keys cannot be had.
+        :param fields: the fields of the answer, with ``id_token`` and ``access_token``.
+        :param nonce: the nonce of the flow; ``None`` to skip its comparison.
+        :param fresh: whether the token must have been issued in the last ten minutes.
+        :raises FlowError: the ID token is refused. Each reason has a code, ``id_token_…``.
+        :raises ProviderError: the keys cannot be fetched.
         """
         from .discovery import keys
 
         token = fields.get("id_token")
         if token is None:
-            raise idtoken.refuse("missing", "openid was asked for, and there is no ID token")
-        header = idtoken.header(token)
+            raise id_tokens.refusal("missing", "openid was requested, and there is no ID token")
+        header = id_tokens.header(token)
         found = keys(
             self.name,
             self.issuer or "",
             self.endpoint("jwks_url"),
             get=partial(self.call, "GET"),
-            usable=lambda known: bool(idtoken.candidates(known, header)),
+            usable=lambda known: bool(id_tokens.candidates(known, header)),
         )
-        candidates = idtoken.candidates(found, header)
+        candidates = id_tokens.candidates(found, header)
         if not candidates:
-            raise idtoken.refuse("key", "the provider has no key that the ID token could be from")
-        claims = idtoken.verified(Secret(token), header, candidates)
-        idtoken.check(
+            raise id_tokens.refusal(
+                "key", "the provider has no key that may have signed the ID token"
+            )
+        claims = id_tokens.verify(Secret(token), header, candidates)
+        id_tokens.check_claims(
             claims,
             header,
             issuer=self.issuer_of(claims),
@@ -192,30 +199,30 @@ class OIDCProvider(OAuth2Provider):
     # --- the life of a token ------------------------------------------------------------------
 
     def refresh(self, owner: ResourceOwner, token: Token) -> Token:
-        renewed = super().refresh(owner, token)
+        refreshed = super().refresh(owner, token)
         before = token.get("id_claims")
-        if not before or renewed.get("id_token") == token.get("id_token"):
-            return renewed
+        if not before or refreshed.get("id_token") == token.get("id_token"):
+            return refreshed
         # OpenID Connect Core 12.2: the same subject at the same issuer, for the same client.
         try:
             claims = self.verified_claims(
-                renewed, self.get_client_credentials(owner), nonce=None, fresh=False
+                refreshed, self.get_client_credentials(owner), nonce=None, fresh=False
             )
             for name in ("iss", "sub", "aud"):
                 if claims.get(name) != before.get(name):
-                    raise idtoken.refuse("changed", f"the refreshed ID token has another {name}")
+                    raise id_tokens.refusal("changed", f"the refreshed ID token has another {name}")
             if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
-                raise idtoken.refuse("changed", "the refreshed ID token has another nonce")
+                raise id_tokens.refusal("changed", "the refreshed ID token has another nonce")
         except ProviderError as error:
-            # The keys cannot be had now. The refresh token is spent, so what it brought is kept;
-            # of the ID token nothing is used.
+            # The keys cannot be fetched now. The refresh token is used up, so the new access token
+            # is kept, and the new ID token is not used.
             logger.warning("%s: the refreshed ID token cannot be checked: %s", self.name, error)
-            fields = {**renewed.fields_to_store, "id_token": token.get("id_token")}
+            fields = {**refreshed.fields_to_store, "id_token": token.get("id_token")}
             return Token({**fields, "id_claims": before})
         except FlowError as error:
-            # There is no flow: to whoever makes the call, the provider's answer is of no use.
+            # A refresh has no flow. For the caller, the provider gave an invalid answer.
             raise IdentityChanged(str(error)) from error
-        return Token({**renewed.fields_to_store, "id_claims": claims})
+        return Token({**refreshed.fields_to_store, "id_claims": claims})
 
     def account_info(self, session: DanceSession) -> AccountInfo:
         if self.account_url or self.account_id != "sub":
@@ -223,20 +230,21 @@ class OIDCProvider(OAuth2Provider):
         token = session.ready_token()
         claims = token.get("id_claims") or self.userinfo(token)
         if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-            raise InvalidResponse(f"{self.label} does not say whose token it is.")
+            raise InvalidResponse(f"{self.label} did not name the account of the token.")
         label = claims.get(self.account_label) or claims.get("email") or claims["sub"]
         return AccountInfo(claims["sub"], str(label), claims)
 
     def userinfo(self, token: Token) -> dict[str, Any]:
-        """What the userinfo endpoint says of the subject (OpenID Connect Core 5.3).
+        """Return the claims of the userinfo endpoint (OpenID Connect Core 5.3).
 
-        :raises IdentityChanged: it says it of another subject.
-        :raises ProviderError:
+        :raises IdentityChanged: they are about another subject than the ID token.
+        :raises ImproperlyConfigured: the provider has no userinfo endpoint.
+        :raises ProviderError: the provider refused, failed or could not be reached.
         """
         url = self.endpoint("userinfo_url")
         if not url:
             raise ImproperlyConfigured(
-                f"{self.label} publishes no userinfo endpoint: set USERINFO_URL if it has one."
+                f"{self.label} publishes no userinfo endpoint. If it has one, set USERINFO_URL."
             )
         answer = self.call("GET", url, auth=lambda request: self.sign(request, token))
         if answer.status != 200:
@@ -247,16 +255,18 @@ class OIDCProvider(OAuth2Provider):
         claims = answer.json()
         subject = (token.get("id_claims") or {}).get("sub")
         if subject is not None and claims.get("sub") != subject:
-            # OpenID Connect Core 5.3.2: then nothing of it may be used.
+            # OpenID Connect Core 5.3.2: then the claims must not be used.
             raise IdentityChanged("userinfo_subject: the userinfo is about another subject")
         return claims
 
     def logout_url(
         self, owner: ResourceOwner, token: Token | None, return_to: str | None = None
     ) -> str | None:
-        """Where to send the visitor to end the session at the provider too.
+        """Return the URL that ends the visitor's session at the provider, or ``None``.
 
+        :param token: the current token, for ``id_token_hint``.
         :param return_to: an absolute URL of this site that is registered at the provider.
+        :raises ProviderError: the metadata cannot be fetched.
         """
         url = self.endpoint("end_session_url")
         if not url:

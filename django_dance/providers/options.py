@@ -1,4 +1,4 @@
-"""Facts: what a provider class states about a provider, frozen, with the checks of its options."""
+"""Facts: the attributes of a provider class, which the settings can change, and their checks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the default value of a fact does not tell about the fact. :func:`fact` makes it."""
+    """The properties of a fact that its default value does not show. :func:`fact` makes it."""
 
     default: Any
     url: bool
@@ -80,12 +80,12 @@ def fact(
 
 
 class Facts:
-    """What a provider class states.
+    """The facts of a provider: the public attributes of its class.
 
-    Every public attribute of a provider class is a fact, and every fact is an option, in upper
-    case, of the provider's entry in ``DANCE_PROVIDERS``. A text may contain other facts in braces:
-    ``"https://{host}/oauth/token"``. An instance is frozen, because all requests share it: data of
-    a visitor belongs to a session, and :attr:`from_config` reads values that may change.
+    Every fact is an option, in upper case, of the provider's entry in ``DANCE_PROVIDERS``. A text
+    may contain other facts in braces: ``"https://{host}/oauth/token"``. An instance is frozen,
+    because all requests share it: data of a visitor belongs to a session, and :attr:`from_config`
+    reads values that may change.
     """
 
     #: The name in the settings; also the URL namespace and ``request.oauth.<name>``.
@@ -220,10 +220,10 @@ class Facts:
     @classmethod
     def options(cls) -> frozenset[str]:
         """Return the names of the facts that the settings can state."""
-        return cls._facts.difference(cls._declared("fixed"))
+        return cls._facts.difference(cls._facts_with("fixed"))
 
     @classmethod
-    def _declared(cls, mark: str) -> list[str]:
+    def _facts_with(cls, mark: str) -> list[str]:
         """Return the facts whose declaration has this mark, such as ``"url"``, in order."""
         return [name for name, found in cls._declarations.items() if getattr(found, mark)]
 
@@ -253,7 +253,7 @@ class Facts:
     def _accepts(cls, option: str, value: Any) -> bool:
         """Return whether an option's value has the type of the class's value."""
         stated = getattr(cls, option, None)
-        if stated is None or option in {*cls._declared("url"), *cls._declared("any_value")}:
+        if stated is None or option in {*cls._facts_with("url"), *cls._facts_with("any_value")}:
             return True  # other checks look at these values
         if isinstance(stated, bool):
             return isinstance(value, bool)
@@ -302,7 +302,7 @@ class Facts:
         """Fill in the facts that texts name in braces, and yield the problems of these texts."""
         values = {name: getattr(self, name, None) for name in self.facts()}
         yield from self._check_named_facts(values)
-        for name in self._declared("url"):
+        for name in self._facts_with("url"):
             yield from self._resolve_url(name, values)
         try:
             self.__dict__["account_url"] = str(self.account_url or "").format(**values)
@@ -321,7 +321,7 @@ class Facts:
     def _resolve_url(self, name: str, values: dict[str, Any]) -> Iterator[Problem]:
         template = getattr(self, name)
         if template is None or template == "":
-            if name in self._declared("required") or (name == "base_url" and self._needs_base()):
+            if name in self._facts_with("required") or (name == "base_url" and self._needs_base()):
                 yield self._missing(name)
             return
         if not isinstance(template, str):
@@ -359,7 +359,7 @@ class Facts:
     def _check_named_facts(self, values: dict[str, Any]) -> Iterator[Problem]:
         """Check the facts that URLs name. A wrong value is replaced by a host that does not exist,
         so that it is reported once and not again for each URL."""
-        urls = self._declared("url")
+        urls = self._facts_with("url")
         templates = [text for name in urls if isinstance(text := getattr(self, name), str)]
         hosts = [text.partition("://")[2].partition("/")[0] for text in templates]
         for name in dict.fromkeys(name for text in templates for name in _names(text)):
@@ -384,7 +384,7 @@ class Facts:
 
     def _needs_base(self) -> bool:
         """Return whether a required URL is relative to ``base_url``."""
-        urls = (getattr(self, name) for name in self._declared("required"))
+        urls = (getattr(self, name) for name in self._facts_with("required"))
         return any(isinstance(url, str) and url and "://" not in url for url in urls)
 
     def find_problems(self) -> Iterator[Problem]:
@@ -403,7 +403,7 @@ class Facts:
                 "Choose another name.",
             )
         yield from self._find_unknown_options()
-        for name in self._declared("reserved"):
+        for name in self._facts_with("reserved"):
             reserved = self._declarations[name].reserved & set(getattr(self, name) or ())
             if reserved:
                 yield self._problem(

@@ -1,4 +1,4 @@
-"""``providers``: those that ``DANCE_PROVIDERS`` names, each made once, when first asked for."""
+"""``providers``: the providers that ``DANCE_PROVIDERS`` names, each created on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Registry(Mapping[str, "Provider"]):
-    """Name → provider, in the order of the settings."""
+    """A mapping of names to providers, in the order of the settings."""
 
     def __init__(self) -> None:
         self._made: dict[str, Provider] = {}
@@ -38,10 +38,10 @@ class Registry(Mapping[str, "Provider"]):
         try:
             options = dict(settings.providers[name])
         except KeyError:
-            known = ", ".join(map(repr, settings.providers)) or "none so far"
+            known = ", ".join(map(repr, settings.providers)) or "none"
             raise ProviderNotConfigured(
-                f"There is no provider {name!r} in DANCE_PROVIDERS (there: {known}). Add it: "
-                f'DANCE_PROVIDERS = {{"{name}": {{"PROVIDER": "django_dance.contrib.…"}}}}.'
+                f"There is no provider {name!r} in DANCE_PROVIDERS (its providers: {known}). Add "
+                f'it: DANCE_PROVIDERS = {{"{name}": {{"PROVIDER": "django_dance.contrib.…"}}}}.'
             ) from None
         except (TypeError, ValueError):
             raise ImproperlyConfigured(
@@ -62,13 +62,16 @@ class Registry(Mapping[str, "Provider"]):
         return name in settings.providers
 
     def forget(self) -> None:
-        """Make the providers anew when they are next asked for."""
+        """Create the providers again at their next use."""
         with self._lock:
             self._made = {}
 
 
 def provider_class(name: str, path: Any) -> type[Provider]:
-    """The class that a provider's ``PROVIDER`` option names, or is."""
+    """Return the class that a provider's ``PROVIDER`` option is, or whose dotted path it is.
+
+    :raises ImproperlyConfigured: it is not a provider class, or cannot be imported.
+    """
     from .base import Provider
 
     if isinstance(path, str):

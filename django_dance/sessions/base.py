@@ -190,7 +190,7 @@ class DanceSession(CallingSession):
     def authorized(self) -> bool:
         """Whether there is a token that can be used now or after a refresh."""
         token = self.current_token.load()
-        return token is not None and self.provider.usable(token)
+        return token is not None and self.provider.is_usable(token)
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -209,7 +209,7 @@ class DanceSession(CallingSession):
         :raises AuthorizationRequired: there is no usable token, or a scope was not granted.
         """
         token = self._present_token()
-        if not self.provider.usable(token):
+        if not self.provider.is_usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         missing = self.missing_scopes(*scope_list(scope))
         if missing:

@@ -61,9 +61,9 @@ class OAuth2Session(  # type: ignore[misc]
 
     def ready_token(self) -> Token:
         token = super().ready_token()
-        if token.stale and self.provider.refreshable(token):
+        if token.stale and self.provider.is_refreshable(token):
             token = self._forget_dead_token(lambda: refresh_or_keep(self, token))
-        elif not self.provider.usable(token):
+        elif not self.provider.is_usable(token):
             raise AuthorizationRequired(self.provider, "expired")
         return token
 
@@ -78,7 +78,7 @@ class OAuth2Session(  # type: ignore[misc]
         token = self._present_token()
         if within is not None and not token.expires_within(within):
             return token
-        if not self.provider.refreshable(token):
+        if not self.provider.is_refreshable(token):
             raise AuthorizationRequired(self.provider, "expired")
         return self._forget_dead_token(lambda: refresh_token(self, token))
 
@@ -93,7 +93,7 @@ class OAuth2Session(  # type: ignore[misc]
     def _is_rejected(self, response: requests.Response, token: Token) -> bool:
         return (
             response.status_code == 401
-            and self.provider.refreshable(token)
+            and self.provider.is_refreshable(token)
             # After a redirect, a 401 of another host does not concern this token.
             and origin(response.url) in self.trusted_origins()
         )

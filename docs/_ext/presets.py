@@ -169,10 +169,10 @@ def presets() -> tuple[Preset, ...]:
 def find_required_options(cls: type[Provider]) -> list[str]:
     """The options that a site must set to use a provider of this class."""
     # A preset states the endpoints itself. Only a server's own address comes from the site.
-    stated = {*cls._declared("url"), *cls._credentials} - {"base_url", "issuer"}
+    stated = {*cls._facts_with("url"), *cls._credentials} - {"base_url", "issuer"}
     options = cls.options() - stated
     empty = {fact for fact in options if not getattr(cls, fact, None)}
-    texts = [getattr(cls, fact) for fact in (*cls._declared("url"), "account_url")]
+    texts = [getattr(cls, fact) for fact in (*cls._facts_with("url"), "account_url")]
     texts += [*cls.request_headers.values(), *cls.api_origins]
     named = {name for text in texts for name in re.findall(r"{(\w+)}", text or "")}
     required = sorted(named & empty)

@@ -65,7 +65,7 @@ def _applies(reason: str, row: Any) -> bool:
     token = token_of(row)
     if token is None or row.provider not in providers:
         return reason == _UNREADABLE and token is None
-    return reason == _EXPIRED and token.expired and not providers[row.provider].usable(token)
+    return reason == _EXPIRED and token.expired and not providers[row.provider].is_usable(token)
 
 
 def _delete(row: Any) -> bool:

@@ -95,7 +95,7 @@ class Command(BaseCommand):
         if session is None or self.unavailable[row.provider] >= PATIENCE:
             return "skipped"
         before = session.token
-        if before is None or not session.provider.refreshable(before):
+        if before is None or not session.provider.is_refreshable(before):
             return "skipped"  # deleted, unreadable, or without a refresh token
         if not before.expires_within(within):
             return "still fresh"
