@@ -11,10 +11,12 @@ class DjangoDanceConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save
 
         from . import checks  # noqa: F401  (registers the system checks)
-        from .cache import row_changed
+        from .cache import invalidate_row
         from .models import OAuthConsumerMixin
 
         for model in apps.get_models():
             if issubclass(model, OAuthConsumerMixin):
                 for signal in (post_save, post_delete):
-                    signal.connect(row_changed, sender=model, dispatch_uid="django_dance.storage")
+                    signal.connect(
+                        invalidate_row, sender=model, dispatch_uid="django_dance.storage"
+                    )

@@ -346,7 +346,7 @@ def test_a_storage_that_wants_another_user_says_what_is_wrong():
 
     with pytest.raises(ImproperlyConfigured, match="cannot be imported"):
         ModelStorage(user="nowhere.current_user")
-    with pytest.raises(ImproperlyConfigured, match="no model"):
+    with pytest.raises(ImproperlyConfigured, match="not a model"):
         _ = ModelStorage(model=None).model
 
 

@@ -194,7 +194,7 @@ def test_a_lease_is_not_waited_for_in_a_transaction_that_has_written_the_row(own
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
     with transaction.atomic():
         ModelStorage().set(owner, GRANTED)
-        with pytest.raises(ProviderUnavailable, match="end it first"):
+        with pytest.raises(ProviderUnavailable, match="Commit or roll back"):
             with ModelStorage().lease(owner, 5):
                 pytest.fail("the lease is another's")
     assert clock.slept == []

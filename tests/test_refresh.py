@@ -459,7 +459,7 @@ class TestTransactions:
     ):
         stored(user)
         with (
-            pytest.raises(StorageError, match="let go of it first"),
+            pytest.raises(StorageError, match="end the transaction first"),
             transaction.atomic(),
         ):
             OAuthToken.objects.select_for_update().get()

@@ -229,12 +229,12 @@ class OptionTests(TestCase):
     ("spec", "message"),
     [
         ("nowhere.Storage", "cannot be imported"),
-        ("django.http.HttpResponse", "no storage"),
+        ("django.http.HttpResponse", "not a storage"),
         ({"OPTIONS": {}}, "BACKEND is missing"),
-        ({"BACKEND": "django_dance.storage.NullStorage", "OPTION": {}}, "no 'OPTION'"),
+        ({"BACKEND": "django_dance.storage.NullStorage", "OPTION": {}}, "'OPTION' is unknown"),
         (
             {"BACKEND": "django_dance.storage.NullStorage", "OPTIONS": {"x": 1}},
-            "cannot be made with OPTIONS",
+            "cannot be created with OPTIONS",
         ),
     ],
 )

@@ -620,7 +620,7 @@ def test_a_locked_row_of_a_model_without_a_lease_is_found_out_before_the_provide
         "OPTIONS": {"model": "tests.TeamToken"},
     }
     session(user).token = granted(expires_in=-5)
-    with pytest.raises(StorageError, match="let go of it first"), transaction.atomic():
+    with pytest.raises(StorageError, match="end the transaction first"), transaction.atomic():
         TeamToken.objects.select_for_update().get()
         session(user).get(API)
     assert not asked(api)
@@ -642,7 +642,7 @@ def test_who_has_written_the_row_does_not_wait_for_another_thread(user, api):
     with thread_lock(over(user)):
         (outcome,) = together(has_written_and_refreshes(user))
     assert isinstance(outcome, ProviderUnavailable)
-    assert "end it first" in str(outcome)
+    assert "Commit or roll back" in str(outcome)
 
 
 def test_who_has_written_the_row_does_not_wait_for_another_process(user, api):
@@ -651,7 +651,7 @@ def test_who_has_written_the_row_does_not_wait_for_another_process(user, api):
     OAuthToken.objects.update(**another)
     (outcome,) = together(has_written_and_refreshes(user))
     assert isinstance(outcome, ProviderUnavailable)
-    assert "end it first" in str(outcome)
+    assert "Commit or roll back" in str(outcome)
 
 
 def test_two_who_wait_for_each_other_come_to_an_end(user, api):
@@ -896,7 +896,7 @@ def test_a_pause_that_a_clock_of_the_future_has_noted_is_passed_over(user, api):
 
 def test_who_is_no_key_of_a_user_is_nobody():
     owner = ResourceOwner(providers["github"], user_id="ada")
-    with pytest.raises(OwnerRequired, match="'ada' is no user's primary key"):
+    with pytest.raises(OwnerRequired, match="'ada' is not a valid primary key"):
         ModelStorage().get(owner)
 
 

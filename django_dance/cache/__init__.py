@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .entries import MISS, open_entry, seal_entry
     from .failures import ask_cache
     from .generations import GenerationalCache, Generations
-    from .invalidation import CACHES, on_commit_or_now, row_changed
+    from .invalidation import CACHES, invalidate_row, on_commit_or_now
     from .names import cache_name, tenant
     from .token_cache import TokenCache
 
@@ -23,9 +23,9 @@ __all__ = [
     "TokenCache",
     "ask_cache",
     "cache_name",
+    "invalidate_row",
     "on_commit_or_now",
     "open_entry",
-    "row_changed",
     "seal_entry",
     "tenant",
 ]
@@ -36,7 +36,7 @@ __getattr__ = load_on_first_use(
         "entries": ["MISS", "open_entry", "seal_entry"],
         "failures": ["ask_cache"],
         "generations": ["GenerationalCache", "Generations"],
-        "invalidation": ["CACHES", "on_commit_or_now", "row_changed"],
+        "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row"],
         "names": ["cache_name", "tenant"],
         "token_cache": ["TokenCache"],
     },

@@ -28,7 +28,7 @@ def ask_cache(
     not wrap the errors of the libraries behind its caches, so that they have no common base class.
 
     :param cache: a cache, or its alias in ``CACHES``.
-    :param effect: what the site does without the answer. It is part of the warning.
+    :param effect: the consequence for the site. It is part of the warning.
     """
     try:
         return question(caches[cache] if isinstance(cache, str) else cache)

@@ -42,7 +42,7 @@ class GenerationalCache:
 
     :param alias: the cache's alias in ``CACHES``.
     :param purpose: the purpose of the entries' seals.
-    :param effect: what the site does if the cache is down, for the log.
+    :param effect: the consequence if the cache is down, for the log.
     :param generation_lifetime: seconds; more than the lifetime of any entry.
     """
 
@@ -107,9 +107,7 @@ class GenerationalCache:
             return None
         found = self._fetch([], groups)
         current = {
-            group: found[group]
-            for group in groups
-            if _changed_before(found.get(group), unchanged_since)
+            group: found[group] for group in groups if _is_older(found.get(group), unchanged_since)
         }
         return current if len(current) == len(groups) else None
 
@@ -175,7 +173,7 @@ class GenerationalCache:
         return ask_cache(self.alias, question, otherwise, effect=self._effect)
 
 
-def _changed_before(generation: Any, moment: float) -> bool:
+def _is_older(generation: Any, moment: float) -> bool:
     """Whether the last writer of a generation wrote it before a time.
 
     A generation that a reader created has no time: no change of its group is known.

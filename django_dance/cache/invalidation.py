@@ -32,7 +32,7 @@ def owner_key(model: Any, using: str, provider: str, user_id: Any) -> str:
 
 @contextmanager
 def writing(owner_key: str) -> Iterator[None]:
-    """Mark writes that a storage makes, so that :func:`row_changed` ignores them."""
+    """Mark writes that a storage makes, so that :func:`invalidate_row` ignores them."""
     outer, _thread.writing = getattr(_thread, "writing", None), owner_key
     try:
         yield
@@ -44,7 +44,7 @@ def mark_written(using: str, owner_key: str, account: str) -> None:
     """Remember that the open transaction, if there is one, has written an account's row."""
     if not connections[using].in_atomic_block:
         return
-    written = _written(using)
+    written = _marks(using)
     if not written:
         mark = partial(written.clear)
         transaction.on_commit(mark, using=using)
@@ -54,7 +54,7 @@ def mark_written(using: str, owner_key: str, account: str) -> None:
 
 def was_written(using: str, owner_key: str, account: str | None) -> bool:
     """Whether the open transaction has written the account's row; ``None``: any of the owner's."""
-    written = _written(using)
+    written = _marks(using)
     if not account:
         return owner_key in written
     return bool(written & {(owner_key, account), (owner_key, "")})
@@ -68,7 +68,7 @@ def on_commit_or_now(using: str | None, function: Callable[[], object]) -> None:
         function()
 
 
-def _written(using: str) -> set[Any]:
+def _marks(using: str) -> set[Any]:
     """The owner keys, and pairs of owner key and account, that the open transaction has written."""
     marks = _thread.__dict__.setdefault("marks", {})
     mark, written = marks.get(using, (None, set()))
@@ -81,7 +81,7 @@ def _written(using: str) -> set[Any]:
     return found
 
 
-def row_changed(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
+def invalidate_row(sender: Any, instance: Any, using: str, **kwargs: Any) -> None:
     """Receive ``post_save`` and ``post_delete`` of the token models.
 
     It invalidates the entries of a row that other code than a storage has changed: a view, the

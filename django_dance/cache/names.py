@@ -1,8 +1,8 @@
-"""cache_name: the part of a cache key that no other database, tenant or site shares.
+"""cache_name: the part of a cache key that differs for each database, tenant and site.
 
-A primary key names a user of one database and, with a schema for each tenant, of one tenant.
+A primary key identifies a user of one database and, with a schema for each tenant, of one tenant.
 Several sites and all tenants may share a cache and a ``SECRET_KEY``. So every key in Django's
-cache, and every seal of a cache entry, contains a name that this function makes.
+cache, and every seal of a cache entry, contains a result of this function.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def cache_name(using: str | None, *parts: str | None) -> str:
 
     :param using: the alias of the database that the entry is about. ``None`` for an entry that all
         databases and tenants of this site share.
-    :param parts: what the entry is about, such as a provider and a user.
+    :param parts: the subject of the entry, such as a provider and a user.
     """
     place = None
     if using is not None:

@@ -44,7 +44,7 @@ class TokenCache:
     def put(
         self, owner_key: str, generations: Generations, tokens: Mapping[str, Token | None]
     ) -> None:
-        """Store what was read from the table.
+        """Store the tokens that were read from the table.
 
         :param tokens: account → token, or ``None`` if the account has none.
         """

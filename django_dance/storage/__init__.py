@@ -1,4 +1,4 @@
-"""Storages: where tokens are stored. Each is a subclass of ``BaseStorage``."""
+"""Storages store the tokens. Each is a subclass of ``BaseStorage``."""
 
 from typing import TYPE_CHECKING
 

@@ -41,7 +41,7 @@ class BaseStorage:
     # --- for a refresh: storages that processes share override these methods -------------------
 
     def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
-        """Return what :meth:`get` returns, but never from a cache."""
+        """Return the same as :meth:`get`, but never from a cache."""
         return self.get(owner)
 
     def replace(
@@ -63,7 +63,7 @@ class BaseStorage:
         return True
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
-        """Call ``work``. What it stores stays stored even if the open transaction rolls back."""
+        """Call ``work``; the tokens that it stores survive a rollback of the open transaction."""
         return work()
 
     def lease(self, owner: ResourceOwner, seconds: float) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""build: a storage from the settings."""
+"""build makes a storage from the settings."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def _build(spec: Any) -> BaseStorage:
         if unknown or "BACKEND" not in spec:
             raise ImproperlyConfigured(
                 'A storage is {"BACKEND": "dotted.path", "OPTIONS": {…}}; '
-                + (f"there is no {min(unknown)!r}." if unknown else "BACKEND is missing.")
+                + (f"{min(unknown)!r} is unknown." if unknown else "BACKEND is missing.")
             )
         spec, options = spec["BACKEND"], spec.get("OPTIONS") or {}
         if not isinstance(options, Mapping):
-            raise ImproperlyConfigured("The OPTIONS of a storage are a dict.")
+            raise ImproperlyConfigured("The OPTIONS of a storage must be a dict.")
     spec = import_if_path(spec, "The storage")
     if isinstance(spec, type) and issubclass(spec, BaseStorage):
         try:
             return spec(**options)
         except TypeError as error:
             raise ImproperlyConfigured(
-                f"{spec.__name__} cannot be made with OPTIONS {sorted(options)}: {error}."
+                f"{spec.__name__} cannot be created with OPTIONS {sorted(options)}: {error}."
             ) from error
     if isinstance(spec, BaseStorage) and not options:
         return spec
     raise ImproperlyConfigured(
-        f"{spec!r} is no storage: name a subclass of django_dance.storage.BaseStorage."
+        f"{spec!r} is not a storage: name a subclass of django_dance.storage.BaseStorage."
     )

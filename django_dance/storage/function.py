@@ -1,4 +1,4 @@
-"""FunctionStorage: three functions of the site's own."""
+"""FunctionStorage: three functions of the site store the tokens."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from .base import BaseStorage
 
 
 class FunctionStorage(BaseStorage):
-    """Calls three functions, given themselves or by their dotted paths.
+    """Calls three functions of the site. Each option is a function or its dotted path.
 
-    :param getter: ``(owner)``, returns a dict or ``None``.
-    :param setter: ``(owner, token)``.
-    :param deleter: ``(owner)``.
+    :param getter: called with ``(owner)``; it returns a dict or ``None``.
+    :param setter: called with ``(owner, token)``; ``token`` is a plain dict.
+    :param deleter: called with ``(owner)``.
+    :raises ImproperlyConfigured: a function cannot be imported.
     """
 
     def __init__(

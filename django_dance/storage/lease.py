@@ -55,8 +55,9 @@ def thread_lock(
 def lock_busy_error(owner: ResourceOwner) -> ProviderUnavailable:
     """The error for a caller that must not wait: the wait could last for ever."""
     return ProviderUnavailable(
-        f"Somebody else is refreshing {owner.provider.label}'s token, and may have to wait for the "
-        "transaction that is open here: end it first."
+        f"Another thread or process is refreshing {owner.provider.label}'s token, and may be "
+        "waiting for the transaction that is open here. Commit or roll back this transaction, then "
+        "retry."
     )
 
 

@@ -1,4 +1,4 @@
-"""MemoryStorage and NullStorage: for tests, and for sites that keep nothing."""
+"""MemoryStorage and NullStorage: for tests, and for sites that store no tokens."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .session import VISITOR, name_visitor, renew_key
 
 
 class MemoryStorage(BaseStorage):
-    """Keeps tokens in this process until it ends.
+    """Stores tokens in the memory of this process until it ends.
 
-    :param token: what an owner has who was given nothing else; for tests.
+    :param token: the token of every owner for whom no other token was stored; for tests.
     """
 
     def __init__(self, token: Mapping[str, Any] | None = None) -> None:
@@ -37,7 +37,7 @@ class MemoryStorage(BaseStorage):
             renew_key(session)
         key = self._key(owner)
         if key is None:
-            raise OwnerRequired("There is no user and no session to keep the token for.")
+            raise OwnerRequired("MemoryStorage needs a user or a session.")
         self._tokens[key] = plain_fields(token)
 
     def replace(
@@ -55,9 +55,9 @@ class MemoryStorage(BaseStorage):
             self._tokens[key] = None
 
     def _key(self, owner: ResourceOwner) -> str | None:
-        """Names the owner among those of all tenants; ``None`` if nothing tells the visitor apart.
+        """Identify the owner among those of all tenants; ``None`` for a visitor without a session.
 
-        The key of a visitor stays when the session gets a new session key.
+        The result for a visitor stays the same when the session gets a new session key.
         """
         if owner.user_id is not None:
             return cache_name(DEFAULT_DB_ALIAS, owner.key)
@@ -70,7 +70,7 @@ class MemoryStorage(BaseStorage):
 
 
 class NullStorage(BaseStorage):
-    """Keeps nothing: for a site that uses a token during ``oauth_authorized`` and never again."""
+    """Stores nothing. For a site that uses a token only in a receiver of ``oauth_authorized``."""
 
     def get(self, owner: ResourceOwner) -> None:
         return None

@@ -86,7 +86,7 @@ class ModelStorage(BaseStorage):
         if isinstance(self._model, type) and issubclass(self._model, models.Model):
             return self._model
         if not isinstance(self._model, str):
-            raise ImproperlyConfigured(f"MODEL is {self._model!r}, which is no model.")
+            raise ImproperlyConfigured(f"MODEL is {self._model!r}, which is not a model.")
         try:
             return apps.get_model(self._model)
         except (LookupError, ValueError) as error:
@@ -128,8 +128,8 @@ class ModelStorage(BaseStorage):
                 except IntegrityError as error:
                     refusal = error  # another process has inserted the row, or the user is gone
         raise StorageError(
-            f"The database does not take {owner.provider.label}'s token: another account has an "
-            "id that it cannot tell from this one's, or the user is gone."
+            f"The database refuses {owner.provider.label}'s token: its collation makes the ids of "
+            "two accounts equal, or the user was deleted."
         ) from refusal
 
     def replace(
@@ -339,14 +339,14 @@ class ModelStorage(BaseStorage):
             user_id = self._owner_id(owner)
             if user_id is None:
                 raise OwnerRequired(
-                    "There is no user to keep the token for: log the visitor in first, or "
-                    "use FallbackStorage."
+                    "ModelStorage stores tokens for users only: log the visitor in first, or use "
+                    "FallbackStorage."
                 )
             try:
                 # "05" and 5 may select one row, and must have one name in the cache.
                 where["user_id"] = self._user_key.to_python(user_id)
             except ValidationError:
-                raise OwnerRequired(f"{user_id!r} is no user's primary key.") from None
+                raise OwnerRequired(f"{user_id!r} is not a valid primary key of a user.") from None
         return where
 
     @cached_property
@@ -385,5 +385,5 @@ def _token_of(row: Any) -> Token | None:
     try:
         return Token(row.token)
     except SealBroken as error:
-        logger.error("%r cannot be read: %s", row, error)
+        logger.error("The token of %r cannot be read: %s", row, error)
         return None

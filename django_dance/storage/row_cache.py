@@ -22,7 +22,7 @@ UNSET: Any = object()
 
 
 class RowCache:
-    """It fills the cache with the rows that it reads, and invalidates what the storage writes.
+    """The cache is filled when the storage reads rows, and invalidated when it writes rows.
 
     :param storage: the storage that reads the rows.
     :param alias: the alias of the cache; ``None`` for no cache.

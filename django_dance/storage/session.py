@@ -1,4 +1,4 @@
-"""SessionStorage: in the visitor's Django session."""
+"""SessionStorage: tokens in the visitor's Django session."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from .transactions import defer_write, has_one_writer, may_roll_back, on_separat
 
 logger = logging.getLogger("django_dance")
 
-#: What browsers keep of a cookie, its name and attributes included (RFC 6265 §6.1).
+#: Bytes of a cookie that browsers store, with its name and attributes (RFC 6265 §6.1).
 MAX_COOKIE = 4096
 #: With ``signed_cookies``: the lifetime of a cache entry with the successor of a token, in seconds,
 #: and the number of successors that are looked up one after the other.
 _SUCCESSOR_LIFETIME = 3600
 _MAX_SUCCESSORS = 5
 _EFFECT = "parallel requests do not find the refreshed token of a session in a cookie"
-#: Where a session keeps the random value that names its visitor. Django's ``cycle_key()`` keeps
-#: it, ``flush()`` removes it.
+#: The key in a session of the random value that identifies its visitor. Django's ``cycle_key()``
+#: keeps this value, ``flush()`` removes it.
 VISITOR = "_dance_visitor"
 
 _Result = TypeVar("_Result")
 
 
 class SessionStorage(BaseStorage):
-    """Keeps tokens, sealed, in ``request.session``: they go when the session goes.
+    """Stores tokens, sealed, in ``request.session``. They are deleted with the session.
 
-    A token that enters a session gives it a new session key, and a seal opens in its own session
+    When a token is stored, the session gets a new session key. A seal opens in its own session
     only.
 
     :param key: the session key, formatted with ``provider``.
@@ -57,7 +57,10 @@ class SessionStorage(BaseStorage):
         renew_key(self._session(owner))
 
     def _put(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
-        """Write the token into the session, and leave the session key as it is."""
+        """Write the token into the session, without a new session key.
+
+        :raises TokenTooLarge: the session is stored in a cookie, and the token does not fit.
+        """
         session, key = self._session(owner), self._key(owner)
         before = {name: session[name] for name in (key, VISITOR) if name in session}
         self._write(owner, session, token)
@@ -91,21 +94,22 @@ class SessionStorage(BaseStorage):
                 token = successor
             return token
         if session.session_key is None:
-            return token  # it is not saved yet
-        stored = _stored(session)
+            return token  # the session is not saved yet
+        stored = _session_in_store(session)
         if stored is None:
-            return None  # the visitor has logged out meanwhile
+            return None  # the visitor has logged out
         if session.modified and (token is None or self._key(owner) not in stored):
-            return token  # this very request has deleted or set it, and is not saved yet
+            return token  # this request has set or deleted the token, and has not saved the session
         return self._read(owner, stored)
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
     ) -> bool:
-        """At once: a request that ends in a server error does not save its session.
+        """Replace the token and save it now: Django saves no session after a server error.
 
-        The session key stays: whoever knows it has the old token already, and parallel requests,
-        or a browser that gets a server error and no cookie, would lose the session.
+        The session keeps its key. A client that knows the key has the old token already. With a new
+        key, parallel requests would lose the session, and so would a browser that gets a server
+        error and therefore no cookie.
         """
         if not same_token(self.reread(owner), old):
             return False
@@ -118,7 +122,7 @@ class SessionStorage(BaseStorage):
             if new is not None:
                 self._note_successor(owner, old, new)
             return True
-        stored = _stored(session)
+        stored = _session_in_store(session)
         if stored is not None:
             if new is None:
                 stored.pop(self._key(owner), None)
@@ -129,7 +133,7 @@ class SessionStorage(BaseStorage):
                 stored.save()
             except UpdateError:
                 if not session.exists(session.session_key):
-                    return False  # the visitor has logged out meanwhile
+                    return False  # the visitor has logged out
                 again = True  # the row is locked
             else:
                 again = using is not None and may_roll_back(using)
@@ -153,7 +157,7 @@ class SessionStorage(BaseStorage):
             except OperationalError:
                 return False
 
-        # A session that this very transaction has made, or saved, nobody else can write.
+        # If this transaction has created or saved the session, no other connection can write it.
         outside = on_separate_connection(using, can_be_saved)
         return on_separate_connection(using, work) if outside else work()
 
@@ -213,9 +217,9 @@ class SessionStorage(BaseStorage):
         try:
             return Token(json.loads(unseal(str(sealed), purpose="session", identity=identity)))
         except (SealBroken, ValueError):
-            # Also the token of an anonymous visitor who has logged in since: a login does not move
-            # it. And a token that an older version has sealed: its session kept the session key
-            # that it had before the token entered.
+            # This is also the case for the token of an anonymous visitor who has logged in since,
+            # because a login does not move it; and for a token that an older version has sealed,
+            # because its session kept the session key that it had before.
             logger.debug("%s: the session's token does not open here", owner.provider.name)
             return None
 
@@ -233,16 +237,16 @@ class SessionStorage(BaseStorage):
 
 
 def name_visitor(session: Any) -> None:
-    """Give the session's visitor a random name, if there is none."""
+    """Store a random value in the session that identifies its visitor, if there is none."""
     session.setdefault(VISITOR, secrets.token_urlsafe(16))
 
 
 def renew_key(session: Any) -> None:
-    """Give the session a new session key, and keep what it holds.
+    """Give the session a new session key, and keep its contents.
 
-    Against session fixation: somebody may have planted the session key in this browser, and would
-    use the token with it. Django's ``login()`` and ``update_session_auth_hash()`` do the same.
-    A session that another request has ended meanwhile stays ended.
+    This prevents session fixation: an attacker may have set the session key in this browser, and
+    would use the token with it. Django's ``login()`` and ``update_session_auth_hash()`` do the
+    same. If another request has deleted the session, it stays deleted.
     """
     key = session.session_key
     if key is not None and session.exists(key):
@@ -250,11 +254,12 @@ def renew_key(session: Any) -> None:
 
 
 def _in_a_cookie(session: Any) -> bool:
+    """Whether the whole session is stored in a cookie."""
     return type(session).__module__ == "django.contrib.sessions.backends.signed_cookies"
 
 
-def _stored(session: Any) -> Any:
-    """The session as its store has it now; ``None`` if it is not there."""
+def _session_in_store(session: Any) -> Any:
+    """The session as it is stored now; ``None`` if it is not stored."""
     key = session.session_key
     if key is None or not session.exists(key):
         return None
@@ -262,7 +267,7 @@ def _stored(session: Any) -> Any:
 
 
 def _database(session: Any) -> str | None:
-    """The database that the session is kept in, if in any."""
+    """The alias of the database that the session is stored in; ``None`` for another store."""
     model = getattr(type(session), "model", None)
     return None if model is None else router.db_for_write(model)
 

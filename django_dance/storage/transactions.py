@@ -113,8 +113,8 @@ def on_separate_connection(
         failure = failures[0]
         if isinstance(failure, OperationalError):
             raise StorageError(
-                "The token could not be stored beside the transaction that is open. If that has "
-                "locked its row, by select_for_update() or update(), let go of it first."
+                "The token could not be stored on a separate connection. If the open transaction "
+                "has locked its row, by select_for_update() or update(), end the transaction first."
             ) from failure
         raise failure
     return results[0]
