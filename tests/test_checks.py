@@ -410,7 +410,10 @@ def test_a_newcomer_who_forgot_the_provider_is_told_at_use(newcomer):
     paste(site, views=VIEWS.replace("github", "gitlab"))
     manage("manage.py", "migrate", "--verbosity", "0")
     visited = manage("-c", VISIT, check=False)
-    assert "There is no provider 'gitlab' in DANCE_PROVIDERS (its providers: 'github')" in visited.stderr
+    assert (
+        "There is no provider 'gitlab' in DANCE_PROVIDERS (its providers: 'github')"
+        in visited.stderr
+    )
 
 
 @pytest.mark.parametrize(
