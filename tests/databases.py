@@ -12,12 +12,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest import TestLoader, TestResult, TestSuite
 
 import oauthlib
 import pytest
+from asgiref.sync import SyncToAsync
 from django.contrib.contenttypes.models import ContentType
 from django.db import ConnectionHandler, connections
 from django.test import TransactionTestCase
@@ -187,10 +189,12 @@ class Databases:
     def _connect(self, configuration: dict[str, Any]) -> None:
         if connections.settings["default"] is configuration:
             return
-        connections.close_all()
+        forget_connections()
+        # asgiref runs the synchronous code of async tests in a thread that lives as long as the
+        # process, and this thread has connections of its own.
+        SyncToAsync.single_thread_executor.submit(forget_connections).result()
         # These settings are ``settings.DATABASES``. Other threads take their connections from them.
         connections.settings["default"] = configuration
-        connections["default"] = connections.create_connection("default")
         ContentType.objects.clear_cache()
 
     def none(self) -> None:
@@ -208,6 +212,13 @@ class Databases:
                 # Not by Django, which does not end the connections that threads have left open.
                 found(self.config)[kind.name].drop(configuration["NAME"])
         self.none()
+
+
+def forget_connections() -> None:
+    """Close the default connection of this thread, so that the next one is a new connection."""
+    connections.close_all()
+    with suppress(AttributeError):  # this thread has none
+        del connections["default"]
 
 
 @pytest.fixture(scope="session")

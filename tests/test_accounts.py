@@ -179,7 +179,7 @@ def test_an_account_that_another_user_has_connected_is_refused(
     connect(member, 1, access_token="first")
     response = connect(grace, 1, access_token="second")
     assert response.status_code == 403
-    assert b"disconnect it there first" in response.content
+    assert b"log in as that user and disconnect first" in response.content
     assert events.codes == ["account_taken"]
     assert tokens(user) == {"1": "first"}
     assert tokens(grace.user) == {}
