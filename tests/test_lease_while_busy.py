@@ -128,7 +128,9 @@ def test_a_lease_is_free_when_it_is_over(owner, now, clock, until, free):
     OAuthToken.objects.update(lease="another's", lease_until=until)
     with ExitStack() as stack:
         if not free:
-            stack.enter_context(pytest.raises(ProviderUnavailable, match="Somebody else"))
+            stack.enter_context(
+                pytest.raises(ProviderUnavailable, match="Another thread or process")
+            )
         with ModelStorage().lease(owner, 5):
             assert clock.slept == []
             row = OAuthToken.objects.get()
@@ -149,7 +151,7 @@ def test_a_lease_without_a_name_is_free(owner, now, clock):
 
 def test_a_lease_is_waited_for_twice_as_long_as_it_can_be_held(owner, now, clock):
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
-    with pytest.raises(ProviderUnavailable, match="Somebody else is refreshing"):
+    with pytest.raises(ProviderUnavailable, match="Another thread or process is refreshing"):
         with ModelStorage().lease(owner, 5):
             pytest.fail("the lease is another's")
     waited = sum(clock.slept)

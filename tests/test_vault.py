@@ -698,7 +698,7 @@ def test_a_lease_is_not_waited_for_for_ever(user):
 
     (outcome,) = together(wait)
     assert isinstance(outcome, ProviderUnavailable)
-    assert "Somebody else is refreshing GitHub's token" in str(outcome)
+    assert "Another thread or process is refreshing GitHub's token" in str(outcome)
 
 
 def test_who_waits_for_a_row_that_is_deleted_goes_on(user):
