@@ -159,6 +159,20 @@ def test_a_table_without_a_lease_is_locked_where_the_router_writes(storage, owne
     assert kept(TeamToken) == []
 
 
+def test_a_user_of_one_database_does_not_wait_for_a_user_of_another(storage, owner, settings):
+    """Both have the same key."""
+    storage.set(owner, token())
+    with storage.lease(owner, 5):
+        settings.DATABASE_ROUTERS = []
+
+        def lease():
+            with storage.lease(owner, 5):
+                return "taken"
+
+        assert elsewhere(lease) == "taken"
+        settings.DATABASE_ROUTERS = ["tests.other_database.Elsewhere"]
+
+
 # --- transactions -------------------------------------------------------------------------------
 
 
@@ -231,7 +245,7 @@ class TestCache:
         with transaction.atomic(using=ALIAS):
             row = OAuthToken.objects.using(ALIAS).get()
             row.token = token("new")
-            row.save()
+            row.save(using=ALIAS)
             assert read(storage, owner) == "new"
             assert elsewhere(lambda: read(storage, owner)) == "old"
         assert elsewhere(lambda: read(storage, owner)) == "new"
