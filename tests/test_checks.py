@@ -13,6 +13,12 @@ from django.test import override_settings
 
 from django_dance.providers import providers
 
+# Since Django 6.1, checks of models ask the database for its features.
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.one_database("the checks of django-dance ask no database"),
+]
+
 GITHUB = {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"}
 OAUTH2 = {
     "PROVIDER": "django_dance.providers.OAuth2Provider",
