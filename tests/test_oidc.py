@@ -464,6 +464,7 @@ def test_two_providers_do_not_share_documents(issuer):
     assert len(issuer.calls(WELL_KNOWN)) == 2
 
 
+@pytest.mark.django_db
 def test_checks_and_urls_ask_nobody(issuer, responses):
     from django.core import checks
     from django.urls import reverse
