@@ -24,6 +24,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import ConnectionHandler, connections
 from django.test import TransactionTestCase
 
+from django_dance.http.pool import get_shared_adapter
+
 from . import settings as test_settings
 from .servers import Absent, MariaDB, PostgreSQL, Redis, found, look_for, program
 from .skips import database_of
@@ -193,6 +195,8 @@ class Databases:
         # asgiref runs the synchronous code of async tests in a thread that lives as long as the
         # process, and this thread has connections of its own.
         SyncToAsync.single_thread_executor.submit(forget_connections).result()
+        # So does the thread of the live server behind each kept connection to it.
+        get_shared_adapter().poolmanager.clear()
         # These settings are ``settings.DATABASES``. Other threads take their connections from them.
         connections.settings["default"] = configuration
         ContentType.objects.clear_cache()
