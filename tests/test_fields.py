@@ -83,8 +83,10 @@ def test_every_row_that_an_earlier_release_wrote_opens(written):
 
 
 def test_an_earlier_release_opens_the_rows_that_this_one_writes(written):
-    """During a deployment both run: the identity is the same text, tests/test_crypto.py has the
-    format."""
+    """During a deployment both run: the identity is the same text.
+
+    The format is tested in tests/tokens/test_sealing.py.
+    """
     for row in written:
         found = MODELS[row["model"]].objects.get(pk=row["pk"])
         names = [name for name in ("provider", "user", "account") if name in row["fields"]]

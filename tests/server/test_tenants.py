@@ -23,9 +23,9 @@ from django_dance.storage import SessionStorage
 from django_dance.tokens import ResourceOwner
 from django_dance.tokens import sealing as crypto
 
+from ..cache.test_tenants import WAYS, on_the_connection
 from ..caches import RecordingCache
 from ..conftest import GRANTED, TOKEN_URL, Browser, Dance
-from ..test_tenants import WAYS, on_the_connection
 from .conftest import Application, assert_invalid_grant, is_alive, make_server, serve
 from .site import MODELS, SCOPES
 

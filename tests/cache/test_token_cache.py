@@ -1,0 +1,422 @@
+"""The cache before the table: what it saves, and that it never says what is no longer so."""
+
+import logging
+import time
+from random import Random
+
+import pytest
+from django.core.cache import caches
+from django.db import connection, connections, transaction
+from django.db.models.signals import post_save
+
+from django_dance.cache import MISS, TokenCache, generations
+from django_dance.models import OAuthToken
+from django_dance.providers import providers
+from django_dance.storage import ModelStorage
+from django_dance.tokens import ResourceOwner, Token
+
+from ..interleaving import Interleaving, turn
+
+LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tokens"}
+
+
+def token(text="planted", **fields):
+    return {"access_token": text, "expires_at": time.time() + 3600, **fields}
+
+
+@pytest.fixture(autouse=True)
+def local_cache(settings):
+    settings.CACHES = {"default": LOCAL}
+    settings.DANCE_CACHE = "default"
+    caches["default"].clear()
+    generations._pending_invalidations.clear()
+
+
+@pytest.fixture
+def storage():
+    return ModelStorage()
+
+
+@pytest.fixture
+def owner(user):
+    return ResourceOwner(providers["github"], user_id=user.pk)
+
+
+def text(found):
+    return None if found is None else found["access_token"]
+
+
+# --- what is saved --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhatIsSaved:
+    def test_a_cached_token_costs_no_query(self, storage, owner, user, django_assert_num_queries):
+        storage.set(owner, token())
+        with django_assert_num_queries(0):
+            assert text(storage.get(owner)) == "planted"
+            assert providers["github"].session(user=user).authorized
+
+    def test_that_there_is_none_is_cached_too(self, storage, owner, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            assert storage.get(owner) is None
+            assert storage.get(owner) is None
+
+    def test_the_first_reader_fills_the_cache(self, storage, owner, django_assert_num_queries):
+        storage.set(owner, token())
+        caches["default"].clear()
+        with django_assert_num_queries(1):
+            assert [text(storage.get(owner)) for _ in range(3)] == ["planted"] * 3
+
+    def test_a_page_under_atomic_requests_fills_it_after_its_commit(
+        self, storage, owner, django_assert_num_queries
+    ):
+        storage.set(owner, token())
+        caches["default"].clear()
+        with transaction.atomic():
+            storage.get(owner)
+        with django_assert_num_queries(0):
+            assert text(storage.get(owner)) == "planted"
+
+    def test_a_cached_token_knows_what_it_was_granted_for(self, storage, owner):
+        storage.set(owner, token(expires_in=3600, expires_at=time.time() + 50))
+        assert storage.get(owner).lifetime == 3600
+        assert storage.get(owner).stale
+
+    def test_each_account_is_cached(self, storage, owner, django_assert_num_queries):
+        storage.set(owner.for_account("1"), token("first"))
+        storage.set(owner.for_account("2"), token("second"))
+        with django_assert_num_queries(0):
+            assert text(storage.get(owner)) == "second"
+            assert text(storage.get(owner.for_account("1"))) == "first"
+
+    def test_what_is_over_is_not_cached(self, storage, owner, django_assert_num_queries):
+        storage.set(owner, token(expires_at=time.time() - 1))
+        with django_assert_num_queries(2):
+            storage.get(owner)
+            storage.get(owner)
+
+    def test_a_token_is_not_kept_beyond_its_end(self, clock, storage, owner, monkeypatch):
+        lifetimes = []
+        monkeypatch.setattr(
+            type(caches["default"]),
+            "set",
+            lambda self, key, value, timeout=None: lifetimes.append(timeout),
+        )
+        current = {"group": "generation"}
+        cache = TokenCache("default")
+        cache.put("owner", current, {"": Token(token(expires_at=clock.now + 40.5))})
+        cache.put("owner", current, {"": Token(token())})
+        cache.put("owner", current, {"": Token({"access_token": "for ever"})})
+        cache.put("owner", current, {"": None})
+        assert lifetimes == [40, 300, 300, 60]
+
+    def test_without_a_setting_a_cache_of_one_process_is_not_used(
+        self, storage, owner, settings, django_assert_num_queries
+    ):
+        del settings.DANCE_CACHE
+        storage.set(owner, token())
+        with django_assert_num_queries(2):
+            storage.get(owner)
+            storage.get(owner)
+
+    def test_none_turns_it_off(self, storage, owner, settings, django_assert_num_queries):
+        settings.DANCE_CACHE = None
+        storage.set(owner, token())
+        with django_assert_num_queries(1):
+            storage.get(owner)
+
+    def test_a_storage_may_have_a_cache_of_its_own(
+        self, owner, settings, django_assert_num_queries
+    ):
+        settings.CACHES = {"default": LOCAL, "other": {**LOCAL, "LOCATION": "other"}}
+        settings.DANCE_CACHE = None
+        storage = ModelStorage(cache="other")
+        storage.set(owner, token())
+        with django_assert_num_queries(0):
+            assert text(storage.get(owner)) == "planted"
+
+    def test_what_is_cached_is_sealed_under_digests(self, storage, owner, user):
+        storage.set(owner.for_account("planted-account"), token())
+        for key, value in caches["default"]._cache.items():
+            assert "planted" not in key
+            assert b"planted" not in value
+
+    def test_what_is_cached_for_one_opens_for_nobody_else(self, storage, owner, make_user):
+        other = ResourceOwner(providers["github"], user=make_user("grace"))
+        storage.set(owner, token())
+        storage.set(other, token("other"))
+        memory = caches["default"]._cache
+        entries = [
+            {key.rpartition(":")[2]: key for key in memory if ":token:" in key and owner_key in key}
+            for owner_key in (
+                storage._cache.owner_key({"provider": "github", "user_id": who.user_id})
+                for who in (owner, other)
+            )
+        ]
+        for name, key in entries[0].items():
+            memory[key] = memory[entries[1][name]]
+        assert text(storage.get(owner)) == "planted"
+
+
+# --- what is no longer so -------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestChanges:
+    def test_a_row_that_anybody_deletes_is_gone(self, storage, owner):
+        storage.set(owner, token())
+        OAuthToken.objects.all().delete()
+        assert storage.get(owner) is None
+
+    def test_a_row_that_anybody_saves_is_read_anew(self, storage, owner):
+        storage.set(owner, token())
+        row = OAuthToken.objects.get()
+        row.token = token("saved")
+        row.save()
+        assert text(storage.get(owner)) == "saved"
+
+    def test_a_user_who_is_deleted_takes_the_cached_token_along(self, storage, owner, user):
+        storage.set(owner, token())
+        user.delete()
+        assert storage.get(owner) is None
+
+    def test_a_transaction_sees_what_it_has_written(self, storage, owner):
+        storage.set(owner, token("old"))
+        with transaction.atomic():
+            storage.set(owner, token("new"))
+            assert text(storage.get(owner)) == "new"
+            storage.delete(owner)
+            assert storage.get(owner) is None
+
+    def test_what_is_rolled_back_was_never_cached(self, storage, owner):
+        storage.set(owner, token("old"))
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            storage.set(owner, token("new"))
+            storage.get(owner)
+            raise ZeroDivisionError
+        assert text(storage.get(owner)) == "old"
+
+    def test_others_see_the_old_token_until_the_commit(self, storage, owner):
+        storage.set(owner, token("old"))
+        cache = TokenCache("default")
+        owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
+        with transaction.atomic():
+            storage.set(owner, token("new"))
+            assert text(cache.get(owner_key, "")[0]) == "old"
+        assert text(cache.get(owner_key, "")[0]) == "new"
+
+    def test_a_slow_reader_does_not_bring_a_deleted_token_back(self, storage, owner):
+        storage.set(owner, token())
+        caches["default"].clear()
+        cache = TokenCache("default")
+        owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
+        _, current = cache.get(owner_key, "")
+        read = storage.reread(owner)
+        storage.delete(owner)
+        caches["default"].clear()  # and the cache forgets the deletion, too
+        cache.put(owner_key, current, {"": read})
+        assert storage.get(owner) is None
+
+
+# --- a cache in trouble ---------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("trouble", ["RaisingCache", "SilentCache"])
+class TestTrouble:
+    @pytest.fixture
+    def down(self, trouble, settings):
+        def down():
+            settings.CACHES = {"default": {"BACKEND": f"tests.caches.{trouble}"}}
+
+        def up():
+            settings.CACHES = {"default": LOCAL}
+
+        return down, up
+
+    def test_a_cache_that_is_down_is_a_miss(self, storage, owner, down):
+        storage.set(owner, token("old"))
+        down[0]()
+        assert text(storage.get(owner)) == "old"
+        storage.set(owner, token("new"))
+        assert text(storage.get(owner)) == "new"
+        storage.delete(owner)
+        assert storage.get(owner) is None
+
+    def test_what_it_was_not_told_it_is_told_when_it_is_back(self, storage, owner, down):
+        storage.set(owner, token("old"))
+        storage.get(owner)
+        down[0]()
+        storage.delete(owner)
+        down[1]()
+        assert storage.get(owner) is None
+
+    def test_the_log_has_a_line_and_not_one_for_each_request(
+        self, storage, owner, down, trouble, caplog, monkeypatch
+    ):
+
+        down[0]()
+        with caplog.at_level(logging.WARNING, "django_dance"):
+            for _ in range(5):
+                storage.get(owner)
+        lines = [r.getMessage() for r in caplog.records if "token cache" in r.getMessage()]
+        assert len(lines) == (1 if trouble == "RaisingCache" else 0)
+        assert all("ConnectionError" in line for line in lines)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestStrangers:
+    @pytest.mark.parametrize("rubbish", ["", "x", b"x", 7, None, ["x"], {"a": 1}, "A" * 5000])
+    def test_what_a_stranger_has_put_there_is_a_miss(self, storage, owner, rubbish):
+        storage.set(owner, token())
+        for key in list(caches["default"]._cache):
+            caches["default"].set(key.partition(":1:")[2], rubbish)
+        assert text(storage.get(owner)) == "planted"
+
+    def test_debts_are_forgotten_when_they_no_longer_matter(self, owner, storage, monkeypatch):
+        cache = TokenCache("default")
+        group = "django_dance:generation:owner"
+        generations._pending_invalidations["default", group] = time.monotonic() - 1
+        assert cache.get("owner", "")[0] is MISS
+        assert not generations._pending_invalidations
+
+
+# --- chance ---------------------------------------------------------------------------------------
+
+
+class World:
+    """One owner's token, its versions, and what each reader may have seen."""
+
+    def __init__(self, owner, first):
+        self.storage, self.owner, self.version = ModelStorage(), owner, first
+        self.begun = self.ended = first  # of the writes
+
+    def write(self, delete):
+        self.begun += 1
+        turn()
+        if delete:
+            self.storage.delete(self.owner)
+        else:
+            self.storage.set(self.owner, token(str(self.begun)))
+        self.seen[self.begun] = None if delete else str(self.begun)
+        self.ended = self.begun
+
+    def read(self):
+        turn()
+        least = self.ended
+        found = text(self.storage.get(self.owner))
+        allowed = {self.seen.get(version) for version in range(least, self.begun + 1)}
+        if self.begun > self.ended:
+            allowed |= {None, str(self.begun)}
+        assert found in allowed, f"read {found}, possible were {allowed}"
+
+    seen: dict = {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.interop) for part in (1, 2, 3))]
+)
+def test_no_reader_sees_what_was_replaced_before_it_began(user, settings, part):
+    """10 000 interleavings of a writer, a deleter, two readers, and a cache that forgets."""
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.InterleavedCache", "LOCATION": "i"}}
+    owner = ResourceOwner(providers["github"], user_id=user.pk)
+    # Most on SQLite, where a query costs least: the order of events depends on the cache alone.
+    schedules = 2500 if connection.vendor == "sqlite" else 100
+    threads = Interleaving(4, connections.close_all)
+    cache = caches["default"]
+    world = World(owner, 0)
+    world.seen = {0: None}
+
+    def hooked(job):
+        def run():
+            def at_each_query(execute, *args):
+                turn()
+                return execute(*args)
+
+            # The connections of a thread are its own; so is the cache object.
+            with connection.execute_wrapper(at_each_query):
+                job()
+
+        return run
+
+    def forget(chance):
+        for _ in range(2):
+            turn()
+            keys = list(cache._cache)
+            for key in keys if chance.random() < 0.5 else keys[:1]:
+                cache._cache.pop(key, None)
+                cache._expire_info.pop(key, None)
+
+    try:
+        for seed in range(part * schedules, (part + 1) * schedules):
+            chance = Random(seed)
+            world.seen = {world.ended: world.seen.get(world.ended)}
+            deletes = [chance.random() < 0.4 for _ in range(2)]
+            jobs = [
+                hooked(lambda deletes=deletes: [world.write(d) for d in deletes]),
+                hooked(world.read),
+                hooked(lambda: [world.read() for _ in range(2)]),
+                lambda seed=seed: forget(Random(seed)),
+            ]
+            try:
+                threads.run(chance, *jobs)
+                assert text(world.storage.get(owner)) == text(world.storage.reread(owner))
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}: {error}") from error
+    finally:
+        threads.close()
+
+
+# --- other rows, other names, other storages ------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOthers:
+    def test_a_receiver_may_change_another_users_rows(self, storage, owner, make_user):
+        grace = make_user("grace")
+        other = ResourceOwner(providers["github"], user_id=grace.pk)
+        storage.set(other, token("theirs"))
+        assert text(storage.get(other)) == "theirs"
+
+        def receiver(sender, **arguments):
+            grace.oauth_tokens.all().delete()
+
+        post_save.connect(receiver, sender=OAuthToken)
+        try:
+            storage.set(owner, token())
+        finally:
+            post_save.disconnect(receiver, sender=OAuthToken)
+        assert storage.get(other) is None
+
+    def test_a_users_key_has_one_name_however_it_is_written(self, storage, owner):
+        storage.set(owner, token())
+        same = ResourceOwner(providers["github"], user_id=f"0{owner.user_id}")
+        assert text(storage.get(owner)) == text(storage.get(same)) == "planted"
+        storage.delete(same)
+        assert storage.get(owner) is None
+
+    def test_rows_are_told_of_though_the_providers_storage_is_another(
+        self, storage, owner, settings
+    ):
+        settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
+        storage.set(owner, token())
+        assert text(storage.get(owner)) == "planted"
+        OAuthToken.objects.get().delete()
+        assert storage.get(owner) is None
+
+    def test_every_storages_own_cache_is_told_of_a_row(self, owner, settings):
+        settings.CACHES = {"default": LOCAL, "other": {**LOCAL, "LOCATION": "other"}}
+        storage = ModelStorage(cache="other")
+        storage.set(owner, token())
+        OAuthToken.objects.get().delete()
+        assert storage.get(owner) is None
+
+    def test_what_a_cache_was_not_told_is_remembered_of_so_many(self, settings, monkeypatch):
+        settings.CACHES = {"default": {"BACKEND": "tests.caches.RaisingCache"}}
+        monkeypatch.setattr(generations, "_MAX_PENDING", 3)
+        for number in range(5):
+            TokenCache("default").invalidate(str(number))
+        pending = [group.rpartition(":")[2] for _, group in generations._pending_invalidations]
+        assert pending == ["2", "3", "4"]

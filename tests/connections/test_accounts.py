@@ -1,0 +1,296 @@
+"""Several accounts of one user, one account of several users, and visitors who log in later."""
+
+import pytest
+from django.contrib.auth import login
+from django.db import connection
+
+from django_dance.connections import store_connection
+from django_dance.exceptions import AuthorizationRequired, FlowError, OwnerRequired, StorageError
+from django_dance.models import OAuthToken
+from django_dance.providers import providers
+from django_dance.storage import FallbackStorage, ModelStorage
+from django_dance.tokens import ResourceOwner, Token
+
+from ..conftest import GRANTED, Browser, Dance
+from ..conftest import TOKEN_URL as TOKEN_URL
+
+API = "https://api.github.com/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def connect(responses):
+    """Dances as the account of this id, and returns the callback's response."""
+
+    def connect(browser, account, **granted):
+        responses.upsert("POST", TOKEN_URL, json={**GRANTED, **granted})
+        responses.upsert("GET", f"{API}user", json={"id": account, "login": f"login-{account}"})
+        return Dance(browser).callback()
+
+    return connect
+
+
+def tokens(user):
+    return {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
+
+
+def session(user, account=""):
+    return providers["github"].session(user=user, account=account)
+
+
+def test_an_account_is_known_by_its_id_at_the_provider(member, user, connect):
+    assert connect(member, 7).status_code == 302
+    assert tokens(user) == {"7": "planted-access-token"}
+    assert session(user).account_id == "7"
+    assert session(user).account_label == "login-7"
+
+
+def test_a_second_account_has_a_row_of_its_own(member, user, connect):
+    connect(member, 1, access_token="first")
+    connect(member, 2, access_token="second")
+    assert tokens(user) == {"1": "first", "2": "second"}
+
+
+def test_the_account_that_was_danced_with_last_is_the_default(member, user, connect):
+    connect(member, 1, access_token="first")
+    connect(member, 2, access_token="second")
+    assert session(user).access_token == "second"
+    connect(member, 1, access_token="third")
+    assert session(user).access_token == "third"
+    assert [s.account_id for s in session(user).accounts] == ["1", "2"]
+
+
+def test_each_account_can_be_acted_for(member, user, connect):
+    connect(member, 1, access_token="first")
+    connect(member, 2, access_token="second")
+    assert session(user).account("1").access_token == "first"
+    assert [s.access_token for s in session(user).accounts] == ["second", "first"]
+    assert session(user).account("3").token is None
+    assert not session(user).account("3").authorized
+
+
+def test_to_disconnect_one_account_leaves_the_others(member, user, connect, responses):
+    responses.delete(f"{API}applications/github-client/token", status=204)
+    connect(member, 1, access_token="first")
+    connect(member, 2, access_token="second")
+    session(user).account("2").disconnect()
+    assert tokens(user) == {"1": "first"}
+    assert session(user).access_token == "first"
+
+
+def test_the_same_account_keeps_the_refresh_token_that_is_not_granted_again(member, user, connect):
+    connect(member, 1, refresh_token="planted-first-refresh-token")
+    connect(member, 1, access_token="second", refresh_token=None)
+    token = user.oauth_tokens.get().token
+    assert token["access_token"] == "second"
+    assert token["refresh_token"] == "planted-first-refresh-token"
+
+
+def test_another_account_does_not_get_the_refresh_token_of_the_first(member, user, connect):
+    connect(member, 1, refresh_token="planted-first-refresh-token")
+    connect(member, 2, refresh_token=None)
+    assert "refresh_token" not in user.oauth_tokens.get(account="2").token
+
+
+def test_a_token_whose_account_was_not_known_becomes_the_accounts(member, user, connect):
+    ModelStorage().set(ResourceOwner(providers["github"], user=user), {"access_token": "unknown"})
+    connect(member, 1, access_token="known")
+    assert tokens(user) == {"1": "known"}
+
+
+def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
+    unknown = {"access_token": "unknown", "refresh_token": "planted-kept"}
+    ModelStorage().set(ResourceOwner(providers["github"], user=user), unknown)
+    connect(member, 1, access_token="known", refresh_token=None)
+    row = user.oauth_tokens.get()
+    assert (row.account, row.token["refresh_token"]) == ("1", "planted-kept")
+
+
+def test_without_an_answer_there_is_one_token_of_an_unknown_account(member, user, dance):
+    assert dance(member).callback().status_code == 302
+    assert dance(member).callback().status_code == 302
+    assert tokens(user) == {"": "planted-access-token"}
+
+
+def test_an_unknown_account_is_taken_for_the_same_one(member, user, dance, responses):
+    assert dance(member, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+    responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
+    assert Dance(member).callback().status_code == 302
+    assert user.oauth_tokens.get().token["refresh_token"] == "planted-kept"
+
+
+def test_a_visitor_keeps_a_refresh_token_that_is_not_granted_again(client, dance, responses, rf):
+    assert dance(client, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+    responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
+    assert Dance(client).callback().status_code == 302
+    request = rf.get("/")
+    request.session = client.session
+    assert providers["github"].session(request).token["refresh_token"] == "planted-kept"
+
+
+def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
+    member, user, connect, responses, events
+):
+    connect(member, 1, access_token="first")
+    responses.upsert("GET", f"{API}user", status=500)
+    assert Dance(member).callback().status_code == 400
+    assert events.codes == ["account_unknown"]
+    assert tokens(user) == {"1": "first"}
+
+
+def test_ids_are_compared_exactly(user, make_user):
+    storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
+    grace = ResourceOwner(providers["github"], user=make_user("grace"))
+    storage.set(owner.for_account("abc"), {"access_token": "lower"})
+    for other in ("ABC", "abc ", "\u0430bc", "ab"):
+        assert storage.get(owner.for_account(other)) is None
+        assert storage.others(grace, other) == []
+    assert storage.others(grace, "abc") == [user.pk]
+
+
+def test_an_id_that_the_database_takes_for_another_is_kept_apart_or_refused(user):
+    storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
+    storage.set(owner.for_account("abc"), {"access_token": "lower"})
+    try:
+        storage.set(owner.for_account("ABC"), {"access_token": "upper"})
+    except StorageError as error:
+        assert connection.vendor == "mysql"
+        assert "collation makes the ids of two accounts equal" in str(error)
+    else:
+        assert storage.get(owner.for_account("ABC"))["access_token"] == "upper"
+    assert storage.get(owner.for_account("abc"))["access_token"] == "lower"
+
+
+# --- an account of two users ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def grace(make_user):
+    browser = Browser()
+    browser.user = make_user("grace")
+    browser.force_login(browser.user)
+    return browser
+
+
+def test_an_account_that_another_user_has_connected_is_refused(
+    member, user, grace, connect, events
+):
+    connect(member, 1, access_token="first")
+    response = connect(grace, 1, access_token="second")
+    assert response.status_code == 403
+    assert b"log in as that user and disconnect first" in response.content
+    assert events.codes == ["account_taken"]
+    assert tokens(user) == {"1": "first"}
+    assert tokens(grace.user) == {}
+
+
+def test_a_site_may_let_users_share_an_account(member, user, grace, connect, settings):
+    settings.DANCE_ACCOUNT_CONFLICT = "share"
+    connect(member, 1, access_token="first")
+    connect(grace, 1, access_token="second")
+    assert tokens(user) == {"1": "first"}
+    assert tokens(grace.user) == {"1": "second"}
+
+
+def test_a_site_may_have_the_account_move(member, user, grace, connect, settings, events):
+    settings.DANCE_ACCOUNT_CONFLICT = "move"
+    connect(member, 1, access_token="first")
+    connect(grace, 1, access_token="second")
+    assert tokens(user) == {}
+    assert tokens(grace.user) == {"1": "second"}
+    (revoked,) = events.named("token_revoked")
+    assert (revoked["reason"], revoked["owner"].user_id) == ("moved", user.pk)
+
+
+# --- visitors who log in later --------------------------------------------------------------------
+
+
+@pytest.fixture
+def visitor(client, connect):
+    """A visitor's browser that has danced."""
+    connect(client, 1)
+    return client
+
+
+@pytest.fixture
+def request_of(rf):
+    def request_of(browser, user=None):
+        from django.contrib.auth.models import AnonymousUser
+
+        from django_dance.sessions import OAuth
+
+        request = rf.get("/")
+        request.session, request.user = browser.session, user or AnonymousUser()
+        request.oauth = OAuth(request)
+        return request
+
+    return request_of
+
+
+def test_a_visitor_has_no_row(visitor, request_of):
+    assert not OAuthToken.objects.exists()
+    assert request_of(visitor).oauth.github.authorized
+
+
+def test_nothing_is_carried_over_by_itself(visitor, request_of, user):
+    request = request_of(visitor)
+    login(request, user)
+    assert not request.oauth.github.authorized
+    assert not OAuthToken.objects.exists()
+
+
+def test_what_is_adopted_is_the_users_and_no_longer_the_visitors(visitor, request_of, user):
+    request = request_of(visitor)
+    login(request, user)
+    assert request.oauth.adopt() == ["github"]
+    assert request.oauth.github.access_token == "planted-access-token"
+    assert tokens(user) == {"1": "planted-access-token"}
+    assert request.oauth.adopt() == []
+    assert "github_oauth_token" not in request.session
+
+
+def test_only_the_named_providers_are_adopted(visitor, request_of, user):
+    request = request_of(visitor)
+    login(request, user)
+    assert request.oauth.adopt("gitlab") == []
+    assert request.oauth.adopt("github") == ["github"]
+
+
+def test_to_adopt_needs_a_user(visitor, request_of):
+    with pytest.raises(OwnerRequired, match="call it after login"):
+        request_of(visitor).oauth.adopt()
+
+
+def test_an_account_of_another_user_is_not_adopted_and_not_lost(
+    visitor, request_of, user, member, grace, connect
+):
+    connect(grace, 1)
+    request = request_of(visitor)
+    login(request, user)
+    with pytest.raises(FlowError, match="account_taken"):
+        request.oauth.adopt()
+    assert "github_oauth_token" in request.session
+
+
+def test_adopt_finds_nothing_where_visitors_keep_nothing(rf, user, settings, request_of, client):
+    settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
+    request = request_of(client, user)
+    assert request.oauth.adopt() == []
+
+
+def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.FallbackStorage",
+        "OPTIONS": {"model": "tests.TeamToken"},
+    }
+    github = session(user)
+    assert isinstance(github.storage, FallbackStorage)
+    store_connection(github, Token.granted({"access_token": "planted"}))
+    assert [s.access_token for s in github.accounts] == ["planted"]
+    assert github.account_id == ""
+
+
+def test_an_account_without_a_token_asks_for_one(user):
+    with pytest.raises(AuthorizationRequired, match="no_token"):
+        session(user).account("9").get("/user")

@@ -1,0 +1,431 @@
+"""What a refresh leads to: each rule alone, at its limit, by a clock that stands still."""
+
+import json
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from django_dance.connections import refresh, refresh_or_keep
+from django_dance.exceptions import (
+    AuthorizationRequired,
+    InvalidResponse,
+    ProviderUnavailable,
+    TokenRequestRefused,
+)
+from django_dance.models import OAuthToken
+from django_dance.providers import providers
+from django_dance.storage import ModelStorage
+from django_dance.tokens import ResourceOwner, Token
+
+from ..conftest import GRANTED, TOKEN_URL
+
+pytestmark = pytest.mark.django_db
+
+REVOKE_URL = "https://api.github.com/applications/github-client/token"
+DEAD = {"status": 400, "json": {"error": "invalid_grant"}}
+BUSY = {"status": 503}
+NEW = {"json": {"access_token": "planted-new", "token_type": "bearer", "expires_in": 3600}}
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """The moment at which the clock of refreshes stands still."""
+    moment = int(time.time())
+    monkeypatch.setattr(refresh, "time", SimpleNamespace(time=lambda: float(moment)))
+    return moment
+
+
+@pytest.fixture
+def connected(user):
+    """Stores an expired token, and makes a session that has read it."""
+
+    def connected(account="", request=None, **fields):
+        owner = ResourceOwner(providers["github"], user=user, account=account)
+        token = {**GRANTED, "expires_in": None, "expires_at": 1.0, **fields}
+        ModelStorage().set(owner, {k: v for k, v in token.items() if v is not None})
+        session = providers["github"].session(request, user=user, account=account)
+        assert session.token
+        return session
+
+    return connected
+
+
+def asked(responses):
+    return [call.request for call in responses.calls if call.request.url == TOKEN_URL]
+
+
+# --- the lease ------------------------------------------------------------------------------------
+
+
+def test_the_lease_lasts_longer_than_the_provider_may_take(connected, responses, settings):
+    settings.DANCE_TIMEOUT = 1000
+    lease = timedelta(seconds=3 * 1000 + 5)
+    leases = []
+
+    def answer(request):
+        leases.append((OAuthToken.objects.get().lease_until, timezone.now()))
+        return 200, {}, json.dumps(GRANTED)
+
+    responses.add_callback("POST", TOKEN_URL, answer)
+    session = connected()
+    before = timezone.now()
+    session.refresh()
+    ((until, meanwhile),) = leases
+    assert before + lease <= until <= meanwhile + lease
+    assert OAuthToken.objects.get().lease_until is None
+
+
+# --- a token that has changed since it was read ---------------------------------------------------
+
+
+def test_a_token_that_is_gone_is_not_refreshed(connected, responses):
+    session = connected()
+    OAuthToken.objects.all().delete()
+    with pytest.raises(AuthorizationRequired, match="revoked"):
+        session.refresh()
+    assert not responses.calls
+    assert session.token is None
+
+
+@pytest.mark.parametrize(
+    ("stale", "stored"),
+    [
+        ({}, {"access_token": "planted-theirs"}),
+        ({}, {"access_token": "planted-theirs", "expires_at": None}),
+        ({"expires_at": 5.0}, {"access_token": "planted-theirs", "expires_at": 4.0}),
+        ({}, {"expires_at": 2.0}),
+        ({"expires_at": None}, {"expires_at": 1.0}),
+    ],
+)
+def test_a_token_that_was_replaced_or_prolonged_is_used(
+    connected, responses, events, stale, stored
+):
+    session = connected(**stale)
+    connected(**stored)
+    token = session.refresh()
+    assert token is session.token
+    assert token["access_token"] == stored.get("access_token", GRANTED["access_token"])
+    assert token.expires_at == {"expires_at": 1.0, **stored}["expires_at"]
+    assert not responses.calls
+    assert not events
+
+
+@pytest.mark.parametrize(
+    ("stale", "stored"),
+    [
+        ({}, {}),
+        ({}, {"expires_at": 0.5}),
+        ({}, {"expires_at": None}),
+        ({"expires_at": None}, {"expires_at": None}),
+        ({}, {"scope": "repo", "refresh_token": "planted-other"}),
+    ],
+)
+def test_a_token_that_is_still_the_same_is_refreshed_as_it_is_stored(
+    connected, responses, stale, stored
+):
+    responses.post(TOKEN_URL, **NEW)
+    session = connected(**stale)
+    connected(**stored)
+    assert session.refresh()["access_token"] == "planted-new"
+    (request,) = asked(responses)
+    expected = {**GRANTED, **stored}["refresh_token"]
+    assert request.body == f"grant_type=refresh_token&refresh_token={expected}"
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def test_a_new_token_is_told_to_the_receivers_of_token_refreshed(connected, responses, events, rf):
+    responses.post(TOKEN_URL, **NEW)
+    request = rf.get("/")
+    session = connected(request=request)
+    token = session.refresh()
+    ((name, heard),) = events
+    assert name == "token_refreshed"
+    assert heard["sender"] is type(providers["github"])
+    assert heard["provider"] is session.provider
+    assert heard["request"] is request
+    assert heard["owner"].user_id == session.owner.user_id
+    assert heard["token"] is token is session.token
+
+
+def test_a_dead_token_is_told_to_the_receivers_of_token_revoked(connected, responses, events, rf):
+    responses.post(TOKEN_URL, **DEAD)
+    request = rf.get("/")
+    session = connected(request=request)
+    with pytest.raises(AuthorizationRequired):
+        session.refresh()
+    ((name, heard),) = events
+    assert name == "token_revoked"
+    assert heard["reason"] == "invalid_grant"
+    assert heard["sender"] is type(providers["github"])
+    assert heard["provider"] is session.provider
+    assert heard["request"] is request
+    assert heard["owner"].user_id == session.owner.user_id
+
+
+def test_a_failure_is_told_to_no_receiver(connected, responses, events, caplog):
+    responses.post(TOKEN_URL, **BUSY)
+    with pytest.raises(ProviderUnavailable):
+        connected().refresh()
+    assert not events
+    assert caplog.messages == ["github: the token could not be refreshed: github.com answered 503."]
+
+
+# --- dead -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "reason"),
+    [(0, "revoked_at_once"), (59, "revoked_at_once"), (60, "revoked"), (10**6, "revoked")],
+)
+def test_a_token_that_was_granted_a_moment_ago_is_dead_at_once(
+    connected, responses, now, caplog, age, reason
+):
+    responses.post(TOKEN_URL, **DEAD)
+    with pytest.raises(AuthorizationRequired) as required:
+        connected(granted_at=now - age).refresh()
+    assert required.value.reason == reason
+    assert required.value.provider.name == "github"
+    assert isinstance(required.value.__cause__, TokenRequestRefused)
+    assert not OAuthToken.objects.exists()
+    assert caplog.messages == ["github: the refresh token is dead; the token is deleted"]
+
+
+def test_a_token_of_which_the_dance_is_not_known_is_dead(connected, responses):
+    responses.post(TOKEN_URL, **DEAD)
+    with pytest.raises(AuthorizationRequired) as required:
+        connected().refresh()
+    assert required.value.reason == "revoked"
+
+
+# --- a failure that may pass ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failures", "retry_after", "pause", "counted"),
+    [
+        (0, None, 5, 1),
+        (1, None, 10, 2),
+        (5, None, 160, 6),
+        (6, None, 300, 7),
+        (29, None, 300, 30),
+        (30, None, 300, 31),
+        (10**9, None, 300, 31),
+        (0, "4", 5, 1),
+        (0, "6", 6, 1),
+        (0, "3599", 3599, 1),
+        (0, "3601", 3600, 1),
+        (3, "39", 40, 4),
+        (9, "301", 301, 10),
+    ],
+)
+def test_the_pause_after_a_failure_grows_and_is_as_long_as_the_provider_says(
+    connected, responses, now, failures, retry_after, pause, counted
+):
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    responses.post(TOKEN_URL, status=503, headers=headers)
+    with pytest.raises(ProviderUnavailable) as failure:
+        connected(failures=failures).refresh()
+    assert failure.value.status == 503
+    token = OAuthToken.objects.get().token
+    assert (token["last_error"], token["failures"], token["retry_at"]) == (
+        "provider_unavailable",
+        counted,
+        now + pause,
+    )
+    assert token["access_token"] == GRANTED["access_token"]
+    assert token["refresh_token"] == GRANTED["refresh_token"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "noted"),
+    [
+        ({"status": 400, "json": {"error": "invalid_client"}}, TokenRequestRefused, None),
+        ({"status": 400, "json": {"error": "server_error"}}, ProviderUnavailable, None),
+        ({"json": []}, InvalidResponse, "token_response_invalid"),
+        ({"status": 429, "json": {}}, ProviderUnavailable, "provider_unavailable"),
+    ],
+)
+def test_a_failure_is_noted_by_the_providers_code_or_by_ours(
+    connected, responses, answer, kind, noted
+):
+    responses.post(TOKEN_URL, **answer)
+    with pytest.raises(kind):
+        connected().refresh()
+    noted = noted or answer["json"]["error"]
+    assert OAuthToken.objects.get().token["last_error"] == noted
+
+
+@pytest.mark.parametrize("left", [1, 5, 3600])
+def test_during_the_pause_the_provider_is_not_asked(connected, responses, now, left):
+    session = connected(last_error="some\ncode", failures=2, retry_at=now + left)
+    with pytest.raises(ProviderUnavailable) as failure:
+        session.refresh()
+    assert str(failure.value).endswith(f"(some code). The next attempt is in {left} seconds.")
+    assert str(failure.value).startswith("GitHub ")
+    assert failure.value.error == "some code"
+    assert not responses.calls
+    assert OAuthToken.objects.get().token["failures"] == 2
+
+
+@pytest.mark.parametrize("left", [0, -1, 3601, 10**8])
+def test_after_the_pause_and_where_a_clock_was_wrong_the_provider_is_asked(
+    connected, responses, now, left
+):
+    responses.post(TOKEN_URL, **NEW)
+    session = connected(last_error="code", failures=2, retry_at=now + left)
+    assert session.refresh()["access_token"] == "planted-new"
+
+
+def test_a_token_that_is_not_expired_is_used_while_the_provider_is_down(connected, responses):
+    responses.post(TOKEN_URL, **BUSY)
+    token = Token({**GRANTED, "expires_at": time.time() + 3000})
+    session = connected(expires_at=token.expires_at)
+    assert refresh_or_keep(session, token) is token
+
+
+def test_an_expired_token_is_used_if_the_api_has_refused_it_and_no_new_one_can_be_had(
+    connected, responses
+):
+    responses.post(TOKEN_URL, **BUSY)
+    session = connected()
+    stale = session.token
+    with pytest.raises(ProviderUnavailable):
+        refresh_or_keep(session, stale)
+    session.token = stale
+    assert refresh_or_keep(session, stale, forced=True) is stale
+
+
+# --- overtaken ------------------------------------------------------------------------------------
+
+
+def meanwhile(responses, happens):
+    """While the provider answers, this happens."""
+
+    def answer(request):
+        happens()
+        return 200, {}, json.dumps({**GRANTED, "access_token": "planted-late"})
+
+    responses.add_callback("POST", TOKEN_URL, answer)
+
+
+def test_the_new_token_of_a_connection_that_is_gone_is_revoked(connected, responses, events):
+    revocation = responses.delete(REVOKE_URL, status=204)
+    meanwhile(responses, lambda: OAuthToken.objects.all().delete())
+    with pytest.raises(AuthorizationRequired) as required:
+        connected().refresh()
+    assert required.value.reason == "revoked"
+    assert json.loads(revocation.calls[0].request.body) == {"access_token": "planted-late"}
+    assert not OAuthToken.objects.exists()
+    assert not events
+
+
+def test_a_new_token_that_cannot_be_revoked_is_logged(connected, responses, caplog):
+    responses.delete(REVOKE_URL, status=503)
+    meanwhile(responses, lambda: OAuthToken.objects.all().delete())
+    with pytest.raises(AuthorizationRequired, match="revoked"):
+        connected().refresh()
+    assert caplog.messages == [
+        "github: the token could not be revoked: api.github.com answered 503."
+    ]
+
+
+def test_a_token_of_a_later_dance_is_used_and_the_late_one_is_forgotten(
+    connected, responses, events
+):
+    session = connected()
+    meanwhile(responses, lambda: connected(access_token="planted-dance"))
+    assert session.refresh()["access_token"] == "planted-dance"
+    assert OAuthToken.objects.get().token["access_token"] == "planted-dance"
+    assert not events
+    assert len(responses.calls) == 1
+
+
+def test_a_refresh_token_that_another_has_used_is_not_dead(connected, responses, events):
+    session = connected()
+
+    def answer(request):
+        connected(access_token="planted-theirs")
+        return 400, {}, '{"error": "invalid_grant"}'
+
+    responses.add_callback("POST", TOKEN_URL, answer)
+    assert session.refresh()["access_token"] == "planted-theirs"
+    assert OAuthToken.objects.get().token["access_token"] == "planted-theirs"
+    assert not events
+
+
+def test_a_dead_token_that_is_gone_already_is_dead(connected, responses, events):
+    session = connected()
+
+    def answer(request):
+        OAuthToken.objects.all().delete()
+        return 400, {}, '{"error": "invalid_grant"}'
+
+    responses.add_callback("POST", TOKEN_URL, answer)
+    with pytest.raises(AuthorizationRequired, match="revoked"):
+        session.refresh()
+    assert [name for name, _ in events] == ["token_revoked"]
+
+
+# --- a token that is not stored -------------------------------------------------------------------
+
+
+@pytest.fixture
+def carrying(connected):
+    """A session that uses another token than the one that is stored, as in a dance."""
+    session = connected(access_token="planted-stored")
+    session.current_token.use_unsaved(Token({**GRANTED, "expires_at": 1.0, "granted_at": 1}))
+    return session
+
+
+def stored():
+    return OAuthToken.objects.get().token
+
+
+def test_a_token_that_is_not_stored_is_refreshed_beside_the_stored_one(carrying, responses, events):
+    responses.post(TOKEN_URL, **NEW)
+    assert carrying.refresh()["access_token"] == "planted-new"
+    assert carrying.current_token.unsaved is carrying.token
+    assert stored()["access_token"] == "planted-stored"
+    assert [name for name, _ in events] == ["token_refreshed"]
+
+
+def test_the_failure_of_a_token_that_is_not_stored_is_not_noted(carrying, responses):
+    responses.post(TOKEN_URL, **BUSY)
+    with pytest.raises(ProviderUnavailable):
+        carrying.refresh()
+    assert "last_error" not in stored()
+
+
+def test_the_death_of_a_token_that_is_not_stored_leaves_the_stored_one(carrying, responses):
+    responses.post(TOKEN_URL, **DEAD)
+    with pytest.raises(AuthorizationRequired, match="revoked"):
+        carrying.refresh()
+    assert stored()["access_token"] == "planted-stored"
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def test_the_account_of_the_token_is_refreshed_whichever_is_the_default(connected, responses, user):
+    responses.post(TOKEN_URL, **NEW)
+    connected("1", connected_account="1", access_token="planted-1")
+    session = providers["github"].session(user=user)
+    assert session.account_id == "1"
+    connected("2", connected_account="2", access_token="planted-2")
+    session.refresh()
+    found = {row.account: row.token["access_token"] for row in OAuthToken.objects.all()}
+    assert found == {"1": "planted-new", "2": "planted-2"}
+
+
+def test_the_account_that_was_asked_for_is_refreshed(connected, responses):
+    responses.post(TOKEN_URL, **NEW)
+    session = connected("1", connected_account="other", access_token="planted-1")
+    connected("other", connected_account="other", access_token="planted-2")
+    session.refresh()
+    found = {row.account: row.token["access_token"] for row in OAuthToken.objects.all()}
+    assert found == {"1": "planted-new", "other": "planted-2"}

@@ -1,0 +1,737 @@
+"""Protocol calls against servers that misbehave, over real sockets."""
+
+import gzip
+import hashlib
+import json
+import math
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from itertools import cycle, islice
+from types import SimpleNamespace
+
+import pytest
+import requests
+import trustme
+from cryptography import x509
+from django.utils.http import http_date
+
+from django_dance import __version__
+from django_dance.exceptions import InvalidResponse, ProviderUnavailable
+from django_dance.http import ProtocolResponse, drop_frames, get_shared_adapter, protocol_call
+from django_dance.http import protocol_calls as transport
+from django_dance.http.pool import tls_context
+from django_dance.http.protocol_calls import MAX_ANSWER
+from django_dance.tokens import Secret
+
+from ..loopback import Loopback, reserved_port
+from ..test_secrets import report
+
+
+@pytest.fixture(autouse=True)
+def _debug(settings):
+    settings.DEBUG = True  # http to loopback is for development
+    settings.DANCE_TIMEOUT = 60  # a busy machine may be slow
+
+
+@contextmanager
+def server(behave, tls=None):
+    """A server on loopback that treats each connection as ``behave(socket, request)`` says."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(60)
+    seen, threads, stop = [], [], threading.Event()
+
+    def serve(connection):
+        with connection:
+            connection.settimeout(60)
+            try:
+                if tls:
+                    connection = tls.wrap_socket(connection, server_side=True)
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    piece = connection.recv(65536)
+                    if not piece:
+                        return
+                    request += piece
+                seen.append(request.decode("latin-1"))
+                behave(connection, stop)
+            except (OSError, ssl.SSLError):
+                pass
+            finally:
+                connection.close()
+
+    def accept():
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=serve, args=(connection,)))
+            threads[-1].start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://localhost:{listener.getsockname()[1]}/token", seen
+    finally:
+        stop.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for thread in (accepting, *threads):
+            thread.join(60)
+
+
+def answer(body=b"{}", head=b"", status=b"200 OK"):
+    def behave(connection, stop):
+        connection.sendall(
+            b"HTTP/1.1 "
+            + status
+            + b"\r\nContent-Length: %d\r\n" % len(body)
+            + head
+            + b"\r\n"
+            + body
+        )
+
+    return behave
+
+
+def drip(head, again):
+    """Sends ``head`` at once, then the bytes of ``again`` over and over, slowly, for 30 seconds."""
+
+    def behave(connection, stop):
+        connection.sendall(head)
+        for byte in islice(cycle(again), 3000):
+            if stop.wait(0.01):
+                break
+            connection.sendall(bytes([byte]))
+
+    return behave
+
+
+def test_a_plain_answer_comes_back():
+    with server(answer(b'{"a": 1}')) as (url, seen):
+        got = protocol_call("POST", url, data={"code": "x"})
+    assert got.json() == {"a": 1}
+    assert "planted" not in repr(got) and "body" not in repr(got)
+    assert "Accept-Encoding: identity" in seen[0]
+    assert "Cookie" not in seen[0] and "Authorization" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        lambda connection, stop: stop.wait(30),
+        drip(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["silence", "slow headers", "slow body", "slow continue"],
+)
+def test_a_slow_answer_is_given_up_at_the_deadline(behave, settings):
+    settings.DANCE_TIMEOUT = 1
+    with server(behave) as (url, seen):
+        with pytest.raises(ProviderUnavailable, match="Timeout"):
+            protocol_call("POST", url, data={})
+        assert len(seen) == 1
+
+
+def test_a_port_where_nobody_listens_is_unavailable():
+    with (
+        reserved_port() as port,
+        pytest.raises(ProviderUnavailable, match="localhost could not be reached"),
+    ):
+        protocol_call("POST", f"http://localhost:{port}/token", data={})
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        lambda connection, stop: None,
+        lambda connection, stop: connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+        ),
+        lambda connection, stop: connection.sendall(b"not http at all\r\n\r\n"),
+        lambda connection, stop: connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500),
+        lambda connection, stop: connection.sendall(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        ),
+    ],
+    ids=["closed", "half a body", "no http", "too many headers", "bad chunk"],
+)
+def test_a_broken_answer_is_asked_for_once(behave):
+    with server(behave) as (url, seen):
+        with pytest.raises(ProviderUnavailable):
+            protocol_call("POST", url, data={})
+        assert len(seen) == 1
+
+
+@pytest.mark.parametrize("status", [b"301 x", b"302 x", b"303 x", b"307 x", b"308 x", b"304 x"])
+def test_a_redirect_is_not_followed(status):
+    with server(answer()) as (elsewhere, untouched):
+        head = b"Location: " + elsewhere.encode() + b"\r\n"
+        with server(answer(head=head, status=status)) as (url, _):
+            with pytest.raises(InvalidResponse, match="redirect"):
+                protocol_call("POST", url, data={})
+        assert untouched == []
+
+
+def test_an_encoded_answer_is_not_decoded():
+    bomb = gzip.compress(b" " * 50_000_000)
+    with server(answer(bomb, head=b"Content-Encoding: gzip\r\n")) as (url, _):
+        with pytest.raises(InvalidResponse, match="compressed"):
+            protocol_call("POST", url, data={})
+
+
+def test_a_long_answer_is_cut_off():
+    with server(answer(b" " * (MAX_ANSWER + 1))) as (url, _):
+        with pytest.raises(InvalidResponse, match=f"longer than {MAX_ANSWER}"):
+            protocol_call("POST", url, data={})
+
+
+def test_an_endless_answer_is_cut_off():
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not stop.is_set():
+            connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+    with server(behave) as (url, _), pytest.raises(InvalidResponse, match="longer"):
+        protocol_call("POST", url, data={})
+
+
+def test_cookies_are_neither_kept_nor_sent():
+    with server(answer(head=b"Set-Cookie: a=b; Path=/\r\n")) as (url, seen):
+        protocol_call("POST", url, data={})
+        protocol_call("POST", url, data={})
+    assert not any("Cookie" in request for request in seen)
+
+
+def test_netrc_is_not_looked_into(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login evil password evil")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with server(answer()) as (url, seen):
+        protocol_call("POST", url, data={})
+    assert "Authorization" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com/token", "ftp://localhost/", "localhost", "", "http://[::1", "//x"]
+)
+def test_what_is_not_https_is_not_called(url):
+    with pytest.raises(InvalidResponse, match="not an https address"):
+        protocol_call("POST", url, data={})
+
+
+def test_plain_http_is_for_debug_only(settings):
+    settings.DEBUG = False
+    with server(answer()) as (url, seen):
+        with pytest.raises(InvalidResponse, match="not an https address"):
+            protocol_call("POST", url, data={})
+        assert seen == []
+
+
+# --- TLS --------------------------------------------------------------------------------------
+
+
+def server_context(certificate, **settings):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def test_a_ca_of_ones_own_is_trusted_where_it_is_named(authority, bundle):
+    context = server_context(authority.issue_cert("localhost"))
+    with server(answer(), tls=context) as (url, _):
+        assert protocol_call("POST", url, data={}, verify=bundle).json() == {}
+
+
+def test_other_certificates_are_not(authority, bundle):
+    wrong = [
+        (authority.issue_cert("localhost"), True),
+        (authority.issue_cert("elsewhere.example"), bundle),
+        (trustme.CA().issue_cert("localhost"), bundle),
+    ]
+    for certificate, verify in wrong:
+        with server(answer(), tls=server_context(certificate)) as (url, seen):
+            with pytest.raises(ProviderUnavailable, match="SSLError"):
+                protocol_call("POST", url, data={}, verify=verify)
+            assert seen == []
+
+
+def test_the_ca_bundle_is_loaded_once(bundle):
+    assert tls_context(bundle, None) is tls_context(bundle, None)
+    assert tls_context(True, None).minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert tls_context(True, None).check_hostname
+    assert get_shared_adapter() is get_shared_adapter()
+
+
+def test_what_took_too_long_to_connect_is_not_sent(monkeypatch, settings):
+    settings.DANCE_TIMEOUT = 1
+    look_up = socket.getaddrinfo
+
+    def slowly(*args, **kwargs):
+        time.sleep(settings.DANCE_TIMEOUT * 0.9)
+        return look_up(*args, **kwargs)
+
+    with server(answer()) as (url, seen):
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        with pytest.raises(ProviderUnavailable, match="localhost could not be reached"):
+            protocol_call("POST", url, data={"refresh_token": "planted"})
+    assert seen == []
+
+
+# --- what arrives, and what comes back ------------------------------------------------------------
+
+
+def headers(received):
+    return {name: value for name, value in received.headers.items() if name != "Host"}
+
+
+def test_a_form_arrives():
+    with Loopback() as provider:
+        protocol_call("POST", f"{provider.url}/token?a=b", data={"code": "x y", "b": "é"})
+    (received,) = provider.received
+    assert (received.method, received.target) == ("POST", "/token?a=b")
+    assert received.form == [("code", "x y"), ("b", "é")]
+    assert headers(received) == {
+        "User-Agent": f"django-dance/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "keep-alive",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": str(len(received.body)),
+    }
+
+
+def test_json_arrives():
+    with Loopback() as provider:
+        protocol_call("PUT", f"{provider.url}/token", json={"code": "x"})
+    (received,) = provider.received
+    assert received.method == "PUT"
+    assert json.loads(received.body) == {"code": "x"}
+    assert received.headers["Content-Type"] == "application/json"
+
+
+def test_headers_and_credentials_arrive():
+    def auth(request):
+        request.headers["Authorization"] = "Basic planted"
+        return request
+
+    sent = {"Accept": "text/plain", "X-Name": "value", "Accept-Encoding": "gzip"}
+    with Loopback() as provider:
+        protocol_call("GET", provider.url, headers=sent, auth=auth)
+    (received,) = provider.received
+    assert received.method == "GET"
+    assert headers(received) == {
+        "User-Agent": f"django-dance/{__version__}",
+        "Accept": "text/plain",
+        "Accept-Encoding": "identity",
+        "Connection": "keep-alive",
+        "X-Name": "value",
+        "Authorization": "Basic planted",
+    }
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 403, 404, 410, 499])
+def test_an_answer_is_returned_whatever_its_status(status):
+    with Loopback(lambda received: (status, {"X-Name": "value"}, "")) as provider:
+        got = protocol_call("POST", provider.url, data={})
+    assert got.status == status
+    assert got.body == b""
+    assert got.headers["X-Name"] == "value"
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 599])
+def test_a_provider_that_is_busy_is_unavailable(status):
+    with Loopback(lambda received: (status, {}, "{}")) as provider:
+        with pytest.raises(ProviderUnavailable, match=rf"^127.0.0.1 answered {status}\.$") as busy:
+            protocol_call("POST", provider.url, data={})
+    assert busy.value.status == status
+    assert busy.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 30 ", 30),
+        ("0", 0),
+        ("9" * 5000, 999_999_999),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        ("\xb2", None),
+        ("9" * 5000 + "x", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
+def test_a_provider_may_say_when_to_ask_again(name, value, seconds):
+    with Loopback(lambda received: (429, {"X-First": "7", name: value}, "{}")) as provider:
+        with pytest.raises(ProviderUnavailable) as busy:
+            protocol_call("POST", provider.url, data={})
+    assert busy.value.retry_after == seconds
+
+
+def test_a_provider_may_say_until_when():
+    def answer(received):
+        return 503, {"Retry-After": http_date(time.time() + 1000)}, "{}"
+
+    with Loopback(answer) as provider, pytest.raises(ProviderUnavailable) as busy:
+        protocol_call("POST", provider.url, data={})
+    assert busy.value.retry_after == pytest.approx(1000, abs=60)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'"text"',
+        b"7",
+        b"null",
+        b"<html>",
+        b"{",
+        b"\xff\xfe\xfd",
+        b"[" * 100_000,
+        b'{"a":' * 60 + b"1" + b"}" * 60,
+    ],
+)
+def test_an_answer_that_is_no_json_object_is_refused(body):
+    with pytest.raises(InvalidResponse, match="answered 201 without a JSON object") as refusal:
+        ProtocolResponse(201, {}, body).json()
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+def test_a_number_that_is_none_is_not_believed():
+    fields = ProtocolResponse(200, {}, b'{"a": NaN, "b": Infinity, "c": -Infinity}').json()
+    assert all(math.isnan(value) for value in fields.values())
+    assert len(fields) == 3
+
+
+def test_the_secrets_in_an_answer_do_not_print():
+    body = b'{"access_token": "planted", "inner": {"refresh_token": "planted"}, "x": "shown"}'
+    got = ProtocolResponse(200, {"X-Name": "planted"}, body)
+    assert got.json()["access_token"] == "planted"
+    assert "planted" not in repr(got) + repr(got.json())
+    assert "shown" in repr(got.json())
+    form = ProtocolResponse(200, {}, b"oauth_token=planted&x=shown").form()
+    assert form["oauth_token"] == "planted"
+    assert "planted" not in repr(form) and "shown" in repr(form)
+
+
+def test_a_form_is_read():
+    assert ProtocolResponse(200, {}, b"a=1&b=x+y%21&c=\n").form() == {
+        "a": "1",
+        "b": "x y!",
+        "c": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"a", "answered 202 without a form"),
+        (b"a=1&&b=2", "answered 202 without a form"),
+        (b"a=\xc3\xa9", "answered 202 without a form"),
+        (b"&".join(b"a%d=1" % n for n in range(101)), "answered 202 without a form"),
+        (b"a=1&a=1", "has a field twice"),
+    ],
+)
+def test_an_answer_that_is_no_form_is_refused(body, message):
+    with pytest.raises(InvalidResponse, match=message):
+        ProtocolResponse(202, {}, body).form()
+
+
+def test_a_form_may_have_a_hundred_fields():
+    assert len(ProtocolResponse(200, {}, b"&".join(b"a%d=1" % n for n in range(100))).form()) == 100
+
+
+# --- what ends a call -----------------------------------------------------------------------------
+
+
+def test_a_get_is_not_repeated_either():
+    with server(lambda connection, stop: None) as (url, seen):
+        with pytest.raises(ProviderUnavailable):
+            protocol_call("GET", url)
+    assert len(seen) == 1
+
+
+def test_a_refusal_has_the_status():
+    cases = [
+        (answer(status=b"302 x"), 302),
+        (answer(status=b"201 x", head=b"Content-Encoding: br\r\n"), 201),
+        (answer(status=b"202 x", body=b" " * (MAX_ANSWER + 1)), 202),
+    ]
+    for behave, status in cases:
+        with server(behave) as (url, _), pytest.raises(InvalidResponse) as refusal:
+            protocol_call("POST", url, data={})
+        assert refusal.value.status == status
+
+
+def test_the_largest_answer_is_taken():
+    with Loopback(lambda received: (200, {}, b" " * MAX_ANSWER)) as provider:
+        assert len(protocol_call("GET", provider.url).body) == MAX_ANSWER
+
+
+@pytest.mark.parametrize("value", ["", "identity", " Identity "])
+def test_an_answer_may_say_that_it_is_not_encoded(value):
+    with Loopback(lambda received: (200, {"Content-Encoding": value}, "{}")) as provider:
+        assert protocol_call("GET", provider.url).json() == {}
+
+
+@pytest.mark.parametrize("status", [300, 305, 399])
+def test_every_status_of_a_redirect_is_refused(status):
+    with Loopback(lambda received: (status, {}, "{}")) as provider:
+        with pytest.raises(InvalidResponse, match="answered with a redirect") as refusal:
+            protocol_call("GET", provider.url)
+    assert refusal.value.status == status
+
+
+def test_a_redirect_is_not_read():
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 302 x\r\nLocation: /x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not stop.is_set():
+            connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+    with server(behave) as (url, _), pytest.raises(InvalidResponse, match="redirect"):
+        protocol_call("POST", url, data={})
+
+
+def test_the_connection_ends_with_the_call():
+    ended = []
+
+    def behave(connection, stop):
+        answer()(connection, stop)
+        ended.append(connection.recv(1))
+
+    with server(behave) as (url, _):
+        protocol_call("POST", url, data={})
+    assert ended == [b""]
+
+
+@pytest.mark.parametrize(
+    ("headers", "failure"), [({"X-Name": "☃"}, "UnicodeEncodeError"), ({"X": "a\r\nb"}, "Header")]
+)
+def test_what_cannot_be_sent_is_unavailable(headers, failure):
+    with Loopback() as provider, pytest.raises(ProviderUnavailable, match=failure):
+        protocol_call("POST", provider.url, data={}, headers=headers)
+    assert not provider.received
+
+
+def test_the_error_about_an_address_does_not_repeat_its_query():
+    with pytest.raises(
+        InvalidResponse, match=r"^http://example\.com/token is not an https"
+    ) as refusal:
+        protocol_call("GET", "http://example.com/token?planted#planted?planted")
+    assert "planted" not in str(refusal.value)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the protocol calls, which ``clock.jump()`` sets forward by an hour."""
+
+    def jump():
+        clock.ahead += 3600
+
+    clock = SimpleNamespace(
+        ahead=0, jump=jump, time=time.time, monotonic=lambda: time.monotonic() + clock.ahead
+    )
+    monkeypatch.setattr(transport, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("last", [b"X-Name: ", b"\r\n{", b"\r\n{}"])
+def test_what_is_read_after_the_deadline_is_not_taken(clock, last):
+
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
+        stop.wait(0.1)  # until the client waits for the rest; earlier is no different
+        clock.jump()
+        connection.sendall(last)
+        stop.wait(10)
+
+    with server(behave) as (url, _), pytest.raises(ProviderUnavailable, match="Timeout"):
+        protocol_call("POST", url, data={})
+
+
+@contextmanager
+def full():
+    """A port where connections wait to be accepted, and no more of them are let in."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = []
+        for _ in range(3):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+        for each in waiting:
+            each.close()
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch, settings):
+    settings.DANCE_TIMEOUT = 4
+    with full() as port, Loopback() as provider:
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each))
+            for each in (port, provider.server_port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: addresses)
+        assert protocol_call("POST", "http://localhost/token", data={}).json() == {}
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    """Names a proxy in the environment."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda url: monkeypatch.setenv("http_proxy", url.removesuffix("/token"))
+
+
+def test_the_proxy_of_the_environment_is_used(proxied):
+    with server(answer()) as (proxy, seen):
+        proxied(proxy)
+        assert protocol_call("POST", "http://localhost:9/token", data={}).json() == {}
+    assert seen[0].startswith("POST http://localhost:9/token HTTP/1.1")
+
+
+def test_a_slow_answer_through_a_proxy_is_given_up_at_the_deadline(proxied, settings):
+    settings.DANCE_TIMEOUT = 1
+    with server(drip(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n")) as (proxy, seen):
+        proxied(proxy)
+        with pytest.raises(ProviderUnavailable, match="Timeout"):
+            protocol_call("POST", "http://localhost:9/token", data={})
+        assert len(seen) == 1
+
+
+def test_a_failure_reports_no_secret():
+    secret = Secret("plan" + "ted")  # in two, because a report quotes the source around a frame
+    with reserved_port() as port, pytest.raises(ProviderUnavailable) as failure:
+        protocol_call("POST", f"http://localhost:{port}/token", data={"code": secret})
+    assert failure.value.__context__ is None
+    text = report(failure.value)
+    assert "protocol_call" in text
+    assert str(secret) not in text
+
+
+# --- TLS, where nothing is named ------------------------------------------------------------------
+
+
+def test_a_ca_that_is_not_known_is_not_trusted_unless_it_is_named(authority):
+    context = server_context(authority.issue_cert("localhost"))
+    with server(answer(), tls=context) as (url, seen):
+        with pytest.raises(ProviderUnavailable, match="SSLError"):
+            protocol_call("POST", url, data={})
+        assert seen == []
+
+
+def test_a_ca_file_that_is_missing_or_broken_makes_the_provider_unavailable(tmp_path):
+    (tmp_path / "broken.pem").write_text("no certificate")
+    for name, failure in (("missing.pem", "FileNotFoundError"), ("broken.pem", "SSLError")):
+        with pytest.raises(ProviderUnavailable, match=rf"could not be reached \({failure}\)"):
+            protocol_call("GET", "https://localhost:9/", verify=str(tmp_path / name))
+
+
+def hashed_name(certificate):
+    """The file name that OpenSSL looks for in a directory: a digest of the subject's name."""
+
+    def der(tag, content):
+        assert len(content) < 128
+        return bytes([tag, len(content)]) + content
+
+    digest = hashlib.sha1()
+    for part in x509.load_pem_x509_certificate(certificate).subject:
+        first, second, *arcs = map(int, part.oid.dotted_string.split("."))
+        oid = der(0x06, bytes([40 * first + second, *arcs]))
+        # OpenSSL's X509_NAME_hash() takes each value in lower case, as a UTF8String.
+        digest.update(der(0x31, der(0x30, oid + der(0x0C, part.value.lower().encode()))))
+    return digest.digest()[3::-1].hex() + ".0"
+
+
+def test_a_directory_of_ca_certificates_may_be_named(authority, tmp_path):
+    pem = authority.cert_pem.bytes()
+    context = server_context(authority.issue_cert("localhost"))
+    with server(answer(), tls=context) as (url, seen):
+        with pytest.raises(ProviderUnavailable, match="SSLError"):
+            protocol_call("POST", url, data={}, verify=str(tmp_path))
+        assert seen == []
+        (tmp_path / hashed_name(pem)).write_bytes(pem)
+        assert protocol_call("POST", url, data={}, verify=str(tmp_path)).json() == {}
+
+
+def test_the_authorities_of_requests_are_trusted_by_default():
+    theirs = ssl.create_default_context(cafile=requests.certs.where())
+    assert tls_context(True, None).get_ca_certs() == theirs.get_ca_certs() != []
+
+
+def test_a_context_that_verifies_nothing_is_made_only_on_demand(authority):
+    assert tls_context(True, None).verify_mode is ssl.CERT_REQUIRED
+    unverified = tls_context(False, None)
+    assert unverified.verify_mode is ssl.CERT_NONE
+    assert not unverified.check_hostname
+    assert unverified is not tls_context(True, None)
+
+
+# --- exceptions without frames --------------------------------------------------------------------
+
+
+def test_an_exception_loses_the_frames_of_all_that_led_to_it():
+    def fail(depth):
+        try:
+            if depth == 0:
+                raise KeyError("first")
+            fail(depth - 1)
+        except Exception as error:
+            if depth % 2:
+                raise ValueError(depth) from error
+            raise TypeError(depth)  # noqa: B904  the context alone
+
+    with pytest.raises(TypeError) as failed:
+        fail(4)
+    stripped = drop_frames(failed.value)
+    assert stripped is failed.value
+    chain = []
+    while stripped is not None:
+        chain.append(stripped)
+        stripped = stripped.__cause__ or stripped.__context__
+    assert len(chain) == 6
+    assert [error.__traceback__ for error in chain] == [None] * 6
+
+
+def test_the_cause_and_the_context_of_an_exception_both_lose_their_frames():
+    error, cause, context = ValueError("error"), KeyError("cause"), TypeError("context")
+    for each in (cause, context):
+        with pytest.raises(type(each)):
+            raise each
+    error.__cause__, error.__context__ = cause, context
+    drop_frames(error)
+    assert cause.__traceback__ is None and context.__traceback__ is None
+
+
+def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
+    first, second = requests.ConnectionError("first"), OSError("second")
+    for error in (first, second):
+        with pytest.raises(OSError):
+            raise error
+    first.__cause__, second.__context__ = second, first
+    assert first.__traceback__ and second.__traceback__
+    drop_frames(first)
+    assert first.__traceback__ is None and second.__traceback__ is None

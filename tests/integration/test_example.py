@@ -1,0 +1,669 @@
+"""The example project, run as `make demo` runs it, visited by a person and by a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
+
+import pytest
+import requests
+from requests_oauthlib import OAuth1Session
+
+from example_project import settings as example
+
+from ..loopback import reserved_port
+
+pytestmark = pytest.mark.repository
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMEDRIVER = Path("/usr/bin/chromedriver")
+PATIENCE = 60
+
+
+# --- the site ---------------------------------------------------------------------------------
+
+
+class Site:
+    """A running example project."""
+
+    def __init__(self, folder: Path, port: int = 8000, **environment: str) -> None:
+        self.port = port
+        self.origin = f"http://localhost:{self.port}"
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "example_project.settings",
+            "DEMO_ORIGIN": self.origin,
+            "DEMO_DATABASE": str(folder / "demo.sqlite3"),
+            "PYTHONUNBUFFERED": "1",
+            "NO_PROXY": "*",
+            **environment,
+        }
+        self.log = folder / "server.log"
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+    def manage(self, *arguments: str) -> str:
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    @contextmanager
+    def running(self):
+        with self.log.open("wb") as log:
+            server = subprocess.Popen(
+                self.command("runserver", "--noreload", f"localhost:{self.port}"),
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                self.wait_for(server)
+                yield self
+            finally:
+                server.terminate()
+                try:
+                    server.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    server.kill()
+                    server.wait()
+
+    def wait_for(self, server: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and server.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        pytest.fail(f"The example did not start:\n{self.log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A folder with a database to copy."""
+    folder = tmp_path_factory.mktemp("migrated")
+    Site(folder).manage("migrate", "--verbosity", "0")
+    return folder
+
+
+def _running_site(migrated, folder, **environment):
+    shutil.copytree(migrated, folder, dirs_exist_ok=True)
+    with reserved_port() as port:
+        site = Site(folder, port, **environment)
+        assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
+        with site.running():
+            yield site
+    log = site.log.read_text()
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def lasting_site(migrated, tmp_path_factory):
+    yield from _running_site(migrated, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def site(lasting_site):
+    """The site outlives the test; what the test's people agreed to does not."""
+    yield lasting_site
+    for name in ("Ada Lovelace", "Grace Hopper"):
+        visitor = Person(lasting_site.origin).press(f"Continue as {name}")
+        for button in ("Disconnect", "Disconnect Album"):
+            if button in visitor.open("/").page.buttons:
+                visitor.press(button)
+        if "Disconnect" in visitor.open("/notebook/applications/").page.buttons:
+            visitor.press("Disconnect")
+        visitor.browser.close()
+
+
+@pytest.fixture(scope="module")
+def strict_site(migrated, tmp_path_factory):
+    yield from _running_site(migrated, tmp_path_factory.mktemp("strict"), DEMO_SAMESITE="Strict")
+
+
+# --- a person ---------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a person sees of a page: its text, its links, and its forms' buttons."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.links: dict[str, str] = {}
+        self.buttons: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+        self._form: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self._open: tuple[str, dict[str, str], str] | None = None
+        self.feed(html)
+        self.close()
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag, attrs):
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._form = (attributes, {})
+        elif tag == "input" and "name" in attributes:
+            self._form[1][attributes["name"]] = attributes.get("value", "")
+        elif tag in ("a", "button"):
+            self._open = (tag, attributes, "")
+
+    def handle_data(self, data):
+        if self.cdata_elem:  # a style sheet
+            return
+        self.text += data
+        if self._open:
+            tag, attributes, text = self._open
+            self._open = (tag, attributes, text + data)
+
+    def handle_endtag(self, tag):
+        if not self._open or self._open[0] != tag:
+            return
+        _, attributes, text = self._open
+        self._open = None
+        text = " ".join(text.split())
+        if tag == "a":
+            self.links[text] = attributes["href"]
+        else:
+            form, fields = self._form
+            pressed = {attributes["name"]: attributes["value"]} if "name" in attributes else {}
+            # The fields by reference: those after the button count as well.
+            self.buttons[text] = ({**form, "pressed": pressed}, fields)
+
+
+class Person:
+    """Somebody with a browser that has no JavaScript."""
+
+    def __init__(self, origin: str) -> None:
+        self.browser = requests.Session()
+        self.browser.trust_env = False
+        self.url = origin
+        self.open("/")
+
+    def _arrived(self, response: requests.Response) -> Person:
+        self.url, self.status = response.url, response.status_code
+        assert self.status < 500, response.text
+        self.page = Page(response.text)
+        return self
+
+    def open(self, path: str) -> Person:
+        return self._arrived(self.browser.get(urljoin(self.url, path), timeout=PATIENCE))
+
+    def follow(self, link: str) -> Person:
+        return self.open(self.page.links[link])
+
+    def press(self, button: str, **typed: str) -> Person:
+        form, fields = self.page.buttons[button]
+        assert form["method"] == "post"
+        return self._arrived(
+            self.browser.post(
+                urljoin(self.url, form.get("action", "")),
+                data={**fields, **form["pressed"], **typed},
+                timeout=PATIENCE,
+            )
+        )
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    def sees(self, text: str) -> bool:
+        return text in self.page.text
+
+
+@pytest.fixture
+def person(site):
+    visitor = Person(site.origin)
+    with visitor.browser:
+        yield visitor
+
+
+@pytest.fixture
+def ada(person):
+    return person.press("Continue as Ada Lovelace")
+
+
+@pytest.fixture
+def connected(ada):
+    return ada.follow("Connect to Notebook").press("Allow")
+
+
+def test_the_whole_dance(ada):
+    assert ada.sees("Hello, Ada. You are not connected to Notebook yet.")
+
+    ada.follow("Connect to Notebook")
+    assert ada.path == "/notebook/authorize/"
+    assert ada.sees("Allow “The example site” to act for you?")
+    assert ada.sees("See your name and your notes")
+    assert not ada.sees("Add a note")
+
+    ada.press("Allow")
+    assert (ada.path, ada.status) == ("/", 200)
+    assert ada.sees("Connected. Your token is stored")
+    assert ada.sees("Hello, Ada. You are connected.")
+    assert ada.sees("Scopes read Valid for 300 more seconds") or ada.sees("for 299 more seconds")
+
+    ada.follow("Call the API")
+    assert ada.sees("Notebook knows you as Ada Lovelace")
+    assert ada.sees("/notebook/api/me → 200 OK")
+    assert ada.sees('answer = notebook.get("/me")')
+
+    ada.follow("Home").press("Disconnect")
+    assert ada.sees("Disconnected. The token is revoked there and deleted here.")
+    assert ada.sees("You are not connected to Notebook yet.")
+
+
+def test_a_page_that_needs_one_scope_more_asks_for_it(connected):
+    connected.open("/").follow("Write a note")
+    assert connected.path == "/notebook/authorize/"
+    assert connected.sees("See your name and your notes")
+    assert connected.sees("Add a note")
+
+    connected.press("Allow")
+    assert connected.path == "/notes/"
+    connected.press("Add", text="Tea at four <b>")
+    assert connected.path == "/notes/"
+    assert connected.sees("Tea at four <b>")
+    assert connected.open("/").sees("Scopes read write")
+
+
+def test_a_note_without_text_is_told_of(connected):
+    connected.open("/notes/").press("Allow").press("Add", text=" ")
+    assert connected.sees("Notebook did not accept the note.")
+
+
+def test_a_token_that_is_over_is_refreshed_on_the_way(connected):
+    connected.press("Let it expire now")
+    assert connected.sees("Valid expired; the next call refreshes it")
+    connected.follow("Call the API")
+    assert connected.sees("Notebook knows you as Ada Lovelace")
+    assert connected.sees("The token had expired, so this call refreshed it.")
+    assert connected.open("/").sees("more seconds, then it is refreshed")
+
+
+def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
+    connected.open("/").follow("Connected applications at Notebook")
+    assert connected.path == "/notebook/applications/"
+    assert connected.sees("The example site")
+    assert connected.sees("See your name and your notes")
+    connected.press("Disconnect")
+    assert connected.sees("No application is connected.")
+
+    connected.follow("To the example site").follow("Call the API")
+    # It was granted a moment ago: who is sent straight back might be sent round in circles.
+    assert connected.status == 403
+    assert connected.sees("The permission that was just granted is no longer accepted.")
+    connected.follow("Ask again")
+    assert connected.path == "/notebook/authorize/"
+    connected.press("Allow")
+    assert connected.path == "/profile/"
+    assert connected.sees("Notebook knows you as Ada Lovelace")
+
+
+def test_what_was_agreed_to_once_is_not_asked_again(connected):
+    connected.open("/").press("Disconnect").follow("Connect to Notebook")
+    assert (connected.path, connected.status) == ("/", 200)
+    assert connected.sees("Hello, Ada. You are connected.")
+
+
+def test_the_provider_says_in_its_metadata_that_it_names_itself_in_answers(site):
+    answer = requests.get(
+        f"{site.origin}/.well-known/oauth-authorization-server", timeout=PATIENCE
+    ).json()
+    assert answer["issuer"] == site.origin
+    assert answer["authorization_response_iss_parameter_supported"] is True
+    assert answer["token_endpoint"] == f"{site.origin}/notebook/token/"
+
+
+# --- OAuth 1 ----------------------------------------------------------------------------------
+
+
+def test_the_whole_dance_with_the_older_provider(ada):
+    ada.follow("Connect to Album")
+    assert ada.path == "/album/authorize/"
+    assert ada.sees("Allow the example site to act for you?")
+
+    ada.press("Allow")
+    assert (ada.path, ada.status) == ("/", 200)
+    assert ada.sees("Connected. Your token is stored")
+    assert ada.sees("You are not connected to Notebook yet.")
+
+    ada.follow("Call Album")
+    assert ada.sees("Album knows you as Ada Lovelace")
+    assert ada.sees("/album/api/me → 200 OK")
+    assert ada.sees('answer = album.get("/me")')
+
+    ada.follow("Home").press("Disconnect Album")
+    assert ada.sees("Disconnected. The token is deleted here.")
+    assert "Connect to Album" in ada.page.links
+
+
+def test_a_visitor_who_declines_at_the_older_provider_is_told_so(ada):
+    ada.follow("Connect to Album").press("Do not allow")
+    assert ada.status == 403
+    assert ada.sees("Not connected to Album")
+    assert ada.sees("You did not give permission, so nothing has changed.")
+
+
+def test_a_page_that_needs_the_older_provider_leads_there_and_back(ada):
+    ada.open("/profile/album/").press("Allow")
+    assert ada.path == "/profile/album/"
+    assert ada.sees("Album knows you as Ada Lovelace")
+
+
+class Album:
+    """A client of the older provider, by requests-oauthlib alone."""
+
+    def __init__(self, site: Site, **known: str) -> None:
+        self.url = f"{site.origin}/album"
+        credentials = {
+            "client_key": example.ALBUM_OAUTH_CLIENT_ID,
+            "client_secret": example.ALBUM_OAUTH_CLIENT_SECRET,
+            "callback_uri": f"{site.origin}/login/album/authorized/",
+            "signature_method": "HMAC-SHA256",
+        }
+        self.session = OAuth1Session(**{**credentials, **known})
+        self.session.trust_env = False
+
+    def request_token(self) -> requests.Response:
+        return self.session.post(f"{self.url}/request-token/", timeout=PATIENCE)
+
+    def access_token(self) -> requests.Response:
+        return self.session.post(f"{self.url}/access-token/", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"client_key": "NobodyWhoIsRegistered"},
+        {"client_secret": "planted-wrong-secret"},
+        {"callback_uri": "https://evil.example/"},
+        {"signature_method": "PLAINTEXT"},
+        {"realm": "everything"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_the_older_provider_gives_strangers_no_credentials(site, wrong):
+    assert Album(site).request_token().status_code == 200
+    refused = Album(site, **wrong).request_token()
+    assert refused.status_code in (400, 401)
+    assert "oauth_token_secret" not in refused.text
+
+
+def test_the_older_provider_exchanges_temporary_credentials_once_and_after_consent(ada, site):
+    client = Album(site)
+    credentials = dict(parse_qsl(client.request_token().text))
+    key, secret = credentials["oauth_token"], credentials["oauth_token_secret"]
+
+    def exchange(verifier: str) -> int:
+        known = {"resource_owner_key": key, "resource_owner_secret": secret, "verifier": verifier}
+        return Album(site, **known).access_token().status_code
+
+    assert exchange("plantedGuessOfAVerifier") == 401
+    ada.open(f"/album/authorize/?oauth_token={key}")
+    form, fields = ada.page.buttons["Allow"]
+    answer = ada.browser.post(
+        ada.url, data={**fields, **form["pressed"]}, allow_redirects=False, timeout=PATIENCE
+    )
+    (verifier,) = parse_qs(urlsplit(answer.headers["Location"]).query)["oauth_verifier"]
+    assert [exchange(verifier), exchange(verifier)] == [200, 401]
+
+
+def test_the_older_provider_takes_no_call_that_is_not_signed(site):
+    answer = requests.get(f"{site.origin}/album/api/me", timeout=PATIENCE)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'OAuth realm="Album"'
+
+
+# --- the client -------------------------------------------------------------------------------
+
+
+def test_an_async_view_makes_the_same_call(connected):
+    answer = connected.browser.get(urljoin(connected.url, "/profile.json"), timeout=PATIENCE)
+    assert answer.json() == {"username": "ada", "name": "Ada Lovelace"}
+
+
+def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
+    ada.follow("Connect to Notebook").press("Do not allow")
+    assert ada.status == 403
+    assert ada.sees("Not connected to Notebook")
+    assert ada.sees("You did not give permission, so nothing has changed.")
+    assert ada.follow("Back to the site").sees("You are not connected to Notebook yet.")
+
+
+def test_declining_one_scope_more_keeps_the_others(connected):
+    connected.open("/notes/").press("Do not allow")
+    assert connected.status == 403
+    assert connected.open("/").sees("Hello, Ada. You are connected.")
+
+
+def test_who_is_not_signed_in_comes_back_to_the_page_they_wanted(person):
+    person.open("/profile/")
+    assert (person.path, person.status) == ("/", 200)
+    person.press("Continue as Grace Hopper")
+    assert person.path == "/notebook/authorize/"
+    person.press("Allow")
+    assert person.path == "/profile/"
+    assert person.sees("Notebook knows you as Grace Hopper")
+
+
+def test_a_dance_begun_by_nobody_is_not_finished_by_somebody(person):
+    # Client and provider are one site here, so who signs in there is signed in here as well.
+    person.open("/login/notebook/").press("Continue as Grace Hopper").press("Allow")
+    assert person.status == 403
+    assert person.sees("You logged in or out during this sign-in.")
+    assert person.open("/").sees("You are not connected to Notebook yet.")
+
+
+def test_nobody_but_the_demo_s_people_can_be_signed_in_as(person):
+    form, fields = person.page.buttons["Continue as Ada Lovelace"]
+    answer = person.browser.post(
+        urljoin(person.url, form["action"]),
+        data={**fields, "username": "root"},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 404
+
+
+def test_prepare_demo_can_be_run_again(site):
+    assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
+
+
+# --- a real browser ---------------------------------------------------------------------------
+
+
+class Browser:
+    """Chromium, and the little a person does with it."""
+
+    def __init__(self, folder: Path) -> None:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        for argument in (
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-proxy-server",
+            "--window-size=1000,900",
+            f"--user-data-dir={folder}",
+        ):
+            options.add_argument(argument)
+        self.driver = webdriver.Chrome(options, Service(str(CHROMEDRIVER)))
+        self.driver.set_page_load_timeout(PATIENCE)
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    def _wait(self, condition, wanted: str):
+        from selenium.common.exceptions import TimeoutException, WebDriverException
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        # The page may be replaced while it is looked at, which drivers say in many ways.
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[WebDriverException])
+        try:
+            return wait.until(condition)
+        except TimeoutException:
+            pytest.fail(f"{self.driver.current_url} has no {wanted!r}:\n{self.text}")
+
+    def click(self, text: str) -> None:
+        """Click the link or the button that says ``text``, as soon as it is there."""
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+
+        there = (By.XPATH, f'//*[self::a or self::button][normalize-space()="{text}"]')
+        self._wait(element_to_be_clickable(there), text).click()
+
+    def type(self, name: str, text: str) -> None:
+        from selenium.webdriver.common.by import By
+
+        self.driver.find_element(By.NAME, name).send_keys(text)
+
+    def sees(self, text: str) -> None:
+        """Wait until the page says ``text``."""
+        self._wait(lambda driver: text in self.text, text)
+
+    @property
+    def text(self) -> str:
+        from selenium.webdriver.common.by import By
+
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.driver.current_url).path
+
+
+@pytest.fixture
+def browser(tmp_path):
+    missing = [str(path) for path in (CHROMIUM, CHROMEDRIVER) if not path.exists()]
+    if missing:
+        reason = f"There is no {' and no '.join(missing)}: apt install chromium chromium-driver."
+        pytest.skip(reason)
+    opened = Browser(tmp_path / "profile")
+    yield opened
+    opened.driver.quit()
+    shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+
+
+@pytest.fixture
+def elsewhere(site):
+    """Another site's page, with a link to the login."""
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<a href="{site.origin}/login/notebook/">To the login</a>'.encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.interop
+def test_a_browser_dances(browser, site):
+    browser.open(f"{site.origin}/")
+    browser.click("Continue as Ada Lovelace")
+    browser.click("Connect to Notebook")
+    browser.click("Allow")
+    browser.sees("Hello, Ada. You are connected.")
+    browser.click("Call the API")
+    browser.sees("Notebook knows you as Ada Lovelace")
+    browser.click("Home")
+    browser.click("Write a note")
+    browser.sees("Add a note")
+    browser.click("Allow")
+    browser.sees("Your notes at Notebook")
+    browser.type("text", "Written in a browser")
+    browser.click("Add")
+    browser.sees("Written in a browser")
+    browser.click("Home")
+    browser.click("Let it expire now")
+    browser.click("Call the API")
+    browser.sees("so this call refreshed it")
+    browser.click("Home")
+    browser.click("Connect to Album")
+    browser.sees("OAuth 1 has no scopes")
+    browser.click("Allow")
+    browser.click("Call Album")
+    browser.sees("Album knows you as Ada Lovelace")
+    browser.click("Home")
+    browser.click("Connected applications at Notebook")
+    browser.sees("since")
+    browser.click("Disconnect")
+    browser.sees("No application is connected.")
+    browser.click("To the example site")
+    browser.click("Call the API")
+    browser.sees("The permission that was just granted is no longer accepted.")
+    browser.click("Back to the site")
+    browser.sees("You are not connected to Notebook yet.")
+
+
+@pytest.mark.interop
+def test_a_browser_that_declines_gets_a_page(browser, site):
+    browser.open(f"{site.origin}/")
+    browser.click("Continue as Grace Hopper")
+    browser.click("Connect to Notebook")
+    browser.click("Do not allow")
+    browser.sees("You did not give permission, so nothing has changed.")
+
+
+@pytest.mark.interop
+def test_a_link_on_another_site_leads_to_a_button(browser, site, elsewhere):
+    browser.open(f"{site.origin}/")
+    browser.click("Continue as Grace Hopper")
+    browser.sees("Hello, Grace.")
+    browser.open(elsewhere)
+    browser.click("To the login")
+    browser.sees("Connect to Notebook?")
+    assert browser.path == "/login/notebook/"
+    browser.click("Continue to Notebook")
+    browser.click("Allow")
+    browser.sees("Hello, Grace. You are connected.")
+    browser.click("Disconnect")
+
+
+@pytest.mark.interop
+def test_a_strict_session_cookie_survives_the_way_back(browser, strict_site):
+    # Under this name the client is another site than the provider, which stays on localhost.
+    client = f"http://127.0.0.1:{strict_site.port}"
+    browser.open(f"{client}/")
+    browser.click("Continue as Ada Lovelace")
+    browser.click("Connect to Notebook")
+    browser.sees("Who are you today?")
+    assert browser.driver.current_url.startswith(strict_site.origin)
+    browser.click("Continue as Ada Lovelace")
+    browser.click("Allow")
+    browser.sees("Hello, Ada. You are connected.")
+    assert browser.driver.current_url == f"{client}/"
+    log = strict_site.log.read_text()
+    assert log.count("GET /login/notebook/authorized/") == 2
+    assert log.count("POST /notebook/token/") == 1

@@ -1,0 +1,516 @@
+"""ID tokens: each check alone, with a token that passes all the others."""
+
+import base64
+import hashlib
+import json
+from types import SimpleNamespace
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from django_dance.exceptions import FlowError
+from django_dance.providers import id_tokens as idtoken
+
+from ..keys import EC256, EC384, OTHER_RSA, RSA, WEAK_RSA
+from .test_oidc import b64, jwk
+
+EC521 = ec.derive_private_key(0x2A4C6E8F1B3D5079 << 400, ec.SECP521R1())
+ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+ED_JWK = {**json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(ED.public_key())), "kid": "one"}
+
+NOW = 1_800_000_000
+ISSUER = "https://id.example.com"
+CLAIMS = {
+    "iss": ISSUER,
+    "aud": "client",
+    "sub": "subject",
+    "exp": NOW + 300,
+    "iat": NOW,
+    "nonce": "nonce",
+}
+#: Algorithm → a key that signs with it, and its public half in a key set.
+KEYS = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), (RSA, jwk(RSA))),
+    "ES256": (EC256, jwk(EC256)),
+    "ES384": (EC384, jwk(EC384)),
+    "ES512": (EC521, jwk(EC521)),
+    "EdDSA": (ED, ED_JWK),
+}
+
+
+def signed(payload=None, alg="RS256", key=None, **fields):
+    """A token over these bytes, or over the claims."""
+    payload = json.dumps(CLAIMS).encode() if payload is None else payload
+    return jwt.PyJWS().encode(payload, key or KEYS[alg][0], algorithm=alg, headers=fields)
+
+
+def headed(**fields):
+    """A token that has a header and nothing else."""
+    return f"{b64({'alg': 'RS256', **fields})}.e30.e30"
+
+
+def refused(code):
+    return pytest.raises(FlowError, match=rf"^id_token_{code}: ")
+
+
+# --- the header -----------------------------------------------------------------------------------
+
+
+def test_the_fields_of_the_header_are_returned():
+    fields = {"alg": "RS256", "kid": "one", "typ": "JWT", "x": 1}
+    assert idtoken.header(headed(**fields)) == fields
+
+
+def test_each_part_may_be_any_base64url():
+    for part in ("", "AA", "AAA", "AAAA", "AAAX", "-_-_", "__8"):
+        assert idtoken.header(f"{b64({'alg': 'RS256'})}.{part}.{part}") == {"alg": "RS256"}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        None,
+        7,
+        b"e30.e30.e30",
+        ["e30", "e30", "e30"],
+        "",
+        "e30.e30",
+        "e30.e30.e30.e30",
+        "e30.e30.e30.e30.e30",
+        "é.e30.e30",
+        headed() + "\n",
+        headed() + "=",
+        headed() + "+",
+        headed().replace("e30.e30", "e30.e3"),  # two characters, whose last bits are not zero
+        headed().replace("e30.e30", "e.e30"),  # one character, which is no byte
+        headed().replace("e30.e30", "e31.e30"),
+        headed().replace("e30.e30", "e30=.e30"),
+        headed().replace("e30.e30", "e!0.e30"),
+        f"{b64(b'[' * 3000)}.e30.e30",
+        f"{b64(b'no json')}.e30.e30",
+        f"{b64(bytes([255]))}.e30.e30",
+        f"{b64([])}.e30.e30",
+        f"{b64('text')}.e30.e30",
+        headed(crit=["x"]),
+        headed(crit=[]),
+        headed(crit=None),
+        headed(b64=False),
+        headed(b64=True),
+        headed(zip="DEF"),
+    ],
+)
+def test_a_header_that_is_not_well_formed_is_refused(token):
+    with refused("malformed"):
+        idtoken.header(token)
+
+
+def test_a_token_may_be_long_and_no_longer():
+    def token(length):
+        """Three parts of base64url, of which none has a length that base64url cannot have."""
+        head, signature = b64({"alg": "RS256"}), "A" * (length % 4)
+        return f"{head}.{'A' * (length - len(head) - len(signature) - 2)}.{signature}"
+
+    assert len(token(idtoken.MAX_LENGTH)) == idtoken.MAX_LENGTH
+    assert idtoken.header(token(idtoken.MAX_LENGTH - 2)) == {"alg": "RS256"}
+    assert idtoken.header(token(idtoken.MAX_LENGTH)) == {"alg": "RS256"}
+    for more in (2, 3):
+        with refused("malformed"):
+            idtoken.header(token(idtoken.MAX_LENGTH + more))
+
+
+def test_a_header_may_be_long_and_no_longer():
+    def padded(length):
+        empty = len(json.dumps({"alg": "RS256", "x": ""}))
+        return headed(x="x" * (length * 3 // 4 - empty))
+
+    assert len(padded(idtoken.MAX_HEADER).split(".")[0]) == idtoken.MAX_HEADER
+    assert idtoken.header(padded(idtoken.MAX_HEADER))["alg"] == "RS256"
+    with refused("malformed"):
+        idtoken.header(padded(idtoken.MAX_HEADER + 4))
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_the_algorithms_of_the_list_are_taken(alg):
+    assert idtoken.header(headed(alg=alg))["alg"] == alg
+
+
+@pytest.mark.parametrize(
+    "alg", [None, 7, ["RS256"], {}, "", "none", "None", "HS256", "rs256", "RS256 ", "ES256K"]
+)
+def test_other_algorithms_are_refused(alg):
+    with refused("algorithm"):
+        idtoken.header(headed(alg=alg))
+    with refused("algorithm"):
+        idtoken.header("e30.e30.e30")
+
+
+def test_a_key_id_is_a_short_text():
+    for kid in (None, "", "../../x", "x" * 512):
+        assert idtoken.header(headed(kid=kid))["kid"] == kid
+    for kid in (7, True, [], ["one"], {"one": 1}, "x" * 513):
+        with refused("key"):
+            idtoken.header(headed(kid=kid))
+
+
+# --- the keys -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("alg", "kind"),
+    [
+        ("RS256", RSAPublicKey),
+        ("PS512", RSAPublicKey),
+        ("ES256", EllipticCurvePublicKey),
+        ("ES384", EllipticCurvePublicKey),
+        ("ES512", EllipticCurvePublicKey),
+        ("EdDSA", Ed25519PublicKey),
+    ],
+)
+def test_the_key_of_a_set_is_found(alg, kind):
+    keys = [key for _, key in KEYS.values()]
+    found = idtoken.candidates(keys, {"alg": alg, "kid": "one"})
+    assert found and all(isinstance(key, kind) for key in found)
+
+
+FITS = {"alg": "RS256", "kid": "one"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        (FITS, jwk(RSA, use="enc")),
+        (FITS, jwk(RSA, use=None)),
+        (FITS, jwk(RSA, alg="RS512")),
+        (FITS, jwk(RSA, alg=None)),
+        (FITS, jwk(RSA, kty="EC")),
+        (FITS, jwk(RSA, kid="two")),
+        (FITS, jwk(RSA, kid=["one"])),
+        (FITS, {k: v for k, v in jwk(RSA).items() if k != "kid"}),
+        (FITS, {k: v for k, v in jwk(RSA).items() if k != "kty"}),
+        (FITS, jwk(EC256)),
+        ({**FITS, "alg": "ES256"}, jwk(EC384)),
+        ({**FITS, "alg": "ES384"}, jwk(EC256)),
+        ({**FITS, "alg": "ES512"}, jwk(EC256)),
+        ({**FITS, "alg": "ES256"}, jwk(RSA)),
+        ({**FITS, "alg": "ES256"}, {k: v for k, v in jwk(EC256).items() if k != "crv"}),
+        ({**FITS, "alg": "EdDSA"}, {**ED_JWK, "crv": "X25519"}),
+        ({**FITS, "alg": "EdDSA"}, {**ED_JWK, "crv": "Ed448"}),
+        (FITS, {"kty": "oct", "k": "AAAA", "kid": "one"}),
+        (FITS, jwk(WEAK_RSA)),
+        (FITS, jwk(RSA, e="AQ")),
+        (FITS, jwk(RSA, e="Ag")),
+        (FITS, jwk(RSA, n=7)),
+        (FITS, jwk(RSA, n="!")),
+        (FITS, {k: v for k, v in jwk(RSA).items() if k != "n"}),
+        ({**FITS, "alg": "ES256"}, jwk(EC256, x="AAAA")),
+        ({**FITS, "alg": "ES256"}, jwk(EC256, x=jwk(EC256)["y"])),
+        (FITS, None),
+        (FITS, 7),
+        (FITS, "RSA"),
+        (FITS, []),
+        (FITS, {}),
+    ],
+)
+def test_a_key_that_does_not_fit_is_passed_over(fields, key):
+    assert idtoken.candidates([key], fields) == []
+    # and a usable one after it is found
+    good = {"RS256": jwk(RSA), "ES256": jwk(EC256), "ES384": jwk(EC384), "ES512": jwk(EC521)}
+    found = idtoken.candidates(
+        [key, good.get(fields["alg"], ED_JWK)], FITS | {"alg": fields["alg"]}
+    )
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        jwk(RSA),
+        jwk(RSA, use="sig"),
+        {k: v for k, v in jwk(RSA).items() if k != "use"},
+        jwk(RSA, alg="RS256"),
+        jwk(RSA, x5c=["junk"], other=1),
+        {**jwk(RSA), "d": "junk"},
+    ],
+)
+def test_a_key_that_fits_is_found(key):
+    (found,) = idtoken.candidates([key], FITS)
+    assert found.public_numbers() == RSA.public_key().public_numbers()
+
+
+def test_an_exponent_of_three_is_large_enough():
+    assert len(idtoken.candidates([jwk(RSA, e="Aw")], FITS)) == 1
+
+
+def test_a_private_key_in_the_set_is_taken_for_its_public_half():
+    key = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(ED))
+    assert "d" in key
+    (found,) = idtoken.candidates([key], {"alg": "EdDSA"})
+    assert isinstance(found, Ed25519PublicKey)
+
+
+def test_a_key_id_of_null_is_no_key_id_that_is_left_out():
+    assert idtoken.candidates([jwk(RSA)], {"alg": "RS256", "kid": None}) == []
+
+
+def test_without_a_key_id_all_keys_of_the_kind_are_candidates():
+    keys = [jwk(EC256), jwk(RSA, "two"), jwk(OTHER_RSA, "three")]
+    assert len(idtoken.candidates(keys, {"alg": "RS256"})) == 2
+
+
+def test_few_keys_are_tried_of_few_that_are_looked_at():
+    tries, most = idtoken.MAX_TRIES, idtoken.MAX_KEYS
+    assert len(idtoken.candidates([jwk(RSA)] * (tries + 1), FITS)) == tries
+    assert len(idtoken.candidates([None] * (most - 1) + [jwk(RSA)], FITS)) == 1
+    assert idtoken.candidates([None] * most + [jwk(RSA)], FITS) == []
+
+
+def test_an_rsa_key_has_two_thousand_bits():
+    assert RSA.key_size == 2048
+    assert len(idtoken.candidates([jwk(RSA)], FITS)) == 1
+
+
+# --- the signature --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_the_claims_are_returned_if_a_key_has_signed_them(alg):
+    keys = idtoken.candidates([KEYS[alg][1]], {"alg": alg})
+    assert idtoken.verify(signed(alg=alg), {"alg": alg}, keys) == CLAIMS
+
+
+def test_each_key_is_tried():
+    keys = [OTHER_RSA.public_key(), RSA.public_key()]
+    assert idtoken.verify(signed(), {"alg": "RS256"}, keys) == CLAIMS
+
+
+def altered():
+    head, _, signature = signed().split(".")
+    return f"{head}.{b64({**CLAIMS, 'sub': 'another'})}.{signature}"
+
+
+@pytest.mark.parametrize(
+    ("token", "alg", "keys"),
+    [
+        (signed(), "RS256", []),
+        (signed(key=OTHER_RSA), "RS256", [RSA]),
+        (signed().rpartition(".")[0] + ".", "RS256", [RSA]),
+        (altered(), "RS256", [RSA]),
+    ],
+)
+def test_a_token_that_no_key_has_signed_is_refused(token, alg, keys):
+    with refused("signature"):
+        idtoken.verify(token, {"alg": alg}, [key.public_key() for key in keys])
+
+
+def test_the_algorithm_of_the_header_that_was_checked_is_the_one_that_counts():
+    with refused("malformed"):
+        idtoken.verify(signed(alg="RS512"), {"alg": "RS256"}, [RSA.public_key()])
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b'"text"',
+        b"7",
+        b"null",
+        b"{",
+        b"\xff\xfe\xfd",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+    ids=lambda payload: repr(payload[:8]),
+)
+def test_signed_claims_that_are_no_json_object_are_refused(payload):
+    with refused("malformed"):
+        idtoken.verify(signed(payload), {"alg": "RS256"}, [RSA.public_key()])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": NOW - 10**9},
+        {"exp": "never"},
+        {"nbf": NOW + 10**9},
+        {"iat": "x"},
+        {"aud": 7},
+        {"iss": 7},
+        {"sub": 7},
+        {"jti": 7},
+    ],
+)
+def test_what_the_claims_say_is_not_checked_with_the_signature(changes):
+    """Each is checked afterwards, and refused by a code of its own."""
+    claims = {**CLAIMS, **changes}
+    token = signed(json.dumps(claims).encode())
+    assert idtoken.verify(token, {"alg": "RS256"}, [RSA.public_key()]) == claims
+
+
+# --- the claims -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch):
+    monkeypatch.setattr(idtoken, "time", SimpleNamespace(time=lambda: float(NOW)))
+
+
+def check(changes=(), alg="RS256", **options):
+    claims = {**CLAIMS, **dict(changes)}
+    claims = {name: value for name, value in claims.items() if value is not ...}
+    options = {
+        "issuer": ISSUER,
+        "client_id": "client",
+        "nonce": "nonce",
+        "access_token": "planted-access",
+        **options,
+    }
+    idtoken.check_claims(claims, {"alg": alg}, **options)
+
+
+LEEWAY, MAX_AGE = idtoken.LEEWAY, idtoken.MAX_AGE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aud": ["client"]},
+        {"aud": ["client"], "azp": "client"},
+        {"aud": ["api", "client"], "azp": "client"},
+        {"azp": "client"},
+        {"exp": NOW - LEEWAY + 1},
+        {"exp": NOW + 0.5},
+        {"iat": NOW + LEEWAY},
+        {"iat": NOW - MAX_AGE},
+        {"nbf": NOW + LEEWAY},
+        {"nbf": 0},
+        {"nbf": None},
+        {"sub": "x"},
+        {"sub": "x" * 255},
+        {"sub": "Ä b"},
+    ],
+)
+def test_claims_that_are_for_us_and_for_now_are_taken(changes):
+    check(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"iss": ...}, "issuer"),
+        ({"iss": None}, "issuer"),
+        ({"iss": ISSUER + "/"}, "issuer"),
+        ({"iss": ISSUER.upper()}, "issuer"),
+        ({"iss": [ISSUER]}, "issuer"),
+        ({"aud": ...}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": "a client"}, "audience"),
+        ({"aud": []}, "audience"),
+        ({"aud": ["another"]}, "audience"),
+        ({"aud": {"client": 1}}, "audience"),
+        ({"aud": 7}, "audience"),
+        ({"aud": ["client", "api"]}, "audience"),
+        ({"aud": ["client", "client"]}, "audience"),
+        ({"azp": "another"}, "audience"),
+        ({"azp": None}, "audience"),
+        ({"azp": ["client"]}, "audience"),
+        ({"aud": ["client", "api"], "azp": "api"}, "audience"),
+        ({"exp": ...}, "time"),
+        ({"exp": None}, "time"),
+        ({"exp": NOW - LEEWAY}, "expired"),
+        ({"exp": 0}, "expired"),
+        ({"exp": -1}, "time"),
+        ({"exp": True}, "time"),
+        ({"exp": str(NOW + 300)}, "time"),
+        ({"exp": [NOW + 300]}, "time"),
+        ({"exp": float("nan")}, "time"),
+        ({"exp": float("inf")}, "time"),
+        ({"exp": 1e12}, "time"),
+        ({"exp": 10**400}, "time"),
+        ({"iat": ...}, "time"),
+        ({"iat": None}, "time"),
+        ({"iat": "x"}, "time"),
+        ({"iat": NOW + LEEWAY + 1}, "time"),
+        ({"iat": NOW - MAX_AGE - 1}, "time"),
+        ({"nbf": NOW + LEEWAY + 1}, "time"),
+        ({"nbf": "x"}, "time"),
+        ({"nbf": False}, "time"),
+        ({"nonce": ...}, "nonce"),
+        ({"nonce": None}, "nonce"),
+        ({"nonce": ""}, "nonce"),
+        ({"nonce": "Nonce"}, "nonce"),
+        ({"nonce": ["nonce"]}, "nonce"),
+        ({"nonce": "ä"}, "nonce"),
+        ({"sub": ...}, "subject"),
+        ({"sub": None}, "subject"),
+        ({"sub": ""}, "subject"),
+        ({"sub": 7}, "subject"),
+        ({"sub": ["subject"]}, "subject"),
+        ({"sub": "x" * 256}, "subject"),
+        ({"sub": "a\x00b"}, "subject"),
+        ({"sub": "a\nb"}, "subject"),
+        ({"sub": "\ud800"}, "subject"),
+        ({"at_hash": None}, "at_hash"),
+        ({"at_hash": ""}, "at_hash"),
+        ({"at_hash": 7}, "at_hash"),
+        ({"at_hash": "x"}, "at_hash"),
+        ({"at_hash": ["x"]}, "at_hash"),
+        ({"at_hash": "ä"}, "at_hash"),
+    ],
+)
+def test_a_claim_that_is_wrong_is_refused(changes, code):
+    with refused(code):
+        check(changes)
+
+
+def test_without_an_issuer_no_token_is_taken():
+    with refused("issuer"):
+        check({"iss": None}, issuer=None)
+
+
+def test_a_moment_may_lie_far_ahead():
+    check({"exp": 1e12 - 1})
+
+
+def test_an_old_token_is_taken_after_a_refresh_and_not_after_a_dance():
+    check({"iat": 0}, fresh=False)
+    with refused("time"):
+        check({"iat": 0}, fresh=True)
+    with refused("time"):
+        check({"iat": 0})
+    for iat in (NOW + LEEWAY + 1, None, ..., "x"):
+        with refused("time"):
+            check({"iat": iat}, fresh=False)
+
+
+def test_no_nonce_is_wanted_where_none_was_sent():
+    check({"nonce": ...}, nonce=None)
+    check({"nonce": "another"}, nonce=None)
+    with refused("nonce"):
+        check({"nonce": ...}, nonce="")
+    check({"nonce": ""}, nonce="")
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_the_hash_of_the_access_token_is_half_of_the_algorithms_digest(alg):
+    size = alg[2:] if alg != "EdDSA" else "512"
+    digest = hashlib.new(f"sha{size}", b"planted-access").digest()
+    half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
+    check({"at_hash": half}, alg)
+    for wrong in (half[:-1], half + "=", b64(digest), half.swapcase()):
+        with refused("at_hash"):
+            check({"at_hash": wrong}, alg)
+    with refused("at_hash"):
+        check({"at_hash": half}, alg, access_token="another")
+
+
+def test_a_refusal_has_a_code_and_a_detail():
+    refusal = idtoken.refusal("nonce", "not for this flow")
+    assert (refusal.code, refusal.detail) == ("id_token_nonce", "not for this flow")

@@ -1,0 +1,612 @@
+"""OpenID Connect against a provider that does everything wrong, one thing at a time."""
+
+import base64
+import hashlib
+import json
+import re
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from django_dance.models import OAuthToken
+from django_dance.providers import IdentityChanged, OIDCProvider, discovery, providers
+from django_dance.providers import id_tokens as idtoken
+from django_dance.signals import oauth_authorized
+
+from ..conftest import Browser, Dance, flow_cookies
+from ..keys import EC256, EC384, RSA, WEAK_RSA
+from ..keys import OTHER_RSA as OTHER
+
+ISSUER = "https://id.example.com/realm"
+WELL_KNOWN = f"{ISSUER}/.well-known/openid-configuration"
+METADATA = {
+    "issuer": ISSUER,
+    "authorization_endpoint": "https://id.example.com/authorize",
+    "token_endpoint": "https://id.example.com/token",
+    "jwks_uri": "https://id.example.com/keys",
+    "userinfo_endpoint": "https://id.example.com/userinfo",
+    "end_session_endpoint": "https://id.example.com/logout",
+    "revocation_endpoint": "https://id.example.com/revoke",
+}
+
+
+def jwk(key, kid="one", **more):
+    public = key.public_key()
+    kind = (
+        jwt.algorithms.RSAAlgorithm
+        if isinstance(key, rsa.RSAPrivateKey)
+        else jwt.algorithms.ECAlgorithm
+    )
+    return {**json.loads(kind.to_jwk(public)), "kid": kid, "use": "sig", **more}
+
+
+def b64(value):
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class Issuer:
+    """A provider whose every answer can be changed."""
+
+    def __init__(self, responses):
+        self.responses = responses
+        self.metadata = dict(METADATA)
+        self.keys = [jwk(RSA)]
+        self.claims, self.header, self.key, self.alg = {}, {"kid": "one"}, RSA, "RS256"
+        self.nonce = None
+        self.answer = {}
+        self.id_token = None
+        responses.add_callback("GET", WELL_KNOWN, lambda r: (200, {}, json.dumps(self.metadata)))
+        responses.add_callback(
+            "GET",
+            "https://id.example.com/keys",
+            lambda r: (200, {}, json.dumps({"keys": self.keys})),
+        )
+        responses.add_callback("POST", "https://id.example.com/token", self.token)
+
+    def token(self, request):
+        answer = {
+            "access_token": "planted-access",
+            "refresh_token": "planted-refresh",
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "id_token": self.id_token or self.signed(),
+            **self.answer,
+        }
+        answer = {name: value for name, value in answer.items() if value is not None}
+        return 200, {}, json.dumps(answer)
+
+    def signed(self):
+        now = time.time()
+        claims = {
+            "iss": ISSUER,
+            "aud": "id-client",
+            "sub": "248289761001",
+            "exp": now + 300,
+            "iat": now,
+            "nonce": self.nonce,
+            "name": "Ada",
+            **self.claims,
+        }
+        claims = {name: value for name, value in claims.items() if value is not None}
+        # Not jwt.encode(), which refuses to write what we want to be sent.
+        payload = json.dumps(claims).encode()
+        return jwt.PyJWS().encode(payload, self.key, algorithm=self.alg, headers=self.header)
+
+    def calls(self, url):
+        return [call for call in self.responses.calls if call.request.url.startswith(url)]
+
+
+@pytest.fixture
+def issuer(responses, settings):
+    discovery.forget()
+    settings.DANCE_PROVIDERS = {
+        "id": {
+            "PROVIDER": "django_dance.providers.OIDCProvider",
+            "ISSUER": ISSUER,
+            "BASE_URL": "https://api.example.com/",
+            "SCOPE": "openid profile",
+        }
+    }
+    settings.ID_OAUTH_CLIENT_ID, settings.ID_OAUTH_CLIENT_SECRET = "id-client", "planted-secret"
+    settings.ROOT_URLCONF = "tests.oidc_urls"
+    yield Issuer(responses)
+    discovery.forget()
+
+
+@pytest.fixture
+def begin(issuer, member):
+    def begin():
+        begun = Dance(member, "id")
+        issuer.nonce = begun.asked["nonce"]
+        return begun
+
+    return begin
+
+
+def refused(response, code, events):
+    assert response.status_code == 400, response.content
+    assert events.codes == [code]
+    assert not OAuthToken.objects.exists()
+
+
+def test_an_issuer_is_all_it_takes(issuer, begin, user):
+    begun = begin()
+    assert begun.url.startswith("https://id.example.com/authorize?")
+    assert begun.callback().status_code == 302
+    session = providers["id"].session(user=user)
+    assert session.id_claims["sub"] == "248289761001"
+    info = session.account_info()
+    assert (info.id, info.label) == ("248289761001", "Ada")
+    assert len(issuer.calls(WELL_KNOWN)) == 1
+    assert len(issuer.calls("https://id.example.com/keys")) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "alg"), [(RSA, "RS384"), (RSA, "PS256"), (EC256, "ES256"), (EC384, "ES384")]
+)
+def test_other_algorithms_of_the_list_are_taken(issuer, begin, key, alg):
+    issuer.keys, issuer.key, issuer.alg = [jwk(key)], key, alg
+    assert begin().callback().status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"iss": "https://id.example.com"}, "issuer"),
+        ({"iss": ISSUER + "/"}, "issuer"),
+        ({"iss": [ISSUER]}, "issuer"),
+        ({"iss": None}, "issuer"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": "id-client-2"}, "audience"),
+        ({"aud": ["another"]}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"aud": {"id-client": 1}}, "audience"),
+        ({"aud": ["id-client", "another"]}, "audience"),
+        ({"aud": ["id-client", "another"], "azp": "another"}, "audience"),
+        ({"azp": "another"}, "audience"),
+        ({"exp": None}, "time"),
+        ({"exp": "soon"}, "time"),
+        ({"exp": True}, "time"),
+        ({"exp": -5}, "time"),
+        ({"exp": float("nan")}, "time"),
+        ({"exp": float("inf")}, "time"),
+        ({"exp": 10**400}, "time"),
+        ({"iat": None}, "time"),
+        ({"nbf": "x"}, "time"),
+        ({"nonce": "another"}, "nonce"),
+        ({"nonce": ""}, "nonce"),
+        ({"nonce": ["x"]}, "nonce"),
+        ({"sub": None}, "subject"),
+        ({"sub": ""}, "subject"),
+        ({"sub": 7}, "subject"),
+        ({"sub": "x" * 256}, "subject"),
+        ({"sub": "a\0b"}, "subject"),
+        ({"sub": "\ud800"}, "subject"),
+        ({"at_hash": "x"}, "at_hash"),
+        ({"at_hash": 7}, "at_hash"),
+        ({"at_hash": ["x"]}, "at_hash"),
+    ],
+)
+def test_a_wrong_claim_is_refused(issuer, begin, events, claims, code):
+    issuer.claims = claims
+    refused(begin().callback(), f"id_token_{code}", events)
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "code"),
+    [("exp", -61, "expired"), ("iat", 120, "time"), ("iat", -900, "time"), ("nbf", 120, "time")],
+)
+def test_a_claim_of_another_time_is_refused(issuer, begin, events, claim, seconds, code):
+    begun = begin()
+    issuer.claims = {claim: time.time() + seconds}
+    refused(begun.callback(), f"id_token_{code}", events)
+
+
+def test_a_missing_nonce_is_refused(issuer, begin, events):
+    begun = begin()
+    issuer.nonce = None
+    refused(begun.callback(), "id_token_nonce", events)
+
+
+def test_at_hash_and_azp_that_are_right_are_taken(issuer, begin):
+    half = hashlib.sha256(b"planted-access").digest()[:16]
+    issuer.claims = {"at_hash": b64(half), "aud": ["id-client", "api"], "azp": "id-client"}
+    assert begin().callback().status_code == 302
+
+
+def test_leeway_is_a_minute(issuer, begin):
+    begun, now = begin(), time.time()
+    issuer.claims = {"exp": now - 30, "iat": now + 30, "nbf": now + 30}
+    assert begun.callback().status_code == 302
+
+
+def pem(key):
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def hmac_signed(secret, alg="HS256", **header):
+    import hmac
+
+    claims = {"iss": ISSUER, "aud": "id-client", "sub": "1", "exp": time.time() + 9}
+    claims |= {"iat": time.time()}
+    signed = f"{b64({'alg': alg, 'kid': 'one', **header})}.{b64(claims)}"
+    return f"{signed}.{b64(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+
+def unsigned(alg):
+    header = {"alg": alg} if alg is not None else {}
+    return f"{b64(header)}.{b64({'iss': ISSUER})}."
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        *((unsigned(alg), "algorithm") for alg in ("none", "None", "nOnE", "", None, 7, ["RS256"])),
+        (unsigned("none").rstrip("."), "malformed"),
+        (lambda: hmac_signed(pem(RSA)), "algorithm"),
+        (lambda: hmac_signed(json.dumps(jwk(RSA)).encode()), "algorithm"),
+        (lambda: hmac_signed(pem(RSA), alg="hs256"), "algorithm"),
+        (lambda: hmac_signed(b"planted-secret"), "algorithm"),
+        (lambda: hmac_signed(pem(RSA), alg="RS256"), "signature"),
+        ("a.b.c.d.e", "malformed"),
+        ("a.b", "malformed"),
+        ("", "malformed"),
+        ("é.é.é", "malformed"),
+        ("!!!!.!!!!.!!!!", "malformed"),
+        ("e30=.e30=.e30=", "malformed"),
+        ("e31.e30.e30", "malformed"),
+        ("W10.e30.e30", "malformed"),
+        (f"{b64(b'[' * 3000)}.e30.e30", "malformed"),
+        (f"{b64({'alg': 'RS256', 'x': 'x' * 5000})}.e30.e30", "malformed"),
+        ("e30.e30.e30\n", "malformed"),
+        ("x" * 70_000, "malformed"),
+        ({"payload": "x"}, "malformed"),
+        (7, "malformed"),
+        (f"{b64({'alg': 'RS256', 'crit': ['x'], 'x': 1})}.e30.e30", "malformed"),
+        (f"{b64({'alg': 'RS256', 'zip': 'DEF'})}.e30.e30", "malformed"),
+        *(
+            (f"{b64({'alg': 'RS256', 'kid': kid})}.e30.e30", "key")
+            for kid in (7, ["one"], {"a": 1}, "x" * 1000)
+        ),
+        (f"{b64({'alg': 'RS256', 'kid': '../../x'})}.e30.e30", "key"),
+        (f"{b64({'alg': 'ES256', 'kid': 'one'})}.e30.e30", "key"),
+    ],
+)
+def test_a_hostile_token_is_refused(issuer, begin, events, token, code):
+    begun = begin()
+    issuer.answer = {"id_token": token() if callable(token) else token}
+    refused(begun.callback(), f"id_token_{code}", events)
+    assert len(issuer.calls("https://id.example.com/keys")) <= 1
+
+
+def test_openid_without_an_id_token_is_refused(issuer, begin, events):
+    issuer.answer = {"id_token": None}
+    refused(begin().callback(), "id_token_missing", events)
+
+
+def test_without_openid_no_id_token_is_wanted(issuer, begin, settings, member):
+    settings.DANCE_PROVIDERS = {"id": {**settings.DANCE_PROVIDERS["id"], "SCOPE": "read"}}
+    issuer.answer = {"id_token": "junk"}
+    begun = Dance(member, "id")
+    assert "nonce" not in begun.asked
+    assert begun.callback().status_code == 302
+
+
+def test_a_key_of_the_same_name_that_did_not_sign_is_refused(issuer, begin, events):
+    issuer.key = OTHER
+    refused(begin().callback(), "id_token_signature", events)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [],
+        [jwk(WEAK_RSA)],
+        [{**jwk(RSA), "use": "enc"}],
+        [{**jwk(RSA), "alg": "RS512"}],
+        [{**jwk(RSA), "e": "AQ"}],
+        [{"kty": "oct", "k": "AAAA", "kid": "one"}],
+        [{**jwk(RSA), "kid": ["one"]}],
+        [{**jwk(RSA), "n": 7}],
+        [{**jwk(RSA), "kty": "EC"}],
+        [None, 7, "x", [], {}],
+        [*({"kty": "oct", "k": "AA", "kid": str(n)} for n in range(5000)), jwk(RSA)],
+    ],
+)
+def test_keys_that_will_not_do_are_passed_over(issuer, begin, events, keys):
+    issuer.keys = keys
+    refused(begin().callback(), "id_token_key", events)
+
+
+def test_a_usable_key_among_junk_is_found(issuer, begin):
+    issuer.keys = [None, {"kty": "oct"}, {**jwk(RSA), "use": "enc"}, jwk(OTHER, "two"), jwk(RSA)]
+    assert begin().callback().status_code == 302
+
+
+def test_without_a_key_id_a_few_keys_are_tried(issuer, begin, events):
+    issuer.header = {}
+    issuer.keys = [jwk(OTHER, str(n)) for n in range(4)] + [jwk(RSA)]
+    assert begin().callback().status_code == 302
+
+
+def test_without_a_key_id_not_many_keys_are_tried(issuer, begin, events):
+    issuer.header = {}
+    issuer.keys = [jwk(OTHER, str(n)) for n in range(5)] + [jwk(RSA)]
+    refused(begin().callback(), "id_token_signature", events)
+
+
+def test_a_curve_must_fit_the_algorithm():
+    assert not idtoken.candidates([jwk(EC384)], {"alg": "ES256"})
+    assert idtoken.candidates([jwk(EC256)], {"alg": "ES256"})
+
+
+def test_keys_rotate(issuer, begin, member, monkeypatch):
+    assert begin().callback().status_code == 302
+    issuer.keys, issuer.key = [jwk(OTHER, "two")], OTHER
+    issuer.header = {"kid": "two"}
+    later = time.monotonic() + discovery.PAUSE + 1
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
+    assert begin().callback().status_code == 302
+    assert len(issuer.calls("https://id.example.com/keys")) == 2
+
+
+def test_unknown_keys_are_asked_for_once_a_minute_at_most(issuer, begin, member):
+    assert begin().callback().status_code == 302
+    for n in range(50):
+        issuer.header = {"kid": f"random-{n}"}
+        assert begin().callback().status_code == 400
+    assert len(issuer.calls("https://id.example.com/keys")) <= 2
+    assert len(issuer.calls(WELL_KNOWN)) == 1
+
+
+# --- metadata ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": ISSUER + "/"},
+        {"issuer": "https://evil.example"},
+        {"issuer": None},
+        {"issuer": [ISSUER]},
+        {"token_endpoint": "http://id.example.com/token"},
+        {"token_endpoint": "file:///etc/passwd"},
+        {"token_endpoint": "data:,x"},
+        {"token_endpoint": "https://me:pw@id.example.com/"},
+        {"token_endpoint": "https://id.example.com/#x"},
+        {"token_endpoint": ["https://id.example.com/"]},
+        {"userinfo_endpoint": "http://id.example.com/"},
+        {"jwks_uri": "javascript:alert(1)"},
+    ],
+)
+def test_metadata_that_lies_is_refused(issuer, member, events, change):
+    issuer.metadata |= change
+    response = member.get("/login/id/")
+    assert response.status_code == 400
+    assert events.codes == ["metadata_invalid"]
+    assert flow_cookies(member) == []
+
+
+@pytest.mark.parametrize("missing", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_metadata_that_lacks_an_endpoint_is_refused(issuer, member, events, missing):
+    del issuer.metadata[missing]
+    assert member.get("/login/id/").status_code == 400
+    assert events.codes == ["metadata_invalid"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"body": "<html>"}, "metadata_invalid"),
+        ({"json": []}, "metadata_invalid"),
+        ({"status": 404}, "metadata_invalid"),
+        ({"body": " " * 2_000_000}, "token_response_invalid"),
+        (
+            {"status": 302, "headers": {"Location": "http://169.254.169.254/"}},
+            "token_response_invalid",
+        ),
+        ({"status": 500}, "provider_unavailable"),
+        ({"body": requests.ConnectionError()}, "provider_unavailable"),
+    ],
+)
+def test_metadata_that_cannot_be_read_is_no_500(issuer, member, events, responses, answer, code):
+    responses.replace("GET", WELL_KNOWN, **answer)
+    assert member.get("/login/id/").status_code == 400
+    assert events.codes == [code]
+
+
+def test_the_last_good_copy_is_used_while_the_provider_is_down(
+    issuer, begin, member, responses, monkeypatch, events
+):
+    assert begin().callback().status_code == 302
+    responses.replace("GET", WELL_KNOWN, status=500)
+    responses.replace("GET", "https://id.example.com/keys", status=500)
+    later = time.monotonic() + discovery.FRESH + 1
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
+    assert begin().callback().status_code == 302
+    much_later = later + discovery.STALE
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: much_later)
+    assert member.get("/login/id/").status_code == 400
+    assert events.codes == ["provider_unavailable"]
+
+
+def test_endpoints_that_change_during_a_dance_are_refused(issuer, begin, events, monkeypatch):
+    begun = begin()
+    issuer.metadata["token_endpoint"] = "https://id.example.com/elsewhere"
+    discovery.forget()
+    refused(begun.callback(), "metadata_changed", events)
+
+
+def test_iss_is_wanted_where_the_metadata_says_so(issuer, begin, events):
+    issuer.metadata["authorization_response_iss_parameter_supported"] = True
+    begun = begin()
+    assert begun.callback().status_code == 400
+    assert begun.callback(iss=ISSUER + "/").status_code == 400
+    assert events.codes == ["issuer_missing", "issuer_mismatch"]
+    assert begun.callback(iss=ISSUER).status_code == 302
+
+
+def test_metadata_may_allow_what_it_likes(issuer, begin, events):
+    issuer.metadata["id_token_signing_alg_values_supported"] = ["none", "HS256"]
+    issuer.answer = {"id_token": unsigned("none")}
+    refused(begin().callback(), "id_token_algorithm", events)
+
+
+def test_two_providers_do_not_share_documents(issuer):
+    for name in ("first", "second"):
+        OIDCProvider(name, issuer=ISSUER).metadata()
+    assert len(issuer.calls(WELL_KNOWN)) == 2
+
+
+@pytest.mark.django_db
+def test_checks_and_urls_ask_nobody(issuer, responses):
+    from django.core import checks
+    from django.urls import reverse
+
+    checks.run_checks()
+    assert reverse("id:login") == "/login/id/"
+    assert not responses.calls
+
+
+# --- afterwards -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def session(issuer, begin, user):
+    assert begin().callback().status_code == 302
+    row = OAuthToken.objects.get()
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
+    row.save()
+    issuer.nonce = None
+    return providers["id"].session(user=user)
+
+
+def test_a_refresh_may_bring_a_new_id_token(session, issuer, responses):
+    responses.get("https://api.example.com/x", json={})
+    issuer.claims = {"name": "Ada L.", "iat": time.time() - 9999}
+    session.get("/x")
+    assert session.id_claims["name"] == "Ada L."
+
+
+def test_a_refresh_may_bring_none(session, issuer, responses):
+    responses.get("https://api.example.com/x", json={})
+    issuer.answer = {"id_token": None}
+    session.get("/x")
+    assert session.id_claims["sub"] == "248289761001"
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"sub": "another"}, "id_token_changed"),
+        ({"iss": "https://evil.example"}, "id_token_issuer"),
+        ({"aud": "another"}, "id_token_audience"),
+        ({"aud": ["id-client"]}, "id_token_changed"),
+        ({"nonce": "another"}, "id_token_changed"),
+        ({"exp": 5}, "id_token_expired"),
+    ],
+)
+def test_a_refresh_that_brings_another_identity_is_refused(
+    session, issuer, responses, claims, code, events
+):
+    issuer.claims = claims
+    with pytest.raises(IdentityChanged, match=code):
+        session.get("/x")
+    assert OAuthToken.objects.get().token["access_token"] == "planted-access"
+
+
+def test_userinfo_is_about_this_very_subject(session, issuer, responses):
+    url = "https://id.example.com/userinfo"
+    responses.get(url, json={"sub": "248289761001", "email": "ada@example.com"})
+    assert session.userinfo()["email"] == "ada@example.com"
+    responses.replace("GET", url, json={"sub": "another"})
+    with pytest.raises(IdentityChanged, match="userinfo_subject"):
+        session.userinfo()
+    responses.replace("GET", url, json={"email": "ada@example.com"})
+    with pytest.raises(IdentityChanged, match="userinfo_subject"):
+        session.userinfo()
+
+
+def test_logout_leads_to_the_provider_and_back(session):
+    url = session.logout_url("https://app.example.com/bye/")
+    assert url.startswith("https://id.example.com/logout?client_id=id-client&id_token_hint=")
+    assert url.endswith("&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com%2Fbye%2F")
+
+
+def test_anonymous_visitors_can_dance_too(issuer, db):
+    browser = Browser()
+    begun = Dance(browser, "id")
+    issuer.nonce = begun.asked["nonce"]
+    assert begun.callback().status_code == 302
+
+
+def test_a_dance_with_an_issuer_logs_and_prints_no_secret(issuer, begin, user, responses, caplog):
+    caplog.set_level("DEBUG")
+    begun = begin()
+    begun.callback()
+    responses.get("https://id.example.com/userinfo", json={"sub": "248289761001"})
+    session = providers["id"].session(user=user)
+    session.userinfo()
+    signed = str(session.token["id_token"])
+    for secret in ("planted", begun.asked["state"], begun.asked["nonce"], signed):
+        assert secret not in caplog.text
+        assert secret not in repr(session.token)
+
+
+@pytest.fixture
+def without_keys(session, issuer, responses):
+    """A refresh that brings an ID token when the keys to check it cannot be had."""
+    responses.get("https://api.example.com/x", json={})
+    issuer.answer = {"access_token": "planted-2", "refresh_token": "planted-rotated"}
+    issuer.claims = {"name": "Eve"}
+    discovery.forget()  # another process, which has not asked for them yet
+    responses.replace("GET", "https://id.example.com/keys", status=503)
+    return session
+
+
+def test_a_refresh_token_is_kept_though_the_id_token_beside_it_cannot_be_checked(without_keys):
+    assert without_keys.get("/x").ok
+    assert OAuthToken.objects.get().token["refresh_token"] == "planted-rotated"
+
+
+def test_an_id_token_that_cannot_be_checked_changes_nothing(without_keys):
+    before = without_keys.token
+    without_keys.get("/x")
+    assert without_keys.token["access_token"] == "planted-2"
+    assert without_keys.token["id_token"] == before["id_token"]
+    assert without_keys.id_claims["name"] == "Ada"
+
+
+# --- the guide ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("acr", "seconds_ago", "status"),
+    [
+        ("urn:example:two-factors", 0, 302),
+        ("urn:example:password", 0, 403),
+        (None, 0, 403),
+        ("urn:example:two-factors", 3600, 403),
+        ("urn:example:two-factors", None, 403),
+    ],
+)
+def test_the_receiver_in_the_guide_checks_acr_and_auth_time(
+    issuer, begin, acr, seconds_ago, status
+):
+    guide = (Path(__file__).parents[2] / "docs" / "oidc.md").read_text("utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "acr" in block]
+    recipe = {}
+    exec(code.replace('"company"', '"id"'), recipe)
+    auth_time = None if seconds_ago is None else time.time() - seconds_ago
+    issuer.claims = {"acr": acr, "auth_time": auth_time}
+    try:
+        assert begin().callback().status_code == status
+    finally:
+        oauth_authorized.disconnect(recipe["check_login"])
+    assert OAuthToken.objects.exists() == (status == 302)

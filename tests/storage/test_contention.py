@@ -1,0 +1,245 @@
+"""Refreshed once, whoever asks: threads, processes, and servers and processes that die."""
+
+import json
+import threading
+import time
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from multiprocessing.connection import wait
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from django_dance.models import OAuthToken
+from django_dance.providers import providers
+from django_dance.storage import ModelStorage
+from django_dance.tokens import ResourceOwner
+
+from .. import caller
+from ..loopback import Loopback
+from ..servers import Redis, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class RotatingProvider:
+    """Rotates refresh tokens, and ends the grant when one is used twice (RFC 9700 §4.14.2).
+
+    :param before: called with the number of the process that asks, before anything is done.
+    :param after: the same when the token is rotated, before that is answered.
+    :param forgives: a refresh token that was used may be used again.
+    """
+
+    def __init__(self, before=None, after=None, forgives=False):
+        self.before, self.after, self.forgives = before, after, forgives
+        self.current, self.dead, self.asked, self.rotated = "refresh-0", False, [], 0
+        self.lock = threading.Lock()
+
+    def __call__(self, received):
+        place, _, number = received.path.strip("/").partition("/")
+        if place == "api":
+            return 200, {}, json.dumps({"token": received.headers["Authorization"]})
+        self.asked.append(int(number))
+        if self.before:
+            self.before(int(number))
+        with self.lock:
+            if self.dead or dict(received.form)["refresh_token"] != self.current:
+                self.dead = not self.forgives
+            if self.dead:
+                return 400, {}, '{"error": "invalid_grant"}'
+            self.rotated += 1
+            self.current = f"refresh-{self.rotated}"
+            grant = {
+                "access_token": f"access-{self.rotated}",
+                "refresh_token": self.current,
+                "token_type": "bearer",
+                "expires_in": 3600,
+            }
+        if self.after:
+            self.after(int(number))
+        return 200, {}, json.dumps(grant)
+
+
+class Callers:
+    """Processes that all call the API at once, each from some threads."""
+
+    def __init__(self, user):
+        self.user, self.processes, self.pipes = user, [], []
+
+    def call(self, url, processes, threads, **settings):
+        for number in range(processes):
+            settings = {**settings, "DEBUG": True, "DANCE_PROVIDERS": api(url, number)}
+            pipe, its_pipe = caller.processes.Pipe()
+            process = caller.processes.Process(
+                target=caller.run,
+                args=(its_pipe, connections.settings["default"], settings, self.user.pk, threads),
+            )
+            process.start()
+            its_pipe.close()  # so that ours ends when the process does
+            self.processes.append(process)
+            self.pipes.append(pipe)
+        for pipe in self.pipes:
+            assert pipe.recv() == "ready"
+        for pipe in self.pipes:
+            pipe.send("go")
+
+    def kill(self, number):
+        self.processes[number].kill()
+        self.processes[number].join()
+
+    def wait_for_a_death(self):
+        wait([process.sentinel for process in self.processes])
+
+    def answers(self):
+        """What the threads were answered; those of a process that was killed have no answer."""
+        answers = []
+        for pipe in self.pipes:
+            with suppress(EOFError):
+                answers += pipe.recv()
+        return answers
+
+    def close(self):
+        for process, pipe in zip(self.processes, self.pipes, strict=True):
+            process.kill()
+            process.join()
+            pipe.close()
+
+
+def api(url, number):
+    """The provider, for a process of this number."""
+    return {
+        "github": {
+            "PROVIDER": "django_dance.providers.OAuth2Provider",
+            "BASE_URL": f"{url}/api/",
+            "AUTHORIZATION_URL": f"{url}/authorize",
+            "TOKEN_URL": f"{url}/token/{number}",
+        }
+    }
+
+
+@pytest.fixture
+def callers(user):
+    callers = Callers(user)
+    yield callers
+    callers.close()
+
+
+@pytest.fixture
+def expired(user, settings):
+    """Stores a token that is over, or about to be, and reads it as the settings of now say."""
+
+    def expired(ends_in=-5):
+        owner = ResourceOwner(providers["github"], user=user)
+        token = {"access_token": "access-0", "refresh_token": "refresh-0", "expires_in": 3600}
+        ModelStorage().set(owner, {**token, "expires_at": time.time() + ends_in})
+        assert ModelStorage().get(owner)["access_token"] == "access-0"
+
+    return expired
+
+
+# --- 4 processes of 16 threads ------------------------------------------------------------------
+
+
+def assert_refreshed_once(callers, after=None, **settings):
+    def pause(number):
+        time.sleep(0.3)  # so that everybody finds the token over
+        if after:
+            after()
+
+    provider = RotatingProvider(after=pause)
+    with Loopback(provider) as server:
+        callers.call(server.url, processes=4, threads=16, DANCE_TIMEOUT=60, **settings)
+        answers = callers.answers()
+    assert answers == ["Bearer access-1"] * 64
+    assert len(provider.asked) == 1
+    row = OAuthToken.objects.get()
+    assert (row.lease, row.lease_until) == ("", None)
+    owner = ResourceOwner(providers["github"], user=callers.user)
+    assert ModelStorage().get(owner)["access_token"] == "access-1"
+
+
+def test_64_threads_refresh_once_without_a_cache(callers, expired, settings):
+    settings.DANCE_CACHE = None
+    expired()
+    assert_refreshed_once(callers, DANCE_CACHE=None)
+
+
+def test_64_threads_refresh_once_with_redis(callers, expired, redis_cache, settings):
+    expired(ends_in=30)  # a token that is over already is in no cache
+    assert redis_cache.keys("*")
+    assert_refreshed_once(callers, CACHES=settings.CACHES, DANCE_CACHE="redis")
+
+
+def test_64_threads_refresh_once_while_redis_dies(callers, expired, settings):
+    with ExitStack() as stack:
+        redis = start(Redis, stack)
+        settings.CACHES = {**settings.CACHES, "redis": redis.cache()}
+        settings.DANCE_CACHE = "redis"
+        expired(ends_in=30)
+        caches = {"CACHES": settings.CACHES, "DANCE_CACHE": "redis"}
+        assert_refreshed_once(callers, after=redis.kill, **caches)
+        assert not redis.answers()
+
+
+# --- the process that refreshes dies ------------------------------------------------------------
+
+
+def kill_the_first(callers, provider, server):
+    """Let the process that asks first die, and bring the end of its lease nearer."""
+    callers.call(server.url, processes=4, threads=4, DANCE_CACHE=None)
+    callers.wait_for_a_death()
+    row = OAuthToken.objects.get()
+    assert row.lease
+    # A refresh is over by then: DANCE_TIMEOUT each to connect, to shake hands and to answer.
+    assert row.lease_until - timezone.now() < timedelta(seconds=40)
+    OAuthToken.objects.update(lease_until=timezone.now() + timedelta(seconds=0.5))
+    answers = callers.answers()
+    assert len(answers) == 12
+    assert len(provider.asked) == 2
+    return answers
+
+
+@pytest.fixture
+def dies_first(callers, settings):
+    """Kills the process that asks first."""
+    settings.DANCE_CACHE = None
+    killed = []
+
+    def die(number):
+        if not killed:
+            killed.append(number)
+            callers.kill(number)
+            raise ConnectionAbortedError
+
+    return die
+
+
+def test_others_refresh_when_the_process_that_was_about_to_is_killed(callers, expired, dies_first):
+    expired()
+    provider = RotatingProvider(before=dies_first)
+    with Loopback(provider) as server:
+        assert kill_the_first(callers, provider, server) == ["Bearer access-1"] * 12
+    row = OAuthToken.objects.get()
+    assert (row.token["refresh_token"], row.lease, row.lease_until) == ("refresh-1", "", None)
+
+
+def test_others_refresh_when_the_answer_was_lost_and_the_provider_forgives(
+    callers, expired, dies_first
+):
+    expired()
+    provider = RotatingProvider(after=dies_first, forgives=True)
+    with Loopback(provider) as server:
+        assert kill_the_first(callers, provider, server) == ["Bearer access-2"] * 12
+    assert OAuthToken.objects.get().token["refresh_token"] == "refresh-2"
+
+
+def test_the_user_is_asked_to_connect_anew_when_the_answer_was_lost_and_the_provider_does_not(
+    callers, expired, dies_first
+):
+    expired()
+    provider = RotatingProvider(after=dies_first)
+    with Loopback(provider) as server:
+        answers = kill_the_first(callers, provider, server)
+    assert {answer.partition("(")[0] for answer in answers} == {"AuthorizationRequired"}
+    assert not OAuthToken.objects.exists()
