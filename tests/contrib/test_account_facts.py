@@ -1,0 +1,246 @@
+"""Presets name the account of a token."""
+
+import json
+
+import pytest
+
+from django_dance.exceptions import AuthorizationRequired, InvalidResponse
+from django_dance.providers import providers
+
+from ..catalogue import PRESETS
+from .conftest import with_field
+
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
+
+#: Preset → how it is asked, what it answers, and who that is.
+ACCOUNTS = {
+    "anilist": (
+        ("POST", "https://graphql.anilist.co/"),
+        {"data": {"Viewer": {"id": 5662, "name": "ada"}}},
+        ("5662", "ada"),
+    ),
+    "asana": (
+        ("GET", "https://app.asana.com/api/1.0/users/me"),
+        {"data": {"gid": "12345", "resource_type": "user", "name": "Ada Lovelace"}},
+        ("12345", "Ada Lovelace"),
+    ),
+    "aweber": (
+        ("GET", "https://api.aweber.com/1.0/accounts"),
+        {"start": 0, "total_size": 1, "entries": [{"id": 123, "uuid": "u"}]},
+        ("123", "123"),
+    ),
+    "calendly": (
+        ("GET", "https://api.calendly.com/users/me"),
+        {"resource": {"uri": "https://api.calendly.com/users/AAAA", "name": "Ada"}},
+        ("https://api.calendly.com/users/AAAA", "Ada"),
+    ),
+    "discord": (
+        ("GET", "https://discord.com/api/users/@me"),
+        {"id": "80351110224678912", "username": "ada", "global_name": None},
+        ("80351110224678912", "ada"),
+    ),
+    "dropbox": (
+        ("POST", "https://api.dropboxapi.com/2/users/get_current_account"),
+        {"account_id": "dbid:AAH4f99", "name": {"display_name": "Ada", "surname": "L"}},
+        ("dbid:AAH4f99", "Ada"),
+    ),
+    "ebay": (
+        ("GET", "https://apiz.ebay.com/commerce/identity/v1/user/"),
+        {"userId": "k9Tz", "username": "ada", "accountType": "INDIVIDUAL"},
+        ("k9Tz", "ada"),
+    ),
+    "github": (
+        ("GET", "https://api.github.com/user"),
+        {"login": "octocat", "id": 1, "node_id": "MDQ6VXNlcjE="},
+        ("1", "octocat"),
+    ),
+    "jira": (
+        ("GET", "https://jira.example.com/rest/api/2/myself"),
+        {"key": "JIRAUSER10100", "name": "ada", "displayName": "Ada Lovelace"},
+        ("JIRAUSER10100", "Ada Lovelace"),
+    ),
+    "klaviyo": (
+        ("GET", "https://a.klaviyo.com/api/accounts/"),
+        {
+            "data": [
+                {
+                    "type": "account",
+                    "id": "AbC123",
+                    "attributes": {"contact_information": {"organization_name": "Engines"}},
+                }
+            ]
+        },
+        ("AbC123", "Engines"),
+    ),
+    "linear": (
+        ("POST", "https://api.linear.app/graphql"),
+        {"data": {"viewer": {"id": "90a91a09", "name": "Ada"}}},
+        ("90a91a09", "Ada"),
+    ),
+    "linkedin": (
+        ("GET", "https://api.linkedin.com/v2/userinfo"),
+        {"sub": "782bbtaQ", "name": "Ada Lovelace", "locale": "en-US"},
+        ("782bbtaQ", "Ada Lovelace"),
+    ),
+    "miro": (
+        ("GET", "https://api.miro.com/v1/oauth-token"),
+        {"type": "oAuthToken", "user": {"id": "3074457350", "name": "Ada"}, "scopes": []},
+        ("3074457350", "Ada"),
+    ),
+    "monday": (
+        ("POST", "https://api.monday.com/v2"),
+        {"data": {"me": {"id": "4012689", "name": "Ada"}}, "account_id": 1},
+        ("4012689", "Ada"),
+    ),
+    "naver": (
+        ("GET", "https://openapi.naver.com/v1/nid/me"),
+        {"resultcode": "00", "response": {"id": "32742776", "nickname": "ada"}},
+        ("32742776", "ada"),
+    ),
+    "notion": (
+        ("GET", "https://api.notion.com/v1/users/me"),
+        {
+            "object": "user",
+            "id": "the bot",
+            "type": "bot",
+            "bot": {"owner": {"type": "user", "user": {"id": "d40e767c", "name": "Ada"}}},
+        },
+        ("d40e767c", "Ada"),
+    ),
+    "pipedrive": (
+        ("GET", "https://api.pipedrive.com/api/v1/users/me"),
+        {"success": True, "data": {"id": 1, "name": "Ada", "company_id": 2}},
+        ("1", "Ada"),
+    ),
+    "shopify": (
+        ("GET", "https://host.example.com/admin/api/2025-10/shop.json"),
+        {"shop": {"id": 548380009, "name": "Engines", "domain": "engines.example"}},
+        ("548380009", "Engines"),
+    ),
+    "tiktok": (
+        (
+            "GET",
+            "https://open.tiktokapis.com/v2/user/info/?fields=open_id,display_name",
+        ),
+        {
+            "data": {"user": {"open_id": "723f24d7", "display_name": "ada"}},
+            "error": {"code": "ok", "message": ""},
+        },
+        ("723f24d7", "ada"),
+    ),
+    "twitch": (
+        ("GET", "https://api.twitch.tv/helix/users"),
+        {"data": [{"id": "141981764", "login": "ada", "display_name": "Ada"}]},
+        ("141981764", "Ada"),
+    ),
+    "zoho": (
+        ("GET", "https://accounts.zoho.com/oauth/user/info"),
+        {"First_Name": "Ada", "Display_Name": "Ada", "ZUID": 14527219},
+        ("14527219", "Ada"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_the_provider_says_who_somebody_is(connected, responses, name):
+    asked, answer, who = ACCOUNTS[name]
+    responses.add(*asked, json=answer)
+    info = connected(name).account_info()
+    assert (info.id, info.label) == who
+    assert info.fields == answer
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_it_is_asked_with_the_token_and_once_per_session(connected, responses, name):
+    asked, answer, _ = ACCOUNTS[name]
+    responses.add(*asked, json=answer)
+    session = connected(name)
+    assert session.account_info() is session.account_info()
+    (call,) = responses.calls
+    assert "planted-" in call.request.headers[session.provider.token_header]
+
+
+@pytest.mark.parametrize("value", [True, False, "", None, 1.5, [], {"id": 1}, ...], ids=str)
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_what_is_no_id_is_nobody(connected, responses, name, value):
+    asked, answer, _ = ACCOUNTS[name]
+    responses.add(*asked, json=with_field(answer, PRESETS[name].account_id, value))
+    session = connected(name)
+    with pytest.raises(InvalidResponse, match=f"{session.provider.label} did not name the account"):
+        session.account_info()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("", 200), ("<html>", 200), ("[]", 200), ("null", 200), ('"x"', 200), ("full", 404)],
+)
+@pytest.mark.parametrize("name", ["github", "klaviyo", "linear", "twitch", "zoho"])
+def test_what_is_no_answer_is_nobody(connected, responses, name, body, status):
+    asked, answer, _ = ACCOUNTS[name]
+    responses.add(*asked, body=json.dumps(answer) if body == "full" else body, status=status)
+    with pytest.raises(InvalidResponse, match="did not name the account"):
+        connected(name).account_info()
+
+
+@pytest.mark.parametrize("name", ["anilist", "linear", "meetup", "monday", "snapchat"])
+def test_graphql_is_asked_in_json(connected, responses, name):
+    session = connected(name)
+    responses.post(session.absolute_url(session.provider.account_url), json={})
+    with pytest.raises(InvalidResponse):
+        session.account_info()
+    query = json.loads(responses.calls[0].request.body)["query"]
+    for field in session.provider.account_id.split(".")[1:]:
+        assert field in query
+
+
+def test_an_error_of_graphql_is_nobody(connected, responses):
+    url = "https://api.linear.app/graphql"
+    responses.post(url, json={"errors": [{"message": "no"}], "data": None})
+    with pytest.raises(InvalidResponse, match="Linear did not name the account"):
+        connected("linear").account_info()
+
+
+#: Preset → the fields of a token that say whose it is, and who that is.
+TOKENS = {
+    "bungie": ({"membership_id": "4611686018"}, ("4611686018", "4611686018")),
+    "mailchimp": ({"user_id": 15197, "accountname": "Engines"}, ("15197", "Engines")),
+    "orcid": (
+        {"orcid": "0000-0001-2345-6789", "name": "Ada"},
+        ("0000-0001-2345-6789", "Ada"),
+    ),
+    "salesforce": (
+        {"id": "https://login.salesforce.com/id/00Dx/005x"},
+        ("https://login.salesforce.com/id/00Dx/005x",) * 2,
+    ),
+    "slack": (
+        {"authed_user": {"id": "U1234"}, "team": {"name": "Engines", "id": "T9"}},
+        ("U1234", "Engines"),
+    ),
+    "square": ({"merchant_id": "MLEFBHHSJGVHD"}, ("MLEFBHHSJGVHD", "MLEFBHHSJGVHD")),
+    "stripe": ({"stripe_user_id": "acct_1"}, ("acct_1", "acct_1")),
+    "withings": ({"userid": 363}, ("363", "363")),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_the_token_says_who_somebody_is_and_nobody_is_asked(connected, responses, name):
+    fields, who = TOKENS[name]
+    info = connected(name, fields).account_info()
+    assert (info.id, info.label) == who
+    assert not responses.calls
+
+
+@pytest.mark.parametrize("value", [True, False, "", None, [], ...], ids=str)
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_token_without_an_id_is_nobodys(connected, name, value):
+    fields = with_field(TOKENS[name][0], PRESETS[name].account_id, value)
+    with pytest.raises(InvalidResponse, match="did not name the account"):
+        connected(name, fields).account_info()
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_without_a_token_authorization_is_required(site, user, name):
+    site(name)
+    with pytest.raises(AuthorizationRequired):
+        providers[name].session(user=user).account_info()

@@ -1,0 +1,76 @@
+"""HubSpot: the account by introspection."""
+
+import pytest
+
+from django_dance.exceptions import AuthorizationRequired, InvalidResponse
+from django_dance.providers import providers
+
+from ..catalogue import PRESETS
+from .conftest import GRANTED, expire_token, form_fields, with_field
+
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
+
+INTROSPECT = "https://api.hubapi.com/oauth/2026-03/token/introspect"
+
+
+INTROSPECTED = {
+    "active": True,
+    "hub_id": 62515,
+    "user_id": 123456,
+    "user": "ada@example.com",
+    "scopes": ["oauth"],
+    "token_use": "access_token",
+}
+
+
+def test_a_hubspot_account_is_a_user_in_a_hub(connected, responses):
+    responses.post(INTROSPECT, json=INTROSPECTED)
+    info = connected("hubspot").account_info()
+    assert (info.id, info.label) == ("62515:123456", "ada@example.com")
+
+
+def test_hubspot_is_asked_by_introspection(connected, responses):
+    responses.post(INTROSPECT, json=INTROSPECTED)
+    connected("hubspot").account_info()
+    assert form_fields(responses.calls[0]) == {
+        "token": "planted-access",
+        "token_type_hint": "access_token",
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+    }
+
+
+def test_hubspot_is_asked_once_per_session(connected, responses):
+    responses.post(INTROSPECT, json=INTROSPECTED)
+    session = connected("hubspot")
+    assert session.account_info() is session.account_info()
+    assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize("field", ["hub_id", "user_id"])
+@pytest.mark.parametrize("value", [True, False, "", None, 0, [1], {}, ...])
+def test_hubspot_does_not_say_whose_token_it_is(connected, responses, field, value):
+    responses.post(INTROSPECT, json=with_field(INTROSPECTED, field, value))
+    with pytest.raises(InvalidResponse, match="HubSpot did not name the account"):
+        connected("hubspot").account_info()
+
+
+def test_a_hubspot_token_that_is_not_active_is_nobodys(connected, responses):
+    responses.post(INTROSPECT, json={"active": False})
+    with pytest.raises(InvalidResponse, match="did not name the account"):
+        connected("hubspot").account_info()
+
+
+def test_a_hubspot_token_is_refreshed_before_it_is_asked_about(connected, responses):
+    responses.post(PRESETS["hubspot"].token_url, json={**GRANTED, "access_token": "planted-2"})
+    responses.post(INTROSPECT, json=INTROSPECTED)
+    expire_token(connected("hubspot")).account_info()
+    assert form_fields(responses.calls[-1])["token"] == "planted-2"
+
+
+def test_without_a_token_hubspot_is_not_asked(site, user, responses):
+    site("hubspot")
+    with pytest.raises(AuthorizationRequired):
+        providers["hubspot"].session(user=user).account_info()
+    assert not responses.calls

@@ -1,0 +1,139 @@
+"""Presets whose revocation follows no RFC."""
+
+import json
+
+import pytest
+
+from django_dance.exceptions import ProviderError, ProviderUnavailable, TokenRequestRefused
+from django_dance.models import OAuthToken
+
+from .conftest import basic_credentials, form_fields, revoke_token
+
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
+
+def test_github_revokes_by_delete_with_basic_and_json(connected, responses):
+    url = "https://api.github.com/applications/the%20client/token"
+    responses.delete(url, status=204)
+    revoke_token(connected("github"))
+    (call,) = responses.calls
+    assert basic_credentials(call) == "the+client:planted-client-secret"
+    assert json.loads(call.request.body) == {"access_token": "planted-access"}
+
+
+def test_github_enterprise_revokes_at_its_own_host(connected, responses):
+    responses.delete("https://git.example.com/api/v3/applications/the%20client/token", status=204)
+    revoke_token(
+        connected("github", host="git.example.com", base_url="https://git.example.com/api/v3/")
+    )
+    assert len(responses.calls) == 1
+
+
+def test_miro_revokes_by_json_with_names_of_its_own(connected, responses):
+    responses.post("https://api.miro.com/v2/oauth/revoke", status=204)
+    revoke_token(connected("miro"))
+    assert json.loads(responses.calls[0].request.body) == {
+        "accessToken": "planted-access",
+        "clientId": "the client",
+        "clientSecret": "planted-client-secret",
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "sent"),
+    [
+        ({}, {"token": "planted-refresh", "token_type_hint": "refresh_token"}),
+        (
+            {"refresh_token": None},
+            {"token": "planted-access", "token_type_hint": "access_token"},
+        ),
+    ],
+)
+def test_mollie_revokes_by_delete_with_a_form(connected, responses, token, sent):
+    responses.delete("https://api.mollie.com/oauth2/tokens", status=204)
+    revoke_token(connected("mollie", token))
+    assert form_fields(responses.calls[0]) == sent
+    assert basic_credentials(responses.calls[0]) == "the+client:planted-client-secret"
+
+
+NAVER = "https://nid.naver.com/oauth2.0/token"
+
+
+def test_naver_revokes_by_a_grant(connected, responses):
+    responses.post(NAVER, json={"access_token": "planted-access", "result": "success"})
+    revoke_token(connected("naver"))
+    assert form_fields(responses.calls[0]) == {
+        "grant_type": "delete",
+        "access_token": "planted-access",
+        "service_provider": "NAVER",
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+    }
+
+
+def test_naver_says_no_with_200(connected, responses):
+    responses.post(NAVER, json={"error": "024", "error_description": "Authentication failed"})
+    with pytest.raises(TokenRequestRefused, match="Naver refused: 024"):
+        revoke_token(connected("naver"))
+
+
+def test_soundcloud_is_signed_out_of_by_json(connected, responses):
+    responses.post("https://secure.soundcloud.com/sign-out")
+    revoke_token(connected("soundcloud"))
+    (call,) = responses.calls
+    assert json.loads(call.request.body) == {"access_token": "planted-access"}
+    assert "Authorization" not in call.request.headers
+
+
+def test_square_revokes_as_the_client(connected, responses):
+    responses.post("https://connect.squareup.com/oauth2/revoke", json={"success": True})
+    revoke_token(connected("square"))
+    (call,) = responses.calls
+    assert call.request.headers["Authorization"] == "Client planted-client-secret"
+    assert json.loads(call.request.body) == {
+        "client_id": "the client",
+        "access_token": "planted-access",
+    }
+
+
+def test_stripe_disconnects_an_account_with_the_secret_key_in_a_header(connected, responses):
+    responses.post("https://connect.stripe.com/oauth/deauthorize", json={})
+    revoke_token(connected("stripe", {"stripe_user_id": "acct_1"}))
+    (call,) = responses.calls
+    assert call.request.headers["Authorization"] == "Bearer planted-client-secret"
+    assert form_fields(call) == {"client_id": "the client", "stripe_user_id": "acct_1"}
+
+
+def test_stripe_forgets_a_token_that_names_no_account(connected, responses):
+    responses.post("https://connect.stripe.com/oauth/deauthorize", json={}, status=400)
+    connected("stripe").disconnect()
+    assert not OAuthToken.objects.exists()
+
+
+#: Preset → how it is asked to revoke a token.
+REVOCATIONS = {
+    "github": ("DELETE", "https://api.github.com/applications/the%20client/token"),
+    "miro": ("POST", "https://api.miro.com/v2/oauth/revoke"),
+    "mollie": ("DELETE", "https://api.mollie.com/oauth2/tokens"),
+    "naver": ("POST", NAVER),
+    "soundcloud": ("POST", "https://secure.soundcloud.com/sign-out"),
+    "square": ("POST", "https://connect.squareup.com/oauth2/revoke"),
+    "stripe": ("POST", "https://connect.stripe.com/oauth/deauthorize"),
+}
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, ProviderError), (503, ProviderUnavailable)])
+@pytest.mark.parametrize("name", REVOCATIONS)
+def test_a_revocation_that_fails_raises(connected, responses, name, status, error):
+    responses.add(*REVOCATIONS[name], status=status, json={})
+    with pytest.raises(error, match=str(status)) as caught:
+        revoke_token(connected(name, {"stripe_user_id": "acct_1"}))
+    assert caught.value.status == status
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REVOCATIONS)
+def test_a_token_is_forgotten_though_it_could_not_be_revoked(connected, responses, name):
+    responses.add(*REVOCATIONS[name], status=503)
+    connected(name, {"stripe_user_id": "acct_1"}).disconnect()
+    assert not OAuthToken.objects.exists()

@@ -1,0 +1,132 @@
+"""Presets whose tokens name the host of the API."""
+
+import pytest
+
+from django_dance.exceptions import UntrustedOrigin
+
+from ..catalogue import PRESETS
+from .conftest import GRANTED, expire_token
+
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
+
+#: Preset → the field that names the host, what it may say, and where a call then goes.
+HOMES = {
+    "salesforce": (
+        "instance_url",
+        "https://acme.my.salesforce.com",
+        "https://acme.my.salesforce.com/services/data",
+    ),
+    "zoho": ("api_domain", "https://www.zohoapis.eu", "https://www.zohoapis.eu/services/data"),
+    "pipedrive": (
+        "api_domain",
+        "https://acme.pipedrive.com",
+        "https://acme.pipedrive.com/api/services/data",
+    ),
+}
+
+
+HOSTILE = [
+    "https://evil.example/",
+    "https://{home}.evil.example",
+    "https://evil{home}",
+    "https://acme.{home}@evil.example",
+    "https://evil.example\\.{home}",
+    "https://evil.example#.{home}",
+    "https://evil.example?.{home}",
+    "//{home}",
+    "http://acme.{home}",
+    "javascript:alert(1)",
+    "",
+    5,
+    ["https://acme.{home}"],
+]
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_the_token_says_where_its_api_is(connected, responses, name):
+    field, home, url = HOMES[name]
+    responses.get(url, json={})
+    assert connected(name, {field: home}).get("services/data").ok
+    assert "planted-access" in responses.calls[0].request.headers["Authorization"]
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_the_home_that_a_token_names_is_trusted_by_its_address_too(connected, responses, name):
+    field, home, url = HOMES[name]
+    responses.get(url, json={})
+    assert connected(name, {field: home}).get(url).ok
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_the_home_of_another_token_is_not_trusted(connected, responses, name):
+    field, home, _ = HOMES[name]
+    other = home.replace("acme", "other").replace("www", "other")
+    with pytest.raises(UntrustedOrigin, match="is not a trusted origin"):
+        connected(name, {field: home}).get(f"{other}/services/data")
+    assert not responses.calls
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_token_that_names_no_home_is_at_home_where_the_facts_say(connected, name):
+    session = connected(name)
+    assert session.base_url == session.provider.base_url
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=str)
+@pytest.mark.parametrize("name", HOMES)
+def test_a_token_that_names_a_foreign_home_is_sent_nowhere(connected, responses, name, hostile):
+    field = HOMES[name][0]
+    home = PRESETS[name].base_url_domains[0]
+    if isinstance(hostile, str):
+        hostile = hostile.format(home=home)
+    session = connected(name, {field: hostile})
+    with pytest.raises(UntrustedOrigin, match=r"token names the host .+ not one of"):
+        session.get("services/data")
+    with pytest.raises(UntrustedOrigin, match=r"token names the host .+ not one of"):
+        session.get("https://evil.example/")
+    assert not responses.calls
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_refresh_can_name_another_home(connected, responses, name):
+    field, home, url = HOMES[name]
+    session = expire_token(
+        connected(name, {field: home.replace("acme", "old").replace("eu", "com")})
+    )
+    responses.post(session.provider.token_url, json={**GRANTED, field: home})
+    responses.get(url, json={})
+    session.ready_token()
+    assert session.get("services/data").ok
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_refresh_that_names_no_home_leaves_it(connected, responses, name):
+    field, home, url = HOMES[name]
+    session = expire_token(connected(name, {field: home}))
+    responses.post(session.provider.token_url, json=GRANTED)
+    responses.get(url, json={})
+    assert session.get("services/data").ok
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_the_very_call_that_refreshes_goes_to_the_new_home(connected, responses, name):
+    field, home, url = HOMES[name]
+    session = expire_token(
+        connected(name, {field: home.replace("acme", "old").replace("eu", "com")})
+    )
+    responses.post(session.provider.token_url, json={**GRANTED, field: home})
+    responses.get(url, json={})
+    assert session.get("services/data").ok
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_refresh_that_names_a_foreign_home_ends_in_no_call(connected, responses, name):
+    field, home, _ = HOMES[name]
+    session = expire_token(connected(name, {field: home}))
+    responses.post(session.provider.token_url, json={**GRANTED, field: "https://evil.example"})
+    session.ready_token()
+    asked = len(responses.calls)
+    with pytest.raises(UntrustedOrigin):
+        session.get("services/data")
+    assert len(responses.calls) == asked
