@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .frames import drop_frames
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
-    from .protocol_calls import ProtocolResponse, protocol_call
+    from .protocol_calls import ProtocolResponse, limited_request, protocol_call
     from .signing import Signature, load_private_key
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "is_loopback",
     "is_secure",
     "leave_unsigned",
+    "limited_request",
     "load_private_key",
     "origin",
     "protocol_call",
@@ -31,7 +32,7 @@ __getattr__ = load_on_first_use(
         "frames": ["drop_frames"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],
-        "protocol_calls": ["ProtocolResponse", "protocol_call"],
+        "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call"],
         "signing": ["Signature", "load_private_key"],
     },
 )

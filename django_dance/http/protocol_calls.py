@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from django.utils.http import parse_http_date_safe
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
@@ -48,6 +50,11 @@ class ProtocolResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, response: requests.Response) -> Self:
+        """Return an answer that :func:`limited_request` has received."""
+        return cls(response.status_code, dict(response.headers), response.content)
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object (RFC 6749 §5.1).
@@ -110,33 +117,61 @@ def protocol_call(
     :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
     :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
     """
+    response = limited_request(
+        method,
+        url,
+        data=data,
+        json=json,
+        headers=headers,
+        auth=auth or leave_unsigned,
+        verify=verify,
+    )
+    return ProtocolResponse.of(response)
+
+
+def limited_request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    like: requests.Session | None = None,
+    **arguments: Any,
+) -> requests.Response:
+    """Make one request with the limits of a protocol call, and return the answer with its body.
+
+    :param like: a session whose headers, proxies, certificates and parameters apply.
+    :param arguments: the other arguments of ``requests.Session.request``.
+    :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
+    :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
+    """
     if not is_secure(url):
         raise InvalidResponse(
             f"{url.split('?')[0]} is not an https address; http is for loopback while DEBUG only."
         )
     timeout = float(settings.timeout)
     with _ProtocolSession() as session:
+        sent = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        if like is not None:
+            for name in ("cert", "params", "proxies", "trust_env", "verify"):
+                setattr(session, name, getattr(like, name))
+            default = default_headers()
+            sent.update((k, v) for k, v in like.headers.items() if default.get(k) != v)
+        sent.update(headers or {})
+        # Without compression, the number of bytes on the wire is the size of the body.
+        sent["Accept-Encoding"] = "identity"
         adapter = _ProtocolAdapter(deadline=time.monotonic() + timeout)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
-        # Without compression, the number of bytes on the wire is the size of the body.
-        sent["Accept-Encoding"] = "identity"
+        arguments |= {
+            "headers": sent,
+            "timeout": (timeout * _TO_CONNECT, timeout),
+            "allow_redirects": False,
+            "stream": True,
+        }
         try:
-            response = session.request(
-                method,
-                url,
-                data=data,
-                json=json,
-                headers=sent,
-                auth=auth or leave_unsigned,
-                timeout=(timeout * _TO_CONNECT, timeout),
-                allow_redirects=False,
-                stream=True,
-                verify=verify,
-            )
-            answer = _read(response, adapter.deadline)
+            response = session.request(method, url, **arguments)
+            response.raw = io.BytesIO(_read(response, adapter.deadline))
         except (
             requests.RequestException,
             HTTPError,
@@ -146,20 +181,21 @@ def protocol_call(
         ) as exception:
             failure = type(exception).__name__
         else:
-            if answer.status in (408, 429) or answer.status >= 500:
+            if response.status_code in (408, 429) or response.status_code >= 500:
                 busy = ProviderUnavailable(
-                    f"{urlsplit(url).hostname} answered {answer.status}.", status=answer.status
+                    f"{urlsplit(url).hostname} answered {response.status_code}.",
+                    status=response.status_code,
                 )
-                busy.retry_after = _retry_after(answer)
+                busy.retry_after = _retry_after(response)
                 raise busy
-            return answer
+            return response
     # Raised outside of the handler, because the frames of the failure hold the secret body.
     raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
 
 
-def _retry_after(answer: ProtocolResponse) -> int | None:
+def _retry_after(answer: requests.Response) -> int | None:
     """Return the seconds of ``Retry-After``, which is a number or a date (RFC 9110 §10.2.3)."""
-    value = next((v for k, v in answer.headers.items() if k.lower() == "retry-after"), "").strip()
+    value = answer.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return int(value[:9])
     moment = parse_http_date_safe(value)
@@ -173,7 +209,7 @@ class _ProtocolSession(requests.Session):
         return None
 
 
-def _read(response: requests.Response, deadline: float) -> ProtocolResponse:
+def _read(response: requests.Response, deadline: float) -> bytes:
     if 300 <= response.status_code < 400:
         raise InvalidResponse(
             f"{urlsplit(response.url).hostname} answered with a redirect. Redirects "
@@ -197,7 +233,7 @@ def _read(response: requests.Response, deadline: float) -> ProtocolResponse:
             )
         if time.monotonic() > deadline:
             raise TimeoutError
-    return ProtocolResponse(response.status_code, dict(response.headers), bytes(body))
+    return bytes(body)
 
 
 class _DeadlineFile(io.RawIOBase):

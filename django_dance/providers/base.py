@@ -158,7 +158,8 @@ class Provider(Facts):
         """Return the account that the session's token belongs to.
 
         :raises AuthorizationRequired: the session has no usable token.
-        :raises InvalidResponse: the answer has no usable id.
+        :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
+        :raises InvalidResponse: the answer has no usable id, or is a redirect, or is too long.
         :raises ImproperlyConfigured: the facts do not say how to determine the account.
         """
         if not self.account_id:
@@ -168,14 +169,14 @@ class Provider(Facts):
             )
         fields: Any = session.ready_token()
         if self.account_url:
-            response = session.request(
+            answer = session.protocol_call(
                 self.account_method,
                 self.account_url,
                 json=dict(self.account_json) if self.account_json else None,
             )
             try:
-                fields = response.json() if response.ok else None
-            except (ValueError, RecursionError):
+                fields = answer.json() if answer.status < 400 else None
+            except InvalidResponse:
                 fields = None
         found = _field(fields, self.account_id)
         # The id must be a number or a text. Two accounts could have the same other value.

@@ -17,7 +17,7 @@ from requests.utils import default_headers
 
 from ..conf import settings
 from ..exceptions import DanceError
-from ..http import drop_frames, get_shared_adapter
+from ..http import ProtocolResponse, drop_frames, get_shared_adapter, limited_request
 from ..tokens import Token
 from .targets import TargetMixin
 
@@ -151,6 +151,20 @@ class CallingSession(TargetMixin):
         """:meth:`request` for async views: the event loop is not blocked by the call."""
         return await arun_call_flow(self._call_flow(method, url, args, kwargs, withhold_token))
 
+    def protocol_call(self, method: str, url: str, **kwargs: Any) -> ProtocolResponse:
+        """Make a call whose answer this site relies on, such as the account of the token.
+
+        It has the token as an API call has it, and the limits of a protocol call: a deadline, a
+        size, and no redirects.
+
+        :raises AuthorizationRequired: there is no usable token.
+        :raises UntrustedOrigin: the token must not be sent to ``url``.
+        :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
+        :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
+        """
+        flow = self._call_flow(method, url, (), kwargs, False, send=self._send_limited)
+        return ProtocolResponse.of(run_call_flow(flow))
+
     def _call_flow(
         self,
         method: str,
@@ -158,11 +172,13 @@ class CallingSession(TargetMixin):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         withhold_token: bool,
+        send: Callable[..., requests.Response] | None = None,
     ) -> CallFlow:
+        send = send or self._send
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
         response: requests.Response = yield Step(
-            partial(self._send, method, url, kwargs, signer), network=True
+            partial(send, method, url, kwargs, signer), network=True
         )
         if signer is None or not self._is_rejected(response, signer.token):
             return response
@@ -171,7 +187,7 @@ class CallingSession(TargetMixin):
             return response
         response.close()
         signer = yield Step(partial(self._signer, token))
-        response = yield Step(partial(self._send, method, url, kwargs, signer), network=True)
+        response = yield Step(partial(send, method, url, kwargs, signer), network=True)
         return response
 
     async def aget(self, url: str, **kwargs: Any) -> requests.Response:
@@ -262,6 +278,20 @@ class CallingSession(TargetMixin):
         except (requests.RequestException, DanceError) as error:
             failure = drop_frames(error)
         raise failure
+
+    def _send_limited(
+        self, method: str, url: str, kwargs: dict[str, Any], signer: Signer | None
+    ) -> requests.Response:
+        body = {name: kwargs.get(name) for name in ("data", "json")}
+        return limited_request(
+            method,
+            url,
+            like=self,
+            headers=kwargs["headers"],
+            auth=signer,
+            verify=self.verify,
+            **body,
+        )
 
     def merge_environment_settings(  # type: ignore[override]
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any

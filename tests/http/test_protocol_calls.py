@@ -24,6 +24,7 @@ from django_dance.http import ProtocolResponse, drop_frames, get_shared_adapter,
 from django_dance.http import protocol_calls as transport
 from django_dance.http.pool import tls_context
 from django_dance.http.protocol_calls import MAX_ANSWER
+from django_dance.providers import providers
 from django_dance.tokens import Secret
 
 from ..loopback import Loopback, reserved_port
@@ -735,3 +736,102 @@ def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
     assert first.__traceback__ and second.__traceback__
     drop_frames(first)
     assert first.__traceback__ is None and second.__traceback__ is None
+
+
+# --- the account of a token -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def session_at(settings):
+    """Makes a session of a connected visitor; the URL is the one that names the account."""
+
+    def session_at(url, **options):
+        settings.GITHUB_OAUTH_CLIENT_SECRET = "planted-secret"
+        settings.DANCE_PROVIDERS = {
+            "github": {
+                "PROVIDER": "django_dance.contrib.github.GitHub",
+                "BASE_URL": url.removesuffix("/token"),
+                "ACCOUNT_URL": url,
+                "STORAGE": "django_dance.storage.MemoryStorage",
+                **options,
+            }
+        }
+        session = providers["github"].session(user_id=1)
+        session.token = {"access_token": "planted-access-token", "refresh_token": "planted-2"}
+        return session
+
+    return session_at
+
+
+def endless(connection, stop):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not stop.is_set():
+        connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("behave", "error", "message"),
+    [
+        (
+            drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" "),
+            ProviderUnavailable,
+            "Timeout",
+        ),
+        (endless, InvalidResponse, "longer than"),
+        (
+            answer(gzip.compress(b" " * 50_000_000), head=b"Content-Encoding: gzip\r\n"),
+            InvalidResponse,
+            "compressed",
+        ),
+        (answer(status=b"503 x"), ProviderUnavailable, "answered 503"),
+    ],
+    ids=["slow body", "endless chunks", "gzip bomb", "busy"],
+)
+def test_the_call_for_the_account_has_the_limits_of_a_protocol_call(
+    session_at, settings, behave, error, message
+):
+    settings.DANCE_TIMEOUT = 1 if message == "Timeout" else 60
+    with server(behave) as (url, seen):
+        with pytest.raises(error, match=message):
+            session_at(url).account_info()
+        assert len(seen) == 1
+
+
+def test_an_account_that_another_origin_names_is_not_believed(session_at):
+    with server(answer(b'{"id": 7, "login": "mallory"}')) as (elsewhere, untouched):
+        head = b"Location: " + elsewhere.encode() + b"\r\n"
+        with server(answer(head=head, status=b"302 x")) as (url, _):
+            with pytest.raises(InvalidResponse, match="redirect"):
+                session_at(url).account_info()
+        assert untouched == []
+
+
+def test_the_call_for_the_account_is_sent_as_the_session_sends_its_calls(session_at):
+    def answer(received):
+        return 200, {}, '{"id": 7, "login": "ada"}'
+
+    with Loopback(answer) as local:
+        session = session_at(f"{local.url}/token")
+        session.headers["User-Agent"] = "engines/1"
+        session.params = {"tenant": "a"}
+        info = session.account_info()
+    (received,) = local.received
+    assert (info.id, info.label) == ("7", "ada")
+    assert received.headers["User-Agent"] == "engines/1"
+    assert received.headers["Accept"] == "application/json"
+    assert received.headers["Authorization"] == "Bearer planted-access-token"
+    assert received.query == [("tenant", "a")]
+
+
+def test_a_token_that_the_call_for_the_account_rejects_is_refreshed_once(session_at):
+    def answer(received):
+        if received.path == "/refresh":
+            return 200, {}, '{"access_token": "planted-new", "token_type": "bearer"}'
+        if received.headers["Authorization"] == "Bearer planted-new":
+            return 200, {}, '{"id": 7, "login": "ada"}'
+        return 401, {}, "{}"
+
+    with Loopback(answer) as local:
+        session = session_at(f"{local.url}/token", TOKEN_URL=f"{local.url}/refresh")
+        assert session.account_info().id == "7"
+    assert [received.path for received in local.received] == ["/token", "/refresh", "/token"]
