@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import threading
 import time
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -8,13 +10,19 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import responses as responses_library
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections, transaction
+from django.http import HttpResponse
 from django.test import Client
 
 from django_dance import signals
 from django_dance.cache import failures
-from django_dance.storage import transactions
+from django_dance.providers import providers
+from django_dance.sessions import OAuth
+from django_dance.storage import ModelStorage, transactions
+from django_dance.tokens import ResourceOwner
 
 pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
 
@@ -199,3 +207,133 @@ def dance(responses):
 
 def flow_cookies(client):
     return [name for name, morsel in client.cookies.items() if "dance_" in name and morsel.value]
+
+
+# --- tokens of GitHub -----------------------------------------------------------------------------
+
+API = "https://api.github.com/user"
+REVOCATION = "https://api.github.com/applications/github-client/token"
+
+
+def token_fields(text="planted", **fields):
+    return {**GRANTED, "access_token": text, "expires_at": time.time() + 3600, **fields}
+
+
+def store_token(user, text="planted", account="", **fields):
+    """Store a token as a dance would; return its owner."""
+    owner = ResourceOwner(providers["github"], user=user, account=account)
+    known = {"connected_account": account} if account else {}
+    ModelStorage().set(owner, token_fields(text, **{**known, **fields}))
+    return owner
+
+
+def store_expired_token(user, text="planted", account="", **fields):
+    return store_token(user, text, account, **{"expires_at": time.time() - 5, **fields})
+
+
+def make_session(user, account=""):
+    return providers["github"].session(user_id=user.pk, account=account)
+
+
+def tokens_of(user):
+    return {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
+
+
+def token_requests(responses):
+    return [call.request for call in responses.calls if call.request.url == TOKEN_URL]
+
+
+@pytest.fixture
+def api(responses):
+    """The API answers; the provider rotates refresh tokens."""
+    responses.get(API, json={"id": 1})
+    renewed = {"access_token": "renewed", "refresh_token": "planted-rotated", "expires_in": 3600}
+    responses.post(TOKEN_URL, json={**GRANTED, **renewed})
+    return responses
+
+
+@pytest.fixture
+def make_request(rf):
+    """Makes a request with a stored session."""
+
+    def make_request(user=None, key=None):
+        request = rf.get("/")
+        request.session = SessionStore(key)
+        if key is None:
+            request.session.create()
+        request.user = user or AnonymousUser()
+        request.oauth = OAuth(request)
+        return request
+
+    return make_request
+
+
+@pytest.fixture
+def visitor_request(make_request):
+    """A request of a visitor with an expired token."""
+    request = make_request()
+    request.oauth.github.token = token_fields("visitors", expires_in=-5)
+    request.session.save()
+    return request
+
+
+def in_failing_transaction(work):
+    """A view that does the work in a transaction, and then rolls the transaction back."""
+
+    def view(request):
+        try:
+            with transaction.atomic():
+                work(request)
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            return HttpResponse(status=500)
+
+    return view
+
+
+def run_concurrently(*jobs):
+    """Run each job in a thread of its own; return the results or exceptions of the jobs."""
+    outcomes = [None] * len(jobs)
+
+    def run(place, job):
+        try:
+            outcomes[place] = job()
+        except Exception as error:
+            outcomes[place] = error
+        finally:
+            connections.close_all()
+
+    threads = [
+        threading.Thread(target=run, args=numbered, daemon=True) for numbered in enumerate(jobs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads), "a thread does not end"
+    return outcomes
+
+
+def before_first(verb, function):
+    """Call the function before the first statement of this kind on this thread's connection."""
+    todo = [function]
+
+    def wrapper(execute, sql, *args):
+        if sql.startswith(verb) and todo:
+            todo.pop()()
+        return execute(sql, *args)
+
+    return connection.execute_wrapper(wrapper)
+
+
+@pytest.fixture
+def revoked_tokens(responses):
+    """The access tokens that the site revoked."""
+    texts = []
+
+    def revoke(request):
+        texts.append(json.loads(request.body)["access_token"])
+        return 204, {}, ""
+
+    responses.add_callback("DELETE", REVOCATION, revoke)
+    return texts

@@ -248,3 +248,17 @@ def test_a_model_and_a_session_print_no_token(user):
     for thing in (session, session.owner, row, row.token, session.config):
         assert_clean(repr(thing))
         assert_clean(str(thing))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("storage", ["ModelStorage", "SessionStorage"])
+def test_a_token_that_cannot_be_sealed_is_not_reported(user, settings, make_request, storage):
+    settings.DANCE_STORAGE = f"django_dance.storage.{storage}"
+    github = make_request(user).oauth.github
+    settings.DANCE_ENCRYPTION_KEYS = "no list"
+    try:
+        github.token = Token.granted(GRANTED)
+    except Exception as error:
+        text = report(error)
+    assert "DANCE_ENCRYPTION_KEYS" in text
+    assert_clean(text)

@@ -11,7 +11,7 @@ from django_dance.providers import providers
 from django_dance.storage import FallbackStorage, ModelStorage
 from django_dance.tokens import ResourceOwner, Token
 
-from ..conftest import GRANTED, Browser, Dance
+from ..conftest import GRANTED, Browser, Dance, make_session, tokens_of
 from ..conftest import TOKEN_URL as TOKEN_URL
 
 API = "https://api.github.com/"
@@ -31,52 +31,44 @@ def connect(responses):
     return connect
 
 
-def tokens(user):
-    return {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
-
-
-def session(user, account=""):
-    return providers["github"].session(user=user, account=account)
-
-
 def test_an_account_is_known_by_its_id_at_the_provider(member, user, connect):
     assert connect(member, 7).status_code == 302
-    assert tokens(user) == {"7": "planted-access-token"}
-    assert session(user).account_id == "7"
-    assert session(user).account_label == "login-7"
+    assert tokens_of(user) == {"7": "planted-access-token"}
+    assert make_session(user).account_id == "7"
+    assert make_session(user).account_label == "login-7"
 
 
 def test_a_second_account_has_a_row_of_its_own(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
-    assert tokens(user) == {"1": "first", "2": "second"}
+    assert tokens_of(user) == {"1": "first", "2": "second"}
 
 
 def test_the_account_that_was_danced_with_last_is_the_default(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
-    assert session(user).access_token == "second"
+    assert make_session(user).access_token == "second"
     connect(member, 1, access_token="third")
-    assert session(user).access_token == "third"
-    assert [s.account_id for s in session(user).accounts] == ["1", "2"]
+    assert make_session(user).access_token == "third"
+    assert [s.account_id for s in make_session(user).accounts] == ["1", "2"]
 
 
 def test_each_account_can_be_acted_for(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
-    assert session(user).account("1").access_token == "first"
-    assert [s.access_token for s in session(user).accounts] == ["second", "first"]
-    assert session(user).account("3").token is None
-    assert not session(user).account("3").authorized
+    assert make_session(user).account("1").access_token == "first"
+    assert [s.access_token for s in make_session(user).accounts] == ["second", "first"]
+    assert make_session(user).account("3").token is None
+    assert not make_session(user).account("3").authorized
 
 
 def test_to_disconnect_one_account_leaves_the_others(member, user, connect, responses):
     responses.delete(f"{API}applications/github-client/token", status=204)
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
-    session(user).account("2").disconnect()
-    assert tokens(user) == {"1": "first"}
-    assert session(user).access_token == "first"
+    make_session(user).account("2").disconnect()
+    assert tokens_of(user) == {"1": "first"}
+    assert make_session(user).access_token == "first"
 
 
 def test_the_same_account_keeps_the_refresh_token_that_is_not_granted_again(member, user, connect):
@@ -96,7 +88,7 @@ def test_another_account_does_not_get_the_refresh_token_of_the_first(member, use
 def test_a_token_whose_account_was_not_known_becomes_the_accounts(member, user, connect):
     ModelStorage().set(ResourceOwner(providers["github"], user=user), {"access_token": "unknown"})
     connect(member, 1, access_token="known")
-    assert tokens(user) == {"1": "known"}
+    assert tokens_of(user) == {"1": "known"}
 
 
 def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
@@ -110,7 +102,7 @@ def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
 def test_without_an_answer_there_is_one_token_of_an_unknown_account(member, user, dance):
     assert dance(member).callback().status_code == 302
     assert dance(member).callback().status_code == 302
-    assert tokens(user) == {"": "planted-access-token"}
+    assert tokens_of(user) == {"": "planted-access-token"}
 
 
 def test_an_unknown_account_is_taken_for_the_same_one(member, user, dance, responses):
@@ -136,7 +128,7 @@ def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
     responses.upsert("GET", f"{API}user", status=500)
     assert Dance(member).callback().status_code == 400
     assert events.codes == ["account_unknown"]
-    assert tokens(user) == {"1": "first"}
+    assert tokens_of(user) == {"1": "first"}
 
 
 def test_ids_are_compared_exactly(user, make_user):
@@ -181,24 +173,24 @@ def test_an_account_that_another_user_has_connected_is_refused(
     assert response.status_code == 403
     assert b"log in as that user and disconnect first" in response.content
     assert events.codes == ["account_taken"]
-    assert tokens(user) == {"1": "first"}
-    assert tokens(grace.user) == {}
+    assert tokens_of(user) == {"1": "first"}
+    assert tokens_of(grace.user) == {}
 
 
 def test_a_site_may_let_users_share_an_account(member, user, grace, connect, settings):
     settings.DANCE_ACCOUNT_CONFLICT = "share"
     connect(member, 1, access_token="first")
     connect(grace, 1, access_token="second")
-    assert tokens(user) == {"1": "first"}
-    assert tokens(grace.user) == {"1": "second"}
+    assert tokens_of(user) == {"1": "first"}
+    assert tokens_of(grace.user) == {"1": "second"}
 
 
 def test_a_site_may_have_the_account_move(member, user, grace, connect, settings, events):
     settings.DANCE_ACCOUNT_CONFLICT = "move"
     connect(member, 1, access_token="first")
     connect(grace, 1, access_token="second")
-    assert tokens(user) == {}
-    assert tokens(grace.user) == {"1": "second"}
+    assert tokens_of(user) == {}
+    assert tokens_of(grace.user) == {"1": "second"}
     (revoked,) = events.named("token_revoked")
     assert (revoked["reason"], revoked["owner"].user_id) == ("moved", user.pk)
 
@@ -245,7 +237,7 @@ def test_what_is_adopted_is_the_users_and_no_longer_the_visitors(visitor, reques
     login(request, user)
     assert request.oauth.adopt() == ["github"]
     assert request.oauth.github.access_token == "planted-access-token"
-    assert tokens(user) == {"1": "planted-access-token"}
+    assert tokens_of(user) == {"1": "planted-access-token"}
     assert request.oauth.adopt() == []
     assert "github_oauth_token" not in request.session
 
@@ -284,7 +276,7 @@ def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
         "BACKEND": "django_dance.storage.FallbackStorage",
         "OPTIONS": {"model": "tests.TeamToken"},
     }
-    github = session(user)
+    github = make_session(user)
     assert isinstance(github.storage, FallbackStorage)
     store_connection(github, Token.granted({"access_token": "planted"}))
     assert [s.access_token for s in github.accounts] == ["planted"]
@@ -293,4 +285,4 @@ def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
 
 def test_an_account_without_a_token_asks_for_one(user):
     with pytest.raises(AuthorizationRequired, match="no_token"):
-        session(user).account("9").get("/user")
+        make_session(user).account("9").get("/user")

@@ -23,9 +23,7 @@ from django_dance.signals import token_refreshed
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner, Token
 
-from ..conftest import GRANTED, TOKEN_URL, Browser
-
-API = "https://api.github.com/user"
+from ..conftest import API, GRANTED, TOKEN_URL, Browser, make_session
 
 
 def stored(user, account="", **fields):
@@ -34,10 +32,6 @@ def stored(user, account="", **fields):
     token = {**GRANTED, "expires_at": time.time() - 5, "scope": ["read:user"], **fields}
     ModelStorage().set(owner, {k: v for k, v in token.items() if v is not None})
     return owner
-
-
-def session(user, account=""):
-    return providers["github"].session(user=user, account=account)
 
 
 def asked(responses):
@@ -59,7 +53,7 @@ pytestmark = pytest.mark.django_db
 def test_what_the_answer_leaves_out_stays(user, api):
     stored(user, "1", connected_account="1", connected_as="ada")
     api.post(TOKEN_URL, json={"access_token": "new", "token_type": "bearer"})
-    session(user).get(API)
+    make_session(user).get(API)
     token = user.oauth_tokens.get().token
     assert token["access_token"] == "new"
     assert token["refresh_token"] == GRANTED["refresh_token"]
@@ -70,10 +64,10 @@ def test_what_the_answer_leaves_out_stays(user, api):
 def test_the_leeway_is_a_setting(user, api, settings):
     stored(user, expires_in=3600, expires_at=time.time() + 200)
     api.post(TOKEN_URL, json={"access_token": "new"})
-    session(user).get(API)
+    make_session(user).get(API)
     assert asked(api) == 0
     settings.DANCE_REFRESH_LEEWAY = 300
-    session(user).get(API)
+    make_session(user).get(API)
     assert asked(api) == 1
 
 
@@ -104,20 +98,20 @@ def test_after_a_failure_the_provider_is_left_alone(clock, user, api, answer, er
     api.post(TOKEN_URL, **answer)
     for _ in range(3):
         with pytest.raises(ProviderError):
-            session(user).get(API)
+            make_session(user).get(API)
     assert asked(api) == 1
     row = user.oauth_tokens.get()
     assert row.last_error == error
     assert row.token["access_token"] == GRANTED["access_token"]
     with pytest.raises(ProviderUnavailable, match=rf"\({error}\)\. The next attempt is in 5 sec"):
-        session(user).get(API)
+        make_session(user).get(API)
 
 
 def test_a_token_with_some_life_left_is_used_meanwhile(clock, user, api):
     stored(user, expires_in=3600, expires_at=clock.now + 30)
     api.post(TOKEN_URL, status=503)
     for _ in range(3):
-        assert session(user).get(API).ok
+        assert make_session(user).get(API).ok
     assert asked(api) == 1
 
 
@@ -127,7 +121,7 @@ def test_each_failure_doubles_the_pause_up_to_five_minutes(clock, user, api):
     pauses = []
     for _ in range(9):
         with pytest.raises(ProviderUnavailable):
-            session(user).get(API)
+            make_session(user).get(API)
         row = user.oauth_tokens.get()
         pauses.append(row.token.retry_at - clock.now)
         row.token = {**row.token, "retry_at": 1}
@@ -152,14 +146,14 @@ def test_a_provider_may_say_how_long(clock, user, api, header, pause):
     value = header(clock.now) if callable(header) else header
     api.post(TOKEN_URL, status=429, headers={"Retry-After": value})
     with pytest.raises(ProviderUnavailable):
-        session(user).get(API)
+        make_session(user).get(API)
     assert user.oauth_tokens.get().token.retry_at - clock.now == pause
 
 
 def test_the_next_refresh_that_succeeds_forgets_the_failure(user, api):
     stored(user, last_error="provider_unavailable", failures=3, retry_at=1)
     api.post(TOKEN_URL, json={"access_token": "new"})
-    session(user).get(API)
+    make_session(user).get(API)
     row = user.oauth_tokens.get()
     assert row.last_error == ""
     assert not {"last_error", "failures", "retry_at"} & set(row.token)
@@ -170,14 +164,14 @@ def test_a_401_during_the_pause_is_the_apis_own_answer(user, responses):
         user, expires_at=time.time() + 3000, last_error="x", failures=1, retry_at=time.time() + 300
     )
     responses.get(API, status=401)
-    assert session(user).get(API).status_code == 401
+    assert make_session(user).get(API).status_code == 401
     assert asked(responses) == 0
 
 
 def test_a_provider_cannot_set_our_notes(user, api):
     stored(user)
     api.post(TOKEN_URL, json={"access_token": "new", "retry_at": 2**40, "connected_account": "2"})
-    session(user).get(API)
+    make_session(user).get(API)
     assert not {"retry_at", "connected_account"} & set(user.oauth_tokens.get().token)
 
 
@@ -188,9 +182,9 @@ def test_a_dead_grant_is_deleted_once_and_nobody_is_asked_again(user, api, event
     stored(user)
     api.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     with pytest.raises(AuthorizationRequired, match="revoked"):
-        session(user).get(API)
+        make_session(user).get(API)
     with pytest.raises(AuthorizationRequired, match="no_token"):
-        session(user).get(API)
+        make_session(user).get(API)
     assert asked(api) == 1
     assert not user.oauth_tokens.exists()
     (revoked,) = events.named("token_revoked")
@@ -213,7 +207,7 @@ def test_a_token_that_is_disconnected_during_its_refresh_stays_so(user, api, eve
     while_the_provider_answers(api, lambda: ModelStorage().delete(owner))
     revoked = api.delete("https://api.github.com/applications/github-client/token", status=204)
     with pytest.raises(AuthorizationRequired, match="revoked"):
-        session(user).get(API)
+        make_session(user).get(API)
     assert not user.oauth_tokens.exists()
     assert revoked.call_count == 1
     assert "refreshed" in revoked.calls[0].request.body.decode()
@@ -223,7 +217,7 @@ def test_a_login_during_a_refresh_wins(user, api):
     owner = stored(user)
     newer = {**GRANTED, "access_token": "newer"}
     while_the_provider_answers(api, lambda: ModelStorage().set(owner, newer))
-    session(user).get(API)
+    make_session(user).get(API)
     assert api.calls[-1].request.headers["Authorization"] == "Bearer newer"
     assert user.oauth_tokens.get().token["access_token"] == "newer"
 
@@ -232,7 +226,7 @@ def test_another_account_that_is_connected_during_a_refresh_changes_nothing(user
     first = stored(user, "1", connected_account="1")
     other = {**GRANTED, "access_token": "other", "connected_account": "2"}
     while_the_provider_answers(api, lambda: ModelStorage().set(first.for_account("2"), other))
-    session(user).get(API)
+    make_session(user).get(API)
     assert api.calls[-1].request.headers["Authorization"] == "Bearer refreshed"
     found = {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
     assert found == {"1": "refreshed", "2": "other"}
@@ -247,7 +241,7 @@ def test_a_row_that_is_encrypted_anew_meanwhile_is_still_the_same_token(user, ap
         row.save()
 
     while_the_provider_answers(api, reseal)
-    session(user).get(API)
+    make_session(user).get(API)
     assert user.oauth_tokens.get().token["access_token"] == "refreshed"
 
 
@@ -261,7 +255,7 @@ def test_a_receiver_is_told_in_the_thread_that_asked(user, api, events):
 
     token_refreshed.connect(receiver)
     try:
-        session(user).get(API)
+        make_session(user).get(API)
     finally:
         token_refreshed.disconnect(receiver)
     assert threads == [threading.get_ident()]
@@ -273,7 +267,7 @@ def test_a_receiver_is_told_in_the_thread_that_asked(user, api, events):
 def test_refresh_refreshes_now(user, api):
     stored(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, json={"access_token": "new"})
-    github = session(user)
+    github = make_session(user)
     assert github.refresh()["access_token"] == "new"
     assert github.access_token == "new"
 
@@ -281,14 +275,14 @@ def test_refresh_refreshes_now(user, api):
 def test_refresh_within_passes_over_what_lasts_longer(user, api):
     stored(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, json={"access_token": "new"})
-    assert session(user).refresh(within=600)["access_token"] == GRANTED["access_token"]
+    assert make_session(user).refresh(within=600)["access_token"] == GRANTED["access_token"]
     assert asked(api) == 0
-    assert session(user).refresh(within=3600)["access_token"] == "new"
+    assert make_session(user).refresh(within=3600)["access_token"] == "new"
 
 
 def test_refresh_takes_what_somebody_else_has_refreshed(user, api):
     owner = stored(user)
-    github = session(user)
+    github = make_session(user)
     assert github.token
     ModelStorage().set(owner, {**GRANTED, "access_token": "theirs"})
     assert github.refresh()["access_token"] == "theirs"
@@ -297,14 +291,14 @@ def test_refresh_takes_what_somebody_else_has_refreshed(user, api):
 
 def test_refresh_says_what_it_cannot_do(user, api):
     with pytest.raises(AuthorizationRequired, match="no_token"):
-        session(user).refresh()
+        make_session(user).refresh()
     stored(user, refresh_token=None, expires_at=time.time() + 3000)
     with pytest.raises(AuthorizationRequired, match="expired"):
-        session(user).refresh()
+        make_session(user).refresh()
     stored(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, status=500)
     with pytest.raises(ProviderUnavailable):
-        session(user).refresh()
+        make_session(user).refresh()
 
 
 # --- in the session -------------------------------------------------------------------------------
@@ -423,8 +417,8 @@ class TestTransactions:
     def test_what_the_view_has_stored_itself_goes_with_its_transaction(self, user, api):
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             stored(user)
-            assert session(user).get(API).ok
-            assert session(user).access_token == "new"
+            assert make_session(user).get(API).ok
+            assert make_session(user).access_token == "new"
             raise ZeroDivisionError
         assert not user.oauth_tokens.exists()
 
@@ -435,7 +429,7 @@ class TestTransactions:
                 provider="github",
                 token={**GRANTED, "expires_at": time.time() - 5},
             )
-            assert session(user).get(API).ok
+            assert make_session(user).get(API).ok
         assert user.oauth_tokens.get().token["access_token"] == "new"
 
     def test_a_commit_keeps_it_as_well(self, member, user, api):
@@ -463,7 +457,7 @@ class TestTransactions:
             transaction.atomic(),
         ):
             OAuthToken.objects.select_for_update().get()
-            session(user).get(API)
+            make_session(user).get(API)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -472,7 +466,7 @@ def test_calls_that_are_awaited_together_refresh_once(user, api):
     api.post(TOKEN_URL, json={**GRANTED, "access_token": "new"})
 
     async def page():
-        sessions = [session(user) for _ in range(8)]
+        sessions = [make_session(user) for _ in range(8)]
         return await asyncio.gather(*(each.aget(API) for each in sessions))
 
     assert [answer.status_code for answer in async_to_sync(page)()] == [200] * 8
@@ -492,6 +486,6 @@ def test_a_providers_own_words_are_no_error_code(user, api, caplog):
     words = f"there is no token {GRANTED['refresh_token']}"
     api.post(TOKEN_URL, status=400, json={"error": words})
     with pytest.raises(ProviderError) as refusal:
-        session(user).get(API)
+        make_session(user).get(API)
     assert user.oauth_tokens.get().last_error == "invalid_response"
     assert "planted" not in str(refusal.value) + caplog.text

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_dance.connections import refresh, refresh_or_keep
 from django_dance.exceptions import (
     AuthorizationRequired,
+    DanceError,
     InvalidResponse,
     ProviderUnavailable,
     TokenRequestRefused,
@@ -20,7 +21,7 @@ from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner, Token
 
-from ..conftest import GRANTED, TOKEN_URL
+from ..conftest import API, GRANTED, TOKEN_URL, make_session, store_expired_token, token_requests
 
 pytestmark = pytest.mark.django_db
 
@@ -51,10 +52,6 @@ def connected(user):
         return session
 
     return connected
-
-
-def asked(responses):
-    return [call.request for call in responses.calls if call.request.url == TOKEN_URL]
 
 
 # --- the lease ------------------------------------------------------------------------------------
@@ -130,7 +127,7 @@ def test_a_token_that_is_still_the_same_is_refreshed_as_it_is_stored(
     session = connected(**stale)
     connected(**stored)
     assert session.refresh()["access_token"] == "planted-new"
-    (request,) = asked(responses)
+    (request,) = token_requests(responses)
     expected = {**GRANTED, **stored}["refresh_token"]
     assert request.body == f"grant_type=refresh_token&refresh_token={expected}"
 
@@ -429,3 +426,42 @@ def test_the_account_that_was_asked_for_is_refreshed(connected, responses):
     session.refresh()
     found = {row.account: row.token["access_token"] for row in OAuthToken.objects.all()}
     assert found == {"1": "planted-new", "other": "planted-2"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"failures": "abc"},
+        {"failures": [1]},
+        {"failures": float("inf")},
+        {"failures": -5000},
+        {"retry_at": True},
+        {"retry_at": "x"},
+        {"retry_at": 10**400},
+        {"granted_at": "yesterday"},
+        {"granted_at": None},
+        {"declined_scope": None},
+        {"connected_account": 7},
+        {"connected_account": ["a"]},
+        {"expires_at": 10**400},
+        {"expires_at": "soon"},
+    ],
+    ids=lambda odd: str(odd)[:40],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 500}, {"status": 400, "json": {"error": "invalid_grant"}}],
+    ids=["unavailable", "dead"],
+)
+def test_a_field_of_ours_that_is_odd_breaks_no_refresh(user, api, odd, answer):
+    store_expired_token(user, **odd)
+    api.replace("POST", TOKEN_URL, **answer)
+    with pytest.raises(DanceError):
+        make_session(user).refresh()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_that_a_clock_of_the_future_has_noted_is_passed_over(user, api):
+    store_expired_token(user, retry_at=time.time() + 10**8, failures=1, last_error="x")
+    assert make_session(user).get(API).ok

@@ -8,17 +8,12 @@ from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner
 
-from ..conftest import GRANTED, TOKEN_URL
+from ..conftest import API, GRANTED, TOKEN_URL, make_session
 
-API = "https://api.github.com/user"
 #: Django's own: the visitor's session, and the user in it.
 MEMBER = 2
 
 pytestmark = pytest.mark.django_db
-
-
-def session(user, account=""):
-    return providers["github"].session(user=user, account=account)
 
 
 @pytest.fixture
@@ -73,18 +68,18 @@ def test_with_a_redis_authorized_costs_no_query(
     user, store, redis_cache, django_assert_num_queries
 ):
     with django_assert_num_queries(1):
-        assert not session(user).authorized
-        assert not session(user).authorized
+        assert not make_session(user).authorized
+        assert not make_session(user).authorized
     store()
     with django_assert_num_queries(0):
-        assert session(user).authorized
-        assert session(user).account("").authorized
+        assert make_session(user).authorized
+        assert make_session(user).account("").authorized
 
 
 def test_a_session_asks_once(user, store, api, django_assert_num_queries):
     store()
     with django_assert_num_queries(1):
-        github = session(user)
+        github = make_session(user)
         assert github.authorized
         github.get(API)
         github.get(API)
@@ -95,7 +90,7 @@ def test_the_accounts_cost_one_query_and_each_of_them_one(user, store, django_as
     store(account="1")
     store(account="2")
     with django_assert_num_queries(1):
-        accounts = session(user).accounts
+        accounts = make_session(user).accounts
     with django_assert_num_queries(2):
         assert all(account.authorized for account in accounts)
 
@@ -118,7 +113,7 @@ def test_to_refresh(user, store, api, django_assert_num_queries):
     api.post(TOKEN_URL, json={"access_token": "new"})
     # To load it; to find the row, lease it, read it again, compare and store, and release it.
     with django_assert_num_queries(7):
-        session(user).get(API)
+        make_session(user).get(API)
 
 
 def test_to_disconnect(user, store, api, django_assert_num_queries):
@@ -126,4 +121,4 @@ def test_to_disconnect(user, store, api, django_assert_num_queries):
     api.delete("https://api.github.com/applications/github-client/token", status=204)
     # To load it, to read it past any cache, to find the row, and to delete it.
     with django_assert_num_queries(5):
-        session(user).disconnect()
+        make_session(user).disconnect()

@@ -61,6 +61,10 @@ def test_a_test_that_needs_a_server_of_its_own_is_skipped_without_one():
 # --- a run without the servers --------------------------------------------------------------------
 
 
+#: A test with two parameters.
+A_TEST = "tests/storage/test_lease.py::test_an_impossible_lease_delays_no_refresh"
+
+
 def run(pytestconfig, *arguments, **environment):
     """Run a few tests where no database server and no Redis answers."""
     absent = {f"DANCE_TEST_{name}_PORT": "1" for name in ("POSTGRESQL", "MARIADB", "REDIS")}
@@ -75,16 +79,16 @@ def run(pytestconfig, *arguments, **environment):
 
 
 def test_a_run_without_the_servers_passes_and_names_them(pytestconfig):
-    result = run(pytestconfig, "--database=all", "tests/storage/test_lease.py")
+    result = run(pytestconfig, "--database=all", A_TEST)
     assert result.returncode == 0, result.stdout
     assert "databases: SQLite" in result.stdout
-    assert "4 passed, 8 skipped" in result.stdout.splitlines()[-1]
+    assert "2 passed, 4 skipped" in result.stdout.splitlines()[-1]
     for name in ("PostgreSQL", "MariaDB"):
-        assert f"SKIPPED [4] tests: {name} is left out: nothing lets the" in result.stdout
+        assert f"SKIPPED [2] tests: {name} is left out: nothing lets the" in result.stdout
 
 
 def test_a_run_in_ci_fails_without_the_servers(pytestconfig):
-    result = run(pytestconfig, "--database=all", "tests/storage/test_lease.py", CI="true")
+    result = run(pytestconfig, "--database=all", A_TEST, CI="true")
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert "PostgreSQL is left out" in result.stderr
 

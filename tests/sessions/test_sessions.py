@@ -25,7 +25,7 @@ from django_dance.providers import providers
 from django_dance.sessions import OAuth
 from django_dance.sessions.call_flow import SharedConnectionsMixin
 
-from ..conftest import GRANTED, TOKEN_URL
+from ..conftest import GRANTED, TOKEN_URL, make_session, store_token
 
 API = "https://api.github.com"
 
@@ -668,3 +668,10 @@ def test_a_provider_of_oauth1_has_no_grants_of_oauth2(name):
 def test_a_provider_of_oauth1_does_not_wait_for_a_device(name):
     with pytest.raises(NotImplementedError, match=rf"^{name}\(\) is for OAuth 2, and tripit uses"):
         getattr(providers["tripit"], name)(None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_declined_scopes_that_are_no_list_are_none(user):
+    store_token(user, declined_scope=None)
+    with pytest.raises(AuthorizationRequired, match="missing_scopes"):
+        make_session(user).require("repo")

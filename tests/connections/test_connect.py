@@ -1,0 +1,213 @@
+"""A granted token is stored for the account that it belongs to."""
+
+import json
+import time
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db.models.signals import post_save
+
+from django_dance.connections import store_connection
+from django_dance.exceptions import AuthorizationRequired, FlowError
+from django_dance.models import OAuthToken
+from django_dance.sessions import OAuth
+from django_dance.signals import oauth_authorized
+from django_dance.tokens import Token
+
+from ..conftest import (
+    API,
+    GRANTED,
+    TOKEN_URL,
+    Dance,
+    make_session,
+    store_token,
+    token_fields,
+    token_requests,
+    tokens_of,
+)
+from ..models import SiteToken
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# --- while it is asked whose token it is ----------------------------------------------------------
+
+
+def answer_with_accounts(responses, refused, accounts):
+    """The API refuses one access token, and says whose the others are."""
+
+    def callback(request):
+        text = request.headers["Authorization"].split()[-1]
+        if text == refused:
+            return 401, {}, "{}"
+        return 200, {}, json.dumps({"id": accounts[text]})
+
+    responses.add_callback("GET", API, callback)
+
+
+def grant_in_turn(responses, *texts):
+    for text in texts:
+        answer = {**GRANTED, "access_token": text, "refresh_token": f"planted-refresh-{text}"}
+        responses.post(TOKEN_URL, json=answer)
+
+
+def test_a_token_that_is_refreshed_meanwhile_is_the_one_that_is_kept(member, user, responses):
+    grant_in_turn(responses, "first", "second")
+    answer_with_accounts(responses, "first", {"second": 1})
+    assert Dance(member).callback().status_code == 302
+    token = user.oauth_tokens.get().token
+    assert token["access_token"] == "second"
+    assert token["refresh_token"] == "planted-refresh-second"
+
+
+def test_a_granted_token_is_refreshed_by_itself_and_not_by_another_accounts(
+    member, user, responses
+):
+    store_token(user, "a", account="A")
+    grant_in_turn(responses, "b", "b2")
+    answer_with_accounts(responses, "b", {"a": "A", "b2": "B"})
+    assert Dance(member).callback().status_code == 302
+    assert tokens_of(user) == {"A": "a", "B": "b2"}
+    assert "planted-refresh-b" in token_requests(responses)[-1].body
+
+
+def test_what_a_receivers_call_has_refreshed_is_kept(member, user, responses):
+    grant_in_turn(responses, "first", "second")
+    answer_with_accounts(responses, "first", {"second": 1})
+
+    def receiver(sender, session, **arguments):
+        assert session.get("/user").ok
+
+    oauth_authorized.connect(receiver)
+    try:
+        assert Dance(member).callback().status_code == 302
+    finally:
+        oauth_authorized.disconnect(receiver)
+    assert tokens_of(user) == {"1": "second"}
+
+
+def test_a_granted_token_that_cannot_be_refreshed_meanwhile_is_kept(member, user, responses):
+    responses.post(TOKEN_URL, json=GRANTED)
+    responses.post(TOKEN_URL, status=503)
+    responses.get(API, status=401)
+    assert Dance(member).callback().status_code == 302
+    assert tokens_of(user) == {"": GRANTED["access_token"]}
+
+
+def test_a_granted_token_that_dies_takes_no_stored_one_along(user, responses):
+    store_token(user, "a", account="A")
+    responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
+    github = make_session(user)
+    github.current_token.use_unsaved(Token(token_fields("b", expires_at=time.time() - 5)))
+    with pytest.raises(AuthorizationRequired, match="revoked"):
+        github.get(API)
+    assert tokens_of(user) == {"A": "a"}
+
+
+def test_a_visitors_token_that_is_over_is_adopted_as_it_was_renewed(visitor_request, user, api):
+    visitor_request.user = user
+    assert visitor_request.oauth.adopt("github") == ["github"]
+    token = user.oauth_tokens.get().token
+    assert (token["access_token"], token["refresh_token"]) == ("renewed", "planted-rotated")
+
+
+def test_a_visitors_token_is_adopted_beside_the_users_other_account(
+    visitor_request, user, responses
+):
+    store_token(user, "a", account="A")
+    visitor_request.user = user
+    grant_in_turn(responses, "b2")
+    answer_with_accounts(responses, None, {"a": "A", "b2": "B"})
+    visitor_request.oauth.adopt("github")
+    assert tokens_of(user) == {"A": "a", "B": "b2"}
+
+
+def test_a_visitor_whose_account_is_taken_keeps_the_renewed_token(
+    visitor_request, user, make_user, api, make_request
+):
+    store_token(make_user("grace"), "theirs", account="1")
+    visitor_request.user = user
+    with pytest.raises(FlowError, match="account_taken"):
+        visitor_request.oauth.adopt("github")
+    visitor_request.session.save()
+    again = make_request(key=visitor_request.session.session_key)
+    assert again.oauth.github.access_token == "renewed"
+
+
+# --- to adopt, with other storages ----------------------------------------------------------------
+
+
+def test_to_adopt_within_the_session_makes_it_the_users(make_request, user, settings):
+    settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
+    request = make_request()
+    request.oauth.github.token = token_fields()
+    request.user = user
+    assert request.oauth.adopt("github") == ["github"]
+    assert OAuth(request).github.access_token == "planted"
+    request.user = AnonymousUser()
+    assert OAuth(request).github.token is None
+
+
+def test_a_sites_token_is_nobodys_to_adopt(make_request, user, settings):
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"model": "tests.SiteToken"},
+    }
+    request = make_request(user)
+    request.oauth.github.token = token_fields()
+    assert request.oauth.adopt() == []
+    assert SiteToken.objects.count() == 1
+
+
+def test_a_teams_token_is_nobodys_to_adopt(make_request, user, make_user, settings):
+    team = make_user("team")
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"user_id": team.pk},
+    }
+    request = make_request(user)
+    request.oauth.github.token = token_fields()
+    assert request.oauth.adopt() == []
+    assert tokens_of(team) == {"": "planted"}
+
+
+# --- two users, one account -----------------------------------------------------------------------
+
+
+def test_of_two_who_connect_an_account_at_once_not_both_have_it(user, make_user, api):
+    grace = make_user("grace")
+
+    def just_now(sender, **arguments):
+        post_save.disconnect(just_now, sender=OAuthToken)
+        store_token(grace, "theirs", account="1")
+
+    post_save.connect(just_now, sender=OAuthToken)
+    with pytest.raises(FlowError, match="another user is connecting this account at the same time"):
+        store_connection(make_session(user), Token(token_fields()))
+    assert (tokens_of(user), tokens_of(grace)) == ({}, {"1": "theirs"})
+
+
+# --- a refused token ------------------------------------------------------------------------------
+
+
+def test_a_token_that_dies_while_the_account_is_asked_for_ends_the_dance(member, responses, events):
+    answers = iter([(200, GRANTED), (400, {"error": "invalid_grant"})])
+
+    def answer(request):
+        status, fields = next(answers)
+        return status, {}, json.dumps(fields)
+
+    responses.add_callback("POST", TOKEN_URL, answer)
+    responses.get(API, status=401)
+    assert Dance(member).callback().status_code == 400
+    assert events.codes == ["account_unknown"]
+    assert not OAuthToken.objects.exists()
+
+
+def test_a_visitors_token_that_is_dead_is_not_adopted(visitor_request, user, responses):
+    responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
+    visitor_request.user = user
+    with pytest.raises(FlowError, match="account_unknown"):
+        visitor_request.oauth.adopt("github")
+    assert not OAuthToken.objects.exists()
+    assert "github_oauth_token" not in visitor_request.session

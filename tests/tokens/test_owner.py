@@ -1,0 +1,23 @@
+"""The resource owner of a token."""
+
+import copy
+
+import pytest
+
+from django_dance.exceptions import OwnerRequired
+from django_dance.providers import providers
+from django_dance.storage import ModelStorage
+from django_dance.tokens import ResourceOwner
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_who_is_no_key_of_a_user_is_nobody():
+    owner = ResourceOwner(providers["github"], user_id="ada")
+    with pytest.raises(OwnerRequired, match="'ada' is not a valid primary key"):
+        ModelStorage().get(owner)
+
+
+def test_a_copy_of_an_owner_is_the_owner(user):
+    owner = ResourceOwner(providers["github"], user_id=user.pk)
+    assert copy.copy(owner) is owner
