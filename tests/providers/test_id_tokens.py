@@ -39,13 +39,17 @@ KEYS = {
     "ES384": (EC384, jwk(EC384)),
     "ES512": (EC521, jwk(EC521)),
     "EdDSA": (ED, ED_JWK),
+    "Ed25519": (ED, ED_JWK),  # RFC 9864
 }
 
 
 def signed(payload=None, alg="RS256", key=None, **fields):
     """A token over these bytes, or over the claims."""
     payload = json.dumps(CLAIMS).encode() if payload is None else payload
-    return jwt.PyJWS().encode(payload, key or KEYS[alg][0], algorithm=alg, headers=fields)
+    jws = jwt.PyJWS()
+    if alg not in jws.get_algorithms():
+        jws.register_algorithm(alg, jwt.algorithms.OKPAlgorithm())
+    return jws.encode(payload, key or KEYS[alg][0], algorithm=alg, headers=fields)
 
 
 def headed(**fields):
@@ -148,6 +152,35 @@ def test_other_algorithms_are_refused(alg):
         idtoken.header("e30.e30.e30")
 
 
+@pytest.mark.parametrize("kind", [None, "", "JWT", "jwt", "application/jwt", "application/JWT"])
+def test_the_type_of_a_header_may_be_jwt_or_left_out(kind):
+    assert idtoken.header(headed(typ=kind))["typ"] == kind
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "at+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "token-introspection+jwt",
+        "JOSE",
+        "JWT ",
+        "jwt\n",
+        7,
+        True,
+        ["JWT"],
+        {"JWT": 1},
+    ],
+)
+def test_another_kind_of_jwt_is_refused(kind):
+    with refused("type"):
+        idtoken.header(headed(typ=kind))
+
+
 def test_a_key_id_is_a_short_text():
     for kid in (None, "", "../../x", "x" * 512):
         assert idtoken.header(headed(kid=kid))["kid"] == kid
@@ -168,6 +201,7 @@ def test_a_key_id_is_a_short_text():
         ("ES384", EllipticCurvePublicKey),
         ("ES512", EllipticCurvePublicKey),
         ("EdDSA", Ed25519PublicKey),
+        ("Ed25519", Ed25519PublicKey),
     ],
 )
 def test_the_key_of_a_set_is_found(alg, kind):
@@ -199,6 +233,8 @@ FITS = {"alg": "RS256", "kid": "one"}
         ({**FITS, "alg": "ES256"}, {k: v for k, v in jwk(EC256).items() if k != "crv"}),
         ({**FITS, "alg": "EdDSA"}, {**ED_JWK, "crv": "X25519"}),
         ({**FITS, "alg": "EdDSA"}, {**ED_JWK, "crv": "Ed448"}),
+        ({**FITS, "alg": "Ed25519"}, {**ED_JWK, "crv": "Ed448"}),
+        ({**FITS, "alg": "Ed25519"}, {**ED_JWK, "alg": "Ed448"}),
         (FITS, {"kty": "oct", "k": "AAAA", "kid": "one"}),
         (FITS, jwk(WEAK_RSA)),
         (FITS, jwk(RSA, e="AQ")),
@@ -239,6 +275,12 @@ def test_a_key_that_does_not_fit_is_passed_over(fields, key):
 def test_a_key_that_fits_is_found(key):
     (found,) = idtoken.candidates([key], FITS)
     assert found.public_numbers() == RSA.public_key().public_numbers()
+
+
+@pytest.mark.parametrize("named", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("alg", ["EdDSA", "Ed25519"])
+def test_a_key_is_found_by_either_name_of_its_algorithm(named, alg):
+    assert len(idtoken.candidates([{**ED_JWK, "alg": named}], {"alg": alg})) == 1
 
 
 def test_an_exponent_of_three_is_large_enough():
@@ -500,7 +542,7 @@ def test_no_nonce_is_wanted_where_none_was_sent():
 
 @pytest.mark.parametrize("alg", KEYS)
 def test_the_hash_of_the_access_token_is_half_of_the_algorithms_digest(alg):
-    size = alg[2:] if alg != "EdDSA" else "512"
+    size = alg[2:] if not alg.startswith("Ed") else "512"
     digest = hashlib.new(f"sha{size}", b"planted-access").digest()
     half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
     check({"at_hash": half}, alg)
