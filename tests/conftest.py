@@ -19,6 +19,7 @@ from django.test import Client
 
 from django_dance import signals
 from django_dance.cache import failures
+from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
 from django_dance.storage import ModelStorage, transactions
@@ -337,3 +338,28 @@ def revoked_tokens(responses):
 
     responses.add_callback("DELETE", REVOCATION, revoke)
     return texts
+
+
+# --- results of a dance ---------------------------------------------------------------------------
+
+
+def assert_refused(response, code, events, *, status=400):
+    """The page of the error has this code, the event as well, and no token is stored."""
+    assert response.status_code == status, response.content
+    assert f'"small">{code}' in response.content.decode()
+    assert events.codes[-1] == code
+    assert not OAuthToken.objects.exists()
+
+
+@pytest.fixture
+def connect_receiver():
+    """Connects a receiver to a signal until the end of the test."""
+    connected = []
+
+    def connect(signal, function):
+        signal.connect(function)
+        connected.append((signal, function))
+
+    yield connect
+    for signal, function in connected:
+        signal.disconnect(function)

@@ -26,9 +26,8 @@ from django_dance.sessions import OAuth
 from django_dance.storage import ModelStorage
 from django_dance.tokens import Token
 
-from .conftest import GRANTED, TOKEN_URL, Browser
+from .conftest import GRANTED, TOKEN_URL, Browser, assert_refused
 from .loopback import Loopback
-from .test_dance import assert_refused
 from .test_secrets import assert_clean, report
 
 API = "https://api.github.com"

@@ -76,7 +76,7 @@ def test_the_sites_own_form_begins_a_dance_and_disconnects(
 
 def test_a_form_of_the_provider_needs_no_csrf_token(user, settings):
     """It changes nothing; what comes back by GET is looked at then."""
-    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_dance.Posting"}}
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.flows.test_form_post.Posting"}}
     response = browser_of(user).post("/login/github/authorized/", {"state": "x"})
     assert response.status_code == 302
     assert response["Location"].startswith("/login/github/authorized/?dance_posted=")
@@ -335,7 +335,7 @@ def test_no_response_of_a_dance_is_kept_or_framed_or_named_to_others(
     begun = dance(member)
     member.cookies.pop("sessionid")
     assert_guarded(begun.callback())
-    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_dance.Posting"}}
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.flows.test_form_post.Posting"}}
     assert_guarded(member.post("/login/github/authorized/", {"state": "x"}))
 
 

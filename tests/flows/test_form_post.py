@@ -6,8 +6,12 @@ import pytest
 from django.http import QueryDict
 from django.test import RequestFactory
 
+from django_dance.contrib.github import GitHub
 from django_dance.flows.form_post import redirect_with_fields, restore_fields
+from django_dance.models import OAuthToken
 from django_dance.tokens import Secret, seal
+
+from ..conftest import Browser
 
 PATH = "/login/github/authorized/"
 FIELDS = ("state", "code", "error", "error_description", "error_uri", "iss", "user")
@@ -81,3 +85,57 @@ def test_a_sealed_text_that_is_no_json_has_no_fields(text):
 
 def test_what_another_release_has_sealed_is_read():
     assert read(with_text('{"state": ["x"], "code": ["y"]}')).dict() == {"state": "x", "code": "y"}
+
+
+# --- dances ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def form_post(settings):
+    settings.DANCE_PROVIDERS = {
+        **settings.DANCE_PROVIDERS,
+        "github": {"PROVIDER": "tests.flows.test_form_post.Posting", "SCOPE": "read:user"},
+    }
+
+
+class Posting(GitHub):
+    """A provider that sends its answer as a form."""
+
+    response_mode = "form_post"
+
+
+def test_a_form_changes_nothing_and_comes_back_by_get(form_post, member, user, dance, responses):
+    begun = dance(member, next="/x")
+    assert begun.asked["response_mode"] == "form_post"
+    theirs = Browser(enforce_csrf_checks=True)  # the browser withholds all cookies from it
+    fields = {"state": begun.asked["state"], "code": "planted-code", "access_token": "evil"}
+    response = theirs.post("/login/github/authorized/", fields)
+    assert response.status_code == 302
+    assert (
+        "planted" not in response["Location"] and begun.asked["state"] not in response["Location"]
+    )
+    assert not responses.calls and not response.cookies
+    assert member.get(response["Location"])["Location"] == "/x"
+    assert OAuthToken.objects.get().user == user
+
+
+def test_a_form_provider_takes_no_query(form_post, member, dance, responses):
+    begun = dance(member)
+    assert begun.callback().status_code == 405
+    assert member.get("/login/github/authorized/?dance_posted=junk").status_code == 405
+    assert not responses.calls
+
+
+def test_a_hostile_form_is_refused_when_it_comes_back(form_post, member, dance, events):
+    begun = dance(member)
+    for fields in ({}, {"state": "x" * 43}, {"state": "x" * 100_000}, {"state": ["a", "b"]}):
+        location = member.post("/login/github/authorized/", fields)["Location"]
+        assert len(location) < 8000
+        assert member.get(location).status_code == 400
+    assert events.codes == ["state_missing", "flow_unknown", "state_missing", "parameter_repeated"]
+    right = {"state": begun.asked["state"], "code": "planted-code"}
+    location = member.post("/login/github/authorized/", right)["Location"]
+    assert member.get(location).status_code == 302
+    assert member.get(location).status_code == 400  # a replay
+    elsewhere = location.replace("/login/github/", "/login/gitlab/")
+    assert member.get(elsewhere).status_code == 400

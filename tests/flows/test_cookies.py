@@ -1,0 +1,74 @@
+"""The cookies of pending flows, in a browser."""
+
+import base64
+import json
+
+import pytest
+
+from django_dance.tokens import seal
+
+from ..conftest import assert_refused, flow_cookies
+
+
+def test_the_flow_cookie_is_locked(member, dance):
+    (name,) = dance(member).response.cookies
+    morsel = member.cookies[name]
+    assert name.startswith("__Host-dance_")
+    assert morsel["httponly"] and morsel["secure"] and morsel["path"] == "/"
+    assert morsel["samesite"] == "Lax" and morsel["max-age"] == 600 and not morsel["domain"]
+    assert len(morsel.value) < 400
+
+
+def test_the_cookie_tells_nothing(member, dance):
+    begun = dance(member)
+    (name,) = flow_cookies(member)
+    raw = base64.urlsafe_b64decode(member.cookies[name].value + "===")
+    assert b"github" not in raw and begun.asked["state"].encode() not in raw
+    assert begun.asked["state"] not in name
+
+
+def test_ten_tabs_finish_in_any_order(member, dance):
+    tabs = [dance(member, next=f"/tab/{n}/") for n in range(10)]
+    assert len({tab.asked["state"] for tab in tabs}) == 10
+    for n in (3, 9, 0, 7, 1, 8, 2, 6, 5, 4):
+        assert tabs[n].callback()["Location"] == f"/tab/{n}/"
+    assert flow_cookies(member) == []
+
+
+def test_pending_flows_are_bounded_and_the_oldest_go(member, dance):
+    for _ in range(30):
+        newest = dance(member, next="/" + "x" * 300)
+    cookies = flow_cookies(member)
+    assert len(cookies) <= 12
+    assert sum(len(member.cookies[n].OutputString().split(";")[0]) for n in cookies) <= 5000
+    assert newest.callback().status_code == 302
+
+
+@pytest.mark.parametrize("junk", ["", "x", "AQ", "é", "A" * 200])
+def test_a_forged_cookie_is_refused(member, dance, events, junk):
+    begun = dance(member)
+    (name,) = flow_cookies(member)
+    right = member.cookies[name].value
+    member.cookies[name] = junk
+    assert begun.callback().status_code == 400
+    assert events.codes == ["flow_unknown"]
+    member.cookies[name] = right
+    assert begun.callback().status_code == 302
+
+
+def test_a_flow_of_another_shape_is_refused(member, dance, events):
+    begun = dance(member)
+    (name,) = flow_cookies(member)
+    digest = name.rpartition("_")[2]
+    for fields in ([], ["github"], {"provider": "github"}, [1, 2, 3, 4, 5, 6], None):
+        member.cookies[name] = seal(json.dumps(fields).encode(), purpose="flow", identity=digest)
+        assert begun.callback().status_code == 400
+    assert set(events.codes) == {"flow_unknown"}
+
+
+def test_a_renamed_cookie_is_refused(member, dance, events):
+    first, second = dance(member), dance(member)
+    a, b = flow_cookies(member)
+    member.cookies[a], member.cookies[b] = member.cookies[b].value, member.cookies[a].value
+    assert_refused(first.callback(), "flow_unknown", events)
+    assert_refused(second.callback(), "flow_unknown", events)

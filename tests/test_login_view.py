@@ -1,0 +1,142 @@
+"""The login view begins a dance."""
+
+import re
+
+import pytest
+from django.urls import set_script_prefix
+
+from .conftest import Browser, assert_refused, flow_cookies, query
+
+
+def test_login_sends_the_visitor_to_the_provider(member, dance):
+    begun = dance(member, next="/profile/")
+    assert begun.url.startswith("https://github.com/login/oauth/authorize?")
+    assert begun.asked["response_type"] == "code"
+    assert begun.asked["client_id"] == "github-client"
+    assert begun.asked["scope"] == "read:user"
+    assert begun.asked["redirect_uri"] == "https://testserver/login/github/authorized/"
+    assert begun.asked["code_challenge_method"] == "S256"
+    assert len(begun.asked["state"]) == len(begun.asked["code_challenge"]) == 43
+
+
+def test_a_cross_site_start_gets_a_button(member, dance):
+    response = member.get("/login/github/?next=/profile/", headers={"sec-fetch-site": "cross-site"})
+    assert response.status_code == 200
+    assert b'<form method="post">' in response.content
+    assert b'name="next" value="/profile/"' in response.content
+    assert response["X-Frame-Options"] == "DENY"
+    assert flow_cookies(member) == []
+
+
+def test_the_button_begins_the_dance(member):
+    response = member.post("/login/github/", {"next": "/profile/"})
+    assert response.status_code == 302
+    assert response["Location"].startswith("https://github.com/")
+
+
+def test_the_button_can_be_made_the_rule(member, settings):
+    settings.DANCE_LOGIN_ON_GET = False
+    assert b"<form" in member.get("/login/github/").content
+    assert flow_cookies(member) == []
+
+
+def test_a_post_needs_a_csrf_token(user):
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(user)
+    assert browser.post("/login/github/").status_code == 403
+    page = browser.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
+    fields = {"csrfmiddlewaretoken": token}
+    origin = {"origin": "https://evil.example", "referer": "https://evil.example/"}
+    assert browser.post("/login/github/", fields, headers=origin).status_code == 403
+    assert flow_cookies(browser) == []
+    home = {"referer": "https://testserver/login/github/"}
+    assert browser.post("/login/github/", fields, headers=home).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}, {"x-moz": "prefetch"}],
+)
+def test_a_prefetch_begins_nothing(member, headers):
+    response = member.get("/login/github/", headers=headers)
+    assert response.status_code == 204
+    assert flow_cookies(member) == []
+
+
+@pytest.mark.parametrize("method", ["head", "options", "put", "delete"])
+def test_other_methods_begin_nothing(member, method):
+    assert getattr(member, method)("/login/github/").status_code == 405
+    assert flow_cookies(member) == []
+
+
+def test_the_redirect_to_the_provider_leaves_no_trace(member, dance):
+    response = dance(member).response
+    assert response.content == b""
+    assert response["Cache-Control"] == "no-store"
+    assert response["Referrer-Policy"] == "no-referrer"
+
+
+def test_forwarded_headers_have_no_say(member, dance):
+    response = member.get(
+        "/login/github/",
+        headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "http"},
+    )
+    assert query(response["Location"])["redirect_uri"].startswith("https://testserver/")
+
+
+def test_the_base_url_decides_the_callback_address(member, settings, dance):
+    settings.DANCE_BASE_URL = "https://public.example.com"
+    assert dance(member).asked["redirect_uri"] == (
+        "https://public.example.com/login/github/authorized/"
+    )
+
+
+def test_plain_http_is_refused(user, events, caplog):
+    browser = Browser()
+    browser.scheme = "http"
+    browser.force_login(user)
+    response = browser.get("/login/github/")
+    assert response.status_code == 400
+    assert events.codes == ["insecure_transport"]
+    assert "SECURE_PROXY_SSL_HEADER" in caplog.text
+    assert flow_cookies(browser) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/login/gitea/", "/login/../admin/", "/login/github//", "/login/GitHub/"]
+)
+def test_other_paths_are_not_found(member, path):
+    assert member.get(path).status_code == 404
+
+
+def test_a_scope_that_nobody_signed_is_refused(member, events):
+    response = member.get("/login/github/?scope=admin")
+    assert_refused(response, "scope_invalid", events)
+    assert flow_cookies(member) == []
+
+
+def test_a_script_prefix_is_part_of_the_callback_address(member):
+    set_script_prefix("/sub/")
+    try:
+        response = member.get("/login/github/")
+    finally:
+        set_script_prefix("/")
+    assert query(response["Location"])["redirect_uri"] == (
+        "https://testserver/sub/login/github/authorized/"
+    )
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE", "AUTHLIB_INSECURE_TRANSPORT"],
+)
+def test_the_environment_loosens_nothing(member, monkeypatch, variable, events):
+    monkeypatch.setenv(variable, "1")
+    member.scheme = "http"
+    assert_refused(member.get("/login/github/"), "insecure_transport", events)
+
+
+def test_pages_with_forms_let_the_browser_say_where_it_comes_from(member):
+    response = member.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
+    assert response["Referrer-Policy"] == "strict-origin"
