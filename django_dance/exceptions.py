@@ -45,7 +45,17 @@ __all__ = [
 
 
 class DanceError(Exception):
-    """The base class of all exceptions of this package."""
+    """The base class of all exceptions of this package.
+
+    Pickle leaves the provider's answer out, because it may have secrets.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            type(self),
+            self.args,
+            {name: value for name, value in self.__dict__.items() if name != "response"},
+        )
 
 
 class AuthorizationRequired(DanceError):

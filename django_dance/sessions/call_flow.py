@@ -18,7 +18,7 @@ from requests.utils import default_headers
 from ..conf import settings
 from ..exceptions import DanceError
 from ..http import ProtocolResponse, drop_frames, get_shared_adapter, limited_request
-from ..tokens import Token
+from ..tokens import Secret, Token
 from .targets import TargetMixin
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
@@ -66,6 +66,21 @@ class SharedConnectionsMixin(requests.Session):
         self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
 
 
+class _SecretHeader(Secret):
+    """The secret value of a header. A pickled request has ``"***"`` in its place."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> _SecretHeader:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _SecretHeader:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[str], tuple[str]]:
+        return str, ("***",)
+
+
 class Signer:
     """An ``auth`` of ``requests`` that puts a token on a request, and itself on it as a mark.
 
@@ -84,8 +99,15 @@ class Signer:
         # `requests` may have changed the URL since it was checked.
         self._check(request.url or "")
         request = self._sign(request)
+        for name, value in list(request.headers.items()):
+            if isinstance(value, Secret):
+                request.headers[name] = _SecretHeader(value)
         request.dance_signer = self  # type: ignore[attr-defined]
         return request
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled request, which an exception of `requests` and a response have, has no token.
+        return type(None), ()
 
 
 class Step(NamedTuple):

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from ..conf import settings
@@ -58,6 +59,8 @@ class Token(dict[str, Any]):
 
     It differs from a plain dict in three ways: its secrets are not printed, ``expires_in`` counts
     from now, and it has properties. It is a value: change a copy of it.
+
+    It cannot be pickled. ``json.dumps(token)`` writes its secrets, as it does for each dict.
     """
 
     #: The lifetime that the provider stated, in seconds; ``None`` if it stated none.
@@ -179,8 +182,18 @@ class Token(dict[str, Any]):
 
     __str__ = __repr__
 
-    def __reduce__(self) -> tuple[type[Token], tuple[dict[str, Any]]]:
-        return Token, (self.fields_to_store,)
+    def __copy__(self) -> Token:
+        return Token(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Token:
+        return Token(deepcopy(self.fields_to_store, memo))
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError(
+            "A token cannot be pickled, because a queue or a cache would hold its secrets. Pass "
+            "the primary key of the user, and get the token there: "
+            "providers[name].session(user_id=…).token."
+        )
 
 
 def same_token(one: Mapping[str, Any] | None, other: Mapping[str, Any]) -> bool:

@@ -1,4 +1,5 @@
 import asyncio
+import copy
 import pickle
 import threading
 import time
@@ -115,6 +116,32 @@ def test_without_anybody_there_is_no_token():
 def test_a_session_cannot_be_pickled(session):
     with pytest.raises(TypeError, match="Pass the primary key of the user"):
         pickle.dumps(session)
+
+
+def test_a_pickled_response_has_no_token(session, responses):
+    responses.get(f"{API}/user", json={"login": "ada"}, status=404)
+    response = session.get("/user")
+    pickled = pickle.dumps(response)
+    assert b"planted" not in pickled
+    again = pickle.loads(pickled)
+    assert again.json() == {"login": "ada"}
+    assert again.request.headers["Authorization"] == "***"
+    with pytest.raises(requests.HTTPError) as caught:
+        response.raise_for_status()
+    assert b"planted" not in pickle.dumps(caught.value)
+    assert response.request.headers["Authorization"] == "Bearer planted-access-token"
+    assert copy.deepcopy(response.request.headers) == response.request.headers
+
+
+@pytest.mark.parametrize("name", ["github", "tripit"])
+def test_a_pickled_error_of_a_call_has_no_token(user, responses, name):
+    session = providers[name].session(user=user)
+    session.token = {**GRANTED, "oauth_token": "planted", "oauth_token_secret": "planted"}
+    responses.get(session.absolute_url("/user"), body=requests.ConnectionError("boom"))
+    with pytest.raises(requests.ConnectionError) as caught:
+        session.get("/user")
+    assert b"planted" not in pickle.dumps(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == "boom"
 
 
 def test_a_session_does_not_dance(session):

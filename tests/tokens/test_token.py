@@ -1,3 +1,4 @@
+import copy
 import json
 import pickle
 
@@ -40,7 +41,26 @@ def test_storing_keeps_what_was_granted(clock):
     assert token["expires_in"] == 50
     assert token.fields_to_store["expires_in"] == 3600
     assert Token(token).fields_to_store == token.fields_to_store
-    assert pickle.loads(pickle.dumps(token)).fields_to_store == token.fields_to_store
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, Token], ids=lambda f: f.__name__)
+def test_a_copy_of_a_token_has_the_same_fields_to_store(clock, copied):
+    token = Token({"access_token": "planted", "expires_in": 3600, "expires_at": clock.now + 50})
+    again = copied(token)
+    assert type(again) is Token and again is not token
+    assert again.fields_to_store == token.fields_to_store
+    assert "planted" not in repr([again["access_token"]])
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_token_cannot_be_pickled(protocol):
+    with pytest.raises(TypeError, match="Pass the primary key of the user"):
+        pickle.dumps([Token({"access_token": "planted"})], protocol)
+
+
+def test_the_fields_to_store_can_be_pickled():
+    token = Token({"access_token": "planted", "expires_in": 3600})
+    assert pickle.loads(pickle.dumps(token.fields_to_store)) == token.fields_to_store
 
 
 @pytest.mark.parametrize("value", [None, "soon", True, float("nan"), [1]])
