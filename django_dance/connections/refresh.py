@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ..conf import settings
 from ..exceptions import (
     AuthorizationRequired,
+    InvalidResponse,
     ProviderError,
     ProviderUnavailable,
     TokenRequestRefused,
@@ -76,7 +77,7 @@ def refresh_token(session: Session, stale: Token) -> Token:
     if outcome.dead or outcome.new:
         about = {"provider": provider, "request": session.http_request, "owner": owner}
         if outcome.dead:
-            token_revoked.send(type(provider), reason="invalid_grant", **about)
+            token_revoked.send(type(provider), reason=outcome.dead, **about)
         else:
             token_refreshed.send(type(provider), token=outcome.token, **about)
     if outcome.error is not None:
@@ -90,7 +91,8 @@ class _Outcome:
     token: Token | None = None
     error: Exception | None = None
     new: bool = False
-    dead: bool = False
+    #: The reason of the end of the connection, for the signal; empty if it has not ended.
+    dead: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,26 +140,44 @@ class _RefreshAttempt:
             return self._note_failure(token, error)
         except ProviderError as error:
             return self._note_failure(token, error)
-        # The new token is stored before it is used: other processes could not get it otherwise.
-        if not self.unsaved and not self.storage.replace(self.owner, token, new):
+        # The new token is stored before it is used, and before its ID token is checked: other
+        # processes could not get it otherwise, and the old refresh token may be used up.
+        stored = self.provider.keep_identity(token, new)
+        if not self._replace(token, stored):
             return self._handle_concurrent_change(new)
-        return _Outcome(new, new=True)
+        try:
+            checked = self.provider.check_refreshed(self.owner, token, new)
+        except InvalidResponse as error:
+            return self._end_connection(stored, error, "identity_changed")
+        changed = checked.fields_to_store != stored.fields_to_store
+        if changed and not self._replace(stored, checked):
+            return self._handle_concurrent_change(checked)
+        return _Outcome(checked, new=True)
 
-    def _end_connection(self, token: Token, error: TokenRequestRefused) -> _Outcome:
+    def _replace(self, old: Token, new: Token | None) -> bool:
+        return self.unsaved or self.storage.replace(self.owner, old, new)
+
+    def _end_connection(
+        self, token: Token, error: ProviderError, reason: str = "invalid_grant"
+    ) -> _Outcome:
         if not self.unsaved:
             current = Token.of(self.storage.reread(self.owner))
             if current is not None and not same_token(current, token):
                 # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)
             self.storage.replace(self.owner, token, None)
-        logger.warning("%s: the refresh token is dead; the token is deleted", self.provider.name)
+        logger.warning(
+            "%s: %s; the token is deleted",
+            self.provider.name,
+            "the refresh token is dead" if reason == "invalid_grant" else error,
+        )
         # If the grant dies right after the dance, a redirect to the login could loop for ever.
         just_granted = time.time() - token.granted_at < 60
         required = AuthorizationRequired(
             self.provider, "revoked_at_once" if just_granted else "revoked"
         )
         required.__cause__ = error
-        return _Outcome(error=required, dead=True)
+        return _Outcome(error=required, dead=reason)
 
     def _note_failure(self, token: Token, error: ProviderError) -> _Outcome:
         logger.warning("%s: the token could not be refreshed: %s", self.provider.name, error)

@@ -34,6 +34,6 @@ class LinkedIn(OIDCProvider):
     ) -> dict[str, Any]:
         # LinkedIn's ID tokens have no nonce. If one has a nonce, it is compared.
         claims = super().verified_claims(fields, client, nonce=None, fresh=fresh)
-        if nonce is not None and claims.get("nonce", nonce) != nonce:
+        if nonce is not None and (claims.get("nonce") or nonce) != nonce:
             raise id_tokens.refusal("nonce", "the ID token is not for this flow")
         return claims

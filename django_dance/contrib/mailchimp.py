@@ -33,7 +33,7 @@ class Mailchimp(OAuth2Provider):
         fields.pop("expires_in", None)  # 0, for never
         headers = {"Authorization": f"OAuth {fields['access_token']}"}
         known = self.call("GET", f"{self.base_url}metadata", headers=headers).json()
-        if "api_endpoint" not in known:
+        if not known.get("api_endpoint"):
             raise InvalidResponse(f"{self.label} does not say where the account's API is.")
         kept = ("api_endpoint", "user_id", "accountname")
         return fields | {name: known[name] for name in kept if name in known}

@@ -41,7 +41,7 @@ class Slack(OAuth2Provider):
     def parse(self, answer: "ProtocolResponse") -> dict[str, Any]:
         fields = super().parse(answer)
         user = fields.get("authed_user")
-        if "access_token" not in fields and isinstance(user, dict):
+        if not fields.get("access_token") and isinstance(user, dict):
             fields |= {name: value for name, value in user.items() if name != "id"}
         # "bot" or "user"; both kinds are used as bearer tokens.
         fields.pop("token_type", None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.core.exceptions import ImproperlyConfigured
 
 from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenRequestRefused
-from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds
+from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds, without_empty
 
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
@@ -120,7 +120,7 @@ class BackgroundGrants(_Base):
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
         data = {self.client_id_param: client.client_id, **self._scope(scopes)}
         answer = self.token_call(url, data, client)
-        fields = answer.json()
+        fields = without_empty(answer.json())
         if "error" in fields or answer.status != 200:
             raise TokenRequestRefused(
                 f"{self.label} refused: it answered {answer.status}.",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable
 from ..http import origin
+from ..tokens import without_empty
 
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
@@ -24,7 +25,8 @@ logger = logging.getLogger("django_dance")
 #: Seconds for which a document is used without a new fetch, and the longest time in seconds for
 #: which a copy is used while the fetches fail.
 FRESH, STALE = 3600, 7 * 24 * 3600
-#: Shortest time between two fetches of a document, in seconds.
+#: Shortest time between two fetches of a document, in seconds. Within it there may be one more
+#: fetch, for a key that is not in the copy: the provider may have rotated its keys after the fetch.
 PAUSE = 60
 
 #: The members of the metadata that are used here and are URLs.
@@ -51,12 +53,14 @@ class MetadataInvalid(InvalidResponse):
 
 @dataclass
 class _Entry(Generic[T]):
-    """A document, with the times of its last fetch and its last attempted fetch."""
+    """A document, with the times of its last fetch, its last attempted fetch and its last fetch
+    within the pause."""
 
     document: T | None = None
     #: Seconds of ``time.monotonic``.
     fetched_at: float = float("-inf")
     attempted_at: float = float("-inf")
+    hurried_at: float = float("-inf")
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -66,11 +70,20 @@ class Documents(Generic[T]):
     def __init__(self) -> None:
         self._entries: dict[Any, _Entry[T]] = {}
 
-    def get(self, key: Any, fetch: Callable[[], T], *, stale: Callable[[T], bool]) -> T:
+    def get(
+        self,
+        key: Any,
+        fetch: Callable[[], T],
+        *,
+        stale: Callable[[T], bool],
+        urgent: Callable[[T], bool] = lambda document: False,
+    ) -> T:
         """Return the document of this key, from memory or fetched.
 
         :param fetch: fetches the document from the provider.
         :param stale: returns whether the copy in memory must be replaced.
+        :param urgent: returns whether it must be replaced now, even if it was fetched a moment ago.
+            This is granted once in :data:`PAUSE` seconds.
         :raises ProviderError: the document cannot be fetched, and there is no copy to use.
         """
         entry = self._entries.setdefault(key, _Entry())
@@ -89,8 +102,13 @@ class Documents(Generic[T]):
             return document  # type: ignore[return-value]
         try:
             document = entry.document
-            pause = PAUSE if document is not None else 1
-            if must_fetch(document) and time.monotonic() - entry.attempted_at > pause:
+            now, pause = time.monotonic(), PAUSE if document is not None else 1
+            may_fetch = now - entry.attempted_at > pause
+            if not may_fetch and document is not None and now - entry.hurried_at > PAUSE:
+                may_fetch = urgent(document)
+                if may_fetch:
+                    entry.hurried_at = now
+            if may_fetch and must_fetch(document):
                 try:
                     entry.document, entry.fetched_at = fetch(), time.monotonic()
                 except ProviderError as error:
@@ -142,12 +160,12 @@ def metadata(
     """
 
     def fetch() -> dict[str, Any]:
-        document = _object(get(url))
+        document = without_empty(_object(get(url)))
         named = document.get("issuer")
         if not isinstance(named, str) or not accept(named):
             raise MetadataInvalid("The metadata are of another issuer.")
         for name, value in document.items():
-            if value is not None and name in _ENDPOINTS and not _good(value):
+            if name in _ENDPOINTS and not _good(value):
                 raise MetadataInvalid(f"The metadata's {name} is not an https URL.")
         for name in required:
             if document.get(name) is None:
@@ -164,10 +182,12 @@ def keys(
     *,
     get: Callable[[str], ProtocolResponse],
     usable: Callable[[list[Any]], bool],
+    key_id: str | None,
 ) -> list[Any]:
     """Return an issuer's keys. They are fetched again, but not often, if no key is usable.
 
     :param usable: returns whether one of the keys can be used.
+    :param key_id: the id of the key that is needed, if it is known.
     :raises ProviderError: the keys cannot be fetched, or are invalid.
     """
 
@@ -177,7 +197,16 @@ def keys(
             raise MetadataInvalid("The key set has no list of keys.")
         return found[:100]
 
-    return _keys.get((provider, issuer, url), fetch, stale=lambda document: not usable(document))
+    def lacks_key(document: list[Any]) -> bool:
+        ids = [key.get("kid") for key in document if isinstance(key, dict)]
+        return key_id is not None and key_id not in ids
+
+    return _keys.get(
+        (provider, issuer, url),
+        fetch,
+        stale=lambda document: not usable(document),
+        urgent=lacks_key,
+    )
 
 
 def _object(answer: ProtocolResponse) -> dict[str, Any]:

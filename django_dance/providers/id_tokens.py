@@ -23,6 +23,7 @@ from django.utils.crypto import constant_time_compare
 from jwt.algorithms import OKPAlgorithm
 
 from ..exceptions import FlowError
+from ..tokens import without_empty
 
 #: Allowed signature algorithms; the provider's metadata adds none (RFC 8725 §3.1). Algorithm → the
 #: type of the key, its curve or ``None``, and the hash function for ``at_hash``.
@@ -86,6 +87,7 @@ def header(token: object) -> dict[str, Any]:
         raise refusal("malformed", "the ID token's header is not a JSON object") from None
     if not isinstance(fields, dict):
         raise refusal("malformed", "the ID token's header is not a JSON object")
+    fields = without_empty(fields)
     if not isinstance(fields.get("alg"), str) or fields["alg"] not in ALGORITHMS:
         raise refusal("algorithm", "the ID token is signed with an algorithm that is not allowed")
     if "crit" in fields or "b64" in fields or "zip" in fields:
@@ -123,6 +125,7 @@ def candidates(keys: Iterable[object], fields: Mapping[str, Any]) -> list[Any]:
             break
         if not isinstance(key, dict) or key.get("kty") != kind:
             continue
+        key = without_empty(key)
         if "kid" in fields and key.get("kid") != fields["kid"]:
             continue
         alg = fields["alg"]
@@ -188,6 +191,7 @@ def check_claims(
     :raises FlowError: ``id_token_issuer``, ``id_token_audience``, ``id_token_expired``,
         ``id_token_time``, ``id_token_nonce``, ``id_token_subject`` or ``id_token_at_hash``.
     """
+    claims = without_empty(claims)
     if claims.get("iss") != issuer or not isinstance(claims.get("iss"), str):
         raise refusal("issuer", "the ID token is from another issuer")
     _check_audience(claims, client_id)
@@ -195,7 +199,7 @@ def check_claims(
     if nonce is not None and not _is_equal_text(claims.get("nonce"), nonce):
         raise refusal("nonce", "the ID token is not for this flow")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
+    if not isinstance(subject, str) or len(subject) > 255 or not subject.isprintable():
         raise refusal("subject", "the ID token names no subject")
     if "at_hash" in claims:
         digest = hashlib.new(ALGORITHMS[fields["alg"]][2], access_token.encode()).digest()
@@ -204,9 +208,41 @@ def check_claims(
             raise refusal("at_hash", "the ID token is for another access token")
 
 
-def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
+def check_person(claims: Mapping[str, Any], before: Mapping[str, Any], client_id: str) -> None:
+    """Check that signed claims name the same person as before, if they name one.
+
+    :param before: the claims of the earlier ID token.
+    :raises FlowError: ``id_token_changed``: they name another person. ``id_token_audience``: they
+        are for another client, where the person may have another ``sub``.
+    """
+    claims = without_empty(claims)
+    if isinstance(claims.get("iss"), str) and claims["iss"] != before.get("iss"):
+        raise refusal("changed", "the refreshed ID token is from another issuer")
+    _check_audience(claims, client_id)
+    if isinstance(claims.get("sub"), str) and claims["sub"] != before.get("sub"):
+        raise refusal("changed", "the refreshed ID token is about another subject")
+
+
+def check_continuity(claims: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Check that claims continue earlier ones (OpenID Connect Core 12.2).
+
+    :raises FlowError: ``id_token_audience`` or ``id_token_nonce``.
+    """
+    claims = without_empty(claims)
+    if set(map(str, _audiences(claims))) != set(map(str, _audiences(before))):
+        raise refusal("audience", "the refreshed ID token has other audiences")
+    if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
+        raise refusal("nonce", "the refreshed ID token has another nonce")
+
+
+def _audiences(claims: Mapping[str, Any]) -> Any:
+    """The claim ``aud`` as a list, if it is valid."""
     audience = claims.get("aud")
-    audiences = [audience] if isinstance(audience, str) else audience
+    return [audience] if isinstance(audience, str) else audience
+
+
+def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
+    audiences = _audiences(claims)
     if not isinstance(audiences, list) or client_id not in audiences:
         raise refusal("audience", "the ID token is for another client")
     if "azp" in claims:

@@ -28,6 +28,7 @@ from ..tokens import (
     clean_text,
     scope_list,
     strip_internal_fields,
+    without_empty,
 )
 from .base import ClientCredentials, Provider, single, with_query
 from .device import BackgroundGrants
@@ -333,7 +334,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises ProviderUnavailable: the answer asks to try later.
         :raises InvalidResponse: the answer has no usable token.
         """
-        fields = self.parse(answer)
+        fields = without_empty(self.parse(answer))
         if "error" in fields:
             # RFC 6749 §5.2. The status is ignored, because some providers refuse with 200.
             error = clean_text(fields["error"]) or ""
@@ -359,9 +360,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             )
         strip_internal_fields(fields)
         check_token_fields(fields, "access_token")
-        if fields.get("refresh_token") in ("", None):
-            fields.pop("refresh_token", None)
-        else:
+        if "refresh_token" in fields:
             check_token_fields(fields, "refresh_token")
         kind_of_token = fields.get("token_type", self.token_type)
         if not isinstance(kind_of_token, str) or kind_of_token.lower() != self.token_type:
@@ -409,6 +408,26 @@ class OAuth2Provider(BackgroundGrants, Provider):
             if name not in ("expires_in", "expires_at", *REFRESH_FAILURE_FIELDS)
         }
         return Token.granted({**kept, **fields})
+
+    def keep_identity(self, token: Token, refreshed: Token) -> Token:
+        """Return the refreshed token without the parts that are not checked yet. A hook.
+
+        It is stored before :meth:`check_refreshed` is called.
+
+        :param token: the token that was refreshed.
+        """
+        return refreshed
+
+    def check_refreshed(self, owner: ResourceOwner, token: Token, refreshed: Token) -> Token:
+        """Check a refreshed token, and return the token to use. A hook.
+
+        The refresh token that it replaces may be used up, so it is stored already, and kept
+        whatever is wrong with it.
+
+        :param token: the token that was refreshed.
+        :raises InvalidResponse: the refreshed token belongs to another person.
+        """
+        return refreshed
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.

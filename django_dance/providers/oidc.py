@@ -166,25 +166,7 @@ class OIDCProvider(OAuth2Provider):
         :raises FlowError: the ID token is refused. Each reason has a code, ``id_token_…``.
         :raises ProviderError: the keys cannot be fetched.
         """
-        from .discovery import keys
-
-        token = fields.get("id_token")
-        if token is None:
-            raise id_tokens.refusal("missing", "openid was requested, and there is no ID token")
-        header = id_tokens.header(token)
-        found = keys(
-            self.name,
-            self.issuer or "",
-            self.endpoint("jwks_url"),
-            get=partial(self.call, "GET"),
-            usable=lambda known: bool(id_tokens.candidates(known, header)),
-        )
-        candidates = id_tokens.candidates(found, header)
-        if not candidates:
-            raise id_tokens.refusal(
-                "key", "the provider has no key that may have signed the ID token"
-            )
-        claims = id_tokens.verify(Secret(token), header, candidates)
+        claims, header = self._signed_claims(fields)
         id_tokens.check_claims(
             claims,
             header,
@@ -196,32 +178,70 @@ class OIDCProvider(OAuth2Provider):
         )
         return claims
 
+    def _signed_claims(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the claims of the ID token in ``fields`` and its header, if it is signed.
+
+        :raises FlowError: the ID token is malformed, or no key of the provider has signed it.
+        :raises ProviderError: the keys cannot be fetched.
+        """
+        from .discovery import keys
+
+        token = fields.get("id_token")
+        if not token:
+            raise id_tokens.refusal("missing", "openid was requested, and there is no ID token")
+        header = id_tokens.header(token)
+        find_keys = partial(
+            keys,
+            self.name,
+            self.issuer or "",
+            self.endpoint("jwks_url"),
+            get=partial(self.call, "GET"),
+            key_id=header.get("kid"),
+        )
+        found = find_keys(usable=lambda known: bool(id_tokens.candidates(known, header)))
+        candidates = id_tokens.candidates(found, header)
+        if not candidates:
+            raise id_tokens.refusal(
+                "key", "the provider has no key that may have signed the ID token"
+            )
+        try:
+            claims = id_tokens.verify(Secret(token), header, candidates)
+        except FlowError as error:
+            # The provider may have replaced a key, and the new one has the same id, or none.
+            newer = find_keys(usable=lambda known: known is not found)
+            if error.code != "id_token_signature" or newer is found:
+                raise
+            claims = id_tokens.verify(Secret(token), header, id_tokens.candidates(newer, header))
+        return claims, header
+
     # --- the life of a token ------------------------------------------------------------------
 
-    def refresh(self, owner: ResourceOwner, token: Token) -> Token:
-        refreshed = super().refresh(owner, token)
+    def keep_identity(self, token: Token, refreshed: Token) -> Token:
+        if not token.get("id_claims"):
+            return refreshed
+        fields = {**refreshed.fields_to_store, "id_claims": token["id_claims"]}
+        return Token({**fields, "id_token": token.get("id_token")})
+
+    def check_refreshed(self, owner: ResourceOwner, token: Token, refreshed: Token) -> Token:
         before = token.get("id_claims")
         if not before or refreshed.get("id_token") == token.get("id_token"):
             return refreshed
-        # OpenID Connect Core 12.2: the same subject at the same issuer, for the same client.
+        client = self.get_client_credentials(owner)
         try:
-            claims = self.verified_claims(
-                refreshed, self.get_client_credentials(owner), nonce=None, fresh=False
+            # Another person first: the token of another person is refused even if it has expired.
+            id_tokens.check_person(self._signed_claims(refreshed)[0], before, client.client_id)
+            claims = self.verified_claims(refreshed, client, nonce=None, fresh=False)
+            id_tokens.check_continuity(claims, before)
+        except (ProviderError, FlowError) as error:
+            if getattr(error, "code", "") == "id_token_changed":
+                # A refresh has no flow. For the caller, the provider gave an invalid answer.
+                raise IdentityChanged(str(error)) from error
+            logger.warning(
+                "%s: the refreshed ID token cannot be used, and the earlier one is kept: %s",
+                self.name,
+                error,
             )
-            for name in ("iss", "sub", "aud"):
-                if claims.get(name) != before.get(name):
-                    raise id_tokens.refusal("changed", f"the refreshed ID token has another {name}")
-            if claims.get("nonce", before.get("nonce")) != before.get("nonce"):
-                raise id_tokens.refusal("changed", "the refreshed ID token has another nonce")
-        except ProviderError as error:
-            # The keys cannot be fetched now. The refresh token is used up, so the new access token
-            # is kept, and the new ID token is not used.
-            logger.warning("%s: the refreshed ID token cannot be checked: %s", self.name, error)
-            fields = {**refreshed.fields_to_store, "id_token": token.get("id_token")}
-            return Token({**fields, "id_claims": before})
-        except FlowError as error:
-            # A refresh has no flow. For the caller, the provider gave an invalid answer.
-            raise IdentityChanged(str(error)) from error
+            return self.keep_identity(token, refreshed)
         return Token({**refreshed.fields_to_store, "id_claims": claims})
 
     def account_info(self, session: DanceSession) -> AccountInfo:

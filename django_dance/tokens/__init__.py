@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         scope_list,
         seconds,
         strip_internal_fields,
+        without_empty,
         wrap_secrets,
     )
 
@@ -37,6 +38,7 @@ __all__ = [
     "unseal",
     "unsign_scope",
     "uses_current_key",
+    "without_empty",
     "wrap_secrets",
 ]
 
@@ -56,6 +58,7 @@ __getattr__ = load_on_first_use(
             "same_token",
             "scope_list",
             "seconds",
+            "without_empty",
             "wrap_secrets",
         ],
     },

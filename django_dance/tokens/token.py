@@ -239,6 +239,14 @@ def scope_list(value: str | Iterable[str] | None) -> list[str]:
     return list(dict.fromkeys(str(scope) for scope in value if scope))
 
 
+def without_empty(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an object that have a value.
+
+    Providers write an optional member that has no value as ``null`` or ``""``, or leave it out.
+    """
+    return {name: value for name, value in members.items() if value is not None and value != ""}
+
+
 def check_token_fields(fields: Mapping[str, Any], *names: str) -> None:
     """Refuse a token that cannot be sent in an ``Authorization`` header.
 

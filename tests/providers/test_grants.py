@@ -87,6 +87,15 @@ def test_a_device_that_is_refused_stops(provider, responses, naps, error, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_optional_member_of_a_device_authorization_may_be_empty(provider, responses, nothing):
+    optional = ("error", "interval", "expires_in", "verification_uri_complete", "verification_url")
+    responses.post(DEVICE, json={**CODES, **dict.fromkeys(optional, nothing)})
+    authorization = provider.begin_device()
+    assert authorization.interval == 5
+    assert authorization.verification_uri_complete is None
+
+
 def test_a_device_waits_no_longer_than_its_code_lives(provider, responses, naps, monkeypatch):
     responses.post(DEVICE, json=CODES)
     responses.post(TOKEN, status=400, json={"error": "authorization_pending"})

@@ -101,7 +101,6 @@ def test_each_part_may_be_any_base64url():
         f"{b64('text')}.e30.e30",
         headed(crit=["x"]),
         headed(crit=[]),
-        headed(crit=None),
         headed(b64=False),
         headed(b64=True),
         headed(zip="DEF"),
@@ -154,7 +153,7 @@ def test_other_algorithms_are_refused(alg):
 
 @pytest.mark.parametrize("kind", [None, "", "JWT", "jwt", "application/jwt", "application/JWT"])
 def test_the_type_of_a_header_may_be_jwt_or_left_out(kind):
-    assert idtoken.header(headed(typ=kind))["typ"] == kind
+    assert idtoken.header(headed(typ=kind)).get("typ") == (kind or None)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +181,10 @@ def test_another_kind_of_jwt_is_refused(kind):
 
 
 def test_a_key_id_is_a_short_text():
-    for kid in (None, "", "../../x", "x" * 512):
+    for kid in ("../../x", "x" * 512):
         assert idtoken.header(headed(kid=kid))["kid"] == kid
+    for nothing in (None, ""):
+        assert "kid" not in idtoken.header(headed(kid=nothing))
     for kid in (7, True, [], ["one"], {"one": 1}, "x" * 513):
         with refused("key"):
             idtoken.header(headed(kid=kid))
@@ -217,9 +218,7 @@ FITS = {"alg": "RS256", "kid": "one"}
     ("fields", "key"),
     [
         (FITS, jwk(RSA, use="enc")),
-        (FITS, jwk(RSA, use=None)),
         (FITS, jwk(RSA, alg="RS512")),
-        (FITS, jwk(RSA, alg=None)),
         (FITS, jwk(RSA, kty="EC")),
         (FITS, jwk(RSA, kid="two")),
         (FITS, jwk(RSA, kid=["one"])),
@@ -268,6 +267,8 @@ def test_a_key_that_does_not_fit_is_passed_over(fields, key):
         jwk(RSA, use="sig"),
         {k: v for k, v in jwk(RSA).items() if k != "use"},
         jwk(RSA, alg="RS256"),
+        jwk(RSA, alg=None, use=None),
+        jwk(RSA, alg="", use=""),
         jwk(RSA, x5c=["junk"], other=1),
         {**jwk(RSA), "d": "junk"},
     ],
@@ -433,6 +434,11 @@ LEEWAY, MAX_AGE = idtoken.LEEWAY, idtoken.MAX_AGE
         {"nbf": NOW + LEEWAY},
         {"nbf": 0},
         {"nbf": None},
+        {"nbf": ""},
+        {"azp": None},
+        {"azp": ""},
+        {"at_hash": None},
+        {"at_hash": ""},
         {"sub": "x"},
         {"sub": "x" * 255},
         {"sub": "Ä b"},
@@ -461,7 +467,6 @@ def test_claims_that_are_for_us_and_for_now_are_taken(changes):
         ({"aud": ["client", "api"]}, "audience"),
         ({"aud": ["client", "client"]}, "audience"),
         ({"azp": "another"}, "audience"),
-        ({"azp": None}, "audience"),
         ({"azp": ["client"]}, "audience"),
         ({"aud": ["client", "api"], "azp": "api"}, "audience"),
         ({"exp": ...}, "time"),
@@ -499,8 +504,6 @@ def test_claims_that_are_for_us_and_for_now_are_taken(changes):
         ({"sub": "a\x00b"}, "subject"),
         ({"sub": "a\nb"}, "subject"),
         ({"sub": "\ud800"}, "subject"),
-        ({"at_hash": None}, "at_hash"),
-        ({"at_hash": ""}, "at_hash"),
         ({"at_hash": 7}, "at_hash"),
         ({"at_hash": "x"}, "at_hash"),
         ({"at_hash": ["x"]}, "at_hash"),
@@ -537,7 +540,6 @@ def test_no_nonce_is_wanted_where_none_was_sent():
     check({"nonce": "another"}, nonce=None)
     with refused("nonce"):
         check({"nonce": ...}, nonce="")
-    check({"nonce": ""}, nonce="")
 
 
 @pytest.mark.parametrize("alg", KEYS)

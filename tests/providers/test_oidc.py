@@ -13,6 +13,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from django_dance.exceptions import AuthorizationRequired
 from django_dance.models import OAuthToken
 from django_dance.providers import IdentityChanged, OIDCProvider, discovery, providers
 from django_dance.providers import id_tokens as idtoken
@@ -59,7 +60,7 @@ class Issuer:
         self.keys = [jwk(RSA)]
         self.claims, self.header, self.key, self.alg = {}, {"kid": "one"}, RSA, "RS256"
         self.nonce = None
-        self.answer = {}
+        self.answer, self.raw = {}, {}
         self.id_token = None
         responses.add_callback("GET", WELL_KNOWN, lambda r: (200, {}, json.dumps(self.metadata)))
         responses.add_callback(
@@ -79,7 +80,7 @@ class Issuer:
             **self.answer,
         }
         answer = {name: value for name, value in answer.items() if value is not None}
-        return 200, {}, json.dumps(answer)
+        return 200, {}, json.dumps({**answer, **self.raw})
 
     def signed(self):
         now = time.time()
@@ -256,7 +257,6 @@ def unsigned(alg):
         (lambda: hmac_signed(pem(RSA), alg="RS256"), "signature"),
         ("a.b.c.d.e", "malformed"),
         ("a.b", "malformed"),
-        ("", "malformed"),
         ("é.é.é", "malformed"),
         ("!!!!.!!!!.!!!!", "malformed"),
         ("e30=.e30=.e30=", "malformed"),
@@ -285,8 +285,9 @@ def test_a_hostile_token_is_refused(issuer, begin, events, token, code):
     assert len(issuer.calls("https://id.example.com/keys")) <= 1
 
 
-def test_openid_without_an_id_token_is_refused(issuer, begin, events):
-    issuer.answer = {"id_token": None}
+@pytest.mark.parametrize("nothing", [{}, {"id_token": None}, {"id_token": ""}])
+def test_openid_without_an_id_token_is_refused(issuer, begin, events, nothing):
+    issuer.answer, issuer.raw = {"id_token": None}, nothing
     refused(begin().callback(), "id_token_missing", events)
 
 
@@ -356,13 +357,74 @@ def test_keys_rotate(issuer, begin, member, monkeypatch):
     assert len(issuer.calls("https://id.example.com/keys")) == 2
 
 
-def test_unknown_keys_are_asked_for_once_a_minute_at_most(issuer, begin, member):
+def test_keys_that_rotate_after_the_last_look_are_looked_for_once_more(issuer, begin, monkeypatch):
+    start = time.monotonic()
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: start)
+    assert begin().callback().status_code == 302
+    issuer.keys, issuer.key = [jwk(OTHER, "two")], OTHER
+    issuer.header = {"kid": "two"}
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: start + 30)
+    assert begin().callback().status_code == 302
+    assert len(issuer.calls("https://id.example.com/keys")) == 2
+
+
+def test_a_key_without_an_id_may_be_replaced(issuer, begin, monkeypatch):
+    issuer.keys, issuer.header = [jwk(RSA, None)], {}
+    assert begin().callback().status_code == 302
+    issuer.keys, issuer.key = [jwk(OTHER, None)], OTHER
+    assert begin().callback().status_code == 400
+    later = time.monotonic() + discovery.PAUSE + 1
+    monkeypatch.setattr(discovery.time, "monotonic", lambda: later)
+    assert begin().callback().status_code == 302
+    assert len(issuer.calls("https://id.example.com/keys")) == 2
+
+
+def test_unknown_keys_are_asked_for_twice_a_minute_at_most(issuer, begin, member):
     assert begin().callback().status_code == 302
     for n in range(50):
         issuer.header = {"kid": f"random-{n}"}
         assert begin().callback().status_code == 400
-    assert len(issuer.calls("https://id.example.com/keys")) <= 2
+    assert len(issuer.calls("https://id.example.com/keys")) == 2
     assert len(issuer.calls(WELL_KNOWN)) == 1
+
+
+def test_a_signature_that_does_not_fit_asks_for_keys_once_a_minute_at_most(issuer, begin):
+    assert begin().callback().status_code == 302
+    issuer.key = OTHER
+    for _ in range(5):
+        assert begin().callback().status_code == 400
+    assert len(issuer.calls("https://id.example.com/keys")) == 1
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_optional_member_may_be_empty(issuer, begin, user, nothing):
+    """In the metadata, the key set, the ID token and the answer of the token endpoint."""
+    optional = ("revocation_endpoint", "registration_endpoint", "end_session_endpoint")
+    issuer.metadata |= dict.fromkeys(optional, nothing)
+    issuer.keys = [{**jwk(RSA), "use": nothing, "alg": nothing, "crv": nothing, "x5c": nothing}]
+    issuer.header = {"kid": "one", "crit": nothing, "cty": nothing, "zip": nothing}
+    issuer.raw = dict.fromkeys(
+        ("error", "error_description", "error_uri", "token_type", "scope", "refresh_token"), nothing
+    )
+    begun = begin()
+    claims = {"azp": nothing, "at_hash": nothing, "nbf": nothing, "name": "Ada"}
+    now = time.time()
+    claims |= {"iss": ISSUER, "aud": "id-client", "sub": "1", "exp": now + 300, "iat": now}
+    issuer.id_token = jwt.PyJWS().encode(
+        json.dumps({**claims, "nonce": begun.asked["nonce"]}).encode(),
+        RSA,
+        algorithm="RS256",
+        headers={"kid": "one"},
+    )
+    assert begun.callback().status_code == 302
+    token = OAuthToken.objects.get().token
+    assert token["access_token"] == "planted-access"
+    assert "refresh_token" not in token
+
+
+def test_a_key_id_that_is_empty_is_as_one_that_is_missing(issuer, begin):
+    issuer.header = {"kid": ""}
+    assert begin().callback().status_code == 302
 
 
 # --- metadata ---------------------------------------------------------------------------------
@@ -504,21 +566,120 @@ def test_a_refresh_may_bring_none(session, issuer, responses):
 @pytest.mark.parametrize(
     ("claims", "code"),
     [
-        ({"sub": "another"}, "id_token_changed"),
-        ({"iss": "https://evil.example"}, "id_token_issuer"),
+        ({"sub": None}, "id_token_subject"),
+        ({"sub": 7}, "id_token_subject"),
+        ({"sub": "another", "aud": "another"}, "id_token_audience"),  # a subject for that client
+        ({"iss": None}, "id_token_issuer"),
+        ({"iss": ["https://evil.example"]}, "id_token_issuer"),
         ({"aud": "another"}, "id_token_audience"),
-        ({"aud": ["id-client"]}, "id_token_changed"),
-        ({"nonce": "another"}, "id_token_changed"),
+        ({"aud": ["id-client", "another"], "azp": "id-client"}, "id_token_audience"),
+        ({"aud": ["id-client", {}], "azp": "id-client"}, "id_token_audience"),
+        ({"nonce": "another"}, "id_token_nonce"),
+        ({"nonce": ["another"]}, "id_token_nonce"),
         ({"exp": 5}, "id_token_expired"),
+        ({"iat": 10**11}, "id_token_time"),
+        ({"at_hash": "another"}, "id_token_at_hash"),
     ],
 )
-def test_a_refresh_that_brings_another_identity_is_refused(
-    session, issuer, responses, claims, code, events
+def test_a_refreshed_token_is_kept_if_its_id_token_cannot_be_used(
+    session, issuer, responses, claims, code, events, caplog
+):
+    responses.get("https://api.example.com/x", json={})
+    before = session.token["id_token"]
+    issuer.claims = {"name": "Eve", **claims}
+    issuer.answer = {"access_token": "planted-2", "refresh_token": "planted-rotated"}
+    session.get("/x")
+    row = OAuthToken.objects.get()
+    assert row.token["refresh_token"] == "planted-rotated"
+    assert session.access_token == row.token["access_token"] == "planted-2"
+    assert session.id_claims["name"] == row.token["id_claims"]["name"] == "Ada"
+    assert row.token["id_token"] == before
+    assert len(events.named("token_refreshed")) == 1
+    assert not events.named("token_revoked")
+    assert f"cannot be used, and the earlier one is kept: {code}" in caplog.text
+
+
+def test_a_refreshed_id_token_of_a_clock_that_is_fast_is_not_used(session, issuer, responses):
+    responses.get("https://api.example.com/x", json={})
+    issuer.claims = {"name": "Ada L.", "iat": time.time() + 90}
+    issuer.answer = {"access_token": "planted-2"}
+    session.get("/x")
+    assert session.access_token == "planted-2"
+    assert session.id_claims["name"] == "Ada"
+
+
+@pytest.mark.parametrize("id_token", ["", None, 7, "x", "a.b.c", {}, "e30.e30."])
+def test_a_refreshed_token_is_kept_if_its_id_token_is_none(session, issuer, responses, id_token):
+    responses.get("https://api.example.com/x", json={})
+    before = session.token["id_token"]
+    issuer.raw = {"access_token": "planted-2", "id_token": id_token}
+    session.get("/x")
+    assert session.access_token == "planted-2"
+    assert OAuthToken.objects.get().token["id_token"] == before
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": ["id-client"]},
+        {"aud": ["id-client", "id-client"], "azp": "id-client"},
+        {"nonce": ""},
+        {"azp": "", "at_hash": "", "nbf": ""},
+    ],
+)
+def test_a_refreshed_id_token_that_says_the_same_in_other_words_is_used(
+    session, issuer, responses, claims
+):
+    responses.get("https://api.example.com/x", json={})
+    issuer.claims = {"name": "Ada L.", **claims}
+    session.get("/x")
+    assert session.id_claims["name"] == "Ada L."
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": "another"},
+        {"sub": "another", "exp": 5},
+        {"iss": "https://evil.example"},
+        {"iss": "https://evil.example", "aud": "another"},
+    ],
+)
+def test_a_refresh_that_brings_another_person_ends_the_connection(
+    session, issuer, responses, claims, events
 ):
     issuer.claims = claims
-    with pytest.raises(IdentityChanged, match=code):
+    issuer.answer = {"access_token": "planted-2"}
+    with pytest.raises(AuthorizationRequired, match="revoked") as caught:
         session.get("/x")
-    assert OAuthToken.objects.get().token["access_token"] == "planted-access"
+    assert isinstance(caught.value.__cause__, IdentityChanged)
+    assert str(caught.value.__cause__).startswith("id_token_changed")
+    assert not OAuthToken.objects.exists()
+    (told,) = events.named("token_revoked")
+    assert told["reason"] == "identity_changed"
+    assert not events.named("token_refreshed")
+
+
+def test_a_refreshed_token_is_stored_before_its_id_token_is_checked(session, issuer, responses):
+    responses.get("https://api.example.com/x", json={})
+    issuer.claims = {"name": "Ada L."}
+    issuer.answer = {"access_token": "planted-2", "refresh_token": "planted-rotated"}
+    before, stored = session.token["id_token"], []
+
+    def keys(request):
+        stored.append(OAuthToken.objects.get().token)
+        return 200, {}, json.dumps({"keys": issuer.keys})
+
+    discovery.forget()  # so that the keys are asked for
+    responses.remove("GET", "https://id.example.com/keys")
+    responses.add_callback("GET", "https://id.example.com/keys", keys)
+    session.get("/x")
+    ((token),) = stored
+    assert (token["access_token"], token["refresh_token"]) == ("planted-2", "planted-rotated")
+    assert (token["id_token"], token["id_claims"]["name"]) == (before, "Ada")
+    after = OAuthToken.objects.get().token
+    assert after["id_claims"]["name"] == "Ada L."
+    assert after["id_token"] != before
 
 
 def test_userinfo_is_about_this_very_subject(session, issuer, responses):
