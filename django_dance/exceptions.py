@@ -25,7 +25,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
+
     from .providers import Provider
+    from .tokens import ResourceOwner
 
 __all__ = [
     "AuthorizationRequired",
@@ -68,14 +71,29 @@ class AuthorizationRequired(DanceError):
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted) or
         ``"revoked_at_once"`` (the grant was revoked within a minute after the dance).
     :ivar missing_scopes: the scopes that the token lacks.
+    :ivar owner: the resource owner whose token was needed, if it is known.
+    :ivar account: the id of the account that the call was for; ``""`` for the default account.
+    :ivar acr_values: the authentication context classes that the new dance must ask for, and
+    :ivar max_age: the seconds that may have passed since the login at the provider, or ``None``.
     """
 
     def __init__(
-        self, provider: Provider, reason: str = "no_token", missing_scopes: Iterable[str] = ()
+        self,
+        provider: Provider,
+        reason: str = "no_token",
+        missing_scopes: Iterable[str] = (),
+        *,
+        owner: ResourceOwner | None = None,
+        acr_values: str = "",
+        max_age: int | None = None,
     ) -> None:
         self.provider = provider
         self.reason = reason
         self.missing_scopes = tuple(missing_scopes)
+        self.owner = owner
+        self.account = "" if owner is None else owner.account
+        self.acr_values = acr_values
+        self.max_age = max_age
         detail = f" ({' '.join(self.missing_scopes)})" if self.missing_scopes else ""
         super().__init__(f"{provider.name} needs the user's authorization: {reason}{detail}.")
 
@@ -85,15 +103,52 @@ class AuthorizationRequired(DanceError):
             self.provider.name,
             self.reason,
             self.missing_scopes,
+            # A queue must not get the request.
+            None if self.owner is None else (self.owner.user_id, self.account),
+            self.acr_values,
+            self.max_age,
+        )
+
+    @property
+    def login_url(self) -> str:
+        """The path of the login view, with the scopes, the account and the rest that are needed.
+
+        The link is for the owner only.
+        """
+        return self.get_login_url()
+
+    def get_login_url(self, next: str | None = None, request: HttpRequest | None = None) -> str:
+        """Return :attr:`login_url` with the path where the dance ends.
+
+        :param request: makes a link for the visitor of this request instead of the owner.
+        """
+        session = self.provider.session(request, account=self.account)
+        return self.provider.get_login_url(
+            session.owner if self.owner is None or request is not None else self.owner,
+            next,
+            scope=self.missing_scopes,
+            acr_values=self.acr_values,
+            max_age=self.max_age,
         )
 
 
 def _unpickle_authorization_required(
-    name: str, reason: str, scopes: tuple[str, ...]
+    name: str,
+    reason: str,
+    scopes: tuple[str, ...],
+    owned_by: tuple[Any, str] | None = None,
+    acr_values: str = "",
+    max_age: int | None = None,
 ) -> AuthorizationRequired:
     from .providers import providers
 
-    return AuthorizationRequired(providers[name], reason, scopes)
+    provider, owner = providers[name], None
+    if owned_by is not None:
+        user_id, account = owned_by
+        owner = provider.session(user_id=user_id, account=account).owner
+    return AuthorizationRequired(
+        provider, reason, scopes, owner=owner, acr_values=acr_values, max_age=max_age
+    )
 
 
 class ProviderNotConfigured(DanceError, KeyError):

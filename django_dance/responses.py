@@ -11,7 +11,6 @@ from django.shortcuts import render
 
 from .exceptions import AuthorizationRequired, ProviderError
 from .flows import MAX_NEXT
-from .tokens import sign_scope
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -54,13 +53,9 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
     """Answer with a redirect to the login, which leads back to this page; scripts get a ``401``."""
     provider = required.provider
     navigation = is_navigation(request)
-    query = {}
     here = request.get_full_path()
-    if navigation and len(here) <= MAX_NEXT:
-        query["next"] = here
-    if required.missing_scopes:
-        query["scope"] = sign_scope(provider.name, required.missing_scopes)
-    login_url = provider.url("login", **query)
+    returns = navigation and len(here) <= MAX_NEXT
+    login_url = required.get_login_url(here if returns else None, request)
     if not navigation:
         response = JsonResponse(
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -26,6 +27,8 @@ from .conf import settings
 from .connections import store_connection
 from .exceptions import DanceError, FlowError, ProviderError, StorageError
 from .flows import (
+    PARAMETER,
+    Additions,
     Flow,
     delete_flow_cookie,
     has_session_cookie,
@@ -40,7 +43,7 @@ from .flows import (
 from .providers import providers
 from .responses import page, protect
 from .signals import oauth_authorized, oauth_before_login, oauth_error
-from .tokens import ResourceOwner, Secret, Token, scope_list, sign_scope, unsign_scope
+from .tokens import ResourceOwner, Secret, Token
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -59,7 +62,7 @@ _SECRET_PARAMS = (
     "id_token",
 )
 #: The parameters of a login link.
-_FIELDS = frozenset({"next", "scope"})
+_FIELDS = frozenset({"next", PARAMETER})
 #: Marks a callback that was sent again, so that the browser adds its session cookie.
 _BOUNCED = "dance_bounced"
 _FORBIDDEN = frozenset(
@@ -114,18 +117,18 @@ class DanceView(View):
             "code": code,
             # The flow's `next` often requires the token, and would lead back to the provider.
             "back_url": self.provider.after_url(),
-            "login_url": self.again_url(),
+            "login_url": self.again_url(request),
             **error,
         }
         return page(request, "error.html", context, status=403 if code in _FORBIDDEN else 400)
 
-    def again_url(self) -> str:
+    def again_url(self, request: HttpRequest) -> str:
         """Return the address that begins the same dance again."""
         if self.flow is None:
             return str(self.provider.url("login"))
         query = {"next": self.flow.next}
-        if self.flow.scope:
-            query["scope"] = sign_scope(self.provider.name, self.flow.scope)
+        if self.flow.additions:
+            query[PARAMETER] = self.flow.additions.sign(self.provider.name, user_key(request) or "")
         return str(self.provider.url("login", **query))
 
 
@@ -162,7 +165,9 @@ class LoginView(DanceView):
             request,
             self.provider.name,
             next_url or self.provider.after_url(),
-            self.scopes(request, params),
+            self.provider.configured_scope,
+            self.additions(request, params),
+            self.provider.configuration_digest(),
         )
         _refuse_inactive(request)
         url, flow = self.provider.begin(request, flow)
@@ -177,19 +182,25 @@ class LoginView(DanceView):
         set_flow_cookie(flow, request, response)
         return response
 
-    def scopes(self, request: HttpRequest, params: QueryDict) -> tuple[str, ...]:
-        """Return the provider's scopes. If the link asks for more, add the granted ones, too."""
-        scopes = scope_list(getattr(self.provider, "scope", None))
-        if "scope" not in params:
-            return tuple(scopes)
+    def additions(self, request: HttpRequest, params: QueryDict) -> Additions:
+        """Return the link's additions. If it asks for more scopes, add the granted ones, too."""
+        if not params.keys() & {PARAMETER, "scope"}:
+            return Additions()
         try:
-            wanted = unsign_scope(self.provider.name, str(params["scope"]))
-        except signing.BadSignature:
+            # A link with `scope` was written by hand.
+            signed = str(params.get(PARAMETER, ""))
+            added = Additions.unsign(self.provider.name, user_key(request) or "", signed)
+        except (signing.BadSignature, ValueError):
             raise FlowError(
-                "scope_invalid", "the login link's scope was not signed by us"
+                "scope_invalid",
+                "the login link was not signed by us for this visitor, or is more than a day old",
             ) from None
-        granted = sorted(self.provider.session(request).scopes)
-        return tuple(dict.fromkeys([*scopes, *granted, *wanted]))
+        if not added.scope:
+            return added
+        granted = self.provider.session(request, account=added.account).scopes
+        scopes = dict.fromkeys([*sorted(granted), *added.scope])
+        configured = self.provider.configured_scope
+        return replace(added, scope=tuple(scope for scope in scopes if scope not in configured))
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -230,7 +241,9 @@ class AuthorizedView(DanceView):
                 "user_mismatch", "the flow was begun by another user, or before a logout"
             )
         _refuse_inactive(request)
-        self.flow = flow
+        self.flow = flow = flow.with_configuration(
+            self.provider.configured_scope, self.provider.configuration_digest()
+        )
         self.provider.check_callback(flow, params)
         mark_used(flow)
         try:

@@ -11,9 +11,9 @@ import pytest
 from django.db import DatabaseError, connection
 
 from django_dance.models import OAuthToken
+from django_dance.providers import providers
 from django_dance.signals import oauth_authorized
 from django_dance.storage import FallbackStorage
-from django_dance.tokens import sign_scope
 
 from .conftest import TOKEN_URL, Browser, assert_refused, flow_cookies, query
 
@@ -298,10 +298,29 @@ def test_a_missing_scope_is_asked_for_with_those_granted_before(member, dance, r
     assert asked["scope"] == "read:user repo"
 
 
+@pytest.mark.parametrize("answer", ["read:user", ""])
+def test_scopes_are_not_declined_if_the_configuration_changes_in_between(
+    member, dance, settings, user, answer
+):
+    begun = dance(member, granted={"scope": answer})
+    github = settings.DANCE_PROVIDERS["github"]
+    settings.DANCE_PROVIDERS = {"github": {**github, "SCOPE": "read:user repo"}}
+    assert begun.callback().status_code == 302
+    token = providers["github"].session(user=user).token
+    assert "declined_scope" not in token
+    assert token.get("scope", []) == answer.split()
+
+
+def test_a_declined_scope_of_the_configuration_is_noted(member, dance, settings, user):
+    github = settings.DANCE_PROVIDERS["github"]
+    settings.DANCE_PROVIDERS = {"github": {**github, "SCOPE": "read:user repo"}}
+    dance(member, granted={"scope": "read:user"}).callback()
+    assert providers["github"].session(user=user).token["declined_scope"] == ["repo"]
+
+
 def test_a_declined_scope_ends_on_a_page_and_not_in_a_loop(member, dance, responses):
     dance(member).callback()
-    scope = query(member.get("/async-profile/")["Location"])["scope"]
-    begun = dance(member, scope=scope, next="/async-profile/")
+    begun = dance(member, **query(member.get("/async-profile/")["Location"]))
     assert begun.callback()["Location"] == "/async-profile/"
     response = member.get("/async-profile/")
     assert response.status_code == 403
@@ -376,9 +395,9 @@ def test_a_storage_that_wants_a_user_refuses_an_anonymous_visitor(client, dance,
     assert_refused(dance(client).callback(), "user_required", events, status=403)
 
 
-def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance):
-    scope = sign_scope("github", ["repo"])
-    begun = dance(member, next="/async-profile/", scope=scope)
+def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance, user):
+    link = providers["github"].session(user=user).get_login_url("/async-profile/", "repo")
+    begun = dance(member, **query(link))
     page = begun.callback(code=None, error="access_denied").content.decode()
     again, back = (html.unescape(url) for url in re.findall(r'<a href="([^"]+)"', page))
     assert back == "/"

@@ -5,6 +5,8 @@ import re
 import pytest
 from django.urls import set_script_prefix
 
+from django_dance.providers import providers
+
 from .conftest import Browser, assert_refused, flow_cookies, query
 
 
@@ -110,8 +112,70 @@ def test_other_paths_are_not_found(member, path):
     assert member.get(path).status_code == 404
 
 
-def test_a_scope_that_nobody_signed_is_refused(member, events):
-    response = member.get("/login/github/?scope=admin")
+def test_a_login_link_sends_its_parameters_to_the_provider(member, user):
+    link = (
+        providers["github"]
+        .session(user=user)
+        .get_login_url(
+            prompt="login", login_hint="ada@example.com", acr_values=["high", "low"], max_age=0
+        )
+    )
+    asked = query(member.get(link)["Location"])
+    assert asked["prompt"] == "login"
+    assert asked["login_hint"] == "ada@example.com"
+    assert asked["acr_values"] == "high low"
+    assert asked["max_age"] == "0"
+    assert asked["scope"] == "read:user"
+
+
+def test_a_link_that_one_user_got_is_refused_for_another(client, make_user, events):
+    ada, grace = make_user("ada"), make_user("grace")
+    link = providers["github"].session(user=ada).get_login_url(scope="repo")
+    client.force_login(grace)
+    assert_refused(client.get(link), "scope_invalid", events)
+    client.logout()
+    assert_refused(client.get(link), "scope_invalid", events)
+    client.force_login(ada)
+    assert client.get(link).status_code == 302
+
+
+def test_a_link_for_an_anonymous_visitor_is_refused_for_a_user(client, user, events):
+    link = providers["github"].session().get_login_url(scope="repo")
+    assert client.get(link).status_code == 302
+    client.force_login(user)
+    assert_refused(client.get(link), "scope_invalid", events)
+
+
+def test_a_link_of_one_provider_is_refused_at_another(member, user, events):
+    link = providers["github"].session(user=user).get_login_url(scope="repo")
+    assert_refused(member.get(link.replace("github", "gitlab")), "scope_invalid", events)
+
+
+def test_a_login_link_becomes_invalid_after_a_day(member, user, events, clock):
+    link = providers["github"].session(user=user).get_login_url(scope="repo")
+    clock.now += 24 * 3600 - 1
+    assert member.get(link).status_code == 302
+    clock.now += 2
+    assert_refused(member.get(link), "scope_invalid", events)
+
+
+def test_the_cookie_of_a_flow_does_not_contain_the_configured_scopes(member, settings):
+    def size(count):
+        settings.DANCE_PROVIDERS = {
+            "github": {
+                "PROVIDER": "django_dance.contrib.github.GitHub",
+                "SCOPE": [f"scope-{number:03}" for number in range(count)],
+            }
+        }
+        cookies = member.get("/login/github/").cookies
+        return sum(len(morsel.OutputString()) for morsel in cookies.values())
+
+    assert size(1) == size(200)
+
+
+@pytest.mark.parametrize("parameter", ["scope", "ask"])
+def test_a_scope_that_nobody_signed_is_refused(member, events, parameter):
+    response = member.get(f"/login/github/?{parameter}=admin")
     assert_refused(response, "scope_invalid", events)
     assert flow_cookies(member) == []
 

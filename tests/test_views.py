@@ -288,13 +288,13 @@ def test_only_a_foreign_site_must_show_a_button_first(member, site, status):
 
 def test_the_button_repeats_what_the_link_asked_for_and_no_more(member):
     response = member.get(
-        f"{LOGIN}?next=/a&scope=b&state=c&csrfmiddlewaretoken=d",
+        f"{LOGIN}?next=/a&ask=b&state=c&csrfmiddlewaretoken=d",
         headers={"sec-fetch-site": "cross-site"},
     )
     fields = re.findall(r'name="(\w+)" value="([^"]*)"', response.content.decode())
     assert [(name, value) for name, value in fields if name != "csrfmiddlewaretoken"] == [
+        ("ask", "b"),
         ("next", "/a"),
-        ("scope", "b"),
     ]
 
 
@@ -303,7 +303,7 @@ def test_the_form_goes_before_the_address(member, dance):
     for url, form, location in (
         (f"{LOGIN}?next=/address", {"next": "/form"}, "/form"),
         (f"{LOGIN}?next=/address", {"other": "x"}, "/address"),
-        (f"{LOGIN}?next=/address", {"scope": ""}, None),
+        (f"{LOGIN}?next=/address", {"ask": ""}, None),
     ):
         begun = dance(member)
         response = member.post(url, form)

@@ -174,7 +174,9 @@ class _RefreshAttempt:
         # If the grant dies right after the dance, a redirect to the login could loop for ever.
         just_granted = time.time() - token.granted_at < 60
         required = AuthorizationRequired(
-            self.provider, "revoked_at_once" if just_granted else "revoked"
+            self.provider,
+            "revoked_at_once" if just_granted else "revoked",
+            owner=self.owner,
         )
         required.__cause__ = error
         return _Outcome(error=required, dead=reason)
@@ -206,4 +208,4 @@ class _RefreshAttempt:
         return self._token_is_gone()
 
     def _token_is_gone(self) -> _Outcome:
-        return _Outcome(error=AuthorizationRequired(self.provider, "revoked"))
+        return _Outcome(error=AuthorizationRequired(self.provider, "revoked", owner=self.owner))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
+    from .additions import PARAMETER, Additions
     from .cookies import MAX_STATE, delete_flow_cookie, read_flow, set_flow_cookie
     from .flow import Flow, has_session_cookie, user_key
     from .form_post import redirect_with_fields, restore_fields
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_NEXT",
     "MAX_STATE",
+    "PARAMETER",
+    "Additions",
     "Flow",
     "delete_flow_cookie",
     "has_session_cookie",
@@ -29,6 +32,7 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
+        "additions": ["PARAMETER", "Additions"],
         "cookies": ["MAX_STATE", "delete_flow_cookie", "read_flow", "set_flow_cookie"],
         "flow": ["Flow", "has_session_cookie", "user_key"],
         "form_post": ["redirect_with_fields", "restore_fields"],

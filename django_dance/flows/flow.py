@@ -8,13 +8,15 @@ import hmac
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
 
 from ..exceptions import SealBroken
 from ..tokens import Secret, seal, unseal
+from .additions import NO_ADDITIONS, Additions
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 class Flow:
     """An unfinished dance.
 
-    It holds the provider, the user who began it, the time, the scopes that were asked for, and the
-    page to return to. State, PKCE verifier and nonce are derived from one secret.
+    It holds the provider, the user who began it, the time, its additions to the configuration, and
+    the page to return to. State, PKCE verifier and nonce are derived from one secret.
     """
 
     #: The provider's name in ``DANCE_PROVIDERS``.
@@ -36,7 +38,14 @@ class Flow:
     #: The user's primary key; ``""`` for an anonymous visitor with a session, ``None`` without.
     user: str | None
     next: str
+    #: All scopes that it asks for. The cookie stores those of the additions only.
     scope: tuple[str, ...] = ()
+    additions: Additions = NO_ADDITIONS
+    #: A digest of the provider's configuration when the flow began; ``None`` in the cookie of an
+    #: earlier release, which stores all scopes.
+    configuration: str | None = ""
+    #: Whether the configuration has changed since then. Then the requested scopes are not known.
+    configuration_changed: bool = False
     #: OAuth 1: the temporary credentials (RFC 5849 §2.1).
     request_token: str = ""
     request_token_secret: str = ""
@@ -44,12 +53,21 @@ class Flow:
     pin: str = ""
 
     @classmethod
-    def begin(cls, request: HttpRequest, provider: str, next: str, scope: tuple[str, ...]) -> Flow:
+    def begin(
+        cls,
+        request: HttpRequest,
+        provider: str,
+        next: str,
+        scope: Iterable[str] = (),
+        additions: Additions = NO_ADDITIONS,
+        configuration: str = "",
+    ) -> Flow:
         """Return a new flow of the current user.
 
         :param provider: the provider's name.
         :param next: the path of this site where the dance ends.
-        :param scope: the scopes to ask for.
+        :param scope: the scopes that the configuration asks for.
+        :param configuration: a digest of this configuration.
         """
         return cls(
             provider=provider,
@@ -57,7 +75,23 @@ class Flow:
             began=int(time.time()),
             user=user_key(request) or ("" if has_session_cookie(request) else None),
             next=next,
-            scope=scope,
+            scope=tuple(dict.fromkeys((*scope, *additions.scope))),
+            additions=additions,
+            configuration=configuration,
+        )
+
+    def with_configuration(self, scope: Iterable[str], configuration: str) -> Flow:
+        """Return the flow with the configured scopes, which the cookie does not store.
+
+        :param scope: the scopes that the configuration asks for now.
+        :param configuration: a digest of the present configuration.
+        """
+        if self.configuration is None:
+            return self
+        return replace(
+            self,
+            scope=tuple(dict.fromkeys((*scope, *self.additions.scope))),
+            configuration_changed=configuration != self.configuration,
         )
 
     def __repr__(self) -> str:
@@ -102,7 +136,8 @@ class Flow:
             self.began,
             self.user,
             self.next,
-            " ".join(self.scope),
+            self.configuration,
+            self.additions.to_json(),
         ]
         if self.request_token or self.pin:
             fields += [self.request_token, self.request_token_secret, self.pin]
@@ -116,7 +151,20 @@ class Flow:
         :raises SealBroken: it was not sealed with our keys and this digest, or in another format.
         """
         fields = json.loads(unseal(sealed, purpose="flow", identity=digest))
+        configuration: str | None
         match fields:
+            case [
+                str(provider),
+                str(secret),
+                int(began),
+                str() | None as user,
+                str(next_url),
+                str(configuration),
+                dict(stated),
+                *rest,
+            ]:
+                scope = ""
+            # The format of an earlier release, with all scopes.
             case [
                 str(provider),
                 str(secret),
@@ -125,20 +173,27 @@ class Flow:
                 str(next_url),
                 str(scope),
                 *rest,
-            ] if len(rest) in (0, 3) and all(isinstance(r, str) for r in rest):
-                token, token_secret, pin = rest or ("", "", "")
-                return cls(
-                    provider=provider,
-                    secret=Secret(secret),
-                    began=began,
-                    user=user,
-                    next=next_url,
-                    scope=tuple(scope.split()),
-                    request_token=Secret(token),
-                    request_token_secret=Secret(token_secret),
-                    pin=pin,
-                )
-        raise SealBroken("The sealed flow has another format.")
+            ]:
+                configuration, stated = None, {}
+            case _:
+                raise SealBroken("The sealed flow has another format.")
+        if len(rest) not in (0, 3) or not all(isinstance(r, str) for r in rest):
+            raise SealBroken("The sealed flow has another format.")
+        token, token_secret, pin = rest or ("", "", "")
+        additions = Additions.from_json(stated)
+        return cls(
+            provider=provider,
+            secret=Secret(secret),
+            began=began,
+            user=user,
+            next=next_url,
+            scope=additions.scope or tuple(scope.split()),
+            additions=additions,
+            configuration=configuration,
+            request_token=Secret(token),
+            request_token_secret=Secret(token_secret),
+            pin=pin,
+        )
 
 
 def user_key(request: HttpRequest) -> str | None:

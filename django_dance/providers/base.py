@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,14 +17,14 @@ from django.utils.module_loading import import_string
 from ..conf import import_if_path, settings
 from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
-from ..tokens import ResourceOwner, Secret, Token
+from ..tokens import ResourceOwner, Secret, Token, scope_list
 from .options import Facts, good_url
 
 if TYPE_CHECKING:
     import requests
     from django.http import HttpRequest, QueryDict
 
-    from ..flows import Flow
+    from ..flows import Additions, Flow
     from ..http import ProtocolResponse
     from ..sessions import DanceSession
     from ..storage import BaseStorage
@@ -243,6 +245,41 @@ class Provider(Facts):
         url = reverse(f"{self.name}:{view}")
         return f"{url}?{urlencode(query)}" if query else url
 
+    def get_login_url(
+        self,
+        owner: ResourceOwner,
+        next: str | None = None,
+        *,
+        scope: str | Iterable[str] = (),
+        prompt: str = "",
+        login_hint: str = "",
+        acr_values: str | Iterable[str] = "",
+        max_age: int | None = None,
+    ) -> str:
+        """Return the path of the login view, which begins a dance of the owner.
+
+        The arguments are those of :meth:`DanceSession.get_login_url`. The account is the owner's.
+
+        :raises NotImplementedError: the provider uses OAuth 1, which has no such parameter.
+        """
+        from ..flows import PARAMETER, Additions
+
+        additions = Additions.of(scope, owner.account, prompt, login_hint, acr_values, max_age)
+        self.check_additions(additions)
+        query = {"next": next} if next else {}
+        if additions:
+            user = "" if owner.user_id is None else str(owner.user_id)
+            query[PARAMETER] = additions.sign(self.name, user)
+        return self.url("login", **query)
+
+    def check_additions(self, additions: Additions) -> None:
+        """Check that the provider's protocol has the parameters of these additions.
+
+        :raises NotImplementedError: it does not.
+        """
+        if params := additions.request_params():
+            raise NotImplementedError(self._needs_oauth2(f"get_login_url({'=…, '.join(params)}=…)"))
+
     def callback_uri(self, request: HttpRequest) -> str:
         """Return the absolute URL of the ``authorized`` view (RFC 6749 §3.1.2).
 
@@ -268,6 +305,17 @@ class Provider(Facts):
         if self.redirect_to:
             return reverse(self.redirect_to)
         return str(settings.login_redirect_url)
+
+    @property
+    def configured_scope(self) -> list[str]:
+        """The scopes that every dance asks for."""
+        return scope_list(getattr(self, "scope", None))
+
+    def configuration_digest(self) -> str:
+        """Return a digest of the facts that decide what a dance asks for."""
+        params = sorted(dict(self.authorization_url_params or {}).items())
+        asked = json.dumps([self.configured_scope, params])
+        return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
     # --- the two steps ------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import requests
     from django.http import HttpRequest, QueryDict
 
-    from ..flows import Flow
+    from ..flows import Additions, Flow
     from ..http import ProtocolResponse
 
 #: The longest authorization code that is sent to the provider, in characters. RFC 6749 sets no
@@ -187,7 +187,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
         client = self.get_client_credentials(ResourceOwner(self, request))
-        params = self.authorization_params()
+        params = self.authorization_params() | flow.additions.request_params()
         # RFC 6749 §4.1.1
         params |= {
             "response_type": "code",
@@ -207,6 +207,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
             # OpenID Connect Core 3.1.2.1
             params["nonce"] = flow.nonce
         return with_query(self.endpoint("authorization_url"), params), flow
+
+    def check_additions(self, additions: Additions) -> None:
+        pass  # the authorization request has parameters for all of them
 
     def callback_state(self, params: QueryDict) -> str:
         return single(params, "state") or ""
@@ -261,11 +264,13 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises FlowError: a field is refused.
         """
         # RFC 6749 §5.1: without a scope in the answer, the requested scope was granted.
-        scopes = scope_list(fields.get("scope")) or list(flow.scope)
+        scopes = scope_list(fields.get("scope"))
+        if not scopes and not flow.configuration_changed:
+            scopes = list(flow.scope)
         if scopes:
             fields["scope"] = scopes
             declined = [scope for scope in flow.scope if scope not in scopes]
-            if declined:
+            if declined and not flow.configuration_changed:
                 fields["declined_scope"] = declined
         return fields
 

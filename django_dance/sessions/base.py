@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
 from ..http import leave_unsigned
 from ..signals import token_revoked
-from ..tokens import ResourceOwner, Token, scope_list, sign_scope
+from ..tokens import ResourceOwner, Token, scope_list
 from .call_flow import CallingSession
 from .current_token import CurrentToken
 
@@ -138,6 +138,10 @@ class DanceSession(CallingSession):
         self.current_token.forget()
         self.cookies.clear()
 
+    def _required(self, reason: str, missing: Iterable[str] = ()) -> AuthorizationRequired:
+        """Return the exception that the owner must authorize the site (again)."""
+        return AuthorizationRequired(self.provider, reason, missing, owner=self.owner)
+
     def _present_token(self) -> Token:
         """Return the token.
 
@@ -148,7 +152,7 @@ class DanceSession(CallingSession):
         except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
             token = None
         if token is None:
-            raise AuthorizationRequired(self.provider)
+            raise self._required("no_token")
         return token
 
     def load_token(self) -> bool:
@@ -210,14 +214,14 @@ class DanceSession(CallingSession):
         """
         token = self._present_token()
         if not self.provider.is_usable(token):
-            raise AuthorizationRequired(self.provider, "expired")
+            raise self._required("expired")
         missing = self.missing_scopes(*scope_list(scope))
         if missing:
             # Asking again for scopes that the visitor has just declined would not end.
             before = token.get("declined_scope")
             declined = isinstance(before, list) and set(missing) <= set(before)
             reason = "declined_scopes" if declined else "missing_scopes"
-            raise AuthorizationRequired(self.provider, reason, missing)
+            raise self._required(reason, missing)
 
     def disconnect(self) -> None:
         """Revoke the token at the provider, if it offers that, and delete it from the storage.
@@ -348,18 +352,44 @@ class DanceSession(CallingSession):
         """The path of the login view, which begins the dance."""
         return self.get_login_url()
 
-    def get_login_url(self, next: str | None = None, scope: str | Iterable[str] = ()) -> str:
+    def get_login_url(
+        self,
+        next: str | None = None,
+        scope: str | Iterable[str] = (),
+        *,
+        account: str | None = None,
+        prompt: str = "",
+        login_hint: str = "",
+        acr_values: str | Iterable[str] = "",
+        max_age: int | None = None,
+    ) -> str:
         """Return the path of the login view, which begins the dance.
 
+        The arguments other than ``next`` are signed, so that a stranger cannot add them to a link.
+        Then the link is valid for a day, and for the owner only.
+
         :param next: the path of this site where the dance ends.
-        :param scope: scopes to ask for, in addition to the provider's. They are signed, so that
-            a stranger cannot add scopes to the link.
+        :param scope: scopes to ask for, in addition to the provider's.
+        :param account: the id at the provider of the account that the dance is for. Default: the
+            account of the session; ``""`` for any account.
+        :param prompt: OAuth 2: the steps that the provider must show, such as ``"login"`` or
+            ``"select_account"`` (OpenID Connect Core 3.1.2.1).
+        :param login_hint: OAuth 2: the login name that the visitor has at the provider.
+        :param acr_values: OAuth 2: the wanted authentication context classes, best first.
+        :param max_age: OAuth 2: the longest time, in seconds, since the visitor's last login at
+            the provider.
+        :raises NotImplementedError: the provider uses OAuth 1, which has no such parameter.
         """
-        query = {"next": next} if next else {}
-        scopes = scope_list(scope)
-        if scopes:
-            query["scope"] = sign_scope(self.provider.name, scopes)
-        return self.provider.url("login", **query)
+        owner = self.owner if account is None else self.owner.for_account(account)
+        return self.provider.get_login_url(
+            owner,
+            next,
+            scope=scope,
+            prompt=prompt,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            max_age=max_age,
+        )
 
     @property
     def authorization_required(self) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

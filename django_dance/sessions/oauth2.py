@@ -64,7 +64,7 @@ class OAuth2Session(  # type: ignore[misc]
         if token.stale and self.provider.is_refreshable(token):
             token = self._forget_dead_token(lambda: refresh_or_keep(self, token))
         elif not self.provider.is_usable(token):
-            raise AuthorizationRequired(self.provider, "expired")
+            raise self._required("expired")
         return token
 
     def refresh(self, *, within: float | None = None) -> Token:
@@ -79,7 +79,7 @@ class OAuth2Session(  # type: ignore[misc]
         if within is not None and not token.expires_within(within):
             return token
         if not self.provider.is_refreshable(token):
-            raise AuthorizationRequired(self.provider, "expired")
+            raise self._required("expired")
         return self._forget_dead_token(lambda: refresh_token(self, token))
 
     def _forget_dead_token(self, refresh: Callable[[], Token]) -> Token:

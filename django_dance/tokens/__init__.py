@@ -6,7 +6,6 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .owner import ResourceOwner
-    from .scopes import sign_scope, unsign_scope
     from .sealing import seal, unseal, uses_current_key
     from .token import (
         REFRESH_FAILURE_FIELDS,
@@ -33,10 +32,8 @@ __all__ = [
     "scope_list",
     "seal",
     "seconds",
-    "sign_scope",
     "strip_internal_fields",
     "unseal",
-    "unsign_scope",
     "uses_current_key",
     "without_empty",
     "wrap_secrets",
@@ -46,7 +43,6 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "owner": ["ResourceOwner"],
-        "scopes": ["sign_scope", "unsign_scope"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [
             "REFRESH_FAILURE_FIELDS",

@@ -51,6 +51,7 @@ RESTRICTED = {
 EXCEPTIONS = {
     ("conf", "storage"): "a default is a dotted path",
     ("exceptions", "providers"): "a type; an error that is unpickled finds its provider by name",
+    ("exceptions", "tokens"): "a type",
     ("tokens.owner", "providers"): "a type",
     ("contrib", "flows"): "the types of the hooks' arguments",
     ("contrib", "sessions"): "the types of the hooks' arguments",

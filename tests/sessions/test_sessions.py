@@ -3,6 +3,7 @@ import copy
 import pickle
 import threading
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -21,6 +22,7 @@ from django_dance.exceptions import (
     TokenRequestRefused,
     UntrustedOrigin,
 )
+from django_dance.flows import Additions
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
@@ -581,7 +583,44 @@ def test_a_provider_that_is_not_configured_says_where_to_add_it():
 def test_login_url_carries_next_and_scope(session):
     assert session.login_url == "/login/github/"
     assert session.get_login_url(next="/a?b=c") == "/login/github/?next=%2Fa%3Fb%3Dc"
-    assert session.get_login_url(scope=["repo"]).startswith("/login/github/?scope=repo%3A")
+    link = session.get_login_url(next="/a", scope=["repo"])
+    assert link.startswith("/login/github/?next=%2Fa&ask=")
+
+
+def test_a_login_url_states_the_account_of_the_session(session, user):
+    def account_of(link):
+        signed = parse_qs(urlsplit(link).query).get("ask")
+        return signed and Additions.unsign("github", str(user.pk), signed[0]).account
+
+    assert account_of(session.account("17").login_url) == "17"
+    assert account_of(session.get_login_url(account="42")) == "42"
+    assert account_of(session.account("17").get_login_url(account="")) is None
+
+
+def test_the_exception_has_the_link_to_the_missing_scopes_of_its_account(session, user):
+    with pytest.raises(AuthorizationRequired) as caught:
+        session.account("17").require("repo")
+    assert caught.value.account == "17"
+    signed = parse_qs(urlsplit(caught.value.login_url).query)["ask"][0]
+    assert Additions.unsign("github", str(user.pk), signed) == Additions(account="17")
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert copied.account == "17"
+    assert copied.owner.user_id == user.pk
+
+
+@pytest.mark.parametrize("max_age", [-1, 1.5, True, "60"])
+def test_a_max_age_is_a_whole_number_of_seconds(session, max_age):
+    with pytest.raises(ValueError, match="whole number of seconds"):
+        session.get_login_url(max_age=max_age)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"prompt": "login"}, {"login_hint": "ada"}, {"acr_values": "high"}, {"max_age": 0}]
+)
+def test_oauth_1_has_no_parameters_for_the_login_at_the_provider(user, asked):
+    session = providers["tripit"].session(user=user)
+    with pytest.raises(NotImplementedError, match=f"{next(iter(asked))}=….* is for OAuth 2"):
+        session.get_login_url(**asked)
 
 
 # --- settings of now --------------------------------------------------------------------------
