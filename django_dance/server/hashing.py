@@ -9,6 +9,8 @@ from typing import Any
 
 from django.utils.crypto import constant_time_compare
 
+from .client_secrets import bound_part
+
 
 def digest(secret: str) -> str:
     """The SHA-256 digest of a code or token, in hexadecimal, which is stored in its place.
@@ -38,7 +40,7 @@ def fingerprint_matches(fingerprint: str, client: Any, user: Any) -> bool:
 
 
 def _fingerprints(client: Any, user: Any) -> Iterator[str]:
-    secret = str(getattr(client, "client_secret", "") or "")
+    secret = bound_part(str(getattr(client, "client_secret", "") or ""))
     for user_hash in _session_auth_hashes(user):
         yield digest(f"{secret}\n{user_hash}")
 

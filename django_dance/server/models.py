@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
@@ -15,6 +13,7 @@ from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from ..tokens import Secret
+from . import client_secrets
 from .conf import settings as server_settings
 from .hashing import fingerprint_matches, new_family
 from .redirects import loopback_uri_without_port, redirect_uri_error
@@ -40,7 +39,8 @@ class AbstractClient(models.Model):
         _("client id"), max_length=100, unique=True, default=new_client_id, editable=False
     )
     name = models.CharField(_("name"), max_length=100)
-    #: A password hash; ``rotate_secret()`` sets it.
+    #: A hash; ``rotate_secret()`` sets it. For a secret that a person chose, store the result of
+    #: Django's ``make_password()``.
     client_secret = models.CharField(max_length=255, blank=True, default="", editable=False)
     is_confidential = models.BooleanField(
         _("confidential"),
@@ -108,8 +108,25 @@ class AbstractClient(models.Model):
         return self.grant_types.split()
 
     def check_client_secret(self, secret: str) -> bool:
-        # Without an upgrade to a newer hasher: a new hash would invalidate the client's tokens.
-        return bool(self.client_secret) and check_password(secret, self.client_secret)
+        """Whether this is the client's secret.
+
+        The password hash of a generated secret, which earlier releases stored, is replaced.
+        """
+        if not client_secrets.is_correct(secret, self.client_secret):
+            return False
+        if not client_secrets.is_fast(self.client_secret) and client_secrets.is_generated(secret):
+            self._replace_password_hash(secret)
+        return True
+
+    def _replace_password_hash(self, secret: str) -> None:
+        old = self.client_secret
+        new = client_secrets.hash_generated(secret, replaced=old)
+        if len(new) > (self._meta.get_field("client_secret").max_length or 0):
+            return
+        # The condition: another process may have set a new secret meanwhile.
+        rows = type(self)._default_manager.filter(pk=self.pk, client_secret=old)
+        if rows.update(client_secret=new):
+            self.client_secret = new
 
     def rotate_secret(self) -> Secret:
         """Set and return a new secret. Save the client, and show the secret once.
@@ -122,8 +139,8 @@ class AbstractClient(models.Model):
             raise ValueError(
                 f"{self} is a public client, which has no secret. Set is_confidential first."
             )
-        secret = Secret(secrets.token_urlsafe(32))
-        self.client_secret = make_password(secret)
+        secret = client_secrets.generate()
+        self.client_secret = client_secrets.hash_generated(secret)
         return secret
 
     def clean(self) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import token_cache
+from . import client_secrets, token_cache
 from .hashing import new_family
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
 
@@ -44,8 +43,8 @@ class Validator(RequestValidator):
     def authenticate_client(self, request: Request) -> bool:
         client, secret = self._client(request), request.client_secret
         if client is None:
-            # As slow as a wrong secret, so that the time does not tell which clients exist.
-            make_password(secret)
+            # The time does not tell which clients exist.
+            client_secrets.refuse(secret or "")
             return False
         row = ClientRow(client)
         if not secret or not row.is_confidential or not row.has_secret(secret):

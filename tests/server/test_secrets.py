@@ -36,7 +36,7 @@ def test_the_database_has_digests_only(app, member):
         *(token[name] for token in (first, second) for name in ("access_token", "refresh_token")),
     ):
         assert secret not in stolen
-    assert Client.objects.get().client_secret.startswith("md5$")
+    assert Client.objects.get().client_secret.startswith("sha256$")
     assert len(Token.objects.first().access_digest) == 64
 
 

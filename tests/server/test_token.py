@@ -237,23 +237,6 @@ def test_a_client_without_a_stored_secret_cannot_authenticate_with_an_empty_one(
         assert_error(app.post("token/", form, authorization=header), "invalid_client", 401)
 
 
-def test_an_unknown_client_takes_as_long_as_a_wrong_secret(app, monkeypatch):
-    """By the same work: a name cannot be tried by the clock."""
-    from django.contrib.auth.hashers import MD5PasswordHasher
-
-    encoded = []
-    encode = MD5PasswordHasher.encode
-
-    def counting(self, password, salt):
-        encoded.append(password)
-        return encode(self, password, salt)
-
-    monkeypatch.setattr(MD5PasswordHasher, "encode", counting)
-    for name in (app.client.client_id, "unknown"):
-        app.post("token/", {"grant_type": "client_credentials"}, authorization=basic(name, "no"))
-    assert encoded == ["no", "no"]
-
-
 # --- the code -------------------------------------------------------------------------------------
 
 

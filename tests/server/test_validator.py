@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -191,21 +190,6 @@ def test_secrets_are_compared_in_constant_time(site, monkeypatch):
     monkeypatch.setattr(rows, "constant_time_compare", noting)
     site.validator.authenticate_client(request(client_id="app", client_secret="wrong"))
     assert compared == [("planted-secret", "wrong")]
-
-
-def test_the_secret_of_an_unknown_client_is_hashed_too(site, monkeypatch):
-    """Or the time would tell which names there are."""
-    hashed = []
-    encode = MD5PasswordHasher.encode
-
-    def noting(self, password, salt):
-        hashed.append(password)
-        return encode(self, password, salt)
-
-    monkeypatch.setattr(MD5PasswordHasher, "encode", noting)
-    site.client = None
-    assert site.validator.authenticate_client(request(client_id="no", client_secret="x")) is False
-    assert hashed == ["x"]
 
 
 @pytest.mark.parametrize(
