@@ -30,7 +30,7 @@ SPENT = {"access_token": "planted-spent", "token_type": "bearer"}
 
 @pytest.fixture
 def run(db):
-    """Runs a command; returns what it printed."""
+    """Runs a command; returns its output."""
 
     def run(*arguments, **options):
         out, err = io.StringIO(), io.StringIO()
@@ -120,36 +120,36 @@ def test_filters_narrow_the_list(run, user, make_user, arguments, found):
     assert {names[line["id"]] for line in listed} == found
 
 
-def test_a_user_is_named_by_the_primary_key_too(run, user):
+def test_the_user_option_accepts_a_primary_key(run, user):
     row = connect(user)
     (line,) = lines(run("dance_tokens", "--json", "--user", str(user.pk)))
     assert line["id"] == row.pk
 
 
-def test_a_user_who_is_not_there_is_said_to_be_missing(run):
+def test_an_unknown_user_is_an_error(run):
     with pytest.raises(CommandError, match="There is no user 'nobody': give a username or a pk"):
         run("dance_tokens", "--user", "nobody")
 
 
-def test_a_name_that_is_anothers_primary_key_is_refused(run, user, make_user):
+def test_a_user_name_that_is_also_a_primary_key_is_refused(run, user, make_user):
     make_user(str(user.pk))
     with pytest.raises(CommandError, match="the name of one user and the primary key of another"):
         run("dance_tokens", "--user", str(user.pk))
 
 
-def test_an_unreadable_token_is_listed_as_such(run, user):
+def test_an_unreadable_token_is_listed_as_unreadable(run, user):
     break_seal(connect(user))
     assert "unreadable" in run("dance_tokens")
     (line,) = lines(run("dance_tokens", "--json"))
     assert (line["readable"], line["refreshable"]) == (False, None)
 
 
-def test_a_name_cannot_move_the_terminals_cursor(run, make_user):
+def test_control_characters_in_a_name_are_escaped(run, make_user):
     connect(make_user("a\x1b[2Jda"))
     assert "a?[2Jda" in run("dance_tokens") and "\x1b" not in run.out
 
 
-def test_a_table_of_ones_own_is_listed_by_what_it_has(run, user, settings):
+def test_a_token_model_of_the_site_is_listed_by_its_own_columns(run, user, settings):
     settings.DANCE_PROVIDERS = {
         **settings.DANCE_PROVIDERS,
         "github": {
@@ -195,7 +195,7 @@ def many(make_user, monkeypatch):
     monkeypatch.setattr(rows.batches, "__defaults__", (4,))
 
 
-def test_rows_are_read_in_batches_that_follow_the_key(many):
+def test_rows_are_read_in_batches_ordered_by_primary_key(many):
     found = list(rows.batches(OAuthToken.objects.all()))
     assert [len(batch) for batch in found] == [4, 4, 2]
     keys = [row.pk for batch in found for row in batch]
@@ -211,7 +211,7 @@ def test_rows_are_read_in_batches_that_follow_the_key(many):
         ("dance_prune", "--unreadable", "--dry-run"),
     ],
 )
-def test_no_command_reads_more_than_a_batch_at_a_time(run, many, arguments):
+def test_no_command_reads_more_than_one_batch_at_a_time(run, many, arguments):
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -220,7 +220,7 @@ def test_no_command_reads_more_than_a_batch_at_a_time(run, many, arguments):
     assert len(reads) == 4 and all("LIMIT 4" in sql for sql in reads)
 
 
-def test_rows_that_are_deleted_on_the_way_are_no_trouble(many):
+def test_rows_that_are_deleted_during_the_command_are_skipped(many):
     seen = []
     for batch in rows.batches(OAuthToken.objects.all()):
         seen += batch
@@ -244,7 +244,7 @@ def test_a_progress_bar_is_drawn_on_a_terminal(run, user):
 
 
 @pytest.mark.parametrize(("stream", "verbosity"), [(Terminal, 0), (io.StringIO, 1)])
-def test_nobody_who_does_not_watch_is_shown_a_bar(run, user, stream, verbosity):
+def test_no_progress_bar_is_drawn_without_a_terminal(run, user, stream, verbosity):
     connect(user)
     err = stream()
     call_command("dance_reencrypt", stdout=io.StringIO(), stderr=err, verbosity=verbosity)
@@ -258,7 +258,7 @@ def grant(responses, **fields):
     return responses.post(TOKEN_URL, json={**GRANTED, "access_token": "planted-newer", **fields})
 
 
-def test_what_ends_soon_is_refreshed_and_the_rest_is_left(run, user, make_user, responses):
+def test_only_tokens_that_expire_soon_are_refreshed(run, user, make_user, responses):
     asked = grant(responses)
     soon, later = connect(user, ends_in=300), connect(make_user("grace"))
     assert run("dance_refresh") == (
@@ -271,7 +271,7 @@ def test_what_ends_soon_is_refreshed_and_the_rest_is_left(run, user, make_user, 
     assert later.token["access_token"] == GRANTED["access_token"]
 
 
-def test_how_soon_is_an_option(run, user, responses):
+def test_an_option_says_how_soon(run, user, responses):
     asked = grant(responses)
     connect(user, ends_in=300)
     assert "refreshed 0" in run("dance_refresh", "--within", "200")
@@ -307,7 +307,7 @@ def test_a_second_run_finds_nothing_to_do(run, user, responses):
     assert asked.call_count == 1
 
 
-def test_what_another_host_refreshed_meanwhile_is_not_refreshed_again(run, user, responses):
+def test_a_token_that_another_host_refreshed_is_not_refreshed_again(run, user, responses):
     row = connect(user, ends_in=-5)
     connect(user)
     # The column is that of before; the token itself tells.
@@ -315,20 +315,20 @@ def test_what_another_host_refreshed_meanwhile_is_not_refreshed_again(run, user,
     assert "refreshed 0, still fresh 1" in run("dance_refresh")
 
 
-def test_a_dead_grant_is_counted_and_its_row_is_gone(run, user, responses):
+def test_a_revoked_grant_is_counted_and_its_row_deleted(run, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_grant"}, status=400)
     connect(user, ends_in=-5)
     assert "dead 1" in run("dance_refresh")
     assert not OAuthToken.objects.exists()
 
 
-def test_what_cannot_be_refreshed_is_skipped(run, user, make_user):
+def test_tokens_that_cannot_be_refreshed_are_skipped(run, user, make_user):
     connect(user, ends_in=-5, refresh_token=None)
     break_seal(connect(make_user("grace"), ends_in=-5))
     assert "skipped 2" in run("dance_refresh")
 
 
-def test_a_provider_that_is_down_is_not_hammered(run, make_user, responses):
+def test_a_provider_that_is_down_gets_few_requests(run, make_user, responses):
     asked = responses.post(TOKEN_URL, status=503)
     google = responses.post(
         "https://oauth2.googleapis.com/token", json={**GRANTED, "scope": "openid"}
@@ -346,7 +346,7 @@ def test_a_provider_that_is_down_is_not_hammered(run, make_user, responses):
     assert (asked.call_count, google.call_count) == (5, 1)
 
 
-def test_a_provider_without_credentials_does_not_keep_the_others(run, user, responses, settings):
+def test_a_provider_without_credentials_does_not_stop_the_others(run, user, responses, settings):
     asked = grant(responses)
     settings.GOOGLE_OAUTH_CLIENT_SECRET = None
     connect(user, "google", ends_in=-5)
@@ -356,7 +356,7 @@ def test_a_provider_without_credentials_does_not_keep_the_others(run, user, resp
     assert asked.call_count == 1
 
 
-def test_a_refusal_that_is_not_final_leaves_the_token(run, user, responses):
+def test_a_temporary_refusal_keeps_the_token(run, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_client"}, status=401)
     connect(user, ends_in=-5)
     with pytest.raises(CommandError, match="The log has the reasons"):
@@ -365,7 +365,7 @@ def test_a_refusal_that_is_not_final_leaves_the_token(run, user, responses):
     assert OAuthToken.objects.exists()
 
 
-def test_a_token_that_is_waiting_for_its_next_try_is_not_asked_for(run, user, responses):
+def test_a_token_that_waits_for_its_next_retry_is_skipped(run, user, responses):
     asked = grant(responses)
     connect(user, ends_in=-5, last_error="server_error", failures=1, retry_at=time.time() + 60)
     with pytest.raises(CommandError):
@@ -433,7 +433,7 @@ def clutter(user, make_user):
         ),
     ],
 )
-def test_only_what_is_of_no_more_use_is_deleted(run, clutter, arguments, gone, said):
+def test_only_useless_tokens_are_deleted(run, clutter, arguments, gone, said):
     assert said in run("dance_prune", *arguments)
     left = set(OAuthToken.objects.values_list("pk", flat=True))
     assert {name for name, row in clutter.items() if row.pk not in left} == gone
@@ -444,12 +444,12 @@ def test_a_dry_run_deletes_nothing(run, clutter):
     assert OAuthToken.objects.count() == 5
 
 
-def test_a_token_that_never_ends_is_not_over(run, user):
+def test_a_token_without_expiry_is_not_deleted(run, user):
     connect(user, expires_at=None, expires_in=None, refresh_token=None)
     assert "Deleted 0" in run("dance_prune")
 
 
-def test_a_user_who_connects_anew_meanwhile_keeps_the_token(run, user, monkeypatch):
+def test_a_token_that_was_replaced_during_the_command_is_not_deleted(run, user, monkeypatch):
     connect(user, ends_in=-5, refresh_token=None)
     atomic = QuerySet.select_for_update
 
@@ -481,7 +481,7 @@ def test_every_token_is_sealed_with_the_first_key(run, many, settings):
     assert {row.pk: row.token.fields_to_store for row in OAuthToken.objects.all()} == tokens
 
 
-def test_a_second_run_passes_over_what_is_done(run, many, settings):
+def test_a_second_run_skips_the_tokens_that_are_done(run, many, settings):
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     first = OAuthToken.objects.first()
     first.token = first.token
@@ -492,13 +492,13 @@ def test_a_second_run_passes_over_what_is_done(run, many, settings):
     assert not any("UPDATE" in query["sql"] for query in queries)
 
 
-def test_a_dry_run_says_how_many_and_writes_nothing(run, many, settings):
+def test_a_dry_run_prints_the_number_and_writes_nothing(run, many, settings):
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     assert "Would re-encrypt 10" in run("dance_reencrypt", "--dry-run")
     assert under_first_key() == [False] * 10
 
 
-def test_an_unreadable_row_is_named_and_left_and_fails_the_run(run, user, many, settings):
+def test_an_unreadable_row_is_named_and_kept_and_fails_the_run(run, user, many, settings):
     broken = connect(user)
     break_seal(broken)
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
@@ -510,14 +510,16 @@ def test_an_unreadable_row_is_named_and_left_and_fails_the_run(run, user, many, 
     assert OAuthToken.objects.filter(pk=broken.pk, token="AAAA").exists()
 
 
-def test_rows_of_providers_that_are_gone_are_encrypted_too(run, user, settings):
+def test_rows_of_removed_providers_are_encrypted_too(run, user, settings):
     connect(user)
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     settings.DANCE_PROVIDERS = {}
     assert "Re-encrypted 1" in run("dance_reencrypt")
 
 
-def test_a_token_that_is_refreshed_meanwhile_is_not_overwritten(run, user, settings, monkeypatch):
+def test_a_token_that_is_refreshed_during_the_command_is_not_overwritten(
+    run, user, settings, monkeypatch
+):
     connect(user)
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     update, written = QuerySet.update, []
@@ -538,11 +540,11 @@ def test_a_token_that_is_refreshed_meanwhile_is_not_overwritten(run, user, setti
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "no base64!", "ä" * 40])
-def test_what_nobody_sealed_is_not_under_the_first_key(text):
+def test_a_text_that_is_not_a_seal_is_not_under_the_first_key(text):
     assert not uses_current_key(text, purpose="token")
 
 
-def test_a_key_seals_for_its_purpose_alone(user, db):
+def test_a_key_is_derived_for_one_purpose(user, db):
     connect(user)
     sealed = OAuthToken.objects.values_list("token", flat=True).get()
     assert uses_current_key(sealed, purpose="token")
@@ -630,7 +632,7 @@ def test_each_provider_is_listed_with_the_callback_url_to_paste(run):
     assert run.err == ""
 
 
-def test_without_an_origin_the_path_is_shown_and_a_hint(run):
+def test_without_an_origin_the_path_and_a_hint_are_shown(run):
     assert "  callback URL  /login/github/authorized/\n" in run("dance_providers")
     assert "set DANCE_BASE_URL, or pass --base-url" in run.err
 
@@ -647,7 +649,7 @@ def test_a_base_url_that_is_no_https_origin_is_refused(run, url):
         run("dance_providers", "--base-url", url)
 
 
-def test_what_is_missing_is_said(run, settings):
+def test_missing_settings_are_named(run, settings):
     settings.GITHUB_OAUTH_CLIENT_SECRET = None
     settings.DANCE_PROVIDERS = {
         "github": settings.DANCE_PROVIDERS["github"],
@@ -663,13 +665,13 @@ def test_what_is_missing_is_said(run, settings):
     assert nowhere["class"] is None and "cannot be imported" in nowhere["missing"][0]
 
 
-def test_a_site_without_providers_is_told_so(run, settings):
+def test_a_site_without_providers_gets_a_message(run, settings):
     settings.DANCE_PROVIDERS = {}
     assert run("dance_providers") == ""
     assert run.err == "DANCE_PROVIDERS names no provider.\n"
 
 
-def test_a_bar_never_shows_more_than_all():
+def test_a_progress_bar_never_exceeds_the_total():
     from django.core.management.base import OutputWrapper
 
     terminal = Terminal()

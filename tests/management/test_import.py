@@ -46,7 +46,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def site(template, tmp_path):
-    """Runs commands on a copy of the site; returns what each said, and what is stored then."""
+    """Runs commands on a copy of the site; returns the output of each, and the stored tokens."""
     folder = shutil.copytree(template, tmp_path / "site")
 
     def site(*commands):
@@ -74,7 +74,7 @@ def test_nothing_is_written_without_commit(site):
     assert stored == {}
 
 
-def test_what_the_dry_run_announces_is_what_is_done(site):
+def test_the_import_does_what_the_dry_run_announces(site):
     (announced, done), stored = site(ALLAUTH, f"{ALLAUTH} --commit")
     assert announced.splitlines()[1:-1] == done.splitlines()[1:]
     assert len(stored) == 5
@@ -87,46 +87,46 @@ def test_a_second_run_changes_nothing(site):
     assert len(stored) == 2
 
 
-def test_a_token_that_is_here_stays(site):
+def test_an_existing_token_is_kept(site):
     _, stored = site(f"{FLASK} --commit", f"{SOCIAL} --commit")
     assert stored["ada github"]["access_token"] == "planted-flask"
 
 
-def test_a_token_that_is_here_is_replaced_if_that_is_wished(site):
+def test_an_existing_token_is_replaced_on_request(site):
     _, stored = site(f"{FLASK} --commit", f"{SOCIAL} --replace --commit")
-    assert "ada github" not in stored  # whose account was not known, and is now
+    assert "ada github" not in stored  # its account was unknown
     assert stored["ada github 42"]["access_token"] == "planted-social"
 
 
-def test_a_token_of_no_known_account_replaces_none_of_a_known_one(site):
+def test_a_token_of_an_unknown_account_does_not_replace_one_of_a_known_account(site):
     (_, said), stored = site(f"{SOCIAL} --commit", f"{FLASK} --replace --commit")
     assert "1  the row does not name the account, and the user has accounts here (id 1)" in said
     assert stored["ada github 42"]["access_token"] == "planted-social"
 
 
-def test_an_account_that_another_user_has_is_not_imported(site):
+def test_an_account_that_another_user_has_connected_is_not_imported(site):
     (_, said), stored = site(
         f"{ALLAUTH} --commit",
-        f"{SOCIAL} --user-map {_swapped(site.folder)} --commit",
+        f"{SOCIAL} --user-map {_write_swapped_users(site.folder)} --commit",
     )
     assert "another user has connected the account here (id 1)" in said
     assert not any(name.startswith("grace github") for name in stored)
 
 
-def _swapped(folder):
-    """A user map that has Ada's tokens at Grace's."""
+def _write_swapped_users(folder):
+    """A user map that gives Ada's tokens to Grace, and Grace's to Ada."""
     path = folder / "users.csv"
     path.write_text("1,2\n2,1\n")
     return path
 
 
-def test_users_may_have_other_keys_now(site):
-    (said,), stored = site(f"{FLASK} --user-map {_swapped(site.folder)} --commit")
+def test_users_may_have_new_primary_keys(site):
+    (said,), stored = site(f"{FLASK} --user-map {_write_swapped_users(site.folder)} --commit")
     assert set(stored) == {"ada github", "grace github"}
     assert "the user is not in the file of --user-map (id 4)" in said
 
 
-def test_a_provider_may_have_another_name_here(site):
+def test_a_provider_may_get_another_name(site):
     (said,), stored = site(f"{FLASK} --provider github=gitlab --commit")
     assert set(stored) == {"ada gitlab", "grace gitlab"}
     assert "  gitlab\n" in said
@@ -147,7 +147,7 @@ def test_a_provider_may_have_another_name_here(site):
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_cure(site, command, said):
+def test_an_error_names_the_cure(site, command, said):
     (found,), stored = site(f"{command} --commit")
     assert found.startswith("CommandError: ") and said in found
     assert stored == {}
@@ -218,7 +218,7 @@ def test_tokens_of_social_auth_become_ours(site):
             "connected_account": "42",
             "ends_at": None,
         },
-        # An address is not Google's id of somebody.
+        # An e-mail address is not an account id of Google.
         "ada google": {
             "access_token": "planted-social",
             "refresh_token": "planted-refresh",
@@ -271,7 +271,7 @@ def test_tokens_of_flask_dance_become_ours(site):
     assert "1  the row has no valid token of OAuth 2 (id 6)" in said
 
 
-def test_a_table_of_flask_dance_without_users_belongs_to_nobody(site):
+def test_tokens_of_a_flask_dance_table_without_users_get_no_user(site):
     command = "dance_import flask_dance --database flask --table flask_dance_siteoauth"
     (said,), stored = site(f"{command} --provider elsewhere=github --commit")
     assert "Not imported 1:\n       1  the token belongs to no user (id 1)" in said

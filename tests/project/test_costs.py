@@ -1,4 +1,4 @@
-"""What each path costs in queries: what a page load takes, and what it takes once in a while."""
+"""The number of queries that each page costs, and that rare steps such as a refresh cost."""
 
 import time
 
@@ -31,7 +31,7 @@ def store(user):
     return store
 
 
-def test_a_page_that_does_not_touch_it_costs_nothing(member, django_assert_num_queries):
+def test_a_page_that_does_not_use_request_oauth_costs_no_query(member, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert member.get("/plain/").status_code == 200
 
@@ -42,19 +42,21 @@ def test_a_page_that_calls_the_api_costs_one_query(member, store, api, django_as
         assert member.get("/profile/").status_code == 200
 
 
-def test_a_page_without_a_token_costs_one_query_to_find_that_out(member, django_assert_num_queries):
+def test_a_page_of_a_user_without_a_token_costs_one_query(member, django_assert_num_queries):
     with django_assert_num_queries(MEMBER + 1):
         assert member.get("/profile/").status_code == 302
 
 
-def test_a_visitors_page_costs_its_session_alone(client, dance, api, django_assert_num_queries):
+def test_a_visitors_page_costs_only_the_query_of_the_session(
+    client, dance, api, django_assert_num_queries
+):
     assert dance(client).callback().status_code == 302
     with django_assert_num_queries(1):
         assert client.get("/profile/").status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_a_redis_a_page_costs_no_query_of_ours(
+def test_with_redis_a_page_costs_no_query_of_ours(
     member, store, api, redis_cache, django_assert_num_queries
 ):
     store()
@@ -64,9 +66,7 @@ def test_with_a_redis_a_page_costs_no_query_of_ours(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_a_redis_authorized_costs_no_query(
-    user, store, redis_cache, django_assert_num_queries
-):
+def test_with_redis_authorized_costs_no_query(user, store, redis_cache, django_assert_num_queries):
     with django_assert_num_queries(1):
         assert not make_session(user).authorized
         assert not make_session(user).authorized
@@ -76,7 +76,7 @@ def test_with_a_redis_authorized_costs_no_query(
         assert make_session(user).account("").authorized
 
 
-def test_a_session_asks_once(user, store, api, django_assert_num_queries):
+def test_a_session_reads_the_token_once(user, store, api, django_assert_num_queries):
     store()
     with django_assert_num_queries(1):
         github = make_session(user)
@@ -86,7 +86,9 @@ def test_a_session_asks_once(user, store, api, django_assert_num_queries):
         assert github.scopes
 
 
-def test_the_accounts_cost_one_query_and_each_of_them_one(user, store, django_assert_num_queries):
+def test_the_accounts_cost_one_query_and_one_for_each_account(
+    user, store, django_assert_num_queries
+):
     store(account="1")
     store(account="2")
     with django_assert_num_queries(1):
@@ -95,30 +97,31 @@ def test_the_accounts_cost_one_query_and_each_of_them_one(user, store, django_as
         assert all(account.authorized for account in accounts)
 
 
-def test_to_begin_a_dance_costs_nothing(member, django_assert_num_queries):
+def test_the_login_view_costs_no_query_of_ours(member, django_assert_num_queries):
     with django_assert_num_queries(MEMBER):
         assert member.get("/login/github/").status_code == 302
 
 
-def test_to_end_a_dance(member, user, dance, api, django_assert_num_queries):
+def test_the_callback_view_costs_few_queries(member, user, dance, api, django_assert_num_queries):
     begun = dance(member)
-    # The user's accounts, those that others have, whether there is a row of this or of no account,
-    # the new one between two savepoints, and the others once more.
+    # Read the accounts of the user, the same account of other users, and a row of this account or
+    # of none; store the new row between two savepoints; read the same account of others again.
     with django_assert_num_queries(MEMBER + 8):
         assert begun.callback().status_code == 302
 
 
-def test_to_refresh(user, store, api, django_assert_num_queries):
+def test_a_refresh_costs_few_queries(user, store, api, django_assert_num_queries):
     store(ends_in=-5)
     api.post(TOKEN_URL, json={"access_token": "new"})
-    # To load it; to find the row, lease it, read it again, compare and store, and release it.
+    # Load the token; find the row, take the lease, read the row again, compare it, store the new
+    # token, and release the lease.
     with django_assert_num_queries(7):
         make_session(user).get(API)
 
 
-def test_to_disconnect(user, store, api, django_assert_num_queries):
+def test_disconnecting_costs_few_queries(user, store, api, django_assert_num_queries):
     store()
     api.delete("https://api.github.com/applications/github-client/token", status=204)
-    # To load it, to read it past any cache, to find the row, and to delete it.
+    # Load the token, read it without the cache, find the row, and delete it.
     with django_assert_num_queries(5):
         make_session(user).disconnect()

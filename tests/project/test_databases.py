@@ -1,4 +1,4 @@
-"""The servers and the databases of the tests, and what a run without them reports."""
+"""The servers and the databases of the tests, and the report of a run without them."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ class NoSuchServer(Redis):
 
 
 @pytest.mark.parametrize("kind", [PostgreSQL, MariaDB, Redis], ids=lambda kind: kind.name)
-def test_a_throw_away_server_is_started_where_none_answers(kind):
+def test_a_temporary_server_is_started_if_none_answers(kind):
     elsewhere = type("Elsewhere", (kind,), {"usual_port": 1})
     with ExitStack() as stack:
         server = find(elsewhere, stack)
@@ -33,7 +33,7 @@ def test_a_throw_away_server_is_started_where_none_answers(kind):
     assert not server.answers()
 
 
-def test_a_server_that_cannot_be_started_is_left_out_with_the_reason():
+def test_a_server_that_cannot_be_started_is_left_out_with_its_reason():
     reason = (
         "NoSuchServer is left out: nothing lets the tests in at redis://127.0.0.1:1, "
         "and none could be started: no-such-server is not installed"
@@ -42,7 +42,7 @@ def test_a_server_that_cannot_be_started_is_left_out_with_the_reason():
         assert find(NoSuchServer, stack) == Absent(reason)
 
 
-def test_a_port_may_be_named_and_then_no_server_is_started_elsewhere(monkeypatch):
+def test_a_named_port_starts_no_server_at_another_port(monkeypatch):
     monkeypatch.setenv("DANCE_TEST_REDIS_PORT", "2")
     reason = (
         "Redis is left out: nothing lets the tests in at redis://127.0.0.1:2, "
@@ -132,7 +132,7 @@ def test_only_in_ci_a_skip_that_is_not_listed_is_a_failure(pytestconfig, tmp_pat
 # --- the default database -------------------------------------------------------------------------
 
 
-def test_the_default_database_is_the_one_that_the_test_is_for(database, db):
+def test_the_default_database_is_the_database_of_the_test(database, db):
     vendor = {"mariadb": "mysql"}.get(database, database)
     assert connection.vendor == vendor
     engine = f"django.db.backends.{vendor.replace('sqlite', 'sqlite3')}"

@@ -1,4 +1,4 @@
-"""The documents, read for what went stale."""
+"""The documentation agrees with the code."""
 
 import ast
 import importlib
@@ -34,7 +34,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md")) + [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING")]
 
 
-def loaded(path):
+def load_module(path):
     """A module of the documentation's own."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
@@ -43,7 +43,7 @@ def loaded(path):
 
 
 #: The extension that writes the catalogue, but for Sphinx.
-PRESETS = loaded(DOCS / "_ext" / "presets.py")
+PRESETS = load_module(DOCS / "_ext" / "presets.py")
 
 
 def page(name):
@@ -65,7 +65,7 @@ def tree(path):
 
 
 def table_keys(text):
-    """What the first column of the tables names, in backquotes."""
+    """The names in backquotes in the first column of the tables."""
     rows = re.findall(r"^\| (`[^|]+?) \|", text, re.MULTILINE)
     return {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
 
@@ -146,7 +146,7 @@ def test_every_option_of_a_preset_is_in_its_section(preset):
 @every_preset
 def test_the_entry_of_a_preset_can_be_pasted(preset, settings):
     (block,) = python_in(section(preset))
-    settings.DANCE_PROVIDERS = assigned(block, "DANCE_PROVIDERS")
+    settings.DANCE_PROVIDERS = value_assigned_to(block, "DANCE_PROVIDERS")
     assert registry.providers[preset.name].problems() == ()
     named = set(re.findall(r'^(\w+) = os\.environ\["\1"\]$', block, re.MULTILINE))
     for setting in named:
@@ -164,7 +164,7 @@ def test_a_fact_that_a_preset_lacks_is_left_out():
     assert r"A \| B" in text
 
 
-def test_the_page_of_the_catalogue_is_made_by_the_build():
+def test_the_build_writes_the_page_of_the_catalogue():
     assert "```{catalogue}\n```" in page("catalogue.md")
     assert table_keys(page("catalogue.md")) == set()
 
@@ -181,14 +181,14 @@ def test_every_class_that_the_documents_name_can_be_imported():
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_providers_example_can_be_used(path, settings):
     for block in blocks(path):
-        for name, entry in assigned(block, "DANCE_PROVIDERS").items():
+        for name, entry in value_assigned_to(block, "DANCE_PROVIDERS").items():
             if not str(entry["PROVIDER"]).startswith("django_dance."):
                 continue
             settings.DANCE_PROVIDERS = {name: entry}
             assert registry.providers[name].problems() == ()
 
 
-def assigned(block, name):
+def value_assigned_to(block, name):
     """The literal that a block of settings assigns to ``name``, or an empty dict."""
     for node in ast.parse(block).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
@@ -277,7 +277,7 @@ def codes():
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "FlowError" and node.args:
                 code = node.args[0]
-                # Either branch of `"a" if … else "b"`, and not what is compared in between.
+                # Either branch of `"a" if … else "b"`, without the condition.
                 branches = (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,)
                 yield from (b.value for b in branches if isinstance(b, ast.Constant))
             elif isinstance(node, ast.ClassDef):
@@ -289,19 +289,19 @@ def codes():
                         yield ast.literal_eval(statement.value)
 
 
-def documented_codes():
+def codes_in_docs():
     """Code → status, from the tables below "Error codes"."""
     text = page("errors.md").partition("## Error codes")[2]
     return dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE))
 
 
 def test_every_error_code_is_documented_and_exists():
-    assert set(documented_codes()) == set(codes())
+    assert set(codes_in_docs()) == set(codes())
 
 
 @pytest.mark.parametrize("code", sorted(set(codes())))
 def test_the_documented_status_is_the_status(code):
-    assert documented_codes()[code] == ("403" if code in views._FORBIDDEN else "400")
+    assert codes_in_docs()[code] == ("403" if code in views._FORBIDDEN else "400")
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)
@@ -368,7 +368,7 @@ def test_the_readme_and_the_quickstart_show_the_same_example():
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_link_to_a_file_leads_to_one(path):
+def test_every_link_to_a_file_leads_to_a_file(path):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
         assert (path.parent / target).is_file(), target
 
@@ -377,7 +377,7 @@ def test_every_link_to_a_file_leads_to_one(path):
 
 
 def file_storage():
-    return loaded(DOCS / "examples" / "file_storage.py").FileStorage
+    return load_module(DOCS / "examples" / "file_storage.py").FileStorage
 
 
 class FileStorageTests(StorageContract, TestCase):
@@ -415,7 +415,7 @@ class FileStorageTests(StorageContract, TestCase):
         self.assert_has(owner, "old")
         assert len(list(self.directory.iterdir())) == 1
 
-    def test_an_owner_whom_nothing_tells_apart_is_refused(self):
+    def test_an_owner_without_user_or_session_is_refused(self):
         nobody = ResourceOwner(self.provider)
         assert nobody.key is None
         with self.assertRaisesMessage(OwnerRequired, "Log the visitor in first"):

@@ -144,7 +144,7 @@ def test_each_exception_is_needed():
     assert used == set(EXCEPTIONS)
 
 
-def test_a_forbidden_import_is_seen(tmp_path, monkeypatch):
+def test_a_forbidden_import_is_found(tmp_path, monkeypatch):
     module = tmp_path / "tokens" / "token.py"
     module.parent.mkdir()
     module.write_text(
@@ -182,7 +182,7 @@ def type_checking_names(room):
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_door_names_the_same_for_people_and_for_type_checkers(room):
+def test_a_door_exports_the_same_names_at_run_time_and_for_type_checkers(room):
     door = importlib.import_module(f"django_dance.{room}")
     typed = type_checking_names(room)
     assert sorted(door.__all__) == sorted(name for names in typed.values() for name in names)
@@ -229,7 +229,7 @@ def test_a_door_loads_no_other_module(room):
     assert loaded == ["django_dance", f"django_dance.{room}"]
 
 
-def test_the_registry_is_had_without_the_libraries_of_a_call():
+def test_importing_the_registry_loads_no_library_for_calls():
     loaded = run(
         "import sys\nfrom django_dance.providers import providers\n"
         "names = ('requests', 'urllib3', 'oauthlib', 'jwt')\n"
@@ -238,7 +238,7 @@ def test_the_registry_is_had_without_the_libraries_of_a_call():
     assert loaded == []
 
 
-def test_setting_django_up_loads_neither_the_libraries_of_a_call_nor_the_sessions():
+def test_django_setup_loads_neither_the_libraries_for_calls_nor_the_sessions():
     loaded = run(
         "import os, sys, django\n"
         "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.lean_settings'\n"

@@ -25,7 +25,7 @@ def lines(section, option):
     return SETUP[section][option].strip().splitlines()
 
 
-def classified(prefix):
+def versions_of_classifiers(prefix):
     """The versions that the classifiers with this prefix name."""
     found = re.findall(rf"^{prefix} :: (\d+\.\d+)$", SETUP["metadata"]["classifiers"], re.MULTILINE)
     assert found
@@ -54,12 +54,12 @@ def test_every_yaml_file_is_a_mapping(path):
 )
 def test_the_matrix_tests_the_versions_that_the_classifiers_name(key, prefix):
     matrix = workflow("tests.yml")["jobs"]["test"]["strategy"]["matrix"]["include"]
-    assert {versions[key] for versions in matrix} == set(classified(prefix))
+    assert {versions[key] for versions in matrix} == set(versions_of_classifiers(prefix))
 
 
 def test_the_lowest_python_is_the_same_everywhere():
     (lowest,) = re.fullmatch(r">=(\d+\.\d+)", SETUP["options"]["python_requires"]).groups()
-    assert classified("Programming Language :: Python")[0] == lowest
+    assert versions_of_classifiers("Programming Language :: Python")[0] == lowest
     job = workflow("tests.yml")["jobs"]["lowest"]
     (version,) = [step["with"]["python-version"] for step in job["steps"] if "3." in str(step)]
     assert version == lowest
@@ -68,7 +68,7 @@ def test_the_lowest_python_is_the_same_everywhere():
 def test_the_django_bounds_contain_the_versions_that_the_classifiers_name():
     (django,) = [line for line in lines("options", "install_requires") if "Django" in line]
     lower, upper = re.fullmatch(r"Django>=([\d.]+),<(\d+)", django).groups()
-    versions = classified("Framework :: Django")
+    versions = versions_of_classifiers("Framework :: Django")
     assert lower.startswith(versions[0])
     assert all(int(version.split(".")[0]) < int(upper) for version in versions)
 

@@ -64,8 +64,8 @@ VALUES = (
     "django.db.connection",
     "django.db.connections",
 )
-#: (file, name): what a file reads at import nevertheless. Each is the name of a resource that the
-#: run uses, and no test compares it.
+#: (file, name): a value that a file may read at import. Each names a resource of the run, and no
+#: test compares it.
 EXCEPTIONS = {
     ("import_settings.py", "os.environ"): "the folder of the databases",
     ("settings.py", "os.getpid"): "the name of the database",
@@ -89,9 +89,9 @@ class Module:
         self.names = {name.rpartition(".")[2]: name for name in self.defined}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                self.names |= dict(self._imported(node))
+                self.names |= dict(self._names_of_import(node))
 
-    def _imported(self, node):
+    def _names_of_import(self, node):
         start = ""
         if isinstance(node, ast.ImportFrom):
             above = self.name.split(".")[: -node.level] if node.level else []
@@ -103,20 +103,20 @@ class Module:
             else:
                 yield alias.asname or alias.name, start + alias.name
 
-    def dotted(self, node):
+    def full_name(self, node):
         """The dotted name that an expression stands for; ``""`` if it is no such name."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, "")
-        if isinstance(node, ast.Attribute) and (owner := self.dotted(node.value)):
+        if isinstance(node, ast.Attribute) and (owner := self.full_name(node.value)):
             return f"{owner}.{node.attr}"
         return ""
 
 
-def evaluated(node):
+def nodes_evaluated_with(node):
     """The nodes that Python evaluates with this one.
 
     Of a function these are its decorators and default arguments. Annotations are left out, and
-    what runs only if the file is the main program.
+    code that runs only if the file is the main program.
     """
     yield node
     if isinstance(node, Function):
@@ -128,7 +128,7 @@ def evaluated(node):
     else:
         children = ast.iter_child_nodes(node)
     for child in filter(None, children):
-        yield from evaluated(child)
+        yield from nodes_evaluated_with(child)
 
 
 def decorators(node):
@@ -148,7 +148,7 @@ def is_variable(name):
 
 
 def read_at_import(sources):
-    """(file, line, name) of what is read from the clock, chance or the machine at import.
+    """(file, line, name) of each value that a file reads from the machine at import.
 
     Functions of the tests that are called at import are read as well.
     """
@@ -158,12 +158,12 @@ def read_at_import(sources):
     found, followed = set(), set()
     while pending:
         module, root = pending.pop()
-        for node in evaluated(root):
-            if (name := module.dotted(node)) in VALUES:
+        for node in nodes_evaluated_with(root):
+            if (name := module.full_name(node)) in VALUES:
                 found.add((module.file, node.lineno, name))
             called = [node.func] if isinstance(node, ast.Call) else decorators(node)
             for function in called:
-                name = module.dotted(function)
+                name = module.full_name(function)
                 if is_variable(name) or getattr(function, "attr", None) in METHODS:
                     found.add((module.file, node.lineno, name or ast.unparse(function)))
                 if name in defined and name not in followed:
@@ -202,7 +202,7 @@ def returns(source):
     )
 
 
-def measured_times(source):
+def time_measurements(source):
     """The lines of assertions that read a clock which only measures how long something took."""
     return sorted(
         node.lineno
@@ -234,7 +234,7 @@ def test_no_test_returns_early():
 
 
 def test_no_test_measures_how_long_something_takes():
-    found = {file: measured_times(source) for file, source in SOURCES.items()}
+    found = {file: time_measurements(source) for file, source in SOURCES.items()}
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 
@@ -334,4 +334,4 @@ def test_a_measured_time_is_reported():
             assert time.perf_counter() - began < 5
             assert time.time() > 5
     """
-    assert measured_times(dedent(source)) == [4]
+    assert time_measurements(dedent(source)) == [4]

@@ -1,4 +1,4 @@
-"""Refreshed once, whoever asks: threads, processes, and servers and processes that die."""
+"""A token is refreshed once for all threads and processes, even if servers or processes die."""
 
 import json
 import threading
@@ -92,7 +92,7 @@ class Callers:
         wait([process.sentinel for process in self.processes])
 
     def answers(self):
-        """What the threads were answered; those of a process that was killed have no answer."""
+        """The answers that the threads got; the threads of a killed process have none."""
         answers = []
         for pipe in self.pipes:
             with suppress(EOFError):
@@ -127,7 +127,7 @@ def callers(user):
 
 @pytest.fixture
 def expired(user, settings):
-    """Stores a token that is over, or about to be, and reads it as the settings of now say."""
+    """Stores a token that has expired or will soon, and reads it with the current settings."""
 
     def expired(ends_in=-5):
         owner = ResourceOwner(providers["github"], user=user)
@@ -143,7 +143,7 @@ def expired(user, settings):
 
 def assert_refreshed_once(callers, after=None, **settings):
     def pause(number):
-        time.sleep(0.3)  # so that everybody finds the token over
+        time.sleep(0.3)  # so that each thread finds the token expired
         if after:
             after()
 
@@ -185,8 +185,8 @@ def test_64_threads_refresh_once_while_redis_dies(callers, expired, settings):
 # --- the process that refreshes dies ------------------------------------------------------------
 
 
-def kill_the_first(callers, provider, server):
-    """Let the process that asks first die, and bring the end of its lease nearer."""
+def kill_first_caller(callers, provider, server):
+    """Kill the process that asks first, and let its lease end soon."""
     callers.call(server.url, processes=4, threads=4, DANCE_CACHE=None)
     callers.wait_for_a_death()
     row = OAuthToken.objects.get()
@@ -201,7 +201,7 @@ def kill_the_first(callers, provider, server):
 
 
 @pytest.fixture
-def dies_first(callers, settings):
+def kill_first(callers, settings):
     """Kills the process that asks first."""
     settings.DANCE_CACHE = None
     killed = []
@@ -215,31 +215,33 @@ def dies_first(callers, settings):
     return die
 
 
-def test_others_refresh_when_the_process_that_was_about_to_is_killed(callers, expired, dies_first):
+def test_other_processes_refresh_if_one_is_killed_before_the_provider_rotates(
+    callers, expired, kill_first
+):
     expired()
-    provider = RotatingProvider(before=dies_first)
+    provider = RotatingProvider(before=kill_first)
     with Loopback(provider) as server:
-        assert kill_the_first(callers, provider, server) == ["Bearer access-1"] * 12
+        assert kill_first_caller(callers, provider, server) == ["Bearer access-1"] * 12
     row = OAuthToken.objects.get()
     assert (row.token["refresh_token"], row.lease, row.lease_until) == ("refresh-1", "", None)
 
 
-def test_others_refresh_when_the_answer_was_lost_and_the_provider_forgives(
-    callers, expired, dies_first
+def test_other_processes_refresh_if_the_provider_accepts_the_old_refresh_token(
+    callers, expired, kill_first
 ):
     expired()
-    provider = RotatingProvider(after=dies_first, forgives=True)
+    provider = RotatingProvider(after=kill_first, forgives=True)
     with Loopback(provider) as server:
-        assert kill_the_first(callers, provider, server) == ["Bearer access-2"] * 12
+        assert kill_first_caller(callers, provider, server) == ["Bearer access-2"] * 12
     assert OAuthToken.objects.get().token["refresh_token"] == "refresh-2"
 
 
-def test_the_user_is_asked_to_connect_anew_when_the_answer_was_lost_and_the_provider_does_not(
-    callers, expired, dies_first
+def test_authorization_is_required_if_the_provider_refuses_the_old_refresh_token(
+    callers, expired, kill_first
 ):
     expired()
-    provider = RotatingProvider(after=dies_first)
+    provider = RotatingProvider(after=kill_first)
     with Loopback(provider) as server:
-        answers = kill_the_first(callers, provider, server)
+        answers = kill_first_caller(callers, provider, server)
     assert {answer.partition("(")[0] for answer in answers} == {"AuthorizationRequired"}
     assert not OAuthToken.objects.exists()

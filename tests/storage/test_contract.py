@@ -33,14 +33,14 @@ class SessionStorageTests(StorageContract, TestCase):
     def make_storage(self):
         return SessionStorage()
 
-    def test_without_a_request_it_says_what_to_do(self):
+    def test_the_error_without_a_request_names_another_storage(self):
         owner = ResourceOwner(self.provider, user=self.ada)
         assert self.storage.get(owner) is None
         self.storage.delete(owner)
         with pytest.raises(OwnerRequired, match="ModelStorage"):
             self.storage.set(owner, self.token())
 
-    def test_what_does_not_fit_into_a_cookie_is_refused_at_once(self):
+    def test_a_token_too_large_for_the_cookie_is_refused(self):
         request = self.make_request(self.ada)
         request.session = CookieSession()
         owner = ResourceOwner(self.provider, request)
@@ -70,7 +70,7 @@ class ModelStorageTests(StorageContract, TestCase):
         with self.assertNumQueries(1):
             self.storage.get(owner)
 
-    def test_the_row_tells_scope_and_expiry_and_nothing_more(self):
+    def test_the_row_shows_only_scope_and_expiry(self):
         self.storage.set(self.owner(self.ada), self.token())
         row = OAuthToken.objects.values().get()
         assert row["scope"] == "read write"
@@ -99,19 +99,19 @@ class ModelStorageTests(StorageContract, TestCase):
         ):
             assert self.storage.get(owner) is None
 
-    def test_secret_key_fallbacks_still_open(self):
+    def test_a_token_sealed_with_a_secret_key_fallback_opens(self):
         owner = self.owner(self.ada)
         with self.settings(SECRET_KEY="old" * 20):
             self.storage.set(owner, self.token())
         with self.settings(SECRET_KEY="new" * 20, SECRET_KEY_FALLBACKS=["old" * 20]):
             self.assert_has(owner, "planted")
 
-    def test_a_user_takes_the_tokens_along(self):
+    def test_deleting_a_user_deletes_the_tokens(self):
         self.storage.set(self.owner(self.ada), self.token())
         self.ada.delete()
         assert not OAuthToken.objects.exists()
 
-    def test_fixtures_hold_the_sealed_text_and_load_again(self):
+    def test_a_dumped_fixture_has_the_sealed_text_and_can_be_loaded(self):
         self.storage.set(self.owner(self.ada), self.token())
         dumped = serializers.serialize("json", OAuthToken.objects.all())
         assert "planted" not in dumped
@@ -120,7 +120,7 @@ class ModelStorageTests(StorageContract, TestCase):
             row.save()
         self.assert_has(self.owner(self.ada), "planted")
 
-    def test_update_cannot_seal_and_says_so(self):
+    def test_the_error_of_update_names_save(self):
         with pytest.raises(TypeError, match="save"):
             OAuthToken.objects.update(token=self.token())
 
@@ -163,7 +163,7 @@ class MemoryStorageTests(StorageContract, TestCase):
     def make_storage(self):
         return MemoryStorage()
 
-    def test_a_default_is_what_everybody_has_who_was_given_nothing(self):
+    def test_users_without_a_token_have_the_default(self):
         storage = MemoryStorage({"access_token": "default"})
         assert storage.get(self.owner(self.ada)) == {"access_token": "default"}
         storage.delete(self.owner(self.ada))
@@ -201,7 +201,7 @@ class SiteTokenTests(TestCase):
 
 
 class OptionTests(TestCase):
-    def test_the_user_option_decides_whose_token(self):
+    def test_the_user_option_chooses_the_user_of_the_row(self):
         from django.contrib.auth.models import User
 
         team = User.objects.create(username="team")
@@ -210,7 +210,7 @@ class OptionTests(TestCase):
         storage.set(ResourceOwner(providers["github"], user=ada), {"access_token": "planted"})
         assert TeamToken.objects.get().user == team
 
-    def test_a_required_user_is_asked_for(self):
+    def test_the_error_without_a_required_user_names_another_storage(self):
         request = RequestFactory().get("/")
         request.user = AnonymousUser()
         owner = ResourceOwner(providers["github"], request)
@@ -218,7 +218,7 @@ class OptionTests(TestCase):
             with pytest.raises(OwnerRequired, match="FallbackStorage"):
                 use(owner)
 
-    def test_null_storage_keeps_nothing(self):
+    def test_null_storage_stores_nothing(self):
         storage, owner = NullStorage(), ResourceOwner(providers["github"], user_id=1)
         storage.set(owner, {"access_token": "planted"})
         assert storage.get(owner) is None
@@ -238,12 +238,12 @@ class OptionTests(TestCase):
         ),
     ],
 )
-def test_a_storage_that_cannot_be_made_says_why(spec, message):
+def test_the_error_of_an_invalid_storage_names_the_cause(spec, message):
     with pytest.raises(ImproperlyConfigured, match=message):
         build(spec)
 
 
-def test_a_storage_may_be_named_or_given():
+def test_a_storage_may_be_a_path_a_class_or_an_instance():
     given = NullStorage()
     assert build(given) is given
     assert isinstance(build("django_dance.storage.NullStorage"), NullStorage)

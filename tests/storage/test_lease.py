@@ -1,4 +1,4 @@
-"""The lease beside a token: what it holds off, and when it ends."""
+"""The lease of a token: it delays other refreshes, and it ends."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def owner(user):
     return owner
 
 
-def test_a_lease_that_was_never_given_back_runs_out(owner):
+def test_a_lease_whose_holder_died_expires(owner):
     OAuthToken.objects.update(
         lease="another's", lease_until=timezone.now() + timedelta(seconds=0.3)
     )
@@ -47,13 +47,13 @@ def test_a_lease_that_was_never_given_back_runs_out(owner):
     assert OAuthToken.objects.get().lease == ""
 
 
-def test_a_lease_that_another_has_taken_over_is_not_released(owner):
+def test_a_lease_that_another_process_took_is_not_released(owner):
     with ModelStorage().lease(owner, 5):
         OAuthToken.objects.update(lease="another's")
     assert OAuthToken.objects.get().lease == "another's"
 
 
-def test_a_row_that_is_gone_keeps_nobody_waiting(owner):
+def test_the_lease_of_a_deleted_row_is_free(owner):
     ModelStorage().delete(owner)
     with ModelStorage().lease(owner, 5):
         assert not OAuthToken.objects.exists()
@@ -77,14 +77,14 @@ def write_row_and_refresh(user):
     return job
 
 
-def test_who_has_written_the_row_does_not_wait_for_another_thread(user, api):
+def test_a_transaction_that_wrote_the_row_does_not_wait_for_another_thread(user, api):
     with thread_lock(store_expired_token(user)):
         (outcome,) = run_concurrently(write_row_and_refresh(user))
     assert isinstance(outcome, ProviderUnavailable)
     assert "Commit or roll back" in str(outcome)
 
 
-def test_who_has_written_the_row_does_not_wait_for_another_process(user, api):
+def test_a_transaction_that_wrote_the_row_does_not_wait_for_another_process(user, api):
     store_expired_token(user)
     another = {"lease": "another's", "lease_until": timezone.now() + timedelta(seconds=30)}
     OAuthToken.objects.update(**another)
@@ -93,7 +93,7 @@ def test_who_has_written_the_row_does_not_wait_for_another_process(user, api):
     assert "Commit or roll back" in str(outcome)
 
 
-def test_two_who_wait_for_each_other_come_to_an_end(user, api):
+def test_two_threads_that_wait_for_each_other_end(user, api):
     store_expired_token(user)
     written, waits = threading.Event(), threading.Event()
 
@@ -106,7 +106,9 @@ def test_two_who_wait_for_each_other_come_to_an_end(user, api):
 
     def refreshes():
         assert written.wait(30)
-        with before_first("UPDATE", waits.set):  # the lease, when the threads are held off already
+        with before_first(
+            "UPDATE", waits.set
+        ):  # of the lease: the lock of the threads is taken already
             return make_session(user).get(API)
 
     refused, answered = run_concurrently(writes, refreshes)
@@ -126,7 +128,7 @@ def test_an_impossible_lease_delays_no_refresh(user, api, until):
     assert answer.ok
 
 
-def test_a_lease_is_not_waited_for_for_ever(user):
+def test_waiting_for_a_lease_ends_with_an_error(user):
     owner = store_token(user)
     until = timezone.now() + timedelta(seconds=9.5)
     OAuthToken.objects.update(lease="another's", lease_until=until)
@@ -140,7 +142,7 @@ def test_a_lease_is_not_waited_for_for_ever(user):
     assert "Another thread or process is refreshing GitHub's token" in str(outcome)
 
 
-def test_who_waits_for_a_row_that_is_deleted_goes_on(user):
+def test_waiting_for_a_lease_ends_when_the_row_is_deleted(user):
     owner, waits = store_token(user), threading.Event()
     until = timezone.now() + timedelta(seconds=50)
     OAuthToken.objects.update(lease="another's", lease_until=until)
@@ -156,8 +158,10 @@ def test_who_waits_for_a_row_that_is_deleted_goes_on(user):
     assert run_concurrently(wait, delete) == [None, None]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what is shown to be safe
-def test_a_child_process_does_not_wait_for_a_thread_of_its_parent(fork, user):
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # the test shows that forking is safe
+def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent(fork, user):
     owner, inside, go = store_token(user), threading.Event(), threading.Event()
 
     def hold():

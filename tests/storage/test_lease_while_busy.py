@@ -1,4 +1,4 @@
-"""The lease of a token: how long it is taken for, and how it is waited for."""
+"""The lease of a token: how long it lasts, and how a storage waits for it."""
 
 import sqlite3
 from contextlib import ExitStack
@@ -41,7 +41,7 @@ def now(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The storage's clock: it goes on by what the storage sleeps, and by nothing else."""
+    """The clock of the storage: only the sleep of the storage moves it."""
     clock = SimpleNamespace(now=1000.0, slept=[])
 
     def sleep(seconds):
@@ -78,7 +78,7 @@ def test_the_lease_is_longer_than_a_refresh_can_take(
 
 
 @pytest.mark.parametrize("outcome", ["refused", "unavailable", "dead"])
-def test_the_lease_ends_whatever_the_provider_says(owner, responses, outcome):
+def test_the_lease_ends_when_the_refresh_fails(owner, responses, outcome):
     status, error = {
         "refused": (400, "invalid_scope"),
         "unavailable": (503, "temporarily_unavailable"),
@@ -123,7 +123,7 @@ def test_each_lease_has_a_name_of_its_own(owner):
         (None, True),
     ],
 )
-def test_a_lease_is_free_when_it_is_over(owner, now, clock, until, free):
+def test_an_expired_lease_is_free(owner, now, clock, until, free):
     until = None if until is None else now + until
     OAuthToken.objects.update(lease="another's", lease_until=until)
     with ExitStack() as stack:
@@ -149,7 +149,7 @@ def test_a_lease_without_a_name_is_free(owner, now, clock):
 # --- waiting for another holder ------------------------------------------------------------------
 
 
-def test_a_lease_is_waited_for_twice_as_long_as_it_can_be_held(owner, now, clock):
+def test_the_storage_waits_twice_as_long_as_a_lease_can_last(owner, now, clock):
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
     with pytest.raises(ProviderUnavailable, match="Another thread or process is refreshing"):
         with ModelStorage().lease(owner, 5):
@@ -164,7 +164,7 @@ def test_a_lease_is_waited_for_twice_as_long_as_it_can_be_held(owner, now, clock
     assert OAuthToken.objects.get().lease == "another's"
 
 
-def test_a_lease_that_is_given_back_is_taken(owner, now, clock):
+def test_a_waiting_storage_takes_the_lease_when_it_is_released(owner, now, clock):
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
     sleep = clock.sleep
 
@@ -179,7 +179,7 @@ def test_a_lease_that_is_given_back_is_taken(owner, now, clock):
     assert len(clock.slept) == 3
 
 
-def test_a_row_that_is_deleted_is_waited_for_no_longer(owner, now, clock):
+def test_a_waiting_storage_stops_when_the_row_is_deleted(owner, now, clock):
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
     sleep = clock.sleep
 
@@ -192,7 +192,7 @@ def test_a_row_that_is_deleted_is_waited_for_no_longer(owner, now, clock):
         assert len(clock.slept) == 1
 
 
-def test_a_lease_is_not_waited_for_in_a_transaction_that_has_written_the_row(owner, now, clock):
+def test_a_transaction_that_wrote_the_row_does_not_wait_for_the_lease(owner, now, clock):
     OAuthToken.objects.update(lease="another's", lease_until=now + timedelta(seconds=9))
     with transaction.atomic():
         ModelStorage().set(owner, GRANTED)
@@ -251,7 +251,7 @@ def busy(one_writer, owner):
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
-def test_a_lease_is_asked_for_again_while_another_connection_writes(busy, owner, clock, number):
+def test_taking_a_lease_is_retried_while_another_connection_writes(busy, owner, clock, number):
     writer = busy("UPDATE", number)
     with ModelStorage().lease(owner, 5):
         assert OAuthToken.objects.get().lease
@@ -259,7 +259,7 @@ def test_a_lease_is_asked_for_again_while_another_connection_writes(busy, owner,
     assert OAuthToken.objects.get().lease == ""
 
 
-def test_a_database_that_stays_busy_is_asked_for_three_seconds(busy, owner, clock):
+def test_taking_a_lease_is_retried_for_three_seconds(busy, owner, clock):
     writer = busy("UPDATE", None)
     with pytest.raises(ProviderUnavailable, match=r"^The database is busy\.$") as caught:
         with ModelStorage().lease(owner, 5):
@@ -269,7 +269,7 @@ def test_a_database_that_stays_busy_is_asked_for_three_seconds(busy, owner, cloc
     assert writer.refused == len(clock.slept) + 1
 
 
-def test_a_token_is_refreshed_when_the_other_connection_has_written(busy, owner, responses, clock):
+def test_a_token_is_refreshed_after_the_other_connection_commits(busy, owner, responses, clock):
     responses.post(TOKEN_URL, json={**GRANTED, "access_token": "new"})
     session = providers["github"].session(user_id=owner.user_id)
     assert session.authorized
@@ -281,7 +281,7 @@ def test_a_token_is_refreshed_when_the_other_connection_has_written(busy, owner,
     assert len(responses.calls) == 1
 
 
-def test_the_provider_is_not_asked_while_the_database_stays_busy(busy, owner, responses, clock):
+def test_no_refresh_request_is_sent_while_the_database_is_busy(busy, owner, responses, clock):
     """The refresh token would be spent, and the new one could not be stored."""
     session = providers["github"].session(user_id=owner.user_id)
     token = session.token
@@ -293,7 +293,7 @@ def test_the_provider_is_not_asked_while_the_database_stays_busy(busy, owner, re
 
 
 @pytest.mark.parametrize("number", [1, 2, 10])
-def test_a_refreshed_token_is_stored_when_the_other_connection_has_written(busy, owner, number):
+def test_a_refreshed_token_is_stored_after_the_other_connection_commits(busy, owner, number):
     storage = ModelStorage()
     old = storage.get(owner)
     writer = busy("UPDATE", number)
@@ -302,7 +302,7 @@ def test_a_refreshed_token_is_stored_when_the_other_connection_has_written(busy,
     assert storage.get(owner)["access_token"] == "new"
 
 
-def test_storing_a_refreshed_token_is_given_up_after_ten_attempts(busy, owner):
+def test_storing_a_refreshed_token_fails_after_ten_attempts(busy, owner):
     storage = ModelStorage()
     old = storage.get(owner)
     writer = busy("UPDATE", 11)
@@ -311,7 +311,7 @@ def test_storing_a_refreshed_token_is_given_up_after_ten_attempts(busy, owner):
     assert writer.refused == 10
 
 
-def test_a_dead_token_is_deleted_when_the_other_connection_has_written(busy, owner):
+def test_a_revoked_token_is_deleted_after_the_other_connection_commits(busy, owner):
     storage = ModelStorage()
     old = storage.get(owner)
     writer = busy("BEGIN", 3)
@@ -320,7 +320,7 @@ def test_a_dead_token_is_deleted_when_the_other_connection_has_written(busy, own
     assert not OAuthToken.objects.exists()
 
 
-def test_a_lease_is_given_back_when_the_other_connection_has_written(busy, owner):
+def test_a_lease_is_released_after_the_other_connection_commits(busy, owner):
     with ExitStack() as stack:
         stack.enter_context(ModelStorage().lease(owner, 5))
         writer = busy("UPDATE", 4)
@@ -328,15 +328,15 @@ def test_a_lease_is_given_back_when_the_other_connection_has_written(busy, owner
     assert OAuthToken.objects.get().lease == ""
 
 
-def refused(execute, sql, *args):
+def refuse_update(execute, sql, *args):
     """A database that takes no UPDATE."""
     if sql.startswith("UPDATE"):
         raise OperationalError("the connection is lost")
     return execute(sql, *args)
 
 
-def test_another_database_that_fails_is_not_taken_for_a_busy_one(several_writers, owner, clock):
-    with pytest.raises(OperationalError, match="lost"), connection.execute_wrapper(refused):
+def test_a_lost_connection_is_not_retried(several_writers, owner, clock):
+    with pytest.raises(OperationalError, match="lost"), connection.execute_wrapper(refuse_update):
         with ModelStorage().lease(owner, 5):
             pytest.fail("there is no lease")
     assert clock.slept == []
@@ -345,7 +345,7 @@ def test_another_database_that_fails_is_not_taken_for_a_busy_one(several_writers
 # --- the lease of a token in a session -----------------------------------------------------------
 
 
-def test_the_lease_in_the_cache_is_as_long(rf, responses, settings, monkeypatch):
+def test_the_lease_of_a_session_token_lasts_as_long(rf, responses, settings, monkeypatch):
     settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
     request = rf.get("/")
     request.session = SessionStore()

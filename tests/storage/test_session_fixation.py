@@ -60,10 +60,10 @@ def attacker(engine):
 
 
 @pytest.fixture
-def request_of(rf):
+def make_request(rf):
     """A request with the session of a browser, as the middleware loads it."""
 
-    def request_of(browser, user=None):
+    def make_request(browser, user=None):
         request = rf.get("/")
         store = importlib.import_module(django_settings.SESSION_ENGINE).SessionStore
         request.session = store(browser.cookies[COOKIE].value)
@@ -71,7 +71,7 @@ def request_of(rf):
         request.oauth = OAuth(request)
         return request
 
-    return request_of
+    return make_request
 
 
 def plant(attacker, browser):
@@ -95,14 +95,14 @@ def test_a_planted_session_key_does_not_open_the_token(attacker, client, dance):
 
 
 def test_a_planted_session_key_does_not_open_the_token_of_the_next_dance(
-    attacker, client, dance, request_of
+    attacker, client, dance, make_request
 ):
     """The session that is planted has a token already: the attacker's own."""
     dance(attacker, granted={"access_token": "theirs"}).callback()
     plant(attacker, client)
     dance(client).callback()
     assert uses_the_token(client)
-    assert request_of(attacker).oauth.github.access_token != GRANTED["access_token"]
+    assert make_request(attacker).oauth.github.access_token != GRANTED["access_token"]
 
 
 def test_a_planted_session_of_a_user_does_not_open_the_token(
@@ -116,8 +116,8 @@ def test_a_planted_session_of_a_user_does_not_open_the_token(
     assert not uses_the_token(attacker)
 
 
-def test_a_token_that_a_view_sets_gives_the_session_another_key(attacker, request_of):
-    request = request_of(attacker)
+def test_setting_a_token_in_a_view_changes_the_session_key(attacker, make_request):
+    request = make_request(attacker)
     request.oauth.github.token = GRANTED
     request.session.save()
     assert request.session.session_key != attacker.cookies[COOKIE].value
@@ -125,7 +125,7 @@ def test_a_token_that_a_view_sets_gives_the_session_another_key(attacker, reques
     assert not uses_the_token(attacker)
 
 
-def test_a_visitors_token_in_the_process_gives_the_session_another_key(
+def test_storing_a_visitors_token_in_memory_changes_the_session_key(
     attacker, client, dance, settings
 ):
     settings.DANCE_STORAGE = MemoryStorage()
@@ -138,34 +138,34 @@ def test_a_visitors_token_in_the_process_gives_the_session_another_key(
 # --- a planted session ------------------------------------------------------------------------
 
 
-def test_a_session_that_was_planted_before_the_attackers_dance_is_not_adopted(
-    attacker, client, dance, request_of, user
+def test_a_token_that_the_attacker_adds_to_a_planted_session_is_not_adopted(
+    attacker, client, dance, make_request, user
 ):
     plant(attacker, client)
     dance(attacker).callback()
     assert uses_the_token(attacker)
-    request = request_of(client)
+    request = make_request(client)
     login(request, user)
     assert request.oauth.adopt() == []
     assert not user.oauth_tokens.exists()
 
 
-# --- what goes on as before -------------------------------------------------------------------
+# --- unchanged behaviour ----------------------------------------------------------------------
 
 
-def test_a_visitors_own_token_is_adopted_after_the_login(engine, client, dance, request_of, user):
+def test_a_visitors_own_token_is_adopted_after_the_login(engine, client, dance, make_request, user):
     dance(client).callback()
-    request = request_of(client)
+    request = make_request(client)
     login(request, user)
     assert request.oauth.adopt() == ["github"]
     assert user.oauth_tokens.get().token["access_token"] == GRANTED["access_token"]
 
 
 def test_a_visitors_own_token_is_adopted_in_the_session(
-    engine, client, dance, request_of, user, session_storage
+    engine, client, dance, make_request, user, session_storage
 ):
     dance(client).callback()
-    request = request_of(client)
+    request = make_request(client)
     login(request, user)
     assert request.oauth.adopt() == ["github"]
     request.session.save()
@@ -174,25 +174,25 @@ def test_a_visitors_own_token_is_adopted_in_the_session(
 
 
 def test_a_login_in_another_users_session_leaves_nothing_to_adopt(
-    engine, client, dance, request_of, user, make_user
+    engine, client, dance, make_request, user, make_user
 ):
     dance(client).callback()
-    request = request_of(client)
+    request = make_request(client)
     login(request, make_user("grace"))
     login(request, user)
     assert request.oauth.adopt() == []
 
 
-def test_flows_of_two_tabs_end_one_after_the_other(engine, client, dance, request_of):
+def test_the_flows_of_two_tabs_both_finish(engine, client, dance, make_request):
     client.cookies[COOKIE] = client.session.session_key
     first, second = dance(client), Dance(client, "gitlab")
     assert second.callback().status_code == first.callback().status_code == 302
-    oauth = request_of(client).oauth
+    oauth = make_request(client).oauth
     assert oauth.github.access_token == GRANTED["access_token"]
     assert oauth.gitlab.access_token == "of-gitlab"
 
 
-def test_what_the_session_held_before_stays(engine, client, dance):
+def test_a_dance_keeps_the_other_values_of_the_session(engine, client, dance):
     session = client.session
     session["cart"] = ["book"]
     session.save()
@@ -201,35 +201,35 @@ def test_what_the_session_held_before_stays(engine, client, dance):
     assert client.session["cart"] == ["book"]
 
 
-def test_a_refresh_keeps_the_session_key(client, dance, api, request_of):
+def test_a_refresh_keeps_the_session_key(client, dance, api, make_request):
     dance(client).callback()
     key = client.cookies[COOKIE].value
     api.replace("POST", TOKEN_URL, json={**GRANTED, "access_token": "renewed"})
-    request = request_of(client)
+    request = make_request(client)
     request.oauth.github.refresh()
     assert request.session.session_key == key
-    assert request_of(client).oauth.github.access_token == "renewed"
+    assert make_request(client).oauth.github.access_token == "renewed"
 
 
-def test_a_visitors_token_in_the_process_is_refreshed_with_the_same_session_key(
-    client, dance, api, settings, request_of
+def test_refreshing_a_visitors_token_in_memory_keeps_the_session_key(
+    client, dance, api, settings, make_request
 ):
     settings.DANCE_STORAGE = MemoryStorage()
     dance(client).callback()
     api.replace("POST", TOKEN_URL, json={**GRANTED, "access_token": "renewed"})
-    request = request_of(client)
+    request = make_request(client)
     request.oauth.github.refresh()
     assert request.session.session_key == client.cookies[COOKIE].value
-    assert request_of(client).oauth.github.access_token == "renewed"
+    assert make_request(client).oauth.github.access_token == "renewed"
     api.replace("POST", TOKEN_URL, status=400, json={"error": "invalid_grant"})
     with pytest.raises(AuthorizationRequired):
-        request_of(client).oauth.github.refresh()
-    assert not request_of(client).oauth.github.authorized
+        make_request(client).oauth.github.refresh()
+    assert not make_request(client).oauth.github.authorized
 
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"], indirect=True)
-def test_a_session_that_has_ended_meanwhile_is_not_made_again_by_a_token(
-    engine, member, dance, session_storage, request_of
+def test_a_token_does_not_restore_a_session_that_has_ended(
+    engine, member, dance, session_storage, make_request
 ):
     begun = dance(member)
 
@@ -241,14 +241,14 @@ def test_a_session_that_has_ended_meanwhile_is_not_made_again_by_a_token(
         assert begun.callback().status_code == 400  # Django's SessionInterrupted
     finally:
         oauth_authorized.disconnect(log_out_elsewhere)
-    assert list(request_of(member).session.keys()) == []
+    assert list(make_request(member).session.keys()) == []
 
 
 # --- the seal ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def stored(rf):
+def visitor_request(rf):
     """A request whose session holds a visitor's token."""
     request = rf.get("/")
     request.session, request.user = SessionStore(), AnonymousUser()
@@ -262,42 +262,42 @@ def owner_of(request):
 
 
 @pytest.mark.parametrize("other_has_a_token", [True, False])
-def test_a_token_that_is_copied_to_another_session_does_not_open(stored, rf, other_has_a_token):
+def test_a_token_copied_to_another_session_does_not_open(visitor_request, rf, other_has_a_token):
     other = rf.get("/")
     other.session, other.user = SessionStore(), AnonymousUser()
     if other_has_a_token:
         SessionStorage().set(owner_of(other), {**GRANTED, "access_token": "theirs"})
-    other.session["github_oauth_token"] = stored.session["github_oauth_token"]
+    other.session["github_oauth_token"] = visitor_request.session["github_oauth_token"]
     assert SessionStorage().get(owner_of(other)) is None
-    assert SessionStorage().get(owner_of(stored)) is not None
+    assert SessionStorage().get(owner_of(visitor_request)) is not None
 
 
-def test_a_token_opens_under_the_next_session_key_and_not_after_a_flush(stored):
-    sealed = stored.session["github_oauth_token"]
-    stored.session.cycle_key()
-    assert SessionStorage().get(owner_of(stored)) is not None
-    stored.session.flush()
-    SessionStorage().set(owner_of(stored), GRANTED)
-    stored.session["github_oauth_token"] = sealed
-    assert SessionStorage().get(owner_of(stored)) is None
+def test_a_token_opens_after_cycle_key_but_not_after_flush(visitor_request):
+    sealed = visitor_request.session["github_oauth_token"]
+    visitor_request.session.cycle_key()
+    assert SessionStorage().get(owner_of(visitor_request)) is not None
+    visitor_request.session.flush()
+    SessionStorage().set(owner_of(visitor_request), GRANTED)
+    visitor_request.session["github_oauth_token"] = sealed
+    assert SessionStorage().get(owner_of(visitor_request)) is None
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_token_that_an_older_version_has_sealed_is_no_token(stored, named):
-    """The key of its session is what it was before the dance, so somebody else may know it."""
-    stored.session["github_oauth_token"] = seal(
+def test_a_token_sealed_by_an_older_version_is_ignored(visitor_request, named):
+    """Its session has the same key as before the dance, so an attacker may know the key."""
+    visitor_request.session["github_oauth_token"] = seal(
         json.dumps(GRANTED).encode(),
         purpose="session",
         identity=json.dumps(["github", "", ""]),
     )
     if not named:
-        del stored.session["_dance_visitor"]
-    assert SessionStorage().get(owner_of(stored)) is None
-    SessionStorage().delete(owner_of(stored))
-    assert "github_oauth_token" not in stored.session
+        del visitor_request.session["_dance_visitor"]
+    assert SessionStorage().get(owner_of(visitor_request)) is None
+    SessionStorage().delete(owner_of(visitor_request))
+    assert "github_oauth_token" not in visitor_request.session
 
 
-def test_a_token_that_does_not_fit_leaves_the_cookie_as_it_was(rf, settings):
+def test_a_token_too_large_for_the_cookie_does_not_change_it(rf, settings):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     request = rf.get("/")
     request.session = importlib.import_module(settings.SESSION_ENGINE).SessionStore()

@@ -10,8 +10,8 @@ from django_dance.storage import SessionStorage
 from django_dance.tokens import ResourceOwner, Token, seal, unseal
 
 VISITOR = "AAECAwQFBgcICQoLDA0ODw"
-#: What this release writes into a session, with the SECRET_KEY of the tests: (key of the user,
-#: account) → (entry, sealed token). Do not write it anew: a session lives for weeks.
+#: Entries that this release writes into a session, with the SECRET_KEY of the tests: (key of the
+#: user, account) → (entry, sealed token). Do not write them anew: a session lives for weeks.
 WRITTEN = {
     (None, ""): (
         "github_oauth_token",
@@ -42,7 +42,7 @@ def read(session, user_id=None, account="", provider="github"):
 
 
 @pytest.mark.parametrize("owner", WRITTEN, ids=NAMES.values())
-def test_an_entry_that_is_in_a_session_opens(owner):
+def test_an_entry_from_a_stored_session_opens(owner):
     entry, sealed = WRITTEN[owner]
     token = read({"_dance_visitor": VISITOR, entry: sealed}, *owner)
     assert Token(token).fields_to_store == {
@@ -77,7 +77,7 @@ def test_an_entry_is_bound_to_provider_user_account_and_session(owner):
         (VISITOR, 17, "", "gitlab"),
     ],
 )
-def test_an_entry_that_is_moved_does_not_open(owner, visitor, user_id, account, provider):
+def test_an_entry_moved_to_another_key_does_not_open(owner, visitor, user_id, account, provider):
     entry = f"{provider}_oauth_token" + (f":{account}" if account else "")
     session = {"_dance_visitor": visitor, entry: WRITTEN[owner][1]}
     assert read(session, user_id, account, provider) is None

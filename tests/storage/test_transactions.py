@@ -38,7 +38,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("storage", ["ModelStorage", "FallbackStorage"])
-def test_a_view_that_logs_out_keeps_what_was_renewed(user, api, storage, settings, make_request):
+def test_a_token_refreshed_before_a_logout_survives_the_rollback(
+    user, api, storage, settings, make_request
+):
     settings.DANCE_STORAGE = f"django_dance.storage.{storage}"
     store_expired_token(user)
 
@@ -51,7 +53,7 @@ def test_a_view_that_logs_out_keeps_what_was_renewed(user, api, storage, setting
     assert tokens_of(user) == {"": "renewed"}
 
 
-def test_another_account_that_was_written_changes_nothing(user, api, make_request):
+def test_writing_another_account_does_not_lose_the_refreshed_token(user, api, make_request):
     store_expired_token(user, "a", account="A")
     store_token(user, "b", account="B")
 
@@ -64,7 +66,7 @@ def test_another_account_that_was_written_changes_nothing(user, api, make_reques
     assert tokens_of(user) == {"A": "renewed", "B": "b"}
 
 
-def test_a_row_that_the_view_has_saved_is_written_again_after_it(user, api, make_request):
+def test_the_refreshed_token_of_a_row_that_the_view_saved_is_stored_again(user, api, make_request):
     store_expired_token(user)
 
     @in_failing_transaction
@@ -77,7 +79,9 @@ def test_a_row_that_the_view_has_saved_is_written_again_after_it(user, api, make
     assert len(token_requests(api)) == 1
 
 
-def test_a_job_that_wrote_another_account_keeps_what_was_renewed(several_writers, user, api):
+def test_a_refreshed_token_survives_the_rollback_of_a_write_to_another_account(
+    several_writers, user, api
+):
     store_expired_token(user, "a", account="A")
     other = store_token(user, "b", account="B")
     with pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -88,7 +92,7 @@ def test_a_job_that_wrote_another_account_keeps_what_was_renewed(several_writers
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_a_session_that_the_view_has_saved_keeps_the_renewed_token(
+def test_a_session_that_the_view_saved_has_the_refreshed_token(
     visitor_request, api, rf, make_request, fails
 ):
     key = visitor_request.session.session_key
@@ -114,14 +118,14 @@ def test_a_session_that_the_view_has_saved_keeps_the_renewed_token(
     assert len(token_requests(api)) == 1
 
 
-def test_a_session_that_is_locked_is_saved_after_the_view(
+def test_a_session_that_cannot_be_saved_at_once_is_saved_after_the_view(
     visitor_request, api, make_request, monkeypatch
 ):
-    save, locked = SessionStore.save, [UpdateError]
+    save, raise_locked = SessionStore.save, [UpdateError]
 
     def save_later(self, must_create=False):
-        if locked:
-            raise locked.pop()
+        if raise_locked:
+            raise raise_locked.pop()
         save(self, must_create)
 
     key = visitor_request.session.session_key
@@ -130,7 +134,7 @@ def test_a_session_that_is_locked_is_saved_after_the_view(
     assert make_request(key=key).oauth.github.access_token == "renewed"
 
 
-def test_a_session_that_ends_while_it_is_saved_stays_ended(
+def test_a_refreshed_token_is_revoked_if_its_session_has_ended(
     visitor_request, api, monkeypatch, revoked_tokens
 ):
     def end(self, must_create=False):
@@ -143,7 +147,9 @@ def test_a_session_that_ends_while_it_is_saved_stays_ended(
     assert revoked_tokens == ["renewed"]
 
 
-def test_without_autocommit_it_is_stored_beside_as_well(several_writers, user, api, monkeypatch):
+def test_a_refreshed_token_is_stored_without_autocommit_too(
+    several_writers, user, api, monkeypatch
+):
     store_expired_token(user)
     monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
     transaction.set_autocommit(False)
@@ -155,7 +161,7 @@ def test_without_autocommit_it_is_stored_beside_as_well(several_writers, user, a
     assert tokens_of(user) == {"": "renewed"}
 
 
-def test_what_cannot_be_stored_again_replaces_no_response(rf, caplog):
+def test_a_deferred_write_that_fails_does_not_change_the_response(rf, caplog):
     done = []
 
     def fail():
@@ -175,7 +181,7 @@ def test_what_cannot_be_stored_again_replaces_no_response(rf, caplog):
 
 
 class PreparedStorage(ModelStorage):
-    """Notes what it was called with."""
+    """Records the arguments of ``prepare_connection``."""
 
     prepared = []
 
@@ -184,7 +190,7 @@ class PreparedStorage(ModelStorage):
 
 
 class PreparedFallbackStorage(FallbackStorage):
-    """Notes what it was called with."""
+    """Records the arguments of ``prepare_connection``."""
 
     prepared = PreparedStorage.prepared
 
@@ -200,7 +206,9 @@ PREPARED = [
 
 
 @pytest.mark.parametrize("storage", PREPARED, ids=["table", "fallback", "no required user"])
-def test_a_site_may_prepare_it(several_writers, user, api, settings, storage):
+def test_a_storage_may_prepare_the_separate_connection(
+    several_writers, user, api, settings, storage
+):
     PreparedStorage.prepared.clear()
     settings.DANCE_STORAGE = storage
     store_expired_token(user)
@@ -211,7 +219,7 @@ def test_a_site_may_prepare_it(several_writers, user, api, settings, storage):
     assert own is not beside
 
 
-def test_a_tenant_of_django_tenants_is_handed_on():
+def test_the_separate_connection_gets_the_tenant_of_django_tenants():
     handed = []
     beside = SimpleNamespace(tenant="acme")
     for storage in (ModelStorage(), FallbackStorage()):
@@ -219,7 +227,7 @@ def test_a_tenant_of_django_tenants_is_handed_on():
     assert handed == ["acme", "acme"]
 
 
-def test_it_is_not_from_a_pool_that_the_views_have_emptied(
+def test_the_separate_connection_needs_no_free_connection_of_the_pool(
     connection_pools, user, api, monkeypatch
 ):
     store_expired_token(user)
@@ -237,7 +245,7 @@ def test_it_is_not_from_a_pool_that_the_views_have_emptied(
     assert tokens_of(user) == {"": "renewed"}
 
 
-def test_a_locked_row_of_a_model_without_a_lease_is_found_out_before_the_provider_is_asked(
+def test_a_row_locked_by_the_view_raises_an_error_before_the_refresh_request(
     several_writers, short_lock_timeout, user, api, settings, make_request
 ):
     settings.DANCE_STORAGE = {
@@ -254,29 +262,29 @@ def test_a_locked_row_of_a_model_without_a_lease_is_found_out_before_the_provide
 # --- a database with one writer -------------------------------------------------------------------
 
 
-def test_what_was_renewed_is_stored_though_another_was_writing_for_long(one_writer, user, api):
+def test_storing_a_refreshed_token_is_retried_when_the_database_is_locked(one_writer, user, api):
     owner = store_expired_token(user)
 
-    def locked():
+    def raise_locked():
         raise OperationalError("database is locked")
 
     github = make_session(user)
-    with ModelStorage().lease(owner, 5), before_first("UPDATE", locked):
+    with ModelStorage().lease(owner, 5), before_first("UPDATE", raise_locked):
         old = github.token
         assert ModelStorage().replace(owner, old, token_fields("renewed"))
     assert tokens_of(user) == {"": "renewed"}
 
 
-def test_a_database_that_stays_locked_is_not_asked_for_ever(user):
+def test_storing_a_refreshed_token_is_not_retried_for_ever(user):
     owner, refused = store_token(user), []
 
-    def locked(execute, sql, *args):
+    def raise_locked(execute, sql, *args):
         if sql.startswith("UPDATE"):
             refused.append(sql)
             raise OperationalError("database is locked")
         return execute(sql, *args)
 
-    with pytest.raises(OperationalError, match="locked"), connection.execute_wrapper(locked):
+    with pytest.raises(OperationalError, match="locked"), connection.execute_wrapper(raise_locked):
         ModelStorage().replace(owner, token_fields(), token_fields("new"))
     assert len(refused) == (10 if has_one_writer("default") else 1)
 
@@ -284,7 +292,7 @@ def test_a_database_that_stays_locked_is_not_asked_for_ever(user):
 # --- transactions and savepoints ------------------------------------------------------------------
 
 
-def test_a_transaction_of_the_same_decorator_is_another_one(user, api):
+def test_two_transactions_of_one_decorator_are_told_apart(user, api):
     job = transaction.atomic(lambda work: work())
     job(lambda: store_expired_token(user))
 
@@ -298,7 +306,7 @@ def test_a_transaction_of_the_same_decorator_is_another_one(user, api):
     assert tokens_of(user) == {"": "planted" if has_one_writer("default") else "renewed"}
 
 
-def test_what_a_savepoint_has_written_is_forgotten_with_it(user):
+def test_a_rolled_back_savepoint_leaves_no_mark_of_its_write(user):
     owner, storage = store_token(user, "before"), ModelStorage()
     with transaction.atomic():
         with pytest.raises(ZeroDivisionError), transaction.atomic():

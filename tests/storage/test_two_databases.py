@@ -24,16 +24,16 @@ from ..other_database import ALIAS
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", ALIAS]),
-    pytest.mark.usefixtures("routed"),
+    pytest.mark.usefixtures("tokens_in_other_database"),
 ]
 
-#: What django.db.transaction.atomic() is given for each of the two.
+#: The database that ``transaction.atomic()`` gets: one after the other.
 BOTH = pytest.mark.parametrize("using", ["default", ALIAS])
 
 
 @pytest.fixture
-def routed(other_database, settings):
-    """Tokens are written to the other database; who reads from the default one finds nothing."""
+def tokens_in_other_database(other_database, settings):
+    """Tokens are written to the other database; a read from the default one finds nothing."""
     settings.DATABASE_ROUTERS = ["tests.other_database.Elsewhere"]
 
 
@@ -62,14 +62,14 @@ def token(text="planted", **fields):
     return {**GRANTED, "access_token": text, "expires_at": time.time() + 3600, **fields}
 
 
-def kept(model=OAuthToken):
+def stored_tokens(model=OAuthToken):
     """The access tokens in the other database. The default one must have none."""
     assert not model.objects.using("default").exists()
     return [row.token["access_token"] for row in model.objects.using(ALIAS).order_by("pk")]
 
 
-def elsewhere(work):
-    """What the work returns in another thread, with connections of its own."""
+def run_in_thread(work):
+    """The result of the work in another thread, with connections of its own."""
     results = []
 
     def run():
@@ -108,21 +108,21 @@ class OwnModelContractTests(StorageContract, TestCase):
 
 def test_tokens_are_read_and_written_where_the_router_writes(storage, owner):
     storage.set(owner, token("first"))
-    assert kept() == ["first"]
+    assert stored_tokens() == ["first"]
     assert storage.using == ALIAS
     assert read(storage, owner) == storage.reread(owner)["access_token"] == "first"
     storage.set(owner, token("second"))
-    assert kept() == ["second"]
+    assert stored_tokens() == ["second"]
     assert storage.replace(owner, token("second"), token("third"))
-    assert kept() == ["third"]
+    assert stored_tokens() == ["third"]
     assert storage.replace(owner, token("third"), None)
-    assert kept() == []
+    assert stored_tokens() == []
     storage.set(owner, token("fourth"))
     storage.delete(owner)
-    assert kept() == []
+    assert stored_tokens() == []
 
 
-def test_accounts_are_looked_for_where_the_router_writes(storage, owner, make_user):
+def test_accounts_are_searched_where_the_router_writes(storage, owner, make_user):
     grace = ResourceOwner(providers["github"], user=make_user("grace"))
     for account in ("1", "2"):
         storage.set(owner.for_account(account), token(account))
@@ -154,9 +154,9 @@ def test_a_table_without_a_lease_is_locked_where_the_router_writes(storage, owne
     storage.set(owner, token("old"))
     with storage.lease(owner, 5):
         assert storage.replace(owner, token("old"), token("new"))
-    assert kept(TeamToken) == ["new"]
+    assert stored_tokens(TeamToken) == ["new"]
     assert storage.replace(owner, token("new"), None)
-    assert kept(TeamToken) == []
+    assert stored_tokens(TeamToken) == []
 
 
 def test_a_user_of_one_database_does_not_wait_for_a_user_of_another(storage, owner, settings):
@@ -169,15 +169,15 @@ def test_a_user_of_one_database_does_not_wait_for_a_user_of_another(storage, own
             with storage.lease(owner, 5):
                 return "taken"
 
-        assert elsewhere(lease) == "taken"
+        assert run_in_thread(lease) == "taken"
         settings.DATABASE_ROUTERS = ["tests.other_database.Elsewhere"]
 
 
 # --- transactions -------------------------------------------------------------------------------
 
 
-def at_the_first_save(work):
-    """Do this just before the first row is saved."""
+def before_first_save(work):
+    """Do the work just before the first row is saved."""
 
     def receiver(sender, instance, **arguments):
         pre_save.disconnect(receiver, sender=OAuthToken)
@@ -187,71 +187,75 @@ def at_the_first_save(work):
 
 
 @BOTH
-def test_a_row_that_another_has_inserted_leaves_the_open_transaction_usable(storage, owner, using):
+def test_the_transaction_is_usable_after_another_process_inserts_the_row(storage, owner, using):
     def insert(row):
         row = OAuthToken(provider=row.provider, user_id=row.user_id, token=token("faster"))
         OAuthToken.objects.using(ALIAS).bulk_create([row])
 
-    at_the_first_save(insert)
+    before_first_save(insert)
     with transaction.atomic(using=using):
         storage.set(owner, token("new"))
-        assert kept() == ["new"]
-    assert kept() == ["new"]
+        assert stored_tokens() == ["new"]
+    assert stored_tokens() == ["new"]
 
 
 @BOTH
-def test_a_row_that_another_has_deleted_leaves_the_open_transaction_usable(storage, owner, using):
+def test_the_transaction_is_usable_after_another_process_deletes_the_row(storage, owner, using):
     storage.set(owner, token("old"))
 
     def delete(row):
         OAuthToken.objects.using(ALIAS).filter(pk=row.pk)._raw_delete(ALIAS)
 
-    at_the_first_save(delete)
+    before_first_save(delete)
     with transaction.atomic(using=using):
         storage.set(owner, token("new"))
-        assert kept() == ["new"]
-    assert kept() == ["new"]
+        assert stored_tokens() == ["new"]
+    assert stored_tokens() == ["new"]
 
 
 @pytest.mark.usefixtures("local_cache")
 class TestCache:
-    def test_a_commit_in_the_other_database_is_what_counts(self, storage, owner):
+    def test_a_new_token_is_visible_after_the_commit_in_its_database(self, storage, owner):
         storage.set(owner, token("old"))
         with transaction.atomic(using=ALIAS):
             storage.set(owner, token("new"))
             assert read(storage, owner) == "new"
             # It is in the cache: no row is read.
-            assert elsewhere(lambda: read(storage, owner)) == "old"
-        assert elsewhere(lambda: read(storage, owner)) == "new"
+            assert run_in_thread(lambda: read(storage, owner)) == "old"
+        assert run_in_thread(lambda: read(storage, owner)) == "new"
 
-    def test_a_roll_back_in_the_other_database_brings_the_old_token_back(self, storage, owner):
+    def test_a_rollback_in_the_tokens_database_restores_the_old_token(self, storage, owner):
         storage.set(owner, token("old"))
         with pytest.raises(ZeroDivisionError), transaction.atomic(using=ALIAS):
             storage.set(owner, token("new"))
             raise ZeroDivisionError
         assert read(storage, owner) == "old"
-        assert elsewhere(lambda: read(storage, owner)) == "old"
+        assert run_in_thread(lambda: read(storage, owner)) == "old"
 
-    def test_a_transaction_in_the_default_database_delays_nothing(self, storage, owner):
+    def test_a_transaction_in_the_default_database_does_not_delay_a_new_token(self, storage, owner):
         storage.set(owner, token("old"))
         with pytest.raises(ZeroDivisionError), transaction.atomic(using="default"):
             storage.set(owner, token("new"))
-            assert elsewhere(lambda: read(storage, owner)) == "new"
+            assert run_in_thread(lambda: read(storage, owner)) == "new"
             raise ZeroDivisionError
         assert read(storage, owner) == "new"
 
-    def test_a_row_that_a_view_saves_there_is_heard_of_after_its_commit(self, storage, owner):
+    def test_a_row_that_a_view_saves_is_visible_after_the_commit_in_its_database(
+        self, storage, owner
+    ):
         storage.set(owner, token("old"))
         with transaction.atomic(using=ALIAS):
             row = OAuthToken.objects.using(ALIAS).get()
             row.token = token("new")
             row.save(using=ALIAS)
             assert read(storage, owner) == "new"
-            assert elsewhere(lambda: read(storage, owner)) == "old"
-        assert elsewhere(lambda: read(storage, owner)) == "new"
+            assert run_in_thread(lambda: read(storage, owner)) == "old"
+        assert run_in_thread(lambda: read(storage, owner)) == "new"
 
     @BOTH
-    def test_what_a_transaction_reads_is_cached_after_it(self, storage, owner, using):
+    def test_a_token_read_in_its_databases_transaction_is_cached_after_the_commit(
+        self, storage, owner, using
+    ):
         storage.set(owner, token())
         caches["default"].clear()
         with transaction.atomic(using=using):
@@ -284,17 +288,17 @@ def expired(storage, owner, responses):
 
 def test_a_token_is_refreshed_where_the_router_writes(expired):
     expired.refresh()
-    assert kept() == ["new"]
+    assert stored_tokens() == ["new"]
 
 
 @BOTH
-def test_a_refreshed_token_outlives_a_transaction_that_is_rolled_back(expired, using):
+def test_a_refreshed_token_survives_the_rollback_of_a_transaction(expired, using):
     with pytest.raises(ZeroDivisionError), transaction.atomic(using=using):
         expired.refresh()
         raise ZeroDivisionError
     # With one writer, the token is stored within the transaction.
     lost = using == ALIAS and has_one_writer(ALIAS)
-    assert kept() == ["old" if lost else "new"]
+    assert stored_tokens() == ["old" if lost else "new"]
 
 
 @BOTH
@@ -309,12 +313,12 @@ def test_a_refreshed_token_is_stored_again_if_its_own_transaction_was_rolled_bac
     with pytest.raises(ZeroDivisionError), transaction.atomic(using=using):
         assert storage.replace(owner, token("old"), token("new"))
         raise ZeroDivisionError
-    assert kept() == ["old" if using == ALIAS else "new"]
+    assert stored_tokens() == ["old" if using == ALIAS else "new"]
     durable.run_deferred_writes(request)
-    assert kept() == ["new"]
+    assert stored_tokens() == ["new"]
 
 
-def test_who_has_written_the_row_there_does_not_wait_for_another_to_refresh(storage, owner):
+def test_only_a_write_in_the_tokens_database_marks_the_row_as_written(storage, owner):
     storage.set(owner, token())
     for using, touched in ((ALIAS, True), ("default", False)):
         with transaction.atomic(using=using):
@@ -323,7 +327,7 @@ def test_who_has_written_the_row_there_does_not_wait_for_another_to_refresh(stor
             assert storage._cache.was_written(where) is touched
 
 
-def test_a_database_is_told_from_another_by_its_alias():
+def test_transactions_are_told_apart_by_the_alias_of_the_database():
     """A transaction of one is none of the other."""
     with transaction.atomic(using=ALIAS):
         assert durable.in_transaction(ALIAS)
@@ -335,25 +339,25 @@ def test_a_database_is_told_from_another_by_its_alias():
 # --- dances and commands ------------------------------------------------------------------------
 
 
-def test_a_dance_connects_and_disconnects_there(client, user, responses):
+def test_a_dance_connects_and_disconnects_where_the_router_writes(client, user, responses):
     responses.post(TOKEN_URL, json=GRANTED)
     responses.get("https://api.github.com/user", json={"id": 1, "login": "ada"})
     responses.delete("https://api.github.com/applications/github-client/token", status=204)
     client.force_login(user)
     assert Dance(client).callback().status_code == 302
-    assert kept() == ["planted-access-token"]
+    assert stored_tokens() == ["planted-access-token"]
     assert client.post("/login/github/disconnect/").status_code == 302
-    assert kept() == []
+    assert stored_tokens() == []
 
 
-def test_commands_work_on_the_rows_there(storage, owner, settings, capsys):
+def test_commands_use_the_rows_where_the_router_writes(storage, owner, settings, capsys):
     storage.set(owner, token())
     settings.DANCE_ENCRYPTION_KEYS = ["new", settings.SECRET_KEY]
     call_command("dance_reencrypt", verbosity=0)
     settings.DANCE_ENCRYPTION_KEYS = ["new"]
-    assert kept() == ["planted"]
+    assert stored_tokens() == ["planted"]
     call_command("dance_tokens", verbosity=0)
     assert "github" in capsys.readouterr().out
     settings.DANCE_ENCRYPTION_KEYS = ["newer"]
     call_command("dance_prune", "--unreadable", verbosity=0)
-    assert kept() == []
+    assert stored_tokens() == []
