@@ -8,6 +8,7 @@ class DjangoDanceServerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, token_cache  # noqa: F401  the import registers the checks
+        from . import checks, logins, token_cache  # noqa: F401  the import registers the checks
 
         token_cache.connect_signals()
+        logins.connect_signals()

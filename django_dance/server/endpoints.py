@@ -34,6 +34,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 #: OpenID Connect Core §3.1.2.1; without OpenID Connect there is no account to select.
 _PROMPTS = frozenset({"none", "login", "consent"})
+_SECONDS = re.compile(r"[0-9]{1,10}")
 
 # At DEBUG oauthlib logs refresh tokens as plain text. The other secrets it logs are printed as ***.
 logging.getLogger(RefreshTokenGrant.__module__).addFilter(
@@ -107,6 +108,10 @@ def check_authorization_request(request: Request) -> dict[str, Any]:
     if not prompts <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
         raise errors.InvalidRequestError(
             "The prompt must be none, or login and consent.", request=request
+        )
+    if request.max_age is not None and not _SECONDS.fullmatch(request.max_age):
+        raise errors.InvalidRequestError(
+            "The max_age must be a number of seconds.", request=request
         )
     return {}
 

@@ -24,6 +24,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from . import parameters
 from .callbacks import reject_coroutine
+from .logins import lead_to_login
 from .responses import Redirect, add_security_headers, error_page, json_error, json_response
 from .rows import is_active
 
@@ -49,6 +50,8 @@ class AuthorizationRequest:
     response_type: str
     state: str | None
     prompts: frozenset[str]
+    #: The largest number of seconds since the user's login; ``None`` if the request has none.
+    max_age: int | None = None
     #: A URI with the parameters of the request, for oauthlib.
     uri: str
 
@@ -79,6 +82,9 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
         asked = None
         try:
             asked = _validate(server, request)
+            login = lead_to_login(server, request, asked)
+            if login is not None:
+                return add_security_headers(login)
             answer = view(request, *args, **{**kwargs, **asked.keywords})
             if isinstance(answer, HttpResponseBase):
                 return add_security_headers(answer)
@@ -109,6 +115,7 @@ def _validate(server: AuthorizationServer, request: HttpRequest) -> Authorizatio
         response_type=found["response_type"],
         state=found["state"],
         prompts=frozenset(params.get("prompt", "").split()),
+        max_age=int(params["max_age"]) if "max_age" in params else None,
         uri=uri,
     )
 

@@ -17,6 +17,7 @@ AUTHORIZATION = frozenset(
         "client_id",
         "code_challenge",
         "code_challenge_method",
+        "max_age",
         "prompt",
         "redirect_uri",
         "request",

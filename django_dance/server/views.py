@@ -71,10 +71,10 @@ class AuthorizeView(ServerView):
     ) -> HttpResponseBase | bool:
         user = self.server.user_of(request)
         silent = "none" in asked.prompts
-        if not user.is_authenticated or "login" in asked.prompts:
+        if not user.is_authenticated:
             if silent:
                 raise errors.LoginRequired
-            return redirect_to_login(_without_login_prompt(request))
+            return redirect_to_login(request.get_full_path())
         if not is_active(user):
             return False
         if "consent" not in asked.prompts and consent.exists(self.server, user, asked):
@@ -181,13 +181,3 @@ class ApplicationsView(ServerView):
 
     def _consents(self) -> Any:
         return Consent._default_manager.filter(user=self.user, server=self.server.name)
-
-
-def _without_login_prompt(request: HttpRequest) -> str:
-    """The URL to return to after the login, without ``prompt=login``: it would loop."""
-    query = request.GET.copy()
-    prompts = [prompt for prompt in query.get("prompt", "").split() if prompt != "login"]
-    query.pop("prompt", None)
-    if prompts:
-        query["prompt"] = " ".join(prompts)
-    return f"{request.path}?{query.urlencode()}"

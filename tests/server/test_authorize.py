@@ -561,14 +561,6 @@ def test_prompt_none_shows_no_login(app, db):
     assert_told(Browser().get(app.address(prompt="none")), "login_required")
 
 
-def test_prompt_login_leads_to_the_login_once(app, member):
-    response = member.get(app.address(prompt="login consent"))
-    assert response["Location"].startswith("/accounts/login/")
-    back = query(response["Location"])["next"]
-    assert query(back)["prompt"] == "consent"
-    assert member.get(back).status_code == 200
-
-
 @pytest.mark.parametrize("prompt", ["none login", "select_account", "NONE"])
 def test_an_unknown_prompt_is_refused(ask, prompt):
     assert_told(ask(prompt=prompt), "invalid_request")

@@ -1,0 +1,96 @@
+"""The login that a client demands, with ``prompt=login`` or ``max_age``.
+
+OpenID Connect Core 3.1.2.1, RFC 9470 §4. The demand is met if the user has logged in since the
+request. A redirect from the login page does not prove this, because the page may return visitors
+who are logged in already.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.signals import user_logged_in
+from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.crypto import get_random_string
+from oauthlib.oauth2.rfc6749 import errors
+
+from .responses import render_page
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+    from .handlers import AuthorizationRequest
+
+#: In the session: a random name and the time of the login.
+_SESSION_KEY = "_django_dance_server_login"
+#: The parameter of the URL that the login page returns to: the login before the request, signed.
+_PARAMETER = "login_before"
+#: Seconds for which this parameter is accepted.
+_LONGEST = 3600
+#: Largest accepted difference between the clocks of two hosts, in seconds.
+_LEEWAY = 60
+
+
+def connect_signals() -> None:
+    user_logged_in.connect(_note_login, dispatch_uid="django_dance.server.logins")
+
+
+def _note_login(sender: Any, request: Any = None, **kwargs: Any) -> None:
+    session = getattr(request, "session", None)
+    if session is not None:
+        session[_SESSION_KEY] = [get_random_string(12), int(time.time())]
+
+
+def lead_to_login(
+    server: AuthorizationServer, request: HttpRequest, asked: AuthorizationRequest
+) -> HttpResponseBase | None:
+    """Return the response that leads to the demanded login; ``None`` if no login is needed.
+
+    :raises LoginRequired: the request forbids pages, or the site has no sessions.
+    """
+    if "login" not in asked.prompts and asked.max_age is None:
+        return None
+    if request.method == "POST":
+        # The page that the form is on was shown after the login.
+        return _log_out(request) if "log_in_again" in request.POST else None
+    session = getattr(request, "session", None)
+    name, when = ("", 0) if session is None else session.get(_SESSION_KEY, ("", 0))
+    user = server.user_of(request)
+    if (
+        user.is_authenticated
+        and name
+        and asked.max_age is not None
+        and time.time() - when <= asked.max_age
+        and "login" not in asked.prompts
+    ):
+        return None
+    if session is None or "none" in asked.prompts:
+        raise errors.LoginRequired
+    salt = f"django_dance.server.logins {server.name} {asked.uri}"
+    try:
+        before, since = signing.loads(request.GET.get(_PARAMETER, ""), salt=salt, max_age=_LONGEST)
+    except signing.BadSignature:
+        query = request.GET.copy()
+        query[_PARAMETER] = signing.dumps([name, int(time.time())], salt=salt)
+        return _show_login(f"{request.path}?{query.urlencode()}")
+    if not user.is_authenticated:
+        return _show_login(request.get_full_path())
+    if name and name != before and when >= since - _LEEWAY:
+        return None
+    context = {"client": asked.client, "user": user}
+    return render_page(request, "log_in_again.html", context)
+
+
+def _log_out(request: HttpRequest) -> HttpResponseBase:
+    from django.contrib.auth import logout
+
+    logout(request)
+    return _show_login(request.get_full_path())
+
+
+def _show_login(next_url: str) -> HttpResponseBase:
+    from django.contrib.auth.views import redirect_to_login  # it imports models
+
+    return redirect_to_login(next_url)
