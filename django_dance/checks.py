@@ -133,10 +133,11 @@ def _values() -> Iterator[CheckMessage]:
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make a key with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
-    try:
-        _ = settings.tenant
-    except ImproperlyConfigured as error:
-        yield bad("DANCE_TENANT cannot be used.", str(error))
+    for name in ("tenant", "client_address"):
+        try:
+            getattr(settings, name)
+        except ImproperlyConfigured as error:
+            yield bad(f"DANCE_{name.upper()} cannot be used.", str(error))
     for name, (is_valid, hint) in _VALUES.items():
         value = getattr(settings, name)
         if not is_valid(value):

@@ -9,13 +9,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import iscoroutinefunction
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 #: Every setting and its default.
 DEFAULTS: dict[str, Any] = {
@@ -32,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_BASE_URL": None,
     "DANCE_SITE_KEY": None,
     "DANCE_TENANT": None,
+    "DANCE_CLIENT_ADDRESS": None,
 }
 
 #: Backends whose entries other processes cannot read, or that are no faster than the table.
@@ -156,14 +161,23 @@ class Settings(PrefixedSettings):
 
         :raises ImproperlyConfigured: it is not a function, or cannot be imported.
         """
-        function = import_if_path(getattr(django_settings, "DANCE_TENANT", None), "DANCE_TENANT")
-        if function is not None and not callable(function):
+        return self._function("DANCE_TENANT", "a function without arguments")
+
+    @cached_property
+    def client_address(self) -> Callable[[HttpRequest], object] | None:
+        """The function in ``DANCE_CLIENT_ADDRESS``, which returns the address of a request.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        return self._function("DANCE_CLIENT_ADDRESS", "a function that takes the request")
+
+    def _function(self, name: str, kind: str) -> Any:
+        function = import_if_path(getattr(django_settings, name, None), name)
+        if function is not None and (not callable(function) or iscoroutinefunction(function)):
             raise ImproperlyConfigured(
-                f"DANCE_TENANT is {function!r}. It must be a function without arguments, or its "
-                "dotted path."
+                f"{name} is {function!r}. It must be {kind}, or its dotted path."
             )
-        found: Callable[[], object] | None = function
-        return found
+        return function
 
     def names_site(self, alias: str) -> bool:
         """Whether the keys in this cache name the site, by ``KEY_PREFIX`` or ``DANCE_SITE_KEY``."""

@@ -163,6 +163,8 @@ def test_a_public_client_needs_no_secret(settings):
         ("DANCE_BASE_URL", "example.com", "E008"),
         ("DANCE_SITE_KEY", 7, "E008"),
         ("DANCE_TENANT", "nowhere.function", "E008"),
+        ("DANCE_CLIENT_ADDRESS", "nowhere.function", "E008"),
+        ("DANCE_CLIENT_ADDRESS", 7, "E008"),
         ("DANCE_TENANT", ["tests.cache.test_tenants.current_tenant"], "E008"),
     ],
 )

@@ -241,11 +241,13 @@ class AuthorizationServer:
                 return client
         return getter(token.client_id)
 
-    def endpoints(self) -> Endpoints:
+    def endpoints(self, http_request: HttpRequest | None = None) -> Endpoints:
         """The endpoints of the server (RFC 6749 §3), with the site's callbacks."""
         self.callbacks.require_all()
+        validator = self._validator_class(self)
+        validator.http_request = http_request
         return Endpoints(
-            self._validator_class(self),
+            validator,
             expires_in=self.access_token_lifetime,
             token_generator=self._generator("token_generator"),
             refresh_token_generator=self._generator("refresh_token_generator"),

@@ -28,7 +28,7 @@ _LONGEST_CODE = 600
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return [*_unknown_settings(), *_token_cache_alias()]
+    return [*_unknown_settings(), *_cache_aliases()]
 
 
 @register(Tags.urls)
@@ -53,7 +53,7 @@ def check_servers(
 def check_deployment(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return list(_cache_problems())
+    return [*_cache_problems(), *_limit_problems()]
 
 
 def _unknown_settings() -> Iterator[CheckMessage]:
@@ -61,12 +61,20 @@ def _unknown_settings() -> Iterator[CheckMessage]:
         yield Error(f"There is no setting {name}.", hint=hint, id="django_dance_server.E001")
 
 
-def _token_cache_alias() -> Iterator[CheckMessage]:
+def _cache_aliases() -> Iterator[CheckMessage]:
+    known = list(caches.settings)
     alias = settings.token_cache
-    if alias is not None and alias not in list(caches.settings):
+    if alias is not None and alias not in known:
         yield Error(
             f"DANCE_SERVER_TOKEN_CACHE is {alias!r}, which is not in CACHES.",
             hint="Use an alias of CACHES, or None.",
+            id="django_dance_server.E004",
+        )
+    alias = settings.limit_cache
+    if alias not in known:
+        yield Error(
+            f"DANCE_SERVER_LIMIT_CACHE is {alias!r}, which is not in CACHES.",
+            hint="Use an alias of CACHES: the server counts wrong client secrets there.",
             id="django_dance_server.E004",
         )
 
@@ -175,3 +183,15 @@ def _cache_problems() -> Iterator[CheckMessage]:
                 "the KEY_PREFIX of the cache.",
                 id="django_dance_server.W008",
             )
+
+
+def _limit_problems() -> Iterator[CheckMessage]:
+    alias = settings.limit_cache
+    if servers and alias in list(caches.settings) and not is_shared(alias):
+        yield Warning(
+            f"The server counts wrong client secrets in the cache {alias!r}, which is not shared "
+            "between processes.",
+            hint="With several processes the limit is higher. Use a shared cache, such as Redis, "
+            "and name its alias in DANCE_SERVER_LIMIT_CACHE.",
+            id="django_dance_server.W009",
+        )

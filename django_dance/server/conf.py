@@ -15,16 +15,15 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SERVER_CODE_LIFETIME": 60,
     "DANCE_SERVER_ALLOW_PASSWORD_GRANT": False,
     "DANCE_SERVER_TOKEN_CACHE": None,
+    "DANCE_SERVER_LIMIT_CACHE": "default",
     "DANCE_SERVER_TOKEN_GENERATOR": None,
     "DANCE_SERVER_REFRESH_TOKEN_GENERATOR": None,
 }
 
-#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The token cache is only
-#: a setting: a user or client that is saved belongs to no single server.
+#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The caches are only
+#: settings: a user or client that is saved belongs to no single server.
 OPTIONS = frozenset(
-    name.removeprefix("DANCE_SERVER_").lower()
-    for name in DEFAULTS
-    if name != "DANCE_SERVER_TOKEN_CACHE"
+    name.removeprefix("DANCE_SERVER_").lower() for name in DEFAULTS if not name.endswith("_CACHE")
 )
 
 

@@ -47,6 +47,12 @@ def random_token(request: Request) -> Secret:
     return Secret(secrets.token_urlsafe(32))
 
 
+class WrongVerifier(errors.InvalidGrantError):
+    """The verifier of a token request is not the one of the code challenge (RFC 7636 §4.6)."""
+
+    description = "The code_verifier does not match the code_challenge."
+
+
 class CodeGrant(AuthorizationCodeGrant):
     def __init__(self, validator: RequestValidator) -> None:
         super().__init__(validator)
@@ -71,12 +77,25 @@ class CodeGrant(AuthorizationCodeGrant):
         validator.save_authorization_code(request.client_id, code, request)
         return code
 
+    def validate_token_request(self, request: Request) -> None:
+        try:
+            super().validate_token_request(request)
+        except WrongVerifier:
+            validator: Any = self.request_validator
+            validator.count_wrong_verifier(request)
+            raise
+
     def validate_code_challenge(self, challenge: str, challenge_method: str, verifier: str) -> bool:
-        if challenge_method != "S256" or not _VERIFIER.fullmatch(verifier):
-            return False
+        """:raises WrongVerifier: the code was issued for another verifier."""
         digest = hashlib.sha256(verifier.encode()).digest()
         expected = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        return constant_time_compare(expected, challenge)
+        if (
+            challenge_method != "S256"
+            or not _VERIFIER.fullmatch(verifier)
+            or not constant_time_compare(expected, challenge)
+        ):
+            raise WrongVerifier
+        return True
 
 
 def check_authorization_request(request: Request) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
 def _validate(server: AuthorizationServer, request: HttpRequest) -> AuthorizationRequest:
     params = parameters.authorization_parameters(request)
     uri = f"/?{urlencode(params)}"
-    scopes, found = server.endpoints().validate_authorization_request(uri)
+    scopes, found = server.endpoints(request).validate_authorization_request(uri)
     return AuthorizationRequest(
         client=found["request"].client,
         redirect_uri=found["redirect_uri"],
@@ -130,7 +130,7 @@ def _code_response(
         return redirect_to_login(request.get_full_path())
     if not agreed or not is_active(user):
         raise errors.AccessDeniedError
-    code: Any = server.endpoints().create_authorization_response(
+    code: Any = server.endpoints(request).create_authorization_response(
         asked.uri,
         scopes=list(asked.scopes),
         credentials={"user": user, "http_request": request},
@@ -164,7 +164,7 @@ def _error_response(
 
 
 def token_handler(server: AuthorizationServer, view: View) -> View:
-    def answer(form: dict[str, str], extra: Any) -> Any:
+    def answer(request: HttpRequest, form: dict[str, str], extra: Any) -> Any:
         if isinstance(extra, HttpResponseBase):
             return extra
         if extra and (own := _TOKEN_FIELDS & extra.keys()):
@@ -174,23 +174,23 @@ def token_handler(server: AuthorizationServer, view: View) -> View:
             )
         if "grant_type" not in form:
             raise errors.InvalidRequestError("The grant_type is missing.")
-        return server.endpoints().create_token_response("/", "POST", form, {}, extra)
+        return server.endpoints(request).create_token_response("/", "POST", form, {}, extra)
 
     view = reject_coroutine(view, "token_handler")
     return _client_endpoint(server, view, parameters.TOKEN, answer)
 
 
 def revoke_handler(server: AuthorizationServer, view: View) -> View:
-    def answer(form: Any, extra: Any) -> Any:
-        return server.endpoints().create_revocation_response("/", "POST", form, {})
+    def answer(request: HttpRequest, form: Any, extra: Any) -> Any:
+        return server.endpoints(request).create_revocation_response("/", "POST", form, {})
 
     view = reject_coroutine(view, "revoke_handler")
     return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer)
 
 
 def introspect_handler(server: AuthorizationServer, view: View) -> View:
-    def answer(form: Any, extra: Any) -> Any:
-        return server.endpoints().create_introspect_response("/", "POST", form, {})
+    def answer(request: HttpRequest, form: Any, extra: Any) -> Any:
+        return server.endpoints(request).create_introspect_response("/", "POST", form, {})
 
     view = reject_coroutine(view, "introspect_handler")
     return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer)
@@ -200,14 +200,14 @@ def _client_endpoint(
     server: AuthorizationServer,
     view: View,
     names: frozenset[str],
-    answer: Callable[[dict[str, str], Any], Any],
+    answer: Callable[[HttpRequest, dict[str, str], Any], Any],
 ) -> View:
     """An endpoint that a client posts a form to.
 
     :param view: the site's view. It is called after the form is read.
     :param names: the parameters that are read; others are ignored.
-    :param answer: called with the form and the result of the view. It returns a response, or
-        oauthlib's headers, body and status.
+    :param answer: called with the request, the form and the result of the view. It returns a
+        response, or oauthlib's headers, body and status.
     """
 
     @csrf_exempt
@@ -219,19 +219,22 @@ def _client_endpoint(
             return HttpResponseNotAllowed(["POST"])
         try:
             form = parameters.form_parameters(request, names)
-            answered = answer(form, view(request, *args, **kwargs))
+            answered = answer(request, form, view(request, *args, **kwargs))
         except OAuth2Error as error:
             logger.warning("%s: %a refused, %s", server.name, request.path, error.error)
             return json_error(error, server.name)
         if isinstance(answered, HttpResponseBase):
             return answered
-        _, body, status = answered
+        headers, body, status = answered
         if status >= 400:
             fields = json.loads(body)
             # oauthlib repeats a state, which no client sends to these endpoints.
             fields.pop("state", None)
             body = json.dumps(fields)
             logger.warning("%s: %a refused, %s", server.name, request.path, fields["error"])
-        return json_response(body, status, server.name)
+        response = json_response(body, status, server.name)
+        if "Retry-After" in headers:
+            response["Retry-After"] = headers["Retry-After"]
+        return response
 
     return wrapper

@@ -114,9 +114,14 @@ class AbstractClient(models.Model):
         """
         if not client_secrets.is_correct(secret, self.client_secret):
             return False
-        if not client_secrets.is_fast(self.client_secret) and client_secrets.is_generated(secret):
+        if not self.has_fast_secret and client_secrets.is_generated(secret):
             self._replace_password_hash(secret)
         return True
+
+    @property
+    def has_fast_secret(self) -> bool:
+        """Whether the secret is compared without a password hasher."""
+        return client_secrets.is_fast(self.client_secret)
 
     def _replace_password_hash(self, secret: str) -> None:
         old = self.client_secret

@@ -69,6 +69,13 @@ class ClientRow:
             return bool(self._client.is_confidential)
         return bool(getattr(self._client, "client_type", "confidential") != "public")
 
+    @property
+    def has_fast_secret(self) -> bool:
+        """Whether the secret is compared without a password hasher."""
+        if hasattr(self._client, "check_client_secret"):
+            return bool(getattr(self._client, "has_fast_secret", False))
+        return True
+
     def has_secret(self, secret: str) -> bool:
         """Whether this is the client's secret."""
         if hasattr(self._client, "check_client_secret"):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.http import HttpRequest
 from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import client_secrets, token_cache
+from . import client_secrets, limits, token_cache
 from .hashing import new_family
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
 
@@ -31,6 +32,9 @@ class Validator(RequestValidator):
     pass a subclass: ``AuthorizationServer(validator_class=…)``.
     """
 
+    #: Django's request, if the server answers one.
+    http_request: HttpRequest | None = None
+
     def __init__(self, server: AuthorizationServer) -> None:
         self.server = server
 
@@ -42,15 +46,34 @@ class Validator(RequestValidator):
 
     def authenticate_client(self, request: Request) -> bool:
         client, secret = self._client(request), request.client_secret
-        if client is None:
-            # The time does not tell which clients exist.
-            client_secrets.refuse(secret or "")
+        if not secret:
             return False
-        row = ClientRow(client)
-        if not secret or not row.is_confidential or not row.has_secret(secret):
+        limit = limits.SecretLimit(self.server, request.client_id or "", self.http_request)
+        if not self._is_right(secret, client, limit):
+            if limit.is_reached:
+                raise limit.error()
+            limit.count()
             return False
         request.client = client
         return True
+
+    def _is_right(self, secret: str, client: Any, limit: limits.SecretLimit) -> bool:
+        """:raises TooManyWrongSecrets: the secret needs a slow hash, and the limit is reached."""
+        if client is None:
+            # The time does not tell which clients exist.
+            client_secrets.refuse(secret)
+            return False
+        row = ClientRow(client)
+        if not row.is_confidential:
+            return False
+        if row.has_fast_secret:
+            return row.has_secret(secret)
+        if limit.is_reached and not limit.recalls(secret):
+            raise limit.error()
+        right = row.has_secret(secret)
+        if right:
+            limit.remember(secret)
+        return right
 
     def authenticate_client_id(self, client_id: str, request: Request) -> bool:
         client = self._client(request)
@@ -120,6 +143,12 @@ class Validator(RequestValidator):
 
     def get_code_challenge_method(self, code: str, request: Request) -> str | None:
         return GrantRow(vars(request)["grant"]).code_challenge_method
+
+    def count_wrong_verifier(self, request: Request) -> None:
+        """Use the code up after some wrong verifiers."""
+        if limits.count_wrong_verifier(self.server, request.code):
+            logger.warning("%s: a code is used up by wrong verifiers", request.client_id)
+            GrantRow(vars(request)["grant"]).use_up()
 
     def confirm_redirect_uri(
         self, client_id: str, code: str, redirect_uri: str, client: Any, request: Request

@@ -10,6 +10,8 @@ from django_dance.server.checks import check_deployment, check_servers, check_se
 
 from .site import MODELS, server
 
+REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
+
 
 def make_server(name="checked", issuer="https://testserver", bound=True, **options):
     server = AuthorizationServer(name, issuer=issuer, **options)
@@ -118,7 +120,18 @@ def test_an_unknown_token_cache_is_found(settings):
     assert_message(check_settings(), "E004", "DANCE_SERVER_TOKEN_CACHE", "an alias of CACHES")
 
 
+def test_an_unknown_limit_cache_is_found(settings):
+    settings.DANCE_SERVER_LIMIT_CACHE = "nowhere"
+    assert_message(check_settings(), "E004", "DANCE_SERVER_LIMIT_CACHE", "an alias of CACHES")
+
+
+def test_a_limit_cache_that_is_not_shared_gives_a_warning_at_deployment(settings):
+    assert_message(messages_of(make_server(), check_deployment), "W009", "DANCE_SERVER_LIMIT_CACHE")
+
+
 def test_a_cache_that_is_not_shared_gives_a_warning_at_deployment(settings):
+    settings.CACHES = {**settings.CACHES, "limits": REDIS}
+    settings.DANCE_SERVER_LIMIT_CACHE = "limits"
     cached = make_server()
     assert messages_of(cached, check_deployment) == []
     bind_cache_grant(cached)
@@ -128,8 +141,7 @@ def test_a_cache_that_is_not_shared_gives_a_warning_at_deployment(settings):
 
 
 def test_a_shared_cache_whose_keys_do_not_name_the_site_gives_a_warning_at_deployment(settings):
-    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
-    settings.CACHES = {"default": redis, "codes": redis}
+    settings.CACHES = {"default": REDIS, "codes": REDIS}
     cached = make_server()
     bind_cache_grant(cached, cache="codes")
     assert_message(
@@ -143,7 +155,7 @@ def test_a_shared_cache_whose_keys_do_not_name_the_site_gives_a_warning_at_deplo
     settings.DANCE_SITE_KEY = "example.com production"
     assert check_deployment() == []
     settings.DANCE_SITE_KEY = None
-    settings.CACHES = {alias: {**redis, "KEY_PREFIX": "mysite"} for alias in settings.CACHES}
+    settings.CACHES = {alias: {**REDIS, "KEY_PREFIX": "mysite"} for alias in settings.CACHES}
     assert check_deployment() == []
 
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSession
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
@@ -118,6 +119,9 @@ KINDS = {
     "key django_dance:grant:*": _TOKEN,
     "key django_dance:grant:*:used": _TOKEN,
     "key django_dance:grant:revoked:*": _SERVER,
+    "key django_dance:server:wrong_secrets:*": {**_SERVER, "user": "A client is no user."},
+    "key django_dance:server:right_secret:*": {**_SERVER, "user": "A client is no user."},
+    "key django_dance:server:wrong_verifiers:*": _TOKEN,
     "seal cache": _CLIENT,
     "seal server token": _TOKEN,
     "seal server grant": _TOKEN,
@@ -167,6 +171,7 @@ def record(monkeypatch, settings, responses):
     settings.CACHES = {"default": {"BACKEND": "tests.caches.RecordingCache", "LOCATION": "list"}}
     settings.DANCE_CACHE = settings.DANCE_SERVER_TOKEN_CACHE = "default"
     monkeypatch.setattr("django_dance.server.token_cache._SKEW", 0)  # else nothing is cached yet
+    monkeypatch.setattr("django_dance.server.limits.WINDOW", 10**10)  # else the names would change
     responses.post(TOKEN_URL, json=GRANTED)
     responses.get("https://api.github.com/user", json={"id": 1, "login": "planted"})
     responses.delete("https://api.github.com/applications/github-client/token", status=204)
@@ -248,6 +253,12 @@ def use_the_server(settings, user, issuer):
     assert is_alive(app, granted["access_token"])
     assert app.refresh(granted["refresh_token"]).status_code == 200
     assert_invalid_grant(app.redeem(code))
+    assert_invalid_grant(app.redeem(app.code(member), code_verifier="x" * 43))
+    app.secret = "planted-secret"
+    assert app.introspect("unknown").status_code == 401
+    client.client_secret = make_password("planted-secret")
+    client.save()
+    assert app.introspect("unknown").status_code == 200
     user.save()
     client.save()
     server.callbacks.required("grantrevoker")(user=user, client_id=client.client_id)

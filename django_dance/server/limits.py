@@ -1,0 +1,151 @@
+"""Limits wrong client secrets (RFC 6749 §2.3.1) and wrong PKCE verifiers.
+
+The counts are in the cache that ``DANCE_SERVER_LIMIT_CACHE`` names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.cache import BaseCache
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare, salted_hmac
+from oauthlib.oauth2.rfc6749 import errors
+
+from ..cache import ask_cache
+from ..conf import settings as client_settings
+from .conf import settings
+from .hashing import digest
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+_Result = TypeVar("_Result")
+
+#: Wrong secrets of one client from one address within :data:`WINDOW` seconds.
+WRONG_SECRETS = 10
+WINDOW = 60
+#: A code is used up after so many wrong verifiers.
+WRONG_VERIFIERS = 5
+#: Seconds that the server remembers part of a right secret.
+_MEMORY = 24 * 3600
+#: Seconds that a code lives, at most.
+_LONGEST_CODE = 600
+_PREFIX = "django_dance:server"
+
+
+class TooManyWrongSecrets(errors.OAuth2Error):
+    """The client sent too many wrong secrets. The response is 429 (RFC 6585 §4)."""
+
+    error = "temporarily_unavailable"
+    description = "Too many wrong client secrets: try again later."
+    status_code = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
+class SecretLimit:
+    """The wrong secrets that one client has sent from one address.
+
+    Only a password hash is slow. So a generated secret is compared although the limit is reached,
+    and a right one is never refused. Before a password hash is computed the limit is read; a secret
+    that was right within the last day is checked all the same.
+
+    :param client_id: the id that the request names; the client may be unknown.
+    """
+
+    def __init__(
+        self, server: AuthorizationServer, client_id: str, request: HttpRequest | None
+    ) -> None:
+        self._server, self._client_id, self._request = server, client_id, request
+        self._window = int(time.time() // WINDOW)
+
+    @cached_property
+    def _count_key(self) -> str:
+        parts = self._client_id, client_address(self._request), str(self._window)
+        return f"{_PREFIX}:wrong_secrets:{self._server.cache_name(*parts)}"
+
+    @cached_property
+    def _memory_key(self) -> str:
+        return f"{_PREFIX}:right_secret:{self._server.cache_name(self._client_id)}"
+
+    @property
+    def is_reached(self) -> bool:
+        return _ask(lambda cache: int(cache.get(self._count_key) or 0), 0) >= WRONG_SECRETS
+
+    def count(self) -> None:
+        """Count a wrong secret."""
+        _ask(lambda cache: _increment(cache, self._count_key, WINDOW), 0)
+
+    def error(self) -> TooManyWrongSecrets:
+        return TooManyWrongSecrets(math.ceil((self._window + 1) * WINDOW - time.time()) or 1)
+
+    def remember(self, secret: str) -> None:
+        """Remember a right secret, so that it is not refused when the limit is reached."""
+        _ask(lambda cache: cache.set(self._memory_key, self._mark(secret), _MEMORY), None)
+
+    def recalls(self, secret: str) -> bool:
+        """Whether this may be the secret that was right."""
+        found = _ask(lambda cache: cache.get(self._memory_key), None)
+        return isinstance(found, str) and constant_time_compare(found, self._mark(secret))
+
+    def _mark(self, secret: str) -> str:
+        # 16 bits: enough to hold back guesses, too few to find the secret from the cache.
+        return salted_hmac(_PREFIX, f"{self._client_id}\n{secret}", algorithm="sha256").hexdigest()[
+            :4
+        ]
+
+
+def count_wrong_verifier(server: AuthorizationServer, code: str) -> bool:
+    """Count a wrong verifier for a code; whether the code is to be used up."""
+    key = f"{_PREFIX}:wrong_verifiers:{server.cache_name(digest(code))}"
+    return _ask(lambda cache: _increment(cache, key, _LONGEST_CODE), 0) >= WRONG_VERIFIERS
+
+
+def client_address(request: HttpRequest | None) -> str:
+    """The address that a request comes from; of an IPv6 address, the network of 64 bits.
+
+    A host has a whole network of IPv6 addresses to choose from.
+    """
+    if request is None:
+        return ""
+    function = client_settings.client_address
+    found = function(request) if function is not None else request.META.get("REMOTE_ADDR")
+    text = str(found or "")
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return str(address)
+
+
+def _increment(cache: BaseCache, key: str, lifetime: int) -> int:
+    cache.add(key, 0, lifetime)
+    try:
+        return cache.incr(key)
+    except ValueError:
+        return 1  # the entry is gone already, or the cache keeps none
+
+
+def _ask(question: Callable[[Any], _Result], otherwise: _Result) -> _Result:
+    return ask_cache(
+        settings.limit_cache,
+        question,
+        otherwise,
+        effect="wrong client secrets and wrong verifiers are not counted",
+    )
