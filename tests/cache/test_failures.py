@@ -23,7 +23,7 @@ def test_a_cache_that_fails_counts_as_empty(ask):
     assert ask() == "empty"
 
 
-def test_the_answer_of_a_cache_that_works_is_returned():
+def test_the_value_of_a_working_cache_is_returned():
     assert ask_cache("default", lambda cache: cache.get("key", 7), "empty", effect="") == 7
 
 

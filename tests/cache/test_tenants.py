@@ -75,7 +75,7 @@ WAYS = [by_schema, by_tenant, by_function, by_database, by_site_key]
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
 def enter(request, monkeypatch, settings):
-    """Enters a site or tenant, whose tables have no token in them unless one is stored there."""
+    """Enters a site or tenant; its tables have no token until a test stores one."""
     way = request.param(monkeypatch, settings)
     tables = {}
     entered = [None]
@@ -124,7 +124,7 @@ class TestTokens:
         with django_assert_num_queries(0):
             assert text(storage.get(owner)) == "planted-token"
 
-    def test_a_disconnection_does_not_revoke_the_token_of_another_tenants_user(
+    def test_disconnecting_does_not_revoke_the_token_of_another_tenants_user(
         self, enter, storage, owner, user, responses
     ):
         responses.delete(REVOCATION, status=204)
@@ -148,7 +148,7 @@ class TestTokens:
             enter(name)
             assert text(storage.get(owner)) == text(storage.reread(owner)) == name
 
-    def test_a_token_is_published_to_the_tenant_that_wrote_it_whatever_the_tenant_at_the_commit(
+    def test_a_token_is_cached_for_the_tenant_that_wrote_it(
         self, monkeypatch, settings, storage, owner
     ):
         enter = by_schema(monkeypatch, settings)
@@ -162,7 +162,7 @@ class TestTokens:
         enter("alpha")
         assert storage.get(owner) is None  # the entry is void, and the table is empty by now
 
-    def test_a_token_that_was_read_in_a_transaction_is_not_cached_for_the_tenant_at_the_commit(
+    def test_a_token_read_in_a_transaction_is_not_cached_if_the_tenant_changes(
         self, monkeypatch, settings, storage, owner, django_assert_num_queries
     ):
         enter = by_schema(monkeypatch, settings)
@@ -178,7 +178,7 @@ class TestTokens:
                 storage.get(owner)
 
 
-def test_a_token_in_memory_is_of_one_tenant(monkeypatch, settings):
+def test_a_token_in_memory_belongs_to_one_tenant(monkeypatch, settings):
     enter, storage = by_schema(monkeypatch, settings), MemoryStorage()
     owner = ResourceOwner(providers["github"], user_id=1)
     enter("alpha")
@@ -202,7 +202,7 @@ def test_a_user_does_not_wait_for_another_tenants_user_with_the_same_key(monkeyp
             assert owner.key  # reached: the lock of the tenant beta is another one
 
 
-def test_a_flow_that_is_spent_at_one_tenant_is_not_spent_at_another(monkeypatch, settings):
+def test_a_flow_spent_at_one_tenant_is_not_spent_at_another(monkeypatch, settings):
     enter = by_schema(monkeypatch, settings)
     flow = Flow(provider="github", secret="planted", began=0, user="1", next="/")
     for name in ("alpha", "beta"):
@@ -215,7 +215,7 @@ def test_a_flow_that_is_spent_at_one_tenant_is_not_spent_at_another(monkeypatch,
 # --- the name -------------------------------------------------------------------------------------
 
 
-def test_without_tenants_there_is_none():
+def test_without_tenants_the_tenant_is_none():
     assert tenant(connection) is None
 
 
@@ -228,12 +228,12 @@ def test_the_schema_of_django_tenants_is_the_tenant(monkeypatch):
 @pytest.mark.parametrize(
     "found", [SimpleNamespace(schema_name="alpha", pk=1), SimpleNamespace(pk="alpha"), "alpha"]
 )
-def test_a_tenant_is_named_by_its_schema_or_its_key(monkeypatch, found):
+def test_a_tenant_is_named_by_its_schema_or_its_primary_key(monkeypatch, found):
     on_the_connection(monkeypatch, "tenant", found)
     assert tenant(connection) == "alpha"
 
 
-def test_the_function_goes_before_the_schema(monkeypatch, settings):
+def test_the_tenant_function_takes_precedence_over_the_schema(monkeypatch, settings):
     on_the_connection(monkeypatch, "schema_name", "alpha")
     settings.DANCE_TENANT = lambda: 7
     assert tenant(connection) == "7"
@@ -242,7 +242,7 @@ def test_the_function_goes_before_the_schema(monkeypatch, settings):
 
 
 @pytest.mark.parametrize("function", ["nowhere.function", "tests.cache.test_tenants.WAYS", 7])
-def test_a_function_that_cannot_be_called_is_refused(settings, function):
+def test_a_tenant_function_that_is_not_callable_is_refused(settings, function):
     settings.DANCE_TENANT = function
     with pytest.raises(ImproperlyConfigured, match="DANCE_TENANT"):
         tenant(connection)
@@ -255,7 +255,7 @@ def test_host_and_port_do_not_change_the_name(monkeypatch):
     assert cache_name("default", "a") == direct
 
 
-def test_the_parts_of_a_name_cannot_run_into_each_other():
+def test_the_parts_of_a_name_are_separated():
     names = {
         cache_name("default", *parts)
         for parts in [("a", "b"), ("ab",), ("a b",), ("a", "b", ""), ("a", "b", None)]

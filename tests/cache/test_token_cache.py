@@ -1,4 +1,4 @@
-"""The cache before the table: what it saves, and that it never says what is no longer so."""
+"""The cache of tokens saves queries, and never returns a token that was replaced."""
 
 import logging
 import time
@@ -57,7 +57,7 @@ class TestWhatIsSaved:
             assert text(storage.get(owner)) == "planted"
             assert providers["github"].session(user=user).authorized
 
-    def test_that_there_is_none_is_cached_too(self, storage, owner, django_assert_num_queries):
+    def test_a_missing_token_is_cached(self, storage, owner, django_assert_num_queries):
         with django_assert_num_queries(1):
             assert storage.get(owner) is None
             assert storage.get(owner) is None
@@ -68,7 +68,7 @@ class TestWhatIsSaved:
         with django_assert_num_queries(1):
             assert [text(storage.get(owner)) for _ in range(3)] == ["planted"] * 3
 
-    def test_a_page_under_atomic_requests_fills_it_after_its_commit(
+    def test_a_page_with_atomic_requests_fills_the_cache_after_the_commit(
         self, storage, owner, django_assert_num_queries
     ):
         storage.set(owner, token())
@@ -78,7 +78,7 @@ class TestWhatIsSaved:
         with django_assert_num_queries(0):
             assert text(storage.get(owner)) == "planted"
 
-    def test_a_cached_token_knows_what_it_was_granted_for(self, storage, owner):
+    def test_a_cached_token_knows_its_lifetime(self, storage, owner):
         storage.set(owner, token(expires_in=3600, expires_at=time.time() + 50))
         assert storage.get(owner).lifetime == 3600
         assert storage.get(owner).stale
@@ -90,13 +90,15 @@ class TestWhatIsSaved:
             assert text(storage.get(owner)) == "second"
             assert text(storage.get(owner.for_account("1"))) == "first"
 
-    def test_what_is_over_is_not_cached(self, storage, owner, django_assert_num_queries):
+    def test_an_expired_token_is_not_cached(self, storage, owner, django_assert_num_queries):
         storage.set(owner, token(expires_at=time.time() - 1))
         with django_assert_num_queries(2):
             storage.get(owner)
             storage.get(owner)
 
-    def test_a_token_is_not_kept_beyond_its_end(self, clock, storage, owner, monkeypatch):
+    def test_a_token_is_not_cached_longer_than_it_is_valid(
+        self, clock, storage, owner, monkeypatch
+    ):
         lifetimes = []
         monkeypatch.setattr(
             type(caches["default"]),
@@ -120,7 +122,9 @@ class TestWhatIsSaved:
             storage.get(owner)
             storage.get(owner)
 
-    def test_none_turns_it_off(self, storage, owner, settings, django_assert_num_queries):
+    def test_the_setting_none_turns_the_cache_off(
+        self, storage, owner, settings, django_assert_num_queries
+    ):
         settings.DANCE_CACHE = None
         storage.set(owner, token())
         with django_assert_num_queries(1):
@@ -136,13 +140,13 @@ class TestWhatIsSaved:
         with django_assert_num_queries(0):
             assert text(storage.get(owner)) == "planted"
 
-    def test_what_is_cached_is_sealed_under_digests(self, storage, owner, user):
+    def test_cache_entries_are_sealed_and_their_keys_are_digests(self, storage, owner, user):
         storage.set(owner.for_account("planted-account"), token())
         for key, value in caches["default"]._cache.items():
             assert "planted" not in key
             assert b"planted" not in value
 
-    def test_what_is_cached_for_one_opens_for_nobody_else(self, storage, owner, make_user):
+    def test_a_cache_entry_opens_only_for_its_owner(self, storage, owner, make_user):
         other = ResourceOwner(providers["github"], user=make_user("grace"))
         storage.set(owner, token())
         storage.set(other, token("other"))
@@ -159,24 +163,24 @@ class TestWhatIsSaved:
         assert text(storage.get(owner)) == "planted"
 
 
-# --- what is no longer so -------------------------------------------------------------------------
+# --- changed rows ---------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
 class TestChanges:
-    def test_a_row_that_anybody_deletes_is_gone(self, storage, owner):
+    def test_deleting_a_row_invalidates_its_cache_entry(self, storage, owner):
         storage.set(owner, token())
         OAuthToken.objects.all().delete()
         assert storage.get(owner) is None
 
-    def test_a_row_that_anybody_saves_is_read_anew(self, storage, owner):
+    def test_saving_a_row_invalidates_its_cache_entry(self, storage, owner):
         storage.set(owner, token())
         row = OAuthToken.objects.get()
         row.token = token("saved")
         row.save()
         assert text(storage.get(owner)) == "saved"
 
-    def test_a_user_who_is_deleted_takes_the_cached_token_along(self, storage, owner, user):
+    def test_deleting_a_user_invalidates_the_cached_token(self, storage, owner, user):
         storage.set(owner, token())
         user.delete()
         assert storage.get(owner) is None
@@ -189,7 +193,7 @@ class TestChanges:
             storage.delete(owner)
             assert storage.get(owner) is None
 
-    def test_what_is_rolled_back_was_never_cached(self, storage, owner):
+    def test_a_rolled_back_token_is_not_cached(self, storage, owner):
         storage.set(owner, token("old"))
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             storage.set(owner, token("new"))
@@ -197,7 +201,7 @@ class TestChanges:
             raise ZeroDivisionError
         assert text(storage.get(owner)) == "old"
 
-    def test_others_see_the_old_token_until_the_commit(self, storage, owner):
+    def test_other_processes_see_the_old_token_until_the_commit(self, storage, owner):
         storage.set(owner, token("old"))
         cache = TokenCache("default")
         owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
@@ -206,7 +210,7 @@ class TestChanges:
             assert text(cache.get(owner_key, "")[0]) == "old"
         assert text(cache.get(owner_key, "")[0]) == "new"
 
-    def test_a_slow_reader_does_not_bring_a_deleted_token_back(self, storage, owner):
+    def test_a_slow_reader_does_not_cache_a_deleted_token(self, storage, owner):
         storage.set(owner, token())
         caches["default"].clear()
         cache = TokenCache("default")
@@ -219,7 +223,7 @@ class TestChanges:
         assert storage.get(owner) is None
 
 
-# --- a cache in trouble ---------------------------------------------------------------------------
+# --- a cache that fails ---------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +239,7 @@ class TestTrouble:
 
         return down, up
 
-    def test_a_cache_that_is_down_is_a_miss(self, storage, owner, down):
+    def test_a_cache_that_is_down_counts_as_empty(self, storage, owner, down):
         storage.set(owner, token("old"))
         down[0]()
         assert text(storage.get(owner)) == "old"
@@ -244,7 +248,7 @@ class TestTrouble:
         storage.delete(owner)
         assert storage.get(owner) is None
 
-    def test_what_it_was_not_told_it_is_told_when_it_is_back(self, storage, owner, down):
+    def test_a_failed_invalidation_is_repeated_when_the_cache_is_back(self, storage, owner, down):
         storage.set(owner, token("old"))
         storage.get(owner)
         down[0]()
@@ -252,7 +256,7 @@ class TestTrouble:
         down[1]()
         assert storage.get(owner) is None
 
-    def test_the_log_has_a_line_and_not_one_for_each_request(
+    def test_the_log_has_one_warning_for_many_requests(
         self, storage, owner, down, trouble, caplog, monkeypatch
     ):
 
@@ -268,13 +272,15 @@ class TestTrouble:
 @pytest.mark.django_db(transaction=True)
 class TestStrangers:
     @pytest.mark.parametrize("rubbish", ["", "x", b"x", 7, None, ["x"], {"a": 1}, "A" * 5000])
-    def test_what_a_stranger_has_put_there_is_a_miss(self, storage, owner, rubbish):
+    def test_a_cache_entry_of_a_stranger_is_ignored(self, storage, owner, rubbish):
         storage.set(owner, token())
         for key in list(caches["default"]._cache):
             caches["default"].set(key.partition(":1:")[2], rubbish)
         assert text(storage.get(owner)) == "planted"
 
-    def test_debts_are_forgotten_when_they_no_longer_matter(self, owner, storage, monkeypatch):
+    def test_pending_invalidations_end_when_the_entries_have_expired(
+        self, owner, storage, monkeypatch
+    ):
         cache = TokenCache("default")
         group = "django_dance:generation:owner"
         generations._pending_invalidations["default", group] = time.monotonic() - 1
@@ -286,7 +292,7 @@ class TestStrangers:
 
 
 class World:
-    """One owner's token, its versions, and what each reader may have seen."""
+    """One owner's token, its versions, and the versions that each reader may see."""
 
     def __init__(self, owner, first):
         self.storage, self.owner, self.version = ModelStorage(), owner, first
@@ -318,7 +324,7 @@ class World:
 @pytest.mark.parametrize(
     "part", [0, *(pytest.param(part, marks=pytest.mark.interop) for part in (1, 2, 3))]
 )
-def test_no_reader_sees_what_was_replaced_before_it_began(user, settings, part):
+def test_no_reader_gets_a_token_that_was_replaced_before_the_read_began(user, settings, part):
     """10 000 interleavings of a writer, a deleter, two readers, and a cache that forgets."""
     settings.CACHES = {"default": {"BACKEND": "tests.caches.InterleavedCache", "LOCATION": "i"}}
     owner = ResourceOwner(providers["github"], user_id=user.pk)
@@ -329,7 +335,7 @@ def test_no_reader_sees_what_was_replaced_before_it_began(user, settings, part):
     world = World(owner, 0)
     world.seen = {0: None}
 
-    def hooked(job):
+    def with_turns(job):
         def run():
             def at_each_query(execute, *args):
                 turn()
@@ -355,9 +361,9 @@ def test_no_reader_sees_what_was_replaced_before_it_began(user, settings, part):
             world.seen = {world.ended: world.seen.get(world.ended)}
             deletes = [chance.random() < 0.4 for _ in range(2)]
             jobs = [
-                hooked(lambda deletes=deletes: [world.write(d) for d in deletes]),
-                hooked(world.read),
-                hooked(lambda: [world.read() for _ in range(2)]),
+                with_turns(lambda deletes=deletes: [world.write(d) for d in deletes]),
+                with_turns(world.read),
+                with_turns(lambda: [world.read() for _ in range(2)]),
                 lambda seed=seed: forget(Random(seed)),
             ]
             try:
@@ -390,14 +396,14 @@ class TestOthers:
             post_save.disconnect(receiver, sender=OAuthToken)
         assert storage.get(other) is None
 
-    def test_a_users_key_has_one_name_however_it_is_written(self, storage, owner):
+    def test_two_spellings_of_a_users_key_share_a_cache_entry(self, storage, owner):
         storage.set(owner, token())
         same = ResourceOwner(providers["github"], user_id=f"0{owner.user_id}")
         assert text(storage.get(owner)) == text(storage.get(same)) == "planted"
         storage.delete(same)
         assert storage.get(owner) is None
 
-    def test_rows_are_told_of_though_the_providers_storage_is_another(
+    def test_a_row_is_invalidated_though_the_provider_has_another_storage(
         self, storage, owner, settings
     ):
         settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
@@ -406,14 +412,14 @@ class TestOthers:
         OAuthToken.objects.get().delete()
         assert storage.get(owner) is None
 
-    def test_every_storages_own_cache_is_told_of_a_row(self, owner, settings):
+    def test_deleting_a_row_invalidates_the_own_cache_of_a_storage(self, owner, settings):
         settings.CACHES = {"default": LOCAL, "other": {**LOCAL, "LOCATION": "other"}}
         storage = ModelStorage(cache="other")
         storage.set(owner, token())
         OAuthToken.objects.get().delete()
         assert storage.get(owner) is None
 
-    def test_what_a_cache_was_not_told_is_remembered_of_so_many(self, settings, monkeypatch):
+    def test_the_number_of_pending_invalidations_is_limited(self, settings, monkeypatch):
         settings.CACHES = {"default": {"BACKEND": "tests.caches.RaisingCache"}}
         monkeypatch.setattr(generations, "_MAX_PENDING", 3)
         for number in range(5):

@@ -38,13 +38,13 @@ def test_an_account_is_known_by_its_id_at_the_provider(member, user, connect):
     assert make_session(user).account_label == "login-7"
 
 
-def test_a_second_account_has_a_row_of_its_own(member, user, connect):
+def test_a_second_account_gets_its_own_row(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
     assert tokens_of(user) == {"1": "first", "2": "second"}
 
 
-def test_the_account_that_was_danced_with_last_is_the_default(member, user, connect):
+def test_the_account_connected_last_is_the_default(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
     assert make_session(user).access_token == "second"
@@ -53,7 +53,7 @@ def test_the_account_that_was_danced_with_last_is_the_default(member, user, conn
     assert [s.account_id for s in make_session(user).accounts] == ["1", "2"]
 
 
-def test_each_account_can_be_acted_for(member, user, connect):
+def test_a_session_can_use_each_account(member, user, connect):
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
     assert make_session(user).account("1").access_token == "first"
@@ -62,7 +62,7 @@ def test_each_account_can_be_acted_for(member, user, connect):
     assert not make_session(user).account("3").authorized
 
 
-def test_to_disconnect_one_account_leaves_the_others(member, user, connect, responses):
+def test_disconnecting_one_account_keeps_the_others(member, user, connect, responses):
     responses.delete(f"{API}applications/github-client/token", status=204)
     connect(member, 1, access_token="first")
     connect(member, 2, access_token="second")
@@ -71,7 +71,9 @@ def test_to_disconnect_one_account_leaves_the_others(member, user, connect, resp
     assert make_session(user).access_token == "first"
 
 
-def test_the_same_account_keeps_the_refresh_token_that_is_not_granted_again(member, user, connect):
+def test_reconnecting_an_account_keeps_its_refresh_token_if_no_new_one_is_granted(
+    member, user, connect
+):
     connect(member, 1, refresh_token="planted-first-refresh-token")
     connect(member, 1, access_token="second", refresh_token=None)
     token = user.oauth_tokens.get().token
@@ -85,13 +87,17 @@ def test_another_account_does_not_get_the_refresh_token_of_the_first(member, use
     assert "refresh_token" not in user.oauth_tokens.get(account="2").token
 
 
-def test_a_token_whose_account_was_not_known_becomes_the_accounts(member, user, connect):
+def test_a_token_of_an_unknown_account_becomes_the_token_of_the_named_account(
+    member, user, connect
+):
     ModelStorage().set(ResourceOwner(providers["github"], user=user), {"access_token": "unknown"})
     connect(member, 1, access_token="known")
     assert tokens_of(user) == {"1": "known"}
 
 
-def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
+def test_a_token_of_an_unknown_account_gives_its_refresh_token_to_the_named_account(
+    member, user, connect
+):
     unknown = {"access_token": "unknown", "refresh_token": "planted-kept"}
     ModelStorage().set(ResourceOwner(providers["github"], user=user), unknown)
     connect(member, 1, access_token="known", refresh_token=None)
@@ -99,13 +105,13 @@ def test_its_refresh_token_stays_if_no_other_is_granted(member, user, connect):
     assert (row.account, row.token["refresh_token"]) == ("1", "planted-kept")
 
 
-def test_without_an_answer_there_is_one_token_of_an_unknown_account(member, user, dance):
+def test_a_user_has_at_most_one_token_of_an_unknown_account(member, user, dance):
     assert dance(member).callback().status_code == 302
     assert dance(member).callback().status_code == 302
     assert tokens_of(user) == {"": "planted-access-token"}
 
 
-def test_an_unknown_account_is_taken_for_the_same_one(member, user, dance, responses):
+def test_two_dances_with_an_unknown_account_keep_the_refresh_token(member, user, dance, responses):
     assert dance(member, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
     responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
     assert Dance(member).callback().status_code == 302
@@ -121,9 +127,7 @@ def test_a_visitor_keeps_a_refresh_token_that_is_not_granted_again(client, dance
     assert providers["github"].session(request).token["refresh_token"] == "planted-kept"
 
 
-def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
-    member, user, connect, responses, events
-):
+def test_an_unknown_account_does_not_replace_a_known_one(member, user, connect, responses, events):
     connect(member, 1, access_token="first")
     responses.upsert("GET", f"{API}user", status=500)
     assert Dance(member).callback().status_code == 400
@@ -131,7 +135,7 @@ def test_an_unknown_account_does_not_take_the_place_of_a_known_one(
     assert tokens_of(user) == {"1": "first"}
 
 
-def test_ids_are_compared_exactly(user, make_user):
+def test_account_ids_are_compared_exactly(user, make_user):
     storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
     grace = ResourceOwner(providers["github"], user=make_user("grace"))
     storage.set(owner.for_account("abc"), {"access_token": "lower"})
@@ -141,7 +145,7 @@ def test_ids_are_compared_exactly(user, make_user):
     assert storage.others(grace, "abc") == [user.pk]
 
 
-def test_an_id_that_the_database_takes_for_another_is_kept_apart_or_refused(user):
+def test_two_account_ids_that_the_database_may_treat_as_equal_never_share_a_row(user):
     storage, owner = ModelStorage(), ResourceOwner(providers["github"], user=user)
     storage.set(owner.for_account("abc"), {"access_token": "lower"})
     try:
@@ -185,7 +189,7 @@ def test_a_site_may_let_users_share_an_account(member, user, grace, connect, set
     assert tokens_of(grace.user) == {"1": "second"}
 
 
-def test_a_site_may_have_the_account_move(member, user, grace, connect, settings, events):
+def test_a_site_may_move_an_account_to_the_new_user(member, user, grace, connect, settings, events):
     settings.DANCE_ACCOUNT_CONFLICT = "move"
     connect(member, 1, access_token="first")
     connect(grace, 1, access_token="second")
@@ -225,14 +229,14 @@ def test_a_visitor_has_no_row(visitor, request_of):
     assert request_of(visitor).oauth.github.authorized
 
 
-def test_nothing_is_carried_over_by_itself(visitor, request_of, user):
+def test_a_login_does_not_adopt_the_visitors_token(visitor, request_of, user):
     request = request_of(visitor)
     login(request, user)
     assert not request.oauth.github.authorized
     assert not OAuthToken.objects.exists()
 
 
-def test_what_is_adopted_is_the_users_and_no_longer_the_visitors(visitor, request_of, user):
+def test_an_adopted_token_moves_from_the_visitor_to_the_user(visitor, request_of, user):
     request = request_of(visitor)
     login(request, user)
     assert request.oauth.adopt() == ["github"]
@@ -249,12 +253,12 @@ def test_only_the_named_providers_are_adopted(visitor, request_of, user):
     assert request.oauth.adopt("github") == ["github"]
 
 
-def test_to_adopt_needs_a_user(visitor, request_of):
+def test_adopt_needs_a_user(visitor, request_of):
     with pytest.raises(OwnerRequired, match="call it after login"):
         request_of(visitor).oauth.adopt()
 
 
-def test_an_account_of_another_user_is_not_adopted_and_not_lost(
+def test_an_account_of_another_user_is_not_adopted_and_stays_with_the_visitor(
     visitor, request_of, user, member, grace, connect
 ):
     connect(grace, 1)
@@ -265,13 +269,15 @@ def test_an_account_of_another_user_is_not_adopted_and_not_lost(
     assert "github_oauth_token" in request.session
 
 
-def test_adopt_finds_nothing_where_visitors_keep_nothing(rf, user, settings, request_of, client):
+def test_adopt_returns_nothing_if_visitors_cannot_have_tokens(
+    rf, user, settings, request_of, client
+):
     settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
     request = request_of(client, user)
     assert request.oauth.adopt() == []
 
 
-def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
+def test_a_storage_without_accounts_stores_one_token(user, settings):
     settings.DANCE_STORAGE = {
         "BACKEND": "django_dance.storage.FallbackStorage",
         "OPTIONS": {"model": "tests.TeamToken"},
@@ -283,6 +289,6 @@ def test_a_storage_without_accounts_keeps_the_one_token(user, settings):
     assert github.account_id == ""
 
 
-def test_an_account_without_a_token_asks_for_one(user):
+def test_a_call_for_an_account_without_a_token_requires_authorization(user):
     with pytest.raises(AuthorizationRequired, match="no_token"):
         make_session(user).account("9").get("/user")

@@ -33,8 +33,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # --- while it is asked whose token it is ----------------------------------------------------------
 
 
-def answer_with_accounts(responses, refused, accounts):
-    """The API refuses one access token, and says whose the others are."""
+def name_accounts(responses, refused, accounts):
+    """The API refuses one access token, and names the accounts of the others."""
 
     def callback(request):
         text = request.headers["Authorization"].split()[-1]
@@ -51,29 +51,29 @@ def grant_in_turn(responses, *texts):
         responses.post(TOKEN_URL, json=answer)
 
 
-def test_a_token_that_is_refreshed_meanwhile_is_the_one_that_is_kept(member, user, responses):
+def test_a_granted_token_that_the_account_call_refreshes_is_stored_refreshed(
+    member, user, responses
+):
     grant_in_turn(responses, "first", "second")
-    answer_with_accounts(responses, "first", {"second": 1})
+    name_accounts(responses, "first", {"second": 1})
     assert Dance(member).callback().status_code == 302
     token = user.oauth_tokens.get().token
     assert token["access_token"] == "second"
     assert token["refresh_token"] == "planted-refresh-second"
 
 
-def test_a_granted_token_is_refreshed_by_itself_and_not_by_another_accounts(
-    member, user, responses
-):
+def test_a_granted_token_is_refreshed_with_its_own_refresh_token(member, user, responses):
     store_token(user, "a", account="A")
     grant_in_turn(responses, "b", "b2")
-    answer_with_accounts(responses, "b", {"a": "A", "b2": "B"})
+    name_accounts(responses, "b", {"a": "A", "b2": "B"})
     assert Dance(member).callback().status_code == 302
     assert tokens_of(user) == {"A": "a", "B": "b2"}
     assert "planted-refresh-b" in token_requests(responses)[-1].body
 
 
-def test_what_a_receivers_call_has_refreshed_is_kept(member, user, responses):
+def test_a_token_that_a_receivers_call_refreshes_is_stored_refreshed(member, user, responses):
     grant_in_turn(responses, "first", "second")
-    answer_with_accounts(responses, "first", {"second": 1})
+    name_accounts(responses, "first", {"second": 1})
 
     def receiver(sender, session, **arguments):
         assert session.get("/user").ok
@@ -86,7 +86,7 @@ def test_what_a_receivers_call_has_refreshed_is_kept(member, user, responses):
     assert tokens_of(user) == {"1": "second"}
 
 
-def test_a_granted_token_that_cannot_be_refreshed_meanwhile_is_kept(member, user, responses):
+def test_a_granted_token_that_cannot_be_refreshed_now_is_stored(member, user, responses):
     responses.post(TOKEN_URL, json=GRANTED)
     responses.post(TOKEN_URL, status=503)
     responses.get(API, status=401)
@@ -94,7 +94,7 @@ def test_a_granted_token_that_cannot_be_refreshed_meanwhile_is_kept(member, user
     assert tokens_of(user) == {"": GRANTED["access_token"]}
 
 
-def test_a_granted_token_that_dies_takes_no_stored_one_along(user, responses):
+def test_a_revoked_new_token_does_not_delete_the_stored_one(user, responses):
     store_token(user, "a", account="A")
     responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     github = make_session(user)
@@ -104,7 +104,7 @@ def test_a_granted_token_that_dies_takes_no_stored_one_along(user, responses):
     assert tokens_of(user) == {"A": "a"}
 
 
-def test_a_visitors_token_that_is_over_is_adopted_as_it_was_renewed(visitor_request, user, api):
+def test_an_expired_token_of_a_visitor_is_refreshed_and_adopted(visitor_request, user, api):
     visitor_request.user = user
     assert visitor_request.oauth.adopt("github") == ["github"]
     token = user.oauth_tokens.get().token
@@ -117,12 +117,12 @@ def test_a_visitors_token_is_adopted_beside_the_users_other_account(
     store_token(user, "a", account="A")
     visitor_request.user = user
     grant_in_turn(responses, "b2")
-    answer_with_accounts(responses, None, {"a": "A", "b2": "B"})
+    name_accounts(responses, None, {"a": "A", "b2": "B"})
     visitor_request.oauth.adopt("github")
     assert tokens_of(user) == {"A": "a", "B": "b2"}
 
 
-def test_a_visitor_whose_account_is_taken_keeps_the_renewed_token(
+def test_a_visitor_whose_account_another_user_has_keeps_the_refreshed_token(
     visitor_request, user, make_user, api, make_request
 ):
     store_token(make_user("grace"), "theirs", account="1")
@@ -137,7 +137,7 @@ def test_a_visitor_whose_account_is_taken_keeps_the_renewed_token(
 # --- to adopt, with other storages ----------------------------------------------------------------
 
 
-def test_to_adopt_within_the_session_makes_it_the_users(make_request, user, settings):
+def test_adopt_with_session_storage_gives_the_token_to_the_user(make_request, user, settings):
     settings.DANCE_STORAGE = "django_dance.storage.SessionStorage"
     request = make_request()
     request.oauth.github.token = token_fields()
@@ -148,7 +148,7 @@ def test_to_adopt_within_the_session_makes_it_the_users(make_request, user, sett
     assert OAuth(request).github.token is None
 
 
-def test_a_sites_token_is_nobodys_to_adopt(make_request, user, settings):
+def test_the_token_of_the_site_cannot_be_adopted(make_request, user, settings):
     settings.DANCE_STORAGE = {
         "BACKEND": "django_dance.storage.ModelStorage",
         "OPTIONS": {"model": "tests.SiteToken"},
@@ -159,7 +159,7 @@ def test_a_sites_token_is_nobodys_to_adopt(make_request, user, settings):
     assert SiteToken.objects.count() == 1
 
 
-def test_a_teams_token_is_nobodys_to_adopt(make_request, user, make_user, settings):
+def test_the_token_of_a_team_cannot_be_adopted(make_request, user, make_user, settings):
     team = make_user("team")
     settings.DANCE_STORAGE = {
         "BACKEND": "django_dance.storage.ModelStorage",
@@ -174,7 +174,7 @@ def test_a_teams_token_is_nobodys_to_adopt(make_request, user, make_user, settin
 # --- two users, one account -----------------------------------------------------------------------
 
 
-def test_of_two_who_connect_an_account_at_once_not_both_have_it(user, make_user, api):
+def test_two_users_who_connect_one_account_at_once_do_not_both_get_it(user, make_user, api):
     grace = make_user("grace")
 
     def just_now(sender, **arguments):
@@ -190,7 +190,7 @@ def test_of_two_who_connect_an_account_at_once_not_both_have_it(user, make_user,
 # --- a refused token ------------------------------------------------------------------------------
 
 
-def test_a_token_that_dies_while_the_account_is_asked_for_ends_the_dance(member, responses, events):
+def test_a_token_that_is_revoked_during_the_account_call_ends_the_dance(member, responses, events):
     answers = iter([(200, GRANTED), (400, {"error": "invalid_grant"})])
 
     def answer(request):
@@ -204,7 +204,7 @@ def test_a_token_that_dies_while_the_account_is_asked_for_ends_the_dance(member,
     assert not OAuthToken.objects.exists()
 
 
-def test_a_visitors_token_that_is_dead_is_not_adopted(visitor_request, user, responses):
+def test_a_revoked_token_of_a_visitor_is_not_adopted(visitor_request, user, responses):
     responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     visitor_request.user = user
     with pytest.raises(FlowError, match="account_unknown"):

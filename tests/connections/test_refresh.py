@@ -1,4 +1,4 @@
-"""Refreshing: what may come of it, what is stored of it, and what it costs."""
+"""Refreshing a token: its results, and when they are stored."""
 
 import asyncio
 import json
@@ -26,15 +26,15 @@ from django_dance.tokens import ResourceOwner, Token
 from ..conftest import API, GRANTED, TOKEN_URL, Browser, make_session
 
 
-def stored(user, account="", **fields):
-    """An owner whose token is over, or as ``fields`` say."""
+def store_token(user, account="", **fields):
+    """Store a token that has expired, unless ``fields`` say otherwise; return its owner."""
     owner = ResourceOwner(providers["github"], user=user, account=account)
     token = {**GRANTED, "expires_at": time.time() - 5, "scope": ["read:user"], **fields}
     ModelStorage().set(owner, {k: v for k, v in token.items() if v is not None})
     return owner
 
 
-def asked(responses):
+def count_refreshes(responses):
     return sum(call.request.url == TOKEN_URL for call in responses.calls)
 
 
@@ -47,11 +47,11 @@ def api(responses):
 pytestmark = pytest.mark.django_db
 
 
-# --- what stays -----------------------------------------------------------------------------------
+# --- stored fields --------------------------------------------------------------------------------
 
 
-def test_what_the_answer_leaves_out_stays(user, api):
-    stored(user, "1", connected_account="1", connected_as="ada")
+def test_fields_that_the_refresh_response_omits_are_kept(user, api):
+    store_token(user, "1", connected_account="1", connected_as="ada")
     api.post(TOKEN_URL, json={"access_token": "new", "token_type": "bearer"})
     make_session(user).get(API)
     token = user.oauth_tokens.get().token
@@ -62,16 +62,16 @@ def test_what_the_answer_leaves_out_stays(user, api):
 
 
 def test_the_leeway_is_a_setting(user, api, settings):
-    stored(user, expires_in=3600, expires_at=time.time() + 200)
+    store_token(user, expires_in=3600, expires_at=time.time() + 200)
     api.post(TOKEN_URL, json={"access_token": "new"})
     make_session(user).get(API)
-    assert asked(api) == 0
+    assert count_refreshes(api) == 0
     settings.DANCE_REFRESH_LEEWAY = 300
     make_session(user).get(API)
-    assert asked(api) == 1
+    assert count_refreshes(api) == 1
 
 
-def test_the_leeway_is_at_most_a_tenth_of_the_life(clock):
+def test_the_leeway_is_at_most_a_tenth_of_the_lifetime(clock):
     stale = [
         Token({"access_token": "x", "expires_in": life, "expires_at": clock.now + left}).stale
         for life, left in ((100, 15), (100, 8), (3600, 70), (3600, 50))
@@ -79,7 +79,7 @@ def test_the_leeway_is_at_most_a_tenth_of_the_life(clock):
     assert stale == [False, True, False, True]
 
 
-# --- not now --------------------------------------------------------------------------------------
+# --- temporary failures ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_the_leeway_is_at_most_a_tenth_of_the_life(clock):
         ({"body": "<html>"}, "token_response_invalid"),
     ],
 )
-def test_after_a_failure_the_provider_is_left_alone(clock, user, api, answer, error):
-    stored(user)
+def test_after_a_failed_refresh_the_next_one_must_wait(clock, user, api, answer, error):
+    store_token(user)
     api.post(TOKEN_URL, **answer)
     for _ in range(3):
         with pytest.raises(ProviderError):
             make_session(user).get(API)
-    assert asked(api) == 1
+    assert count_refreshes(api) == 1
     row = user.oauth_tokens.get()
     assert row.last_error == error
     assert row.token["access_token"] == GRANTED["access_token"]
@@ -107,16 +107,16 @@ def test_after_a_failure_the_provider_is_left_alone(clock, user, api, answer, er
         make_session(user).get(API)
 
 
-def test_a_token_with_some_life_left_is_used_meanwhile(clock, user, api):
-    stored(user, expires_in=3600, expires_at=clock.now + 30)
+def test_a_valid_token_is_used_while_the_refresh_must_wait(clock, user, api):
+    store_token(user, expires_in=3600, expires_at=clock.now + 30)
     api.post(TOKEN_URL, status=503)
     for _ in range(3):
         assert make_session(user).get(API).ok
-    assert asked(api) == 1
+    assert count_refreshes(api) == 1
 
 
 def test_each_failure_doubles_the_pause_up_to_five_minutes(clock, user, api):
-    stored(user)
+    store_token(user)
     api.post(TOKEN_URL, status=503)
     pauses = []
     for _ in range(9):
@@ -141,8 +141,8 @@ def test_each_failure_doubles_the_pause_up_to_five_minutes(clock, user, api):
         ("²", 5),
     ],
 )
-def test_a_provider_may_say_how_long(clock, user, api, header, pause):
-    stored(user)
+def test_retry_after_sets_the_pause(clock, user, api, header, pause):
+    store_token(user)
     value = header(clock.now) if callable(header) else header
     api.post(TOKEN_URL, status=429, headers={"Retry-After": value})
     with pytest.raises(ProviderUnavailable):
@@ -150,8 +150,8 @@ def test_a_provider_may_say_how_long(clock, user, api, header, pause):
     assert user.oauth_tokens.get().token.retry_at - clock.now == pause
 
 
-def test_the_next_refresh_that_succeeds_forgets_the_failure(user, api):
-    stored(user, last_error="provider_unavailable", failures=3, retry_at=1)
+def test_a_successful_refresh_clears_the_failure(user, api):
+    store_token(user, last_error="provider_unavailable", failures=3, retry_at=1)
     api.post(TOKEN_URL, json={"access_token": "new"})
     make_session(user).get(API)
     row = user.oauth_tokens.get()
@@ -159,42 +159,42 @@ def test_the_next_refresh_that_succeeds_forgets_the_failure(user, api):
     assert not {"last_error", "failures", "retry_at"} & set(row.token)
 
 
-def test_a_401_during_the_pause_is_the_apis_own_answer(user, responses):
-    stored(
+def test_a_401_during_the_pause_is_returned_to_the_caller(user, responses):
+    store_token(
         user, expires_at=time.time() + 3000, last_error="x", failures=1, retry_at=time.time() + 300
     )
     responses.get(API, status=401)
     assert make_session(user).get(API).status_code == 401
-    assert asked(responses) == 0
+    assert count_refreshes(responses) == 0
 
 
-def test_a_provider_cannot_set_our_notes(user, api):
-    stored(user)
+def test_a_provider_cannot_set_internal_fields(user, api):
+    store_token(user)
     api.post(TOKEN_URL, json={"access_token": "new", "retry_at": 2**40, "connected_account": "2"})
     make_session(user).get(API)
     assert not {"retry_at", "connected_account"} & set(user.oauth_tokens.get().token)
 
 
-# --- never again ----------------------------------------------------------------------------------
+# --- revoked grants -------------------------------------------------------------------------------
 
 
-def test_a_dead_grant_is_deleted_once_and_nobody_is_asked_again(user, api, events):
-    stored(user)
+def test_a_revoked_grant_is_deleted_and_not_refreshed_again(user, api, events):
+    store_token(user)
     api.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     with pytest.raises(AuthorizationRequired, match="revoked"):
         make_session(user).get(API)
     with pytest.raises(AuthorizationRequired, match="no_token"):
         make_session(user).get(API)
-    assert asked(api) == 1
+    assert count_refreshes(api) == 1
     assert not user.oauth_tokens.exists()
     (revoked,) = events.named("token_revoked")
     assert revoked["reason"] == "invalid_grant"
 
 
-# --- meanwhile ------------------------------------------------------------------------------------
+# --- changes during a refresh ---------------------------------------------------------------------
 
 
-def while_the_provider_answers(responses, what, answer=None):
+def during_refresh(responses, what, answer=None):
     def callback(request):
         what()
         return 200, {}, json.dumps(answer or {**GRANTED, "access_token": "refreshed"})
@@ -202,9 +202,9 @@ def while_the_provider_answers(responses, what, answer=None):
     responses.add_callback("POST", TOKEN_URL, callback)
 
 
-def test_a_token_that_is_disconnected_during_its_refresh_stays_so(user, api, events):
-    owner = stored(user)
-    while_the_provider_answers(api, lambda: ModelStorage().delete(owner))
+def test_a_token_that_is_disconnected_during_its_refresh_is_not_stored_again(user, api, events):
+    owner = store_token(user)
+    during_refresh(api, lambda: ModelStorage().delete(owner))
     revoked = api.delete("https://api.github.com/applications/github-client/token", status=204)
     with pytest.raises(AuthorizationRequired, match="revoked"):
         make_session(user).get(API)
@@ -213,40 +213,40 @@ def test_a_token_that_is_disconnected_during_its_refresh_stays_so(user, api, eve
     assert "refreshed" in revoked.calls[0].request.body.decode()
 
 
-def test_a_login_during_a_refresh_wins(user, api):
-    owner = stored(user)
+def test_a_token_of_a_dance_during_the_refresh_is_kept(user, api):
+    owner = store_token(user)
     newer = {**GRANTED, "access_token": "newer"}
-    while_the_provider_answers(api, lambda: ModelStorage().set(owner, newer))
+    during_refresh(api, lambda: ModelStorage().set(owner, newer))
     make_session(user).get(API)
     assert api.calls[-1].request.headers["Authorization"] == "Bearer newer"
     assert user.oauth_tokens.get().token["access_token"] == "newer"
 
 
-def test_another_account_that_is_connected_during_a_refresh_changes_nothing(user, api):
-    first = stored(user, "1", connected_account="1")
+def test_connecting_another_account_does_not_disturb_a_refresh(user, api):
+    first = store_token(user, "1", connected_account="1")
     other = {**GRANTED, "access_token": "other", "connected_account": "2"}
-    while_the_provider_answers(api, lambda: ModelStorage().set(first.for_account("2"), other))
+    during_refresh(api, lambda: ModelStorage().set(first.for_account("2"), other))
     make_session(user).get(API)
     assert api.calls[-1].request.headers["Authorization"] == "Bearer refreshed"
     found = {row.account: row.token["access_token"] for row in user.oauth_tokens.all()}
     assert found == {"1": "refreshed", "2": "other"}
 
 
-def test_a_row_that_is_encrypted_anew_meanwhile_is_still_the_same_token(user, api):
-    stored(user)
+def test_a_refreshed_token_is_stored_if_the_row_was_reencrypted_meanwhile(user, api):
+    store_token(user)
 
     def reseal():
         row = OAuthToken.objects.get()
         row.token = dict(row.token)
         row.save()
 
-    while_the_provider_answers(api, reseal)
+    during_refresh(api, reseal)
     make_session(user).get(API)
     assert user.oauth_tokens.get().token["access_token"] == "refreshed"
 
 
-def test_a_receiver_is_told_in_the_thread_that_asked(user, api, events):
-    stored(user)
+def test_a_receiver_is_called_in_the_thread_of_the_caller(user, api, events):
+    store_token(user)
     api.post(TOKEN_URL, json={"access_token": "new"})
     threads = []
 
@@ -264,38 +264,38 @@ def test_a_receiver_is_told_in_the_thread_that_asked(user, api, events):
 # --- on demand ------------------------------------------------------------------------------------
 
 
-def test_refresh_refreshes_now(user, api):
-    stored(user, expires_at=time.time() + 3000)
+def test_refresh_refreshes_a_valid_token(user, api):
+    store_token(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, json={"access_token": "new"})
     github = make_session(user)
     assert github.refresh()["access_token"] == "new"
     assert github.access_token == "new"
 
 
-def test_refresh_within_passes_over_what_lasts_longer(user, api):
-    stored(user, expires_at=time.time() + 3000)
+def test_refresh_within_keeps_a_token_that_lasts_longer(user, api):
+    store_token(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, json={"access_token": "new"})
     assert make_session(user).refresh(within=600)["access_token"] == GRANTED["access_token"]
-    assert asked(api) == 0
+    assert count_refreshes(api) == 0
     assert make_session(user).refresh(within=3600)["access_token"] == "new"
 
 
-def test_refresh_takes_what_somebody_else_has_refreshed(user, api):
-    owner = stored(user)
+def test_refresh_uses_a_token_that_another_process_refreshed(user, api):
+    owner = store_token(user)
     github = make_session(user)
     assert github.token
     ModelStorage().set(owner, {**GRANTED, "access_token": "theirs"})
     assert github.refresh()["access_token"] == "theirs"
-    assert asked(api) == 0
+    assert count_refreshes(api) == 0
 
 
-def test_refresh_says_what_it_cannot_do(user, api):
+def test_refresh_raises_an_error_if_it_is_not_possible(user, api):
     with pytest.raises(AuthorizationRequired, match="no_token"):
         make_session(user).refresh()
-    stored(user, refresh_token=None, expires_at=time.time() + 3000)
+    store_token(user, refresh_token=None, expires_at=time.time() + 3000)
     with pytest.raises(AuthorizationRequired, match="expired"):
         make_session(user).refresh()
-    stored(user, expires_at=time.time() + 3000)
+    store_token(user, expires_at=time.time() + 3000)
     api.post(TOKEN_URL, status=500)
     with pytest.raises(ProviderUnavailable):
         make_session(user).refresh()
@@ -314,7 +314,7 @@ class TestSessions:
 
     @pytest.fixture
     def visitor(self, client, dance, api):
-        """A visitor whose token is about to end, and a provider that rotates refresh tokens."""
+        """A visitor whose token expires soon; the provider rotates refresh tokens."""
         about_to_end = {"expires_in": None, "expires_at": time.time() + 30}
         assert dance(client, granted=about_to_end).callback().status_code == 302
         api.remove("POST", TOKEN_URL)
@@ -359,7 +359,9 @@ class TestSessions:
         assert statuses == [200] * 4
         assert self.refreshed_with == [GRANTED["refresh_token"]]
 
-    def test_a_visitor_who_logs_out_meanwhile_has_no_session_again(self, visitor, api, engine, rf):
+    def test_a_session_that_ends_during_a_refresh_is_not_created_again(
+        self, visitor, api, engine, rf
+    ):
         if engine == "signed_cookies":
             assert not hasattr(visitor.session, "model")
             pytest.skip("A session in a signed cookie cannot be ended by the server")
@@ -368,7 +370,7 @@ class TestSessions:
         github = providers["github"].session(request)
         key = request.session.session_key
         api.remove("POST", TOKEN_URL)
-        while_the_provider_answers(api, lambda: type(request.session)(key).delete(key))
+        during_refresh(api, lambda: type(request.session)(key).delete(key))
         api.delete("https://api.github.com/applications/github-client/token", status=204)
         with pytest.raises(AuthorizationRequired, match="revoked"):
             github.refresh()
@@ -388,14 +390,16 @@ class TestTransactions:
         connection.settings_dict["ATOMIC_REQUESTS"] = False
 
     def test_a_view_that_fails_does_not_lose_the_refreshed_token(self, member, user, api):
-        stored(user)
+        store_token(user)
         member.raise_request_exception = False
         assert member.get("/failing/").status_code == 500
         assert user.oauth_tokens.get().token["refresh_token"] == "rotated"
         assert member.get("/profile/").status_code == 200
-        assert asked(api) == 1
+        assert count_refreshes(api) == 1
 
-    def test_a_visitors_too(self, client, api, dance, settings):
+    def test_a_view_that_fails_does_not_lose_a_visitors_refreshed_token(
+        self, client, api, dance, settings
+    ):
         settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
         api.remove("POST", TOKEN_URL)
         about_to_end = {"expires_in": None, "expires_at": time.time() + 30}
@@ -404,25 +408,25 @@ class TestTransactions:
         client.raise_request_exception = False
         assert client.get("/failing/").status_code == 500
         assert client.get("/profile/").status_code == 200
-        assert asked(api) == 2  # the login, and one refresh
+        assert count_refreshes(api) == 2  # the login, and one refresh
 
-    def test_a_failure_is_remembered_too(self, member, user, api):
-        stored(user)
+    def test_a_failed_refresh_is_stored_though_the_view_fails(self, member, user, api):
+        store_token(user)
         api.replace("POST", TOKEN_URL, status=503)
         for _ in range(2):
             assert member.get("/profile/").status_code == 503
-        assert asked(api) == 1
+        assert count_refreshes(api) == 1
         assert user.oauth_tokens.get().last_error == "provider_unavailable"
 
-    def test_what_the_view_has_stored_itself_goes_with_its_transaction(self, user, api):
+    def test_a_token_that_the_view_stored_is_rolled_back_with_its_refresh(self, user, api):
         with pytest.raises(ZeroDivisionError), transaction.atomic():
-            stored(user)
+            store_token(user)
             assert make_session(user).get(API).ok
             assert make_session(user).access_token == "new"
             raise ZeroDivisionError
         assert not user.oauth_tokens.exists()
 
-    def test_a_row_that_the_view_has_made_without_us_is_found(self, user, api):
+    def test_a_row_that_the_view_created_itself_is_refreshed(self, user, api):
         with transaction.atomic():
             OAuthToken.objects.create(
                 user=user,
@@ -432,26 +436,26 @@ class TestTransactions:
             assert make_session(user).get(API).ok
         assert user.oauth_tokens.get().token["access_token"] == "new"
 
-    def test_a_commit_keeps_it_as_well(self, member, user, api):
-        stored(user)
+    def test_a_refreshed_token_is_stored_once_if_the_view_commits(self, member, user, api):
+        store_token(user)
         assert member.get("/profile/").status_code == 200
         assert user.oauth_tokens.get().token["access_token"] == "new"
-        assert asked(api) == 1
+        assert count_refreshes(api) == 1
 
-    def test_an_async_site_settles_it_too(self, user, api, settings):
+    def test_a_refreshed_token_survives_a_failing_view_under_asgi(self, user, api, settings):
         from django.test import AsyncClient
 
-        stored(user)
+        store_token(user)
         browser = AsyncClient(raise_request_exception=False)
         browser.force_login(user)
         response = async_to_sync(browser.get)("/failing/", secure=True)
         assert response.status_code == 500
         assert user.oauth_tokens.get().token["refresh_token"] == "rotated"
 
-    def test_a_row_that_the_view_has_locked_is_an_error_that_says_so(
+    def test_refreshing_a_row_that_the_view_locked_raises_an_error_with_the_cure(
         self, several_writers, short_lock_timeout, user, api
     ):
-        stored(user)
+        store_token(user)
         with (
             pytest.raises(StorageError, match="end the transaction first"),
             transaction.atomic(),
@@ -461,8 +465,8 @@ class TestTransactions:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_calls_that_are_awaited_together_refresh_once(user, api):
-    stored(user)
+def test_concurrent_async_calls_refresh_once(user, api):
+    store_token(user)
     api.post(TOKEN_URL, json={**GRANTED, "access_token": "new"})
 
     async def page():
@@ -470,10 +474,10 @@ def test_calls_that_are_awaited_together_refresh_once(user, api):
         return await asyncio.gather(*(each.aget(API) for each in sessions))
 
     assert [answer.status_code for answer in async_to_sync(page)()] == [200] * 8
-    assert asked(api) == 1
+    assert count_refreshes(api) == 1
 
 
-def test_a_model_without_accounts_has_one_token_for_any(user, make_user):
+def test_a_model_without_accounts_has_one_token_for_all_accounts(user, make_user):
     owner = ResourceOwner(providers["github"], user=user, account="7")
     storage = ModelStorage(model="tests.TeamToken")
     storage.set(owner, GRANTED)
@@ -481,8 +485,8 @@ def test_a_model_without_accounts_has_one_token_for_any(user, make_user):
     assert storage.get(owner.for_account(""))["access_token"] == GRANTED["access_token"]
 
 
-def test_a_providers_own_words_are_no_error_code(user, api, caplog):
-    stored(user)
+def test_an_invalid_error_code_of_the_provider_is_not_stored(user, api, caplog):
+    store_token(user)
     words = f"there is no token {GRANTED['refresh_token']}"
     api.post(TOKEN_URL, status=400, json={"error": words})
     with pytest.raises(ProviderError) as refusal:

@@ -1,4 +1,4 @@
-"""What a refresh leads to: each rule alone, at its limit, by a clock that stands still."""
+"""The outcomes of a refresh: each rule alone, at its limit, while the clock stands still."""
 
 import json
 import time
@@ -78,7 +78,7 @@ def test_the_lease_lasts_longer_than_the_provider_may_take(connected, responses,
 # --- a token that has changed since it was read ---------------------------------------------------
 
 
-def test_a_token_that_is_gone_is_not_refreshed(connected, responses):
+def test_a_deleted_token_is_not_refreshed(connected, responses):
     session = connected()
     OAuthToken.objects.all().delete()
     with pytest.raises(AuthorizationRequired, match="revoked"):
@@ -97,7 +97,7 @@ def test_a_token_that_is_gone_is_not_refreshed(connected, responses):
         ({"expires_at": None}, {"expires_at": 1.0}),
     ],
 )
-def test_a_token_that_was_replaced_or_prolonged_is_used(
+def test_a_token_that_another_process_replaced_or_extended_is_used(
     connected, responses, events, stale, stored
 ):
     session = connected(**stale)
@@ -120,7 +120,7 @@ def test_a_token_that_was_replaced_or_prolonged_is_used(
         ({}, {"scope": "repo", "refresh_token": "planted-other"}),
     ],
 )
-def test_a_token_that_is_still_the_same_is_refreshed_as_it_is_stored(
+def test_an_unchanged_token_is_refreshed_with_its_stored_fields(
     connected, responses, stale, stored
 ):
     responses.post(TOKEN_URL, **NEW)
@@ -135,7 +135,7 @@ def test_a_token_that_is_still_the_same_is_refreshed_as_it_is_stored(
 # --- what is told ---------------------------------------------------------------------------------
 
 
-def test_a_new_token_is_told_to_the_receivers_of_token_refreshed(connected, responses, events, rf):
+def test_a_refreshed_token_sends_token_refreshed(connected, responses, events, rf):
     responses.post(TOKEN_URL, **NEW)
     request = rf.get("/")
     session = connected(request=request)
@@ -149,7 +149,7 @@ def test_a_new_token_is_told_to_the_receivers_of_token_refreshed(connected, resp
     assert heard["token"] is token is session.token
 
 
-def test_a_dead_token_is_told_to_the_receivers_of_token_revoked(connected, responses, events, rf):
+def test_a_revoked_token_sends_token_revoked(connected, responses, events, rf):
     responses.post(TOKEN_URL, **DEAD)
     request = rf.get("/")
     session = connected(request=request)
@@ -164,7 +164,7 @@ def test_a_dead_token_is_told_to_the_receivers_of_token_revoked(connected, respo
     assert heard["owner"].user_id == session.owner.user_id
 
 
-def test_a_failure_is_told_to_no_receiver(connected, responses, events, caplog):
+def test_a_failed_refresh_sends_no_signal(connected, responses, events, caplog):
     responses.post(TOKEN_URL, **BUSY)
     with pytest.raises(ProviderUnavailable):
         connected().refresh()
@@ -179,7 +179,7 @@ def test_a_failure_is_told_to_no_receiver(connected, responses, events, caplog):
     ("age", "reason"),
     [(0, "revoked_at_once"), (59, "revoked_at_once"), (60, "revoked"), (10**6, "revoked")],
 )
-def test_a_token_that_was_granted_a_moment_ago_is_dead_at_once(
+def test_the_reason_of_a_refused_refresh_depends_on_the_age_of_the_token(
     connected, responses, now, caplog, age, reason
 ):
     responses.post(TOKEN_URL, **DEAD)
@@ -192,7 +192,7 @@ def test_a_token_that_was_granted_a_moment_ago_is_dead_at_once(
     assert caplog.messages == ["github: the refresh token is dead; the token is deleted"]
 
 
-def test_a_token_of_which_the_dance_is_not_known_is_dead(connected, responses):
+def test_a_refused_token_without_granted_at_is_revoked(connected, responses):
     responses.post(TOKEN_URL, **DEAD)
     with pytest.raises(AuthorizationRequired) as required:
         connected().refresh()
@@ -220,7 +220,7 @@ def test_a_token_of_which_the_dance_is_not_known_is_dead(connected, responses):
         (9, "301", 301, 10),
     ],
 )
-def test_the_pause_after_a_failure_grows_and_is_as_long_as_the_provider_says(
+def test_the_pause_after_a_failure_grows_unless_the_provider_names_one(
     connected, responses, now, failures, retry_after, pause, counted
 ):
     headers = {} if retry_after is None else {"Retry-After": retry_after}
@@ -247,7 +247,7 @@ def test_the_pause_after_a_failure_grows_and_is_as_long_as_the_provider_says(
         ({"status": 429, "json": {}}, ProviderUnavailable, "provider_unavailable"),
     ],
 )
-def test_a_failure_is_noted_by_the_providers_code_or_by_ours(
+def test_a_failure_stores_the_error_code_of_the_provider_or_ours(
     connected, responses, answer, kind, noted
 ):
     responses.post(TOKEN_URL, **answer)
@@ -258,7 +258,7 @@ def test_a_failure_is_noted_by_the_providers_code_or_by_ours(
 
 
 @pytest.mark.parametrize("left", [1, 5, 3600])
-def test_during_the_pause_the_provider_is_not_asked(connected, responses, now, left):
+def test_no_refresh_request_is_sent_during_the_pause(connected, responses, now, left):
     session = connected(last_error="some\ncode", failures=2, retry_at=now + left)
     with pytest.raises(ProviderUnavailable) as failure:
         session.refresh()
@@ -270,7 +270,7 @@ def test_during_the_pause_the_provider_is_not_asked(connected, responses, now, l
 
 
 @pytest.mark.parametrize("left", [0, -1, 3601, 10**8])
-def test_after_the_pause_and_where_a_clock_was_wrong_the_provider_is_asked(
+def test_a_refresh_request_is_sent_after_the_pause_or_if_the_pause_is_impossible(
     connected, responses, now, left
 ):
     responses.post(TOKEN_URL, **NEW)
@@ -285,9 +285,7 @@ def test_a_token_that_is_not_expired_is_used_while_the_provider_is_down(connecte
     assert refresh_or_keep(session, token) is token
 
 
-def test_an_expired_token_is_used_if_the_api_has_refused_it_and_no_new_one_can_be_had(
-    connected, responses
-):
+def test_a_forced_refresh_that_fails_returns_the_old_token(connected, responses):
     responses.post(TOKEN_URL, **BUSY)
     session = connected()
     stale = session.token
@@ -297,11 +295,11 @@ def test_an_expired_token_is_used_if_the_api_has_refused_it_and_no_new_one_can_b
     assert refresh_or_keep(session, stale, forced=True) is stale
 
 
-# --- overtaken ------------------------------------------------------------------------------------
+# --- a row that changes during the refresh --------------------------------------------------------
 
 
 def meanwhile(responses, happens):
-    """While the provider answers, this happens."""
+    """Let this happen while the provider answers."""
 
     def answer(request):
         happens()
@@ -310,7 +308,7 @@ def meanwhile(responses, happens):
     responses.add_callback("POST", TOKEN_URL, answer)
 
 
-def test_the_new_token_of_a_connection_that_is_gone_is_revoked(connected, responses, events):
+def test_the_new_token_of_a_deleted_connection_is_revoked(connected, responses, events):
     revocation = responses.delete(REVOKE_URL, status=204)
     meanwhile(responses, lambda: OAuthToken.objects.all().delete())
     with pytest.raises(AuthorizationRequired) as required:
@@ -331,7 +329,7 @@ def test_a_new_token_that_cannot_be_revoked_is_logged(connected, responses, capl
     ]
 
 
-def test_a_token_of_a_later_dance_is_used_and_the_late_one_is_forgotten(
+def test_a_token_of_a_later_dance_is_used_instead_of_the_refreshed_one(
     connected, responses, events
 ):
     session = connected()
@@ -342,7 +340,9 @@ def test_a_token_of_a_later_dance_is_used_and_the_late_one_is_forgotten(
     assert len(responses.calls) == 1
 
 
-def test_a_refresh_token_that_another_has_used_is_not_dead(connected, responses, events):
+def test_a_refusal_deletes_nothing_if_another_process_used_the_refresh_token(
+    connected, responses, events
+):
     session = connected()
 
     def answer(request):
@@ -355,7 +355,7 @@ def test_a_refresh_token_that_another_has_used_is_not_dead(connected, responses,
     assert not events
 
 
-def test_a_dead_token_that_is_gone_already_is_dead(connected, responses, events):
+def test_a_refused_token_whose_row_is_deleted_requires_authorization(connected, responses, events):
     session = connected()
 
     def answer(request):
@@ -379,36 +379,38 @@ def carrying(connected):
     return session
 
 
-def stored():
+def stored_token():
     return OAuthToken.objects.get().token
 
 
-def test_a_token_that_is_not_stored_is_refreshed_beside_the_stored_one(carrying, responses, events):
+def test_an_unsaved_token_is_refreshed_without_changing_the_stored_one(carrying, responses, events):
     responses.post(TOKEN_URL, **NEW)
     assert carrying.refresh()["access_token"] == "planted-new"
     assert carrying.current_token.unsaved is carrying.token
-    assert stored()["access_token"] == "planted-stored"
+    assert stored_token()["access_token"] == "planted-stored"
     assert [name for name, _ in events] == ["token_refreshed"]
 
 
-def test_the_failure_of_a_token_that_is_not_stored_is_not_noted(carrying, responses):
+def test_a_failed_refresh_of_an_unsaved_token_is_not_stored(carrying, responses):
     responses.post(TOKEN_URL, **BUSY)
     with pytest.raises(ProviderUnavailable):
         carrying.refresh()
-    assert "last_error" not in stored()
+    assert "last_error" not in stored_token()
 
 
-def test_the_death_of_a_token_that_is_not_stored_leaves_the_stored_one(carrying, responses):
+def test_a_revoked_unsaved_token_does_not_delete_the_stored_one(carrying, responses):
     responses.post(TOKEN_URL, **DEAD)
     with pytest.raises(AuthorizationRequired, match="revoked"):
         carrying.refresh()
-    assert stored()["access_token"] == "planted-stored"
+    assert stored_token()["access_token"] == "planted-stored"
 
 
 # --- accounts -------------------------------------------------------------------------------------
 
 
-def test_the_account_of_the_token_is_refreshed_whichever_is_the_default(connected, responses, user):
+def test_a_refresh_is_for_the_account_of_the_token_and_not_for_the_default(
+    connected, responses, user
+):
     responses.post(TOKEN_URL, **NEW)
     connected("1", connected_account="1", access_token="planted-1")
     session = providers["github"].session(user=user)
@@ -419,7 +421,7 @@ def test_the_account_of_the_token_is_refreshed_whichever_is_the_default(connecte
     assert found == {"1": "planted-new", "2": "planted-2"}
 
 
-def test_the_account_that_was_asked_for_is_refreshed(connected, responses):
+def test_a_refresh_is_for_the_account_of_the_session(connected, responses):
     responses.post(TOKEN_URL, **NEW)
     session = connected("1", connected_account="other", access_token="planted-1")
     connected("other", connected_account="other", access_token="planted-2")
@@ -454,7 +456,7 @@ def test_the_account_that_was_asked_for_is_refreshed(connected, responses):
     [{"status": 500}, {"status": 400, "json": {"error": "invalid_grant"}}],
     ids=["unavailable", "dead"],
 )
-def test_a_field_of_ours_that_is_odd_breaks_no_refresh(user, api, odd, answer):
+def test_an_invalid_internal_field_does_not_break_a_refresh(user, api, odd, answer):
     store_expired_token(user, **odd)
     api.replace("POST", TOKEN_URL, **answer)
     with pytest.raises(DanceError):
@@ -462,6 +464,6 @@ def test_a_field_of_ours_that_is_odd_breaks_no_refresh(user, api, odd, answer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_pause_that_a_clock_of_the_future_has_noted_is_passed_over(user, api):
+def test_an_impossibly_long_pause_is_ignored(user, api):
     store_expired_token(user, retry_at=time.time() + 10**8, failures=1, last_error="x")
     assert make_session(user).get(API).ok

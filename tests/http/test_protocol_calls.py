@@ -112,7 +112,7 @@ def drip(head, again):
     return behave
 
 
-def test_a_plain_answer_comes_back():
+def test_a_response_is_returned():
     with server(answer(b'{"a": 1}')) as (url, seen):
         got = protocol_call("POST", url, data={"code": "x"})
     assert got.json() == {"a": 1}
@@ -131,7 +131,7 @@ def test_a_plain_answer_comes_back():
     ],
     ids=["silence", "slow headers", "slow body", "slow continue"],
 )
-def test_a_slow_answer_is_given_up_at_the_deadline(behave, settings):
+def test_a_slow_response_fails_at_the_deadline(behave, settings):
     settings.DANCE_TIMEOUT = 1
     with server(behave) as (url, seen):
         with pytest.raises(ProviderUnavailable, match="Timeout"):
@@ -139,7 +139,7 @@ def test_a_slow_answer_is_given_up_at_the_deadline(behave, settings):
         assert len(seen) == 1
 
 
-def test_a_port_where_nobody_listens_is_unavailable():
+def test_a_closed_port_makes_the_provider_unavailable():
     with (
         reserved_port() as port,
         pytest.raises(ProviderUnavailable, match="localhost could not be reached"),
@@ -162,7 +162,7 @@ def test_a_port_where_nobody_listens_is_unavailable():
     ],
     ids=["closed", "half a body", "no http", "too many headers", "bad chunk"],
 )
-def test_a_broken_answer_is_asked_for_once(behave):
+def test_a_broken_response_is_not_requested_again(behave):
     with server(behave) as (url, seen):
         with pytest.raises(ProviderUnavailable):
             protocol_call("POST", url, data={})
@@ -179,20 +179,20 @@ def test_a_redirect_is_not_followed(status):
         assert untouched == []
 
 
-def test_an_encoded_answer_is_not_decoded():
+def test_an_encoded_response_is_refused():
     bomb = gzip.compress(b" " * 50_000_000)
     with server(answer(bomb, head=b"Content-Encoding: gzip\r\n")) as (url, _):
         with pytest.raises(InvalidResponse, match="compressed"):
             protocol_call("POST", url, data={})
 
 
-def test_a_long_answer_is_cut_off():
+def test_a_response_above_the_limit_is_refused():
     with server(answer(b" " * (MAX_ANSWER + 1))) as (url, _):
         with pytest.raises(InvalidResponse, match=f"longer than {MAX_ANSWER}"):
             protocol_call("POST", url, data={})
 
 
-def test_an_endless_answer_is_cut_off():
+def test_an_endless_response_is_refused():
     def behave(connection, stop):
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not stop.is_set():
@@ -202,14 +202,14 @@ def test_an_endless_answer_is_cut_off():
         protocol_call("POST", url, data={})
 
 
-def test_cookies_are_neither_kept_nor_sent():
+def test_cookies_are_neither_stored_nor_sent():
     with server(answer(head=b"Set-Cookie: a=b; Path=/\r\n")) as (url, seen):
         protocol_call("POST", url, data={})
         protocol_call("POST", url, data={})
     assert not any("Cookie" in request for request in seen)
 
 
-def test_netrc_is_not_looked_into(monkeypatch, tmp_path):
+def test_netrc_is_not_read(monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("default login evil password evil")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with server(answer()) as (url, seen):
@@ -220,12 +220,12 @@ def test_netrc_is_not_looked_into(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "url", ["http://example.com/token", "ftp://localhost/", "localhost", "", "http://[::1", "//x"]
 )
-def test_what_is_not_https_is_not_called(url):
+def test_a_url_without_https_is_not_called(url):
     with pytest.raises(InvalidResponse, match="not an https address"):
         protocol_call("POST", url, data={})
 
 
-def test_plain_http_is_for_debug_only(settings):
+def test_plain_http_is_allowed_only_while_debugging(settings):
     settings.DEBUG = False
     with server(answer()) as (url, seen):
         with pytest.raises(InvalidResponse, match="not an https address"):
@@ -256,13 +256,13 @@ def bundle(authority, tmp_path):
     return str(path)
 
 
-def test_a_ca_of_ones_own_is_trusted_where_it_is_named(authority, bundle):
+def test_a_ca_that_the_settings_name_is_trusted(authority, bundle):
     context = server_context(authority.issue_cert("localhost"))
     with server(answer(), tls=context) as (url, _):
         assert protocol_call("POST", url, data={}, verify=bundle).json() == {}
 
 
-def test_other_certificates_are_not(authority, bundle):
+def test_other_certificates_are_refused(authority, bundle):
     wrong = [
         (authority.issue_cert("localhost"), True),
         (authority.issue_cert("elsewhere.example"), bundle),
@@ -282,7 +282,7 @@ def test_the_ca_bundle_is_loaded_once(bundle):
     assert get_shared_adapter() is get_shared_adapter()
 
 
-def test_what_took_too_long_to_connect_is_not_sent(monkeypatch, settings):
+def test_a_request_is_not_sent_after_a_slow_connect(monkeypatch, settings):
     settings.DANCE_TIMEOUT = 1
     look_up = socket.getaddrinfo
 
@@ -350,7 +350,7 @@ def test_headers_and_credentials_arrive():
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 403, 404, 410, 499])
-def test_an_answer_is_returned_whatever_its_status(status):
+def test_a_response_is_returned_with_any_status(status):
     with Loopback(lambda received: (status, {"X-Name": "value"}, "")) as provider:
         got = protocol_call("POST", provider.url, data={})
     assert got.status == status
@@ -359,7 +359,7 @@ def test_an_answer_is_returned_whatever_its_status(status):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503, 599])
-def test_a_provider_that_is_busy_is_unavailable(status):
+def test_a_busy_provider_is_unavailable(status):
     with Loopback(lambda received: (status, {}, "{}")) as provider:
         with pytest.raises(ProviderUnavailable, match=rf"^127.0.0.1 answered {status}\.$") as busy:
             protocol_call("POST", provider.url, data={})
@@ -385,14 +385,14 @@ def test_a_provider_that_is_busy_is_unavailable(status):
     ],
 )
 @pytest.mark.parametrize("name", ["Retry-After", "retry-after"])
-def test_a_provider_may_say_when_to_ask_again(name, value, seconds):
+def test_retry_after_may_be_a_number_of_seconds(name, value, seconds):
     with Loopback(lambda received: (429, {"X-First": "7", name: value}, "{}")) as provider:
         with pytest.raises(ProviderUnavailable) as busy:
             protocol_call("POST", provider.url, data={})
     assert busy.value.retry_after == seconds
 
 
-def test_a_provider_may_say_until_when():
+def test_retry_after_may_be_a_date():
     def answer(received):
         return 503, {"Retry-After": http_date(time.time() + 1000)}, "{}"
 
@@ -416,19 +416,19 @@ def test_a_provider_may_say_until_when():
         b'{"a":' * 60 + b"1" + b"}" * 60,
     ],
 )
-def test_an_answer_that_is_no_json_object_is_refused(body):
+def test_a_response_without_a_json_object_is_refused(body):
     with pytest.raises(InvalidResponse, match="answered 201 without a JSON object") as refusal:
         ProtocolResponse(201, {}, body).json()
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
 
 
-def test_a_number_that_is_none_is_not_believed():
+def test_numbers_that_json_does_not_define_become_nan():
     fields = ProtocolResponse(200, {}, b'{"a": NaN, "b": Infinity, "c": -Infinity}').json()
     assert all(math.isnan(value) for value in fields.values())
     assert len(fields) == 3
 
 
-def test_the_secrets_in_an_answer_do_not_print():
+def test_the_repr_of_a_response_has_no_secret():
     body = b'{"access_token": "planted", "inner": {"refresh_token": "planted"}, "x": "shown"}'
     got = ProtocolResponse(200, {"X-Name": "planted"}, body)
     assert got.json()["access_token"] == "planted"
@@ -457,7 +457,7 @@ def test_a_form_is_read():
         (b"a=1&a=1", "has a field twice"),
     ],
 )
-def test_an_answer_that_is_no_form_is_refused(body, message):
+def test_a_response_without_a_form_is_refused(body, message):
     with pytest.raises(InvalidResponse, match=message):
         ProtocolResponse(202, {}, body).form()
 
@@ -469,14 +469,14 @@ def test_a_form_may_have_a_hundred_fields():
 # --- what ends a call -----------------------------------------------------------------------------
 
 
-def test_a_get_is_not_repeated_either():
+def test_a_get_request_is_not_repeated():
     with server(lambda connection, stop: None) as (url, seen):
         with pytest.raises(ProviderUnavailable):
             protocol_call("GET", url)
     assert len(seen) == 1
 
 
-def test_a_refusal_has_the_status():
+def test_a_refusal_has_the_status_of_the_response():
     cases = [
         (answer(status=b"302 x"), 302),
         (answer(status=b"201 x", head=b"Content-Encoding: br\r\n"), 201),
@@ -488,13 +488,13 @@ def test_a_refusal_has_the_status():
         assert refusal.value.status == status
 
 
-def test_the_largest_answer_is_taken():
+def test_a_response_at_the_limit_is_accepted():
     with Loopback(lambda received: (200, {}, b" " * MAX_ANSWER)) as provider:
         assert len(protocol_call("GET", provider.url).body) == MAX_ANSWER
 
 
 @pytest.mark.parametrize("value", ["", "identity", " Identity "])
-def test_an_answer_may_say_that_it_is_not_encoded(value):
+def test_a_response_may_name_the_identity_encoding(value):
     with Loopback(lambda received: (200, {"Content-Encoding": value}, "{}")) as provider:
         assert protocol_call("GET", provider.url).json() == {}
 
@@ -507,7 +507,7 @@ def test_every_status_of_a_redirect_is_refused(status):
     assert refusal.value.status == status
 
 
-def test_a_redirect_is_not_read():
+def test_the_body_of_a_redirect_is_not_read():
     def behave(connection, stop):
         connection.sendall(b"HTTP/1.1 302 x\r\nLocation: /x\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not stop.is_set():
@@ -532,7 +532,7 @@ def test_the_connection_ends_with_the_call():
 @pytest.mark.parametrize(
     ("headers", "failure"), [({"X-Name": "☃"}, "UnicodeEncodeError"), ({"X": "a\r\nb"}, "Header")]
 )
-def test_what_cannot_be_sent_is_unavailable(headers, failure):
+def test_a_request_that_cannot_be_sent_makes_the_provider_unavailable(headers, failure):
     with Loopback() as provider, pytest.raises(ProviderUnavailable, match=failure):
         protocol_call("POST", provider.url, data={}, headers=headers)
     assert not provider.received
@@ -561,7 +561,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize("last", [b"X-Name: ", b"\r\n{", b"\r\n{}"])
-def test_what_is_read_after_the_deadline_is_not_taken(clock, last):
+def test_a_response_read_after_the_deadline_is_refused(clock, last):
 
     def behave(connection, stop):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
@@ -600,24 +600,24 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(monkeypatch, s
 
 
 @pytest.fixture
-def proxied(monkeypatch):
+def set_proxy(monkeypatch):
     """Names a proxy in the environment."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     return lambda url: monkeypatch.setenv("http_proxy", url.removesuffix("/token"))
 
 
-def test_the_proxy_of_the_environment_is_used(proxied):
+def test_the_proxy_of_the_environment_is_used(set_proxy):
     with server(answer()) as (proxy, seen):
-        proxied(proxy)
+        set_proxy(proxy)
         assert protocol_call("POST", "http://localhost:9/token", data={}).json() == {}
     assert seen[0].startswith("POST http://localhost:9/token HTTP/1.1")
 
 
-def test_a_slow_answer_through_a_proxy_is_given_up_at_the_deadline(proxied, settings):
+def test_a_slow_response_through_a_proxy_fails_at_the_deadline(set_proxy, settings):
     settings.DANCE_TIMEOUT = 1
     with server(drip(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n")) as (proxy, seen):
-        proxied(proxy)
+        set_proxy(proxy)
         with pytest.raises(ProviderUnavailable, match="Timeout"):
             protocol_call("POST", "http://localhost:9/token", data={})
         assert len(seen) == 1
@@ -636,7 +636,7 @@ def test_a_failure_reports_no_secret():
 # --- TLS, where nothing is named ------------------------------------------------------------------
 
 
-def test_a_ca_that_is_not_known_is_not_trusted_unless_it_is_named(authority):
+def test_an_unknown_ca_is_trusted_only_if_it_is_named(authority):
     context = server_context(authority.issue_cert("localhost"))
     with server(answer(), tls=context) as (url, seen):
         with pytest.raises(ProviderUnavailable, match="SSLError"):
@@ -678,12 +678,12 @@ def test_a_directory_of_ca_certificates_may_be_named(authority, tmp_path):
         assert protocol_call("POST", url, data={}, verify=str(tmp_path)).json() == {}
 
 
-def test_the_authorities_of_requests_are_trusted_by_default():
+def test_the_cas_of_requests_are_trusted_by_default():
     theirs = ssl.create_default_context(cafile=requests.certs.where())
     assert tls_context(True, None).get_ca_certs() == theirs.get_ca_certs() != []
 
 
-def test_a_context_that_verifies_nothing_is_made_only_on_demand(authority):
+def test_an_unverified_context_is_created_only_on_request(authority):
     assert tls_context(True, None).verify_mode is ssl.CERT_REQUIRED
     unverified = tls_context(False, None)
     assert unverified.verify_mode is ssl.CERT_NONE
@@ -694,7 +694,7 @@ def test_a_context_that_verifies_nothing_is_made_only_on_demand(authority):
 # --- exceptions without frames --------------------------------------------------------------------
 
 
-def test_an_exception_loses_the_frames_of_all_that_led_to_it():
+def test_an_exception_loses_the_frames_of_its_causes():
     def fail(depth):
         try:
             if depth == 0:
@@ -727,7 +727,7 @@ def test_the_cause_and_the_context_of_an_exception_both_lose_their_frames():
     assert cause.__traceback__ is None and context.__traceback__ is None
 
 
-def test_exceptions_that_lead_to_each_other_lose_their_frames_too():
+def test_exceptions_with_circular_causes_lose_their_frames():
     first, second = requests.ConnectionError("first"), OSError("second")
     for error in (first, second):
         with pytest.raises(OSError):
@@ -797,7 +797,7 @@ def test_the_call_for_the_account_has_the_limits_of_a_protocol_call(
         assert len(seen) == 1
 
 
-def test_an_account_that_another_origin_names_is_not_believed(session_at):
+def test_an_account_named_by_another_origin_is_ignored(session_at):
     with server(answer(b'{"id": 7, "login": "mallory"}')) as (elsewhere, untouched):
         head = b"Location: " + elsewhere.encode() + b"\r\n"
         with server(answer(head=head, status=b"302 x")) as (url, _):

@@ -1,4 +1,4 @@
-"""Each protocol call of a provider, to a server of this machine: whom it trusts, and what it sends.
+"""Each protocol call of a provider, to a server of this machine: the CA it trusts, and its request.
 
 The server has a certificate of a CA that only ``CA_BUNDLE`` names.
 """
@@ -117,7 +117,7 @@ def connect(op, make_session):
     return connect
 
 
-#: A call of the protocol → how it is made, and what arrives: method, path, form, authorization.
+#: A protocol call → the call, and the request that arrives: method, path, form, authorization.
 CALLS = {
     "refresh": (
         lambda session: session.refresh(),
@@ -165,7 +165,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_protocol_call_arrives_where_the_settings_name_the_ca(op, connect, call):
+def test_a_protocol_call_trusts_the_ca_that_the_settings_name(op, connect, call):
     make, method, path, form, authorization = CALLS[call]
     make(connect())
     (received,) = op.received
@@ -176,7 +176,7 @@ def test_a_protocol_call_arrives_where_the_settings_name_the_ca(op, connect, cal
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_protocol_call_is_not_made_to_a_server_of_an_unknown_ca(op, connect, call):
+def test_a_protocol_call_to_a_server_with_an_unknown_ca_is_not_sent(op, connect, call):
     make, *_ = CALLS[call]
     session = connect(CA_BUNDLE=None)
     with pytest.raises(ProviderUnavailable, match="SSLError"):
@@ -193,7 +193,7 @@ def test_a_ca_file_that_is_missing_makes_the_provider_unavailable(op, connect, c
     assert not op.received
 
 
-def test_the_keys_of_an_unknown_ca_are_not_asked_for(op, connect):
+def test_no_keys_are_requested_from_a_server_with_an_unknown_ca(op, connect):
     header = "eyJhbGciOiJSUzI1NiJ9"  # {"alg":"RS256"}
     fields = Token({"access_token": "planted", "id_token": f"{header}.e30.e30"})
     session = connect(CA_BUNDLE=None)
@@ -203,7 +203,7 @@ def test_the_keys_of_an_unknown_ca_are_not_asked_for(op, connect):
     assert not op.received
 
 
-def test_a_token_that_revokes_itself_goes_to_no_server_of_an_unknown_ca(op, connect):
+def test_a_self_revoking_token_is_not_sent_to_a_server_with_an_unknown_ca(op, connect):
     session = connect(CA_BUNDLE=None, PROVIDER=RevokedByToken)
     with pytest.raises(ProviderUnavailable, match="SSLError"):
         session.provider.revoke(session.owner, session.token)
@@ -215,7 +215,7 @@ def test_a_token_that_revokes_itself_goes_to_no_server_of_an_unknown_ca(op, conn
     assert received.headers["Authorization"] == "Bearer planted-1"
 
 
-def test_an_api_call_is_not_made_to_a_server_of_an_unknown_ca(op, connect):
+def test_an_api_call_to_a_server_with_an_unknown_ca_is_not_sent(op, connect):
     session = connect(CA_BUNDLE=None, BASE_URL=f"{op.url}/")
     with pytest.raises(OSError, match="certificate verify failed"):
         session.get("/me")
@@ -273,14 +273,16 @@ def connect_preset(op, make_session):
 
 
 @pytest.mark.parametrize("name", OWN_CALLS)
-def test_a_presets_own_call_arrives_where_the_settings_name_the_ca(op, connect_preset, name):
+def test_the_own_call_of_a_preset_trusts_the_ca_that_the_settings_name(op, connect_preset, name):
     make_call, method, path = OWN_CALLS[name]
     make_call(connect_preset(name))
     assert [(received.method, received.path) for received in op.received] == [(method, path)]
 
 
 @pytest.mark.parametrize("name", OWN_CALLS)
-def test_a_presets_own_call_is_not_made_to_a_server_of_an_unknown_ca(op, connect_preset, name):
+def test_the_own_call_of_a_preset_to_a_server_with_an_unknown_ca_is_not_sent(
+    op, connect_preset, name
+):
     make_call, *_ = OWN_CALLS[name]
     session = connect_preset(name, CA_BUNDLE=None)
     with pytest.raises(ProviderUnavailable, match="SSLError"):

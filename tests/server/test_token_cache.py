@@ -291,7 +291,7 @@ def test_an_entry_of_another_server_is_not_used(settings, app, member, rf):
 
 
 @pytest.mark.parametrize("kind", ["RaisingCache", "SilentCache"])
-def test_a_cache_that_is_down_is_a_miss(settings, app, member, kind):
+def test_a_cache_that_is_down_counts_as_empty(settings, app, member, kind):
     settings.CACHES = {**settings.CACHES, "down": {"BACKEND": f"tests.caches.{kind}"}}
     settings.DANCE_SERVER_TOKEN_CACHE = "down"
     token = app.token(member)["access_token"]

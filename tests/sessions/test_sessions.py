@@ -272,7 +272,7 @@ def test_withhold_token_goes_anywhere_without_it(session, responses):
     assert "Authorization" not in responses.calls[0].request.headers
 
 
-def test_netrc_is_not_looked_into(session, responses, monkeypatch, tmp_path):
+def test_netrc_is_not_read(session, responses, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("default login evil password evil")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     responses.get("https://elsewhere.example/x", json={})

@@ -12,7 +12,7 @@ from django_dance.tokens import ResourceOwner
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_who_is_no_key_of_a_user_is_nobody():
+def test_an_invalid_primary_key_of_a_user_is_refused():
     owner = ResourceOwner(providers["github"], user_id="ada")
     with pytest.raises(OwnerRequired, match="'ada' is not a valid primary key"):
         ModelStorage().get(owner)

@@ -166,7 +166,7 @@ def test_an_empty_plaintext_is_a_value():
     assert opened(sealed_by_the_book(b"")) == b""
 
 
-def test_the_error_says_which_settings_to_look_at():
+def test_the_error_names_the_settings():
     with pytest.raises(SealBroken, match=r"DANCE_ENCRYPTION_KEYS \(or SECRET_KEY_FALLBACKS\)"):
         opened(GOLDEN["token"], "flow")
 
@@ -203,7 +203,7 @@ def test_without_keys_of_their_own_values_are_sealed_with_the_secret_key(setting
     assert opened(GOLDEN["token"]) == PLAIN
 
 
-def test_a_value_tells_whether_the_first_key_has_sealed_it(settings):
+def test_uses_current_key_tells_whether_the_first_key_sealed_a_value(settings):
     assert uses_current_key(GOLDEN["token"], purpose="token") is True
     assert uses_current_key(GOLDEN["token"], purpose="flow") is False
     assert uses_current_key(changed(GOLDEN["token"], 0), purpose="token") is False

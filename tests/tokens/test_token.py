@@ -26,17 +26,19 @@ def test_a_token_is_a_dict():
         (-1, 3600, True, True),
     ],
 )
-def test_it_knows_when_it_is_time(clock, left, lifetime, stale, expired):
+def test_a_token_knows_when_to_refresh_and_when_it_has_expired(
+    clock, left, lifetime, stale, expired
+):
     token = Token({"access_token": "x", "expires_in": lifetime, "expires_at": clock.now + left})
     assert (token.stale, token.expired) == (stale, expired)
 
 
-def test_one_that_does_not_say_never_ends():
+def test_a_token_without_expiry_does_not_expire():
     token = Token({"access_token": "x"})
     assert token.expires_at is None and not token.stale and not token.expired
 
 
-def test_storing_keeps_what_was_granted(clock):
+def test_storing_keeps_the_granted_lifetime(clock):
     token = Token({"access_token": "x", "expires_in": 3600, "expires_at": clock.now + 50})
     assert token["expires_in"] == 50
     assert token.fields_to_store["expires_in"] == 3600
@@ -64,11 +66,11 @@ def test_the_fields_to_store_can_be_pickled():
 
 
 @pytest.mark.parametrize("value", [None, "soon", True, float("nan"), [1]])
-def test_an_odd_expires_at_is_none(value):
+def test_an_invalid_expires_at_is_none(value):
     assert Token({"access_token": "x", "expires_at": value}).expires_at is None
 
 
-def test_scopes_are_a_set_or_not_known():
+def test_scopes_are_a_set_or_none():
     assert Token({"scope": "a b"}).scopes == {"a", "b"}
     assert Token({"scope": ["a"]}).scopes == {"a"}
     assert Token({}).scopes is None
@@ -92,7 +94,7 @@ def test_a_seal_opens_for_the_same_purpose_and_identity_only():
             unseal(sealed, purpose=purpose, identity=identity)
 
 
-def test_every_flipped_character_breaks_it():
+def test_a_seal_with_a_changed_character_does_not_open():
     sealed = seal(b"text", purpose="token", identity="x")
     for at, old in enumerate(sealed):
         changed = sealed[:at] + ("A" if old != "A" else "Q") + sealed[at + 1 :]
@@ -101,7 +103,7 @@ def test_every_flipped_character_breaks_it():
 
 
 @pytest.mark.parametrize("junk", ["", "A", "AAAA", "é", "🕺", "a b", "A" * 99, "====", "\x00"])
-def test_junk_is_no_seal(junk):
+def test_a_text_that_is_not_a_seal_does_not_open(junk):
     with pytest.raises(SealBroken):
         unseal(junk, purpose="token", identity="x")
 
@@ -109,7 +111,7 @@ def test_junk_is_no_seal(junk):
 # --- providers and owners ---------------------------------------------------------------------
 
 
-def test_a_provider_is_frozen_and_says_what_to_do():
+def test_the_error_of_a_frozen_provider_names_the_cure():
     provider = providers["github"]
     with pytest.raises(AttributeError, match=r"set SCOPE in DANCE_PROVIDERS\['github'\]"):
         provider.scope = "x"
@@ -118,7 +120,7 @@ def test_a_provider_is_frozen_and_says_what_to_do():
     assert providers["github"] is provider
 
 
-def test_facts_name_other_facts():
+def test_a_fact_may_refer_to_other_facts():
     gitlab = providers["gitlab"]
     assert gitlab.base_url == "https://gitlab.com/api/v4/"
     assert gitlab.auto_refresh_url == gitlab.token_url == "https://gitlab.com/oauth/token"
@@ -147,7 +149,7 @@ def test_routes_are_formatted_with_the_provider():
     assert [str(p.pattern) for p in patterns] == ["go/mine", "mine/back", "mine/disconnect/"]
 
 
-def test_a_credential_with_odd_characters_is_urlencoded_first(responses):
+def test_a_credential_with_special_characters_is_urlencoded(responses):
     from django_dance.providers import BasicAuth, ClientCredentials
 
     client = ClientCredentials("a:b", "c%d+é")
@@ -163,7 +165,7 @@ def test_a_credential_with_odd_characters_is_urlencoded_first(responses):
         ("none", {"client_id": "id"}, False),
     ],
 )
-def test_client_authentication_is_one_fact(responses, client_auth, body, basic):
+def test_one_fact_chooses_the_client_authentication(responses, client_auth, body, basic):
     from urllib.parse import parse_qs
 
     from django_dance.providers import ClientCredentials
