@@ -56,6 +56,12 @@ class ProtocolResponse:
         """Return an answer that :func:`limited_request` has received."""
         return cls(response.status_code, dict(response.headers), response.content)
 
+    @property
+    def media_type(self) -> str:
+        """The media type of the body in lower case, without parameters (RFC 9110 §8.3.1)."""
+        value = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
+        return value.partition(";")[0].strip().lower()
+
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object (RFC 6749 §5.1).
 

@@ -241,6 +241,23 @@ def _audiences(claims: Mapping[str, Any]) -> Any:
     return [audience] if isinstance(audience, str) else audience
 
 
+def check_userinfo(claims: Mapping[str, Any], issuer: str, client_id: str) -> None:
+    """Check the claims of a signed userinfo answer (OpenID Connect Core 5.3.2).
+
+    Issuer and audience should be in it. They may be missing, because the answer came over TLS.
+
+    :raises FlowError: ``id_token_issuer``, ``id_token_audience``, ``id_token_expired`` or
+        ``id_token_time``.
+    """
+    claims = without_empty(claims)
+    if claims.get("iss", issuer) != issuer:
+        raise refusal("issuer", "the signed userinfo is from another issuer")
+    if "aud" in claims:
+        _check_audience(claims, client_id)
+    if "exp" in claims and _numeric_date(claims, "exp") <= time.time() - LEEWAY:
+        raise refusal("expired", "the signed userinfo has expired")
+
+
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
     audiences = _audiences(claims)
     if not isinstance(audiences, list) or client_id not in audiences:

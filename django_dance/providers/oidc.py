@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, QueryDict
 
     from ..flows import Flow
+    from ..http import ProtocolResponse
     from ..sessions import DanceSession
 
 logger = logging.getLogger("django_dance")
@@ -166,7 +167,7 @@ class OIDCProvider(OAuth2Provider):
         :raises FlowError: the ID token is refused. Each reason has a code, ``id_token_…``.
         :raises ProviderError: the keys cannot be fetched.
         """
-        claims, header = self._signed_claims(fields)
+        claims, header = self._signed_claims(fields.get("id_token"))
         id_tokens.check_claims(
             claims,
             header,
@@ -178,15 +179,14 @@ class OIDCProvider(OAuth2Provider):
         )
         return claims
 
-    def _signed_claims(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the claims of the ID token in ``fields`` and its header, if it is signed.
+    def _signed_claims(self, token: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the claims of an ID token and its header, if it is signed.
 
         :raises FlowError: the ID token is malformed, or no key of the provider has signed it.
         :raises ProviderError: the keys cannot be fetched.
         """
         from .discovery import keys
 
-        token = fields.get("id_token")
         if not token:
             raise id_tokens.refusal("missing", "openid was requested, and there is no ID token")
         header = id_tokens.header(token)
@@ -205,13 +205,14 @@ class OIDCProvider(OAuth2Provider):
                 "key", "the provider has no key that may have signed the ID token"
             )
         try:
-            claims = id_tokens.verify(Secret(token), header, candidates)
+            claims = id_tokens.verify(Secret(str(token)), header, candidates)
         except FlowError as error:
             # The provider may have replaced a key, and the new one has the same id, or none.
             newer = find_keys(usable=lambda known: known is not found)
             if error.code != "id_token_signature" or newer is found:
                 raise
-            claims = id_tokens.verify(Secret(token), header, id_tokens.candidates(newer, header))
+            candidates = id_tokens.candidates(newer, header)
+            claims = id_tokens.verify(Secret(str(token)), header, candidates)
         return claims, header
 
     # --- the life of a token ------------------------------------------------------------------
@@ -229,7 +230,9 @@ class OIDCProvider(OAuth2Provider):
         client = self.get_client_credentials(owner)
         try:
             # Another person first: the token of another person is refused even if it has expired.
-            id_tokens.check_person(self._signed_claims(refreshed)[0], before, client.client_id)
+            id_tokens.check_person(
+                self._signed_claims(refreshed.get("id_token"))[0], before, client.client_id
+            )
             claims = self.verified_claims(refreshed, client, nonce=None, fresh=False)
             id_tokens.check_continuity(claims, before)
         except (ProviderError, FlowError) as error:
@@ -251,11 +254,29 @@ class OIDCProvider(OAuth2Provider):
         claims = token.get("id_claims") or self.userinfo(token)
         if not isinstance(claims.get("sub"), str) or not claims["sub"]:
             raise InvalidResponse(f"{self.label} did not name the account of the token.")
+        if not claims.get(self.account_label):
+            claims = {**self._claims_elsewhere(token), **claims}
         label = claims.get(self.account_label) or claims.get("email") or claims["sub"]
         return AccountInfo(claims["sub"], str(label), claims)
 
+    def _claims_elsewhere(self, token: Token) -> dict[str, Any]:
+        """Return the claims of the userinfo endpoint; none if it has no name, or none now.
+
+        With an access token the claims of a scope are at this endpoint, and the ID token may have
+        the subject only (OpenID Connect Core 5.4).
+        """
+        if token.scopes is not None and not token.scopes & {"profile", "email"}:
+            return {}
+        try:
+            return self.userinfo(token) if self.endpoint("userinfo_url") else {}
+        except ProviderError as error:
+            logger.warning("%s: the name of the account is not known: %s", self.name, error)
+            return {}
+
     def userinfo(self, token: Token) -> dict[str, Any]:
         """Return the claims of the userinfo endpoint (OpenID Connect Core 5.3).
+
+        They may be signed (``application/jwt``); the signature is then verified.
 
         :raises IdentityChanged: they are about another subject than the ID token.
         :raises ImproperlyConfigured: the provider has no userinfo endpoint.
@@ -266,17 +287,37 @@ class OIDCProvider(OAuth2Provider):
             raise ImproperlyConfigured(
                 f"{self.label} publishes no userinfo endpoint. If it has one, set USERINFO_URL."
             )
-        answer = self.call("GET", url, auth=lambda request: self.sign(request, token))
+        answer = self.call(
+            "GET",
+            url,
+            headers={"Accept": "application/json, application/jwt;q=0.9"},
+            auth=lambda request: self.sign(request, token),
+        )
         if answer.status != 200:
             raise InvalidResponse(
                 f"{self.label} answered {answer.status} at its userinfo endpoint.",
                 status=answer.status,
             )
-        claims = answer.json()
+        if answer.media_type == "application/jwt":
+            claims = self._signed_userinfo(answer)
+        else:
+            claims = answer.json()
         subject = (token.get("id_claims") or {}).get("sub")
         if subject is not None and claims.get("sub") != subject:
             # OpenID Connect Core 5.3.2: then the claims must not be used.
             raise IdentityChanged("userinfo_subject: the userinfo is about another subject")
+        return claims
+
+    def _signed_userinfo(self, answer: ProtocolResponse) -> dict[str, Any]:
+        client = self.get_client_credentials(ResourceOwner(self))
+        try:
+            claims, _ = self._signed_claims(answer.body.decode("latin-1").strip())
+            id_tokens.check_userinfo(claims, self.issuer_of(claims), client.client_id)
+        except FlowError as error:
+            reason = error.code.removeprefix("id_token_")
+            raise InvalidResponse(
+                f"userinfo_{reason}: {self.label}'s signed userinfo is refused."
+            ) from error
         return claims
 
     def logout_url(

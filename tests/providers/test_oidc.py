@@ -13,7 +13,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from django_dance.exceptions import AuthorizationRequired
+from django_dance.exceptions import AuthorizationRequired, InvalidResponse
 from django_dance.models import OAuthToken
 from django_dance.providers import IdentityChanged, OIDCProvider, discovery, providers
 from django_dance.providers import id_tokens as idtoken
@@ -34,6 +34,9 @@ METADATA = {
     "end_session_endpoint": "https://id.example.com/logout",
     "revocation_endpoint": "https://id.example.com/revoke",
 }
+
+
+USERINFO = METADATA["userinfo_endpoint"]
 
 
 def jwk(key, kid="one", **more):
@@ -692,6 +695,152 @@ def test_userinfo_is_about_this_very_subject(session, issuer, responses):
     responses.replace("GET", url, json={"email": "ada@example.com"})
     with pytest.raises(IdentityChanged, match="userinfo_subject"):
         session.userinfo()
+
+
+# --- signed userinfo (OpenID Connect Core 5.3.2) ----------------------------------------------
+
+SIGNED = {"sub": "248289761001", "email": "ada@example.com", "nonce": None}
+
+
+@pytest.fixture
+def signed_userinfo(issuer, begin, user, responses):
+    """Makes the userinfo endpoint answer with a JWT of these claims; a text is the whole body."""
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+
+    def signed_userinfo(claims=(), body=None, content_type="application/jwt"):
+        issuer.claims = {**SIGNED, **dict(claims)}
+        body = issuer.signed() if body is None else body
+        responses.upsert("GET", USERINFO, body=body, content_type=content_type)
+        return session.userinfo()
+
+    return signed_userinfo
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/jwt", "application/JWT; charset=utf-8", "application/jwt;q=1"]
+)
+def test_signed_userinfo_is_verified_and_used(signed_userinfo, content_type):
+    assert signed_userinfo(content_type=content_type)["email"] == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        dict.fromkeys(("iss", "aud", "exp", "iat")),
+        {"iss": "", "aud": "", "exp": ""},
+        {"aud": ["another", "id-client"], "azp": "id-client"},
+    ],
+    ids=str,
+)
+def test_signed_userinfo_may_name_neither_issuer_nor_audience(signed_userinfo, claims):
+    assert signed_userinfo(claims)["email"] == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"iss": "https://evil.example"}, "issuer"),
+        ({"iss": [ISSUER]}, "issuer"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": ["another"]}, "audience"),
+        ({"aud": {"id-client": 1}}, "audience"),
+        ({"exp": 5}, "expired"),
+        ({"exp": "soon"}, "time"),
+        ({"sub": "another"}, "subject"),
+        ({"sub": None}, "subject"),
+    ],
+    ids=str,
+)
+def test_signed_userinfo_for_another_is_refused(signed_userinfo, claims, reason):
+    with pytest.raises(InvalidResponse, match=f"^userinfo_{reason}: "):
+        signed_userinfo(claims)
+
+
+def test_userinfo_that_another_key_has_signed_is_refused(signed_userinfo, issuer):
+    issuer.key = OTHER
+    with pytest.raises(InvalidResponse, match=r"^userinfo_signature: "):
+        signed_userinfo()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (unsigned("none"), "algorithm"),
+        ("a.b.c.d.e", "malformed"),
+        ("", "missing"),
+        ("{}", "malformed"),
+        ("\xff", "malformed"),
+    ],
+)
+def test_userinfo_that_is_not_signed_is_refused(signed_userinfo, body, reason):
+    with pytest.raises(InvalidResponse, match=f"^userinfo_{reason}: "):
+        signed_userinfo(body=body)
+
+
+def test_signed_userinfo_of_another_type_is_not_read(signed_userinfo):
+    with pytest.raises(InvalidResponse, match="without a JSON object"):
+        signed_userinfo(content_type="text/plain")
+
+
+# --- the name of an account (OpenID Connect Core 5.4) -----------------------------------------
+
+
+@pytest.fixture
+def account(issuer, begin, responses, user):
+    """Dances with an ID token that has the subject only, and returns the account."""
+
+    def account(userinfo, **options):
+        issuer.claims = {"name": None}
+        responses.get(USERINFO, **{**({"json": userinfo} if userinfo else {}), **options})
+        assert begin().callback().status_code == 302
+        return providers["id"].session(user=user)
+
+    return account
+
+
+def test_the_name_of_an_account_comes_from_the_userinfo(account):
+    session = account({"sub": "248289761001", "name": "Ada", "iss": "https://evil.example"})
+    info = session.account_info()
+    assert (info.id, info.label) == ("248289761001", "Ada")
+    assert info.fields["iss"] == ISSUER  # the claims of the ID token win
+    assert session.account_label == "Ada"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": {"sub": "another", "name": "Mallory"}},
+        {"json": {"name": "Mallory"}},
+        {"status": 403, "json": {}},
+        {"status": 500},
+        {"body": requests.ConnectionError()},
+        {"body": "<html>"},
+    ],
+    ids=str,
+)
+def test_an_account_without_a_usable_userinfo_has_its_subject_as_name(account, answer):
+    session = account(None, **answer)
+    info = session.account_info()
+    assert (info.id, info.label) == ("248289761001", "248289761001")
+
+
+def test_the_userinfo_is_not_asked_without_a_scope_for_names(account, issuer):
+    issuer.answer = {"scope": "openid"}
+    session = account({"sub": "248289761001", "name": "Ada"})
+    assert session.account_info().label == "248289761001"
+    assert not issuer.calls(USERINFO)
+
+
+def test_the_userinfo_is_not_asked_if_the_id_token_has_the_name(issuer, begin, user):
+    assert begin().callback().status_code == 302
+    assert providers["id"].session(user=user).account_info().label == "Ada"
+    assert not issuer.calls(USERINFO)
+
+
+def test_a_provider_without_a_userinfo_endpoint_has_accounts(account, issuer):
+    del issuer.metadata["userinfo_endpoint"]
+    assert account({"sub": "248289761001", "name": "Ada"}).account_info().label == "248289761001"
 
 
 def test_logout_leads_to_the_provider_and_back(session):
