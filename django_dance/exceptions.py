@@ -193,6 +193,10 @@ class ProviderError(DanceError):
     code = "provider_error"
     #: The provider's answer, a :class:`django_dance.http.ProtocolResponse`; ``None`` without one.
     response: Any = None
+    #: The meaning of a refusal: ``"cancelled"``, ``"pending"``, ``"slow_down"``, ``"busy"``,
+    #: ``"dead"``, ``"client"`` (the provider does not accept this site's credentials) or
+    #: ``"unknown"``; ``""`` if the token endpoint did not refuse.
+    refusal: str = ""
     #: The seconds of the answer's Retry-After (RFC 9110 §10.2.3), or ``None``.
     retry_after: int | None = None
 

@@ -16,8 +16,8 @@ oauth_before_login = Signal()
 oauth_authorized = Signal()
 
 #: A dance was refused. Also: ``code``, ``error``, ``error_description``, ``error_uri``,
-#: ``response`` (the answer of the token endpoint, or ``None``), ``exception``. If a receiver
-#: returns an ``HttpResponse``, the first one is sent.
+#: ``response`` (always ``None``, because the provider's answer may have secrets), ``exception``. If
+#: a receiver returns an ``HttpResponse``, the first one is sent.
 oauth_error = Signal()
 
 #: A refreshed token has replaced a token. Also: ``token``, the new one.

@@ -92,7 +92,9 @@ class DanceView(View):
     def refuse(self, request: HttpRequest, exception: DanceError) -> HttpResponseBase:
         """Report an error: a log line, a signal, and a receiver's response or an error page."""
         code = str(getattr(exception, "code", "provider_error"))
-        if isinstance(exception, ProviderError) and exception.error == "access_denied":
+        if isinstance(exception, ProviderError) and (
+            self.provider.meaning_of(exception) == "cancelled"
+        ):
             code = "access_denied"
         logger.warning("%s: dance refused, %s", self.provider.name, exception)
         error: dict[str, Any] = {
@@ -105,7 +107,7 @@ class DanceView(View):
             request=request,
             owner=ResourceOwner(self.provider, request),
             code=code,
-            response=getattr(exception, "response", None),
+            response=None,
             exception=exception,
             **error,
         )

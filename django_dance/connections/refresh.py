@@ -19,7 +19,6 @@ from ..exceptions import (
     InvalidResponse,
     ProviderError,
     ProviderUnavailable,
-    TokenRequestRefused,
 )
 from ..signals import token_refreshed, token_revoked
 from ..tokens import REFRESH_FAILURE_FIELDS, ResourceOwner, Token, clean_text, same_token
@@ -134,11 +133,9 @@ class _RefreshAttempt:
             )
         try:
             new = self.provider.refresh(self.owner, token)
-        except TokenRequestRefused as error:
-            if error.error == "invalid_grant":
-                return self._end_connection(token, error)
-            return self._note_failure(token, error)
         except ProviderError as error:
+            if self.provider.meaning_of(error) == "dead":
+                return self._end_connection(token, error)
             return self._note_failure(token, error)
         # The new token is stored before it is used, and before its ID token is checked: other
         # processes could not get it otherwise, and the old refresh token may be used up.

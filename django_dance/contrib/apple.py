@@ -29,6 +29,7 @@ class Apple(OIDCProvider):
     scope = ("openid", "name", "email")
     response_mode = "form_post"
     client_auth = "post"
+    refusals = {"cancelled": ("user_cancelled_authorize",)}
     account_label = "email"
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 

@@ -23,6 +23,8 @@ class Azure(OIDCProvider):
     userinfo_url = "https://graph.microsoft.com/oidc/userinfo"
     issuer = "https://login.microsoftonline.com/{tenant}/v2.0"
     scope = ("openid", "email", "profile", "User.Read")
+    # https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code
+    refusals = {"cancelled": ("authorization_declined",), "dead": ("bad_verification_code",)}
     account_url = "v1.0/me"
     account_id = "id"
     account_label = "displayName"

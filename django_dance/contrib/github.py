@@ -25,6 +25,11 @@ class GitHub(OAuth2Provider):
     issuer = "https://{host}/login/oauth"
     # GitHub grants refresh tokens only to GitHub Apps. Each can be used once.
     refresh_rotates = True
+    # https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors
+    refusals = {
+        "dead": ("bad_refresh_token", "bad_verification_code"),
+        "client": ("incorrect_client_credentials",),
+    }
     account_url = "user"
     account_id = "id"
     account_label = "login"

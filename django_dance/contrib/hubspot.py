@@ -21,6 +21,7 @@ class HubSpot(OAuth2Provider):
     revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
     client_auth = "post"
     scope = "oauth"
+    refusals = {"dead": ("BAD_REFRESH_TOKEN",)}
     account_id = "user_id"
     account_label = "user"
     unconfirmed = ("refresh_rotates", "registration_url")

@@ -21,6 +21,7 @@ class LinkedIn(OIDCProvider):
     client_auth = "post"
     # PKCE is only for native clients, which have other endpoints.
     pkce = None
+    refusals = {"cancelled": ("user_cancelled_login", "user_cancelled_authorize")}
     account_url = "userinfo"
     unconfirmed = ("registration_url",)
 

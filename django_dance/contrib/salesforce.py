@@ -21,6 +21,8 @@ class Salesforce(OIDCProvider):
     userinfo_url = "https://{host}/services/oauth2/userinfo"
     issuer = "https://{host}"
     scope = None
+    # Salesforce answers so while it handles another refresh of the same token.
+    refusals = {"busy": ("invalid_grant: token request is already being processed",)}
     # The token itself names the account, as the URL of the identity.
     account_id = "id"
     unconfirmed = ("issuer", "refresh_rotates", "registration_url")

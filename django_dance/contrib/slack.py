@@ -23,6 +23,12 @@ class Slack(OAuth2Provider):
     # Slack refuses PKCE unless it was switched on for the application.
     pkce = None
     refresh_rotates = True
+    # The errors of https://docs.slack.dev/reference/methods/oauth.v2.access
+    refusals = {
+        "busy": ("internal_error", "fatal_error", "service_unavailable", "ratelimited"),
+        "dead": ("invalid_refresh_token",),
+        "client": ("bad_client_secret", "invalid_client_id"),
+    }
     # The token itself names the user who installed the application.
     account_id = "authed_user.id"
     account_label = "team.name"

@@ -1,5 +1,12 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 from .. import __version__
-from ..providers import OAuth2Provider
+from ..providers import OAuth2Provider, Refusal
+
+if TYPE_CHECKING:
+    from ..http import ProtocolResponse
 
 
 class Strava(OAuth2Provider):
@@ -19,6 +26,8 @@ class Strava(OAuth2Provider):
     scope_separator = ","
     refresh_rotates = True
     request_headers = {"User-Agent": "{user_agent}"}
+    # https://developers.strava.com/docs/reference/#api-models-Fault
+    refusals = {"dead": ("RefreshToken.invalid",), "client": ("Application.invalid",)}
     account_url = "athlete"
     account_id = "id"
     account_label = "firstname"
@@ -26,3 +35,12 @@ class Strava(OAuth2Provider):
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"
+
+    def refusal(self, answer: "ProtocolResponse", fields: Mapping[str, Any]) -> Refusal | None:
+        found = super().refusal(answer, fields)
+        errors = fields.get("errors")
+        fault = errors[0] if found and isinstance(errors, list) and errors else None
+        if found and isinstance(fault, dict):
+            # "invalid" alone does not say which part of the request is invalid.
+            return replace(found, code=f"{fault.get('resource')}.{fault.get('code')}")
+        return found

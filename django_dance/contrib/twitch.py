@@ -17,6 +17,12 @@ class Twitch(OIDCProvider):
     issuer = "https://id.twitch.tv/oauth2"
     scope = None
     client_auth = "post"
+    # https://dev.twitch.tv/docs/authentication/refresh-tokens/ and
+    # https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#device-code-grant-flow
+    refusals = {
+        "dead": ("Invalid refresh token", "invalid device code"),
+        "client": ("invalid client", "invalid client secret"),
+    }
     request_headers = {"Client-Id": "{client_id}"}
     account_url = "users"
     account_id = "data.0.id"

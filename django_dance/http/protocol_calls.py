@@ -6,17 +6,21 @@ calls go through the shared connections of :mod:`.pool`.
 
 from __future__ import annotations
 
+import base64
+import html
 import http.client
 import io
 import json as jsonlib
 import math
+import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 import requests
 from django.utils.http import parse_http_date_safe
@@ -29,7 +33,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
-from ..tokens import wrap_secrets
+from ..tokens import SECRETS, clean_words, wrap_secrets
 from .origins import is_secure
 from .pool import SharedAdapter, leave_unsigned
 
@@ -41,6 +45,32 @@ USER_AGENT = f"django-dance/{__version__}"
 #: a host may have several, and the shortest time that must be left when the request is sent.
 _TO_CONNECT = 1 / 3
 _LEFT_TO_ANSWER = 1 / 4
+#: The parameters of a protocol call whose values are secrets.
+_SECRET_PARAMS = SECRETS | {
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "token",
+}
+#: The members of an answer that may say why a call failed, the most exact first.
+_WORDS = (
+    "error_description",
+    "error_message",
+    "errorMessage",
+    "message",
+    "msg",
+    "detail",
+    "description",
+    "reason",
+    "title",
+    "error",
+    "errors",
+)
+#: The part of a page that is searched for words, in characters.
+_MAX_PAGE = 8192
 
 
 @dataclass(frozen=True)
@@ -50,11 +80,14 @@ class ProtocolResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    #: The secrets of the request, which :meth:`mask` masks.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, response: requests.Response) -> Self:
         """Return an answer that :func:`limited_request` has received."""
-        return cls(response.status_code, dict(response.headers), response.content)
+        secrets = _secrets(response.request)
+        return cls(response.status_code, dict(response.headers), response.content, secrets)
 
     @property
     def media_type(self) -> str:
@@ -94,6 +127,68 @@ class ProtocolResponse:
         if len(dict(pairs)) != len(pairs):
             raise InvalidResponse("The provider's answer has a field twice.")
         return dict(wrap_secrets(dict(pairs)))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is a page of HTML, which a proxy may have sent."""
+        kind = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
+        return "html" in kind.lower() or bool(re.match(rb"\s*<(!doctype|html)\b", self.body, re.I))
+
+    def words(self) -> str:
+        """Return the sentence in which the provider says why the call failed, or ``""``.
+
+        The sentence is clean, and the secrets of the request are masked in it. It is a member of a
+        JSON object, such as ``message``, or else the text of the page.
+        """
+        try:
+            found = _find_words(self.json())
+        except InvalidResponse:
+            found = _page_text(self.body)
+        return clean_words(self.mask(found)) or ""
+
+    def mask(self, text: str) -> str:
+        """Replace the secrets of the request in a text, because a provider may repeat them."""
+        for secret in self.secrets:
+            for form in (secret, quote(secret, safe="")):
+                text = text.replace(form, "***")
+        return text
+
+
+def _find_words(value: Any, depth: int = 3) -> str:
+    """Return the sentence in a member of a JSON object, or in an object or list in it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        value = {"error": value[0]} if value else {}
+    if not isinstance(value, dict) or not depth:
+        return ""
+    found = (_find_words(value.get(name), depth - 1) for name in _WORDS)
+    return next(filter(None, found), "")
+
+
+def _page_text(body: bytes) -> str:
+    page = body[:_MAX_PAGE].decode(errors="replace")
+    page = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->", " ", page)
+    return html.unescape(re.sub(r"<[^<>]*>", " ", page))
+
+
+def _secrets(request: requests.PreparedRequest) -> tuple[str, ...]:
+    """Return the secrets of a request: in its ``Authorization`` header and in its body.
+
+    A very short text would be masked inside other words, and is left out.
+    """
+    scheme, _, credentials = str(request.headers.get("Authorization") or "").partition(" ")
+    found = [credentials]
+    if scheme.lower() == "basic":
+        # RFC 6749 §2.3.1: both parts are form-urlencoded.
+        with suppress(ValueError):
+            password = base64.b64decode(credentials).decode().partition(":")[2]
+            found += [password, unquote_plus(password)]
+    body = request.body or ""
+    body = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    sent = jsonlib.loads(body) if body.startswith("{") else dict(parse_qsl(body))
+    found += [value for name, value in sent.items() if name in _SECRET_PARAMS]
+    return tuple(str(secret) for secret in found if len(str(secret)) >= 6)
 
 
 def _no_constant(name: str) -> float:
@@ -191,6 +286,7 @@ def limited_request(
                 busy = ProviderUnavailable(
                     f"{urlsplit(url).hostname} answered {response.status_code}.",
                     status=response.status_code,
+                    error_description=ProtocolResponse.of(response).words() or None,
                 )
                 busy.retry_after = _retry_after(response)
                 raise busy

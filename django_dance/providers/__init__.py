@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .oauth2 import BasicAuth, OAuth2Provider
     from .oidc import IdentityChanged, OIDCProvider
     from .options import Problem
+    from .refusals import Refusal
     from .registry import providers
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "OIDCProvider",
     "Problem",
     "Provider",
+    "Refusal",
     "providers",
 ]
 
@@ -33,6 +35,7 @@ __getattr__ = load_on_first_use(
         "oauth2": ["BasicAuth", "OAuth2Provider"],
         "oidc": ["IdentityChanged", "OIDCProvider"],
         "options": ["Problem"],
+        "refusals": ["Refusal"],
         "registry": ["providers"],
     },
 )

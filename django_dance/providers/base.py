@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
 
 from ..conf import import_if_path, settings
-from ..exceptions import FlowError, InvalidResponse, UntrustedOrigin
+from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
 from ..tokens import ResourceOwner, Secret, Token, scope_list
 from .options import Facts, good_url
@@ -352,6 +352,10 @@ class Provider(Facts):
     def is_usable(self, token: Token) -> bool:
         """Return whether API calls can use the token, now or after a refresh."""
         raise NotImplementedError
+
+    def meaning_of(self, error: ProviderError) -> str:
+        """Return the meaning of a failed call (:attr:`ProviderError.refusal`)."""
+        return error.refusal
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token at the provider, if the provider supports it.

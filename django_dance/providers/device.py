@@ -16,8 +16,10 @@ from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenR
 from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds, without_empty
 
 if TYPE_CHECKING:
+    from ..exceptions import ProviderError
     from ..http import ProtocolResponse
     from .base import ClientCredentials
+    from .refusals import Refusal
 
     class _Base:
         scope: Any
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
         def token_call(
             self, url: str, data: Mapping[str, str], client: ClientCredentials
         ) -> ProtocolResponse: ...
+        def refusal(
+            self, answer: ProtocolResponse, fields: Mapping[str, Any]
+        ) -> Refusal | None: ...
+        def meaning_of(self, error: ProviderError) -> str: ...
+        def _refused(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError: ...
 else:
     _Base = object
 
@@ -121,19 +128,17 @@ class BackgroundGrants(_Base):
         data = {self.client_id_param: client.client_id, **self._scope(scopes)}
         answer = self.token_call(url, data, client)
         fields = without_empty(answer.json())
-        if "error" in fields or answer.status != 200:
-            raise TokenRequestRefused(
-                f"{self.label} refused: it answered {answer.status}.",
-                status=answer.status,
-                error=clean_text(fields.get("error")),
-            )
+        refusal = self.refusal(answer, fields)
+        if refusal is not None:
+            del fields  # a traceback would print the words, which may repeat secrets
+            raise self._refused(answer, refusal)
         return DeviceAuthorization.from_response(fields, scopes)
 
     def poll_device(self, authorization: DeviceAuthorization) -> Token | None:
         """Request the token once; return ``None`` while the authorization is pending.
 
         :raises FlowError: ``access_denied``: the user refused; ``flow_expired``: the code expired.
-        :raises ProviderUnavailable: the provider could not be reached; or, with the ``error``
+        :raises ProviderUnavailable: the provider could not be reached; or, if its ``refusal`` is
             ``"slow_down"``, add five seconds to the interval from now on (RFC 8628 §3.5).
         :raises ProviderError: the provider refused or failed.
         """
@@ -143,12 +148,15 @@ class BackgroundGrants(_Base):
         try:
             fields = self.grant(self.endpoint("token_url"), data, client)
         except TokenRequestRefused as error:
-            if error.error == "authorization_pending":
+            means = self.meaning_of(error)
+            if means == "pending":
                 return None
-            if error.error == "access_denied":
+            if means == "cancelled":
                 raise FlowError("access_denied", "the user refused", error=error.error) from error
-            if error.error == "expired_token":
-                raise FlowError("flow_expired", "the device code has expired") from error
+            if means == "dead":
+                raise FlowError(
+                    "flow_expired", "the device code has expired", error=error.error
+                ) from error
             raise
         if authorization.scope:
             fields.setdefault("scope", list(authorization.scope))

@@ -178,13 +178,21 @@ class OAuth1Provider(Provider):
             # http://wiki.oauth.net/ProblemReporting: many providers send an oauth_problem, such as
             # timestamp_refused.
             problem = parse_qs(answer.body.decode("latin-1")).get("oauth_problem", [""])[0]
+            code = clean_text(problem) or ""
+            words = "" if code else answer.words()
+            text = f"{self.label} refused: it answered {answer.status} {code}".strip()
             raise TokenRequestRefused(
-                f"{self.label} refused: it answered {answer.status} {clean_text(problem)}".strip(),
+                f"{text}: {words}" if words else text,
                 status=answer.status,
-                error=clean_text(problem) or None,
+                error=code or None,
+                error_description=words or None,
             )
         if answer.status not in (200, 201):
-            raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
+            raise InvalidResponse(
+                f"{self.label} answered {answer.status}.",
+                status=answer.status,
+                error_description=answer.words() or None,
+            )
         fields = answer.form()
         check_token_fields(fields, "oauth_token", "oauth_token_secret")
         strip_internal_fields(fields)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
@@ -26,6 +27,7 @@ from ..tokens import (
     Token,
     check_token_fields,
     clean_text,
+    clean_words,
     scope_list,
     strip_internal_fields,
     without_empty,
@@ -33,6 +35,15 @@ from ..tokens import (
 from .base import ClientCredentials, Provider, single, with_query
 from .device import BackgroundGrants
 from .options import Problem, fact
+from .refusals import (
+    STANDARD_WORDS,
+    UNKNOWN,
+    Refusal,
+    https_only,
+    meaning,
+    pairs,
+    read_refusal,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -44,9 +55,6 @@ if TYPE_CHECKING:
 #: The longest authorization code that is sent to the provider, in characters. RFC 6749 sets no
 #: limit.
 MAX_CODE = 4096
-
-#: The accepted form of an error code (RFC 6749 §5.2). Providers use codes of their own too.
-_ERROR_CODE = re.compile(r"[\w.:/-]{1,39}", re.ASCII)
 
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
 #: Parameters of the authorization request and of the token request that the protocol sets.
@@ -136,6 +144,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
     #: known.
     refresh_rotates: bool | None = fact(None, fixed=True)
+    #: The provider's own words for refusals, in callbacks and at the token endpoint: meaning →
+    #: words. The meanings are ``cancelled``, ``pending``, ``slow_down``, ``busy``, ``dead`` and
+    #: ``client``. A word is an error code; the whole sentence, if there is no code; or
+    #: ``"code: part of the sentence"``. They are added to the standard words.
+    refusals: Mapping[str, str | Sequence[str]] = STANDARD_WORDS
     #: The device authorization endpoint (RFC 8628 §3.1).
     device_authorization_url: str | None = fact(None, url=True)
     #: The ``token_type`` of its tokens (RFC 6749 §7.1), in lower case.
@@ -171,6 +184,22 @@ class OAuth2Provider(BackgroundGrants, Provider):
                 "there is neither a client secret nor PKCE.",
                 "Without both, anybody could redeem a stolen code: use one of them.",
             )
+        for means, words in (self.refusals or {}).items():
+            texts = (words,) if isinstance(words, str) else words
+            if means not in STANDARD_WORDS:
+                yield self._problem(
+                    "django_dance.E004",
+                    f"REFUSALS has words for {means!r}.",
+                    f"The meanings are {', '.join(STANDARD_WORDS)}.",
+                )
+            elif not isinstance(texts, (list, tuple)) or not all(
+                isinstance(text, str) and text for text in texts
+            ):
+                yield self._problem(
+                    "django_dance.E004",
+                    f"REFUSALS has a value for {means!r} that is not a list of texts.",
+                    f'Write it as {{{means!r}: ["a_code"]}}.',
+                )
         for name in ("issuer", "authorization_response_iss"):
             if getattr(type(self), name) and not getattr(self, name):
                 yield self._problem(
@@ -233,8 +262,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
         if "error" in params:
-            # RFC 6749 §4.1.2.1
-            raise provider_refusal(params)
+            raise self._callback_refused(params)
         data = {
             **(self.token_url_params or {}),
             "grant_type": "authorization_code",
@@ -339,30 +367,14 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises ProviderUnavailable: the answer asks to try later.
         :raises InvalidResponse: the answer has no usable token.
         """
-        fields = without_empty(self.parse(answer))
-        if "error" in fields:
-            # RFC 6749 §5.2. The status is ignored, because some providers refuse with 200.
-            error = clean_text(fields["error"]) or ""
-            if not _ERROR_CODE.fullmatch(error):
-                # A text instead of a code; it may repeat secrets of the request.
-                error = "invalid_response"
-            kind = (
-                ProviderUnavailable
-                if error in ("temporarily_unavailable", "server_error", "slow_down")
-                else TokenRequestRefused
-            )
-            raise kind(
-                f"{self.label} refused: {error}.",
-                status=answer.status,
-                error=error,
-                error_description=clean_text(fields.get("error_description")),
-                error_uri=_https(fields.get("error_uri")),
-            )
+        fields = self.parse(answer) if answer.status == 200 else self._refused_fields(answer)
+        fields = without_empty(fields)
+        refusal = self.refusal(answer, fields)
+        if refusal is not None:
+            del fields  # a traceback would print the words, which may repeat secrets
+            raise self._refused(answer, refusal)
         if answer.status != 200:
-            raise InvalidResponse(
-                f"{self.label} answered {answer.status} without an OAuth error.",
-                status=answer.status,
-            )
+            raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         strip_internal_fields(fields)
         check_token_fields(fields, "access_token")
         if "refresh_token" in fields:
@@ -379,6 +391,72 @@ class OAuth2Provider(BackgroundGrants, Provider):
             if scopes:
                 fields["scope"] = scopes
         return fields
+
+    # --- refusals -----------------------------------------------------------------------------
+
+    def refusal(self, answer: ProtocolResponse, fields: Mapping[str, Any]) -> Refusal | None:
+        """Return the refusal in an answer of the token endpoint, or ``None``. A hook.
+
+        :param fields: the members of the answer; empty if it has another format than a grant.
+        """
+        return read_refusal(answer, fields)
+
+    def _refused_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
+        """Return the members of a refusal, which may have another format than a grant."""
+        for read in (partial(self.parse, answer), answer.json, answer.form):
+            with suppress(InvalidResponse):
+                return dict(read())
+        return {}
+
+    def meaning_of(self, error: ProviderError) -> str:
+        if error.refusal or not isinstance(error, TokenRequestRefused):
+            return error.refusal
+        return meaning(self._words, error.error, error.error_description)
+
+    @cached_property
+    def _words(self) -> tuple[tuple[str, str], ...]:
+        """The words of the settings, of the class and of its base classes, with their meanings."""
+        facts = (vars(cls).get("refusals") for cls in type(self).__mro__)
+        return tuple(pair for words in (self.refusals, *facts) for pair in pairs(words))
+
+    def _refused(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError:
+        """Return the error for a refusal of the token endpoint (RFC 6749 §5.2)."""
+        means = meaning(self._words, refusal.code, refusal.text)
+        code = clean_text(refusal.code, 40) or (refusal.text if means != UNKNOWN else "")
+        text = "" if refusal.text == code else refusal.text
+        kind: type[ProviderError] = TokenRequestRefused
+        said = f"refused: {code}"
+        if means in ("busy", "slow_down"):
+            kind = ProviderUnavailable
+        elif not code:
+            kind = InvalidResponse
+            said = "answered without an OAuth error"
+            if answer.is_page or not answer.body:
+                means = ""  # not an answer of the token endpoint
+        error = kind(
+            f"{self.label} {said} (status {answer.status})" + (f": {text}" if text else "."),
+            status=answer.status,
+            error=code or None,
+            error_description=text or None,
+            error_uri=refusal.uri,
+        )
+        error.refusal = means
+        return error
+
+    def _callback_refused(self, params: Mapping[str, Any]) -> FlowError:
+        """Return the error for an error response of the authorization endpoint."""
+        # RFC 6749 §4.1.2.1
+        error = clean_words(params.get("error")) or ""
+        text = clean_words(params.get("error_description"))
+        cancelled = meaning(self._words, error, text) == "cancelled"
+        return FlowError(
+            "access_denied" if cancelled else ProviderError.code,
+            f"the provider answered {error or 'with an empty error'}"
+            + (f": {text}" if text else ""),
+            error=error,
+            error_description=text,
+            error_uri=https_only(params.get("error_uri")),
+        )
 
     # --- the life of a token ------------------------------------------------------------------
 
@@ -496,20 +574,3 @@ class BasicAuth:
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._value
         return request
-
-
-def provider_refusal(params: Mapping[str, Any]) -> FlowError:
-    """Return the error for an error response of the authorization endpoint (RFC 6749 §4.1.2.1)."""
-    error = clean_text(params.get("error"))
-    return FlowError(
-        "access_denied" if error == "access_denied" else "provider_error",
-        f"the provider answered {error or 'with an empty error'}",
-        error=error or "",
-        error_description=clean_text(params.get("error_description")),
-        error_uri=_https(params.get("error_uri")),
-    )
-
-
-def _https(value: object) -> str | None:
-    text = clean_text(value)
-    return text if text and text.startswith("https://") else None

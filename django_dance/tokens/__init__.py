@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from .sealing import seal, unseal, uses_current_key
     from .token import (
         REFRESH_FAILURE_FIELDS,
+        SECRETS,
         Secret,
         Token,
         check_token_fields,
         clean_text,
+        clean_words,
         same_token,
         scope_list,
         seconds,
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFRESH_FAILURE_FIELDS",
+    "SECRETS",
     "ResourceOwner",
     "Secret",
     "Token",
     "check_token_fields",
     "clean_text",
+    "clean_words",
     "same_token",
     "scope_list",
     "seal",
@@ -46,10 +50,12 @@ __getattr__ = load_on_first_use(
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [
             "REFRESH_FAILURE_FIELDS",
+            "SECRETS",
             "Secret",
             "Token",
             "check_token_fields",
             "clean_text",
+            "clean_words",
             "strip_internal_fields",
             "same_token",
             "scope_list",

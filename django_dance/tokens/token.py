@@ -270,6 +270,18 @@ def clean_text(value: object, limit: int = 300) -> str | None:
     return re.sub(r"[^\x20-\x7e]+", " ", value[:limit]).strip()
 
 
+def clean_words(value: object, limit: int = 300) -> str | None:
+    """Return a provider's sentence for a log or a page, in any language, on one line.
+
+    Control characters, invisible characters and characters that change the direction of a text
+    are replaced by spaces. A page must escape the result.
+    """
+    if not isinstance(value, str):
+        return None
+    shown = "".join(c if c.isprintable() else " " for c in value[: 4 * limit])
+    return " ".join(shown.split())[:limit]
+
+
 def strip_internal_fields(fields: dict[str, Any]) -> None:
     """Remove our own fields from a provider's answer, because only we may set them."""
     for name in INTERNAL_FIELDS:

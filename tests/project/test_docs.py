@@ -210,6 +210,7 @@ def test_every_hook_of_the_dance_is_documented_with_its_signature():
         "callback_uri",
         "complete",
         "parse",
+        "refusal",
         "token_call",
         "verified_claims",
     }

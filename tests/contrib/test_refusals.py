@@ -1,0 +1,218 @@
+"""What the presets make of the refusals that their providers document.
+
+The table has the documented answer to a refresh whose grant has ended, or that comes at a bad
+moment. No answer is guessed: :data:`UNDOCUMENTED` lists the presets without a documented answer.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from django_dance.exceptions import (
+    AuthorizationRequired,
+    FlowError,
+    ProviderUnavailable,
+    TokenRequestRefused,
+)
+from django_dance.models import OAuthToken
+from django_dance.providers import OAuth2Provider
+from django_dance.providers.device import DeviceAuthorization
+
+from ..catalogue import PRESETS
+from ..conftest import Dance
+from .conftest import expire_token
+
+pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
+
+
+class Answer(NamedTuple):
+    """A documented answer to a refresh."""
+
+    preset: str
+    status: int
+    body: dict[str, Any]
+    meaning: str
+    source: str
+
+
+ANSWERS = [
+    Answer(
+        "github",
+        200,
+        {
+            "error": "bad_refresh_token",
+            "error_description": "The refresh token passed is incorrect or expired.",
+        },
+        "dead",
+        "https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens",
+    ),
+    Answer(
+        "slack",
+        200,
+        {"ok": False, "error": "invalid_refresh_token"},
+        "dead",
+        "https://docs.slack.dev/reference/methods/oauth.v2.access",
+    ),
+    Answer(
+        "twitch",
+        400,
+        {"error": "Bad Request", "status": 400, "message": "Invalid refresh token"},
+        "dead",
+        "https://dev.twitch.tv/docs/authentication/refresh-tokens/",
+    ),
+    Answer(
+        "twitch",
+        400,
+        {"status": 400, "message": "Invalid refresh token"},
+        "dead",
+        "https://dev.twitch.tv/docs/authentication/refresh-tokens/",
+    ),
+    Answer(
+        "hubspot",
+        400,
+        {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"},
+        "dead",
+        "https://www.nango.dev/blog/hubspot-oauth-bad-refresh-token",
+    ),
+    Answer(
+        "strava",
+        400,
+        {
+            "message": "Bad Request",
+            "errors": [{"resource": "RefreshToken", "field": "refresh_token", "code": "invalid"}],
+        },
+        "dead",
+        "https://developers.strava.com/docs/reference/#api-models-Fault",
+    ),
+    Answer(
+        "salesforce",
+        400,
+        {
+            "error": "invalid_grant",
+            "error_description": "token request is already being processed",
+        },
+        "busy",
+        "https://help.salesforce.com/s/articleView?id=release-notes.rn_security_refresh_token_requests.htm&release=250&type=5",
+    ),
+    Answer(
+        "salesforce",
+        400,
+        {"error": "invalid_grant", "error_description": "expired access/refresh token"},
+        "dead",
+        "https://www.nango.dev/blog/salesforce-oauth-refresh-token-invalid-grant",
+    ),
+]
+
+OUTCOMES = {"dead": AuthorizationRequired, "busy": ProviderUnavailable}
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: f"{a.preset}-{a.meaning}")
+def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses, answer, events):
+    session = expire_token(connected(answer.preset))
+    url = session.provider.auto_refresh_url or session.provider.token_url
+    responses.post(url, status=answer.status, json=answer.body)
+    with pytest.raises(OUTCOMES[answer.meaning]):
+        session.ready_token()
+    dead = answer.meaning == "dead"
+    assert OAuthToken.objects.exists() is not dead
+    assert len(events.named("token_revoked")) == dead
+
+
+# --- the device flow ------------------------------------------------------------------------------
+
+
+def poll(provider):
+    return provider.poll_device(
+        DeviceAuthorization("planted-device", "A-B", "https://example.com/", None, 2e9, 5)
+    )
+
+
+def test_twitch_is_polled_while_the_user_has_not_entered_the_code(site, responses):
+    # https://github.com/twitchdev/issues/issues/975
+    provider = site("twitch")
+    responses.post(
+        provider.token_url, status=400, json={"status": 400, "message": "authorization_pending"}
+    )
+    assert poll(provider) is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "body", "code"),
+    [
+        # https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/#device-code-grant-flow
+        ("twitch", {"status": 400, "message": "invalid device code"}, "flow_expired"),
+        # https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
+        ("azure", {"error": "authorization_declined"}, "access_denied"),
+        ("azure", {"error": "bad_verification_code"}, "flow_expired"),
+        ("azure", {"error": "expired_token"}, "flow_expired"),
+    ],
+)
+def test_a_device_flow_ends_with_a_code_of_ours(site, responses, preset, body, code):
+    provider = site(preset)
+    responses.post(provider.token_url, status=400, json=body)
+    with pytest.raises(FlowError) as caught:
+        poll(provider)
+    assert caught.value.code == code
+
+
+# --- the callback ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("preset", "error"),
+    [
+        # https://learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow
+        ("linkedin", "user_cancelled_login"),
+        ("linkedin", "user_cancelled_authorize"),
+        # https://developer.apple.com/documentation/signinwithapple/incorporating-sign-in-with-apple-into-other-platforms
+        ("apple", "user_cancelled_authorize"),
+    ],
+)
+def test_a_visitor_who_cancelled_is_told_so(site, member, events, preset, error):
+    provider = site(preset)
+    params = {"error": error, "error_description": "The user cancelled"}
+    dance = Dance(member, preset)
+    if provider.response_mode == "form_post":
+        answer = member.post(
+            f"/login/{preset}/authorized/", {"state": dance.asked["state"], **params}
+        )
+        response = member.get(answer["Location"])
+    else:
+        response = dance.callback(code=None, **params)
+    assert response.status_code == 403
+    assert events.codes == ["access_denied"]
+    assert b"The user cancelled" in response.content
+
+
+# --- words that are an object ---------------------------------------------------------------------
+
+
+def test_facebooks_error_object_is_read(site, member, responses, events):
+    # https://developers.facebook.com/docs/graph-api/guides/error-handling/
+    error = {
+        "message": "This authorization code has been used.",
+        "type": "OAuthException",
+        "code": 100,
+        "error_subcode": 36009,
+        "fbtrace_id": "A",
+    }
+    responses.post(site("facebook").token_url, status=400, json={"error": error})
+    response = Dance(member, "facebook").callback()
+    assert events.codes == ["token_refused"]
+    told = events.named("oauth_error")[0]
+    assert (told["error"], told["error_description"]) == ("100", error["message"])
+    assert isinstance(told["exception"], TokenRequestRefused)
+    assert told["response"] is None
+    assert b"token_refused (100): This authorization code has been used." in response.content
+
+
+# --- the table is complete ------------------------------------------------------------------------
+
+
+def refreshing():
+    """The presets that may refresh a token."""
+    return {
+        name
+        for name, cls in PRESETS.items()
+        if issubclass(cls, OAuth2Provider) and cls.auto_refresh_url is not None
+    }
