@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth import authenticate, get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils import timezone
@@ -91,15 +91,27 @@ class Binding:
 
 
 class UserBinding(Binding):
-    def get(self, username: str, password: str, *args: Any, **kwargs: Any) -> Any:
-        """The user with this name and password, or ``None``."""
-        name = getattr(self.model, "USERNAME_FIELD", "username")
-        user = self.rows.filter(**{name: username}).first()
-        if user is None:
-            # As slow as a wrong password, so that the time does not tell which users exist.
-            make_password(password)
-            return None
-        return user if user.check_password(password) else None
+    def get(
+        self, username: str, password: str, client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """The user whom ``AUTHENTICATION_BACKENDS`` accept with this password, or ``None``.
+
+        :param request: oauthlib's request.
+        :raises ImproperlyConfigured: the backends do not return users of the bound model.
+        """
+        if not issubclass(self.model, get_user_model()):
+            raise ImproperlyConfigured(
+                f"bind_models() was called with the user model {self.model.__name__}, but "
+                "AUTHENTICATION_BACKENDS authenticate users of AUTH_USER_MODEL. Leave out user=… "
+                "and register a function with @server.usergetter."
+            )
+        # The same as the login form does: locked accounts and user_login_failed count here, too.
+        user = authenticate(
+            getattr(request, "http_request", None), username=username, password=password
+        )
+        if user is None or isinstance(user, self.model):
+            return user
+        return self.rows.filter(pk=user.pk).first()
 
 
 class ClientBinding(Binding):

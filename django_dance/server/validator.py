@@ -89,6 +89,8 @@ class Validator(RequestValidator):
     def _client(self, request: Request) -> Any:
         """The active client that the request names. It is looked up once for each request."""
         if "known_client" not in vars(request):
+            # For the functions of the site.
+            vars(request).setdefault("http_request", self.http_request)
             name = request.client_id
             client = self.server.callbacks.required("clientgetter")(name) if name else None
             vars(request)["known_client"] = client if is_active(client) else None

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import classonlymethod, method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
@@ -25,6 +26,8 @@ from .rows import is_active
 
 #: The digits of a BigAutoField.
 _KEY = re.compile(r"[0-9]{1,19}")
+#: The key in the session.
+_SHOWN_TO = "django_dance_server_shown_to"
 
 
 class ServerView(View):
@@ -81,7 +84,7 @@ class AuthorizeView(ServerView):
             return True
         if silent:
             raise errors.ConsentRequired
-        return render_page(request, "authorize.html", self.context(user, asked))
+        return self._page(request, user, asked)
 
     def post(
         self, request: HttpRequest, *, asked: AuthorizationRequest, **kwargs: Any
@@ -89,10 +92,21 @@ class AuthorizeView(ServerView):
         user = self.server.user_of(request)
         if not user.is_authenticated:
             return redirect_to_login(request.get_full_path())
+        shown_to = request.POST.get("shown_to") or _session(request).get(_SHOWN_TO)
+        if shown_to and not constant_time_compare(shown_to, _user_mark(user)):
+            # Another user has logged in, or was chosen, since the page was shown.
+            return self._page(request, user, asked)
         if request.POST.get("decision") != "allow" or not is_active(user):
             return False
         consent.save(self.server, user, asked)
         return True
+
+    def _page(
+        self, request: HttpRequest, user: Any, asked: AuthorizationRequest
+    ) -> HttpResponseBase:
+        # For a template of the site that does not have the field.
+        _session(request)[_SHOWN_TO] = _user_mark(user)
+        return render_page(request, "authorize.html", self.context(user, asked))
 
     def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
         """The context of the template ``django_dance_server/authorize.html``."""
@@ -100,6 +114,7 @@ class AuthorizeView(ServerView):
         return {
             "client": asked.client,
             "user": user,
+            "shown_to": _user_mark(user),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
             # A client chooses its name, so the page also shows the host that gets the response. A
             # URI with an app's own scheme has no meaningful host.
@@ -181,3 +196,14 @@ class ApplicationsView(ServerView):
 
     def _consents(self) -> Any:
         return Consent._default_manager.filter(user=self.user, server=self.server.name)
+
+
+def _user_mark(user: Any) -> str:
+    """A digest that names the user in the consent form."""
+    return salted_hmac(
+        "django_dance.server.consent", f"{user._meta.label_lower}:{user.pk}"
+    ).hexdigest()
+
+
+def _session(request: HttpRequest) -> Any:
+    return getattr(request, "session", {})

@@ -761,3 +761,52 @@ def test_only_the_applications_page_requires_a_login(app, client, settings):
     assert app.introspect("x").json() == {"active": False}
     assert client.get(app.address(client_id="unknown")).status_code == 400
     assert client.get("/email/").status_code == 401
+
+
+# --- an account switcher --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def switcher(app, member, user, make_user, settings):
+    """A site where a visitor has several accounts, and chooses one of them."""
+    accounts = {"chosen": user, "ada": user, "grace": make_user("grace")}
+    serve(settings, make_server(current_user=lambda request: accounts["chosen"]))
+    return accounts
+
+
+@pytest.mark.parametrize(
+    "with_field", [True, False], ids=["our template", "template without field"]
+)
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_a_consent_form_is_bound_to_the_user_who_has_seen_it(
+    app, member, switcher, with_field, decision
+):
+    page = member.get(app.address())
+    form = {"decision": decision}
+    if with_field:
+        form["shown_to"] = hidden_field(page)
+    switcher["chosen"] = switcher["grace"]
+    again = member.post(app.address(), form)
+    assert again.status_code == 200
+    assert "You are logged in as grace" in again.content.decode()
+    assert not Grant.objects.exists() and not Consent.objects.exists()
+    form = {"decision": "allow", "shown_to": hidden_field(again)}
+    assert "code" in query(member.post(app.address(), form)["Location"])
+    assert Grant.objects.get().user == Consent.objects.get().user == switcher["grace"]
+
+
+def test_a_form_in_another_tab_is_bound_to_its_own_user(app, member, switcher):
+    first = hidden_field(member.get(app.address()))
+    switcher["chosen"] = switcher["grace"]
+    member.get(app.address())
+    response = member.post(app.address(), {"decision": "allow", "shown_to": first})
+    assert response.status_code == 200 and not Grant.objects.exists()
+
+
+def test_the_form_is_accepted_from_the_user_who_has_seen_it(app, member, switcher):
+    form = {"decision": "allow", "shown_to": hidden_field(member.get(app.address()))}
+    assert "code" in query(member.post(app.address(), form)["Location"])
+
+
+def hidden_field(page):
+    return re.search(r'name="shown_to" value="([0-9a-f]+)"', page.content.decode())[1]

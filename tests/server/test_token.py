@@ -5,19 +5,23 @@ import io
 import json
 import time
 from datetime import timedelta
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_login_failed
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.core.management import call_command
 from django.db.models import F
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from django_dance.server import endpoints as protocol
 from django_dance.server.models import Client, Grant, Token
 
 from ..conftest import query
-from .conftest import FORM, assert_invalid_grant, basic, is_alive
+from .conftest import FORM, assert_invalid_grant, basic, is_alive, make_server
 from .site import server
 
 USERS = get_user_model().objects
@@ -634,6 +638,53 @@ def test_a_password_may_have_any_character_but_no_name_a_control_character(trust
     grace.save()
     assert by_password(trusted, "grace", "pä ss ☃").status_code == 200
     assert_error(by_password(trusted, "gr\0ace"), "invalid_request")
+
+
+class LockedOut:
+    """A backend as that of a lockout: it refuses every login after the first failure."""
+
+    failed: ClassVar[list] = []
+
+    def authenticate(self, request, username=None, password=None):
+        assert request.POST["grant_type"] == "password"
+        if self.failed:
+            raise PermissionDenied
+
+
+def test_the_backends_of_the_site_decide_about_a_password(trusted, user, settings, monkeypatch):
+    failed = []
+    monkeypatch.setattr(LockedOut, "failed", failed)
+
+    def fail(sender, credentials, request, **kwargs):
+        failed.append((credentials["username"], request.path))
+        assert credentials["password"] != "wrong"
+
+    user_login_failed.connect(fail)
+    settings.AUTHENTICATION_BACKENDS = [
+        f"{__name__}.LockedOut",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+    try:
+        assert by_password(trusted).status_code == 200
+        assert_invalid_grant(by_password(trusted, password="wrong"))
+        assert failed == [("ada", "/oauth/token/")]
+        assert_invalid_grant(by_password(trusted))
+    finally:
+        user_login_failed.disconnect(fail)
+
+
+def test_the_bound_model_may_be_a_proxy_of_the_user_model(trusted, user, settings):
+    with isolate_apps("tests"):
+
+        class Person(get_user_model()):
+            class Meta:
+                proxy = True
+
+    own = make_server(user=Person)
+    assert type(own.callbacks.required("usergetter")("ada", "pw", None, None)) is Person
+    own = make_server(user=Client)
+    with pytest.raises(ImproperlyConfigured, match="usergetter"):
+        own.callbacks.required("usergetter")("ada", "pw", None, None)
 
 
 def test_a_client_without_the_password_grant_is_refused(trusted, register, user):
