@@ -10,7 +10,7 @@ from django_dance.tokens import seal
 from ..conftest import assert_refused, flow_cookies
 
 
-def test_the_flow_cookie_is_locked(member, dance):
+def test_the_flow_cookie_has_all_security_attributes(member, dance):
     (name,) = dance(member).response.cookies
     morsel = member.cookies[name]
     assert name.startswith("__Host-dance_")
@@ -19,7 +19,7 @@ def test_the_flow_cookie_is_locked(member, dance):
     assert len(morsel.value) < 400
 
 
-def test_the_cookie_tells_nothing(member, dance):
+def test_the_flow_cookie_shows_neither_provider_nor_state(member, dance):
     begun = dance(member)
     (name,) = flow_cookies(member)
     raw = base64.urlsafe_b64decode(member.cookies[name].value + "===")
@@ -35,7 +35,7 @@ def test_ten_tabs_finish_in_any_order(member, dance):
     assert flow_cookies(member) == []
 
 
-def test_pending_flows_are_bounded_and_the_oldest_go(member, dance):
+def test_pending_flows_are_limited_and_the_oldest_are_deleted(member, dance):
     for _ in range(30):
         newest = dance(member, next="/" + "x" * 300)
     cookies = flow_cookies(member)
@@ -56,7 +56,7 @@ def test_a_forged_cookie_is_refused(member, dance, events, junk):
     assert begun.callback().status_code == 302
 
 
-def test_a_flow_of_another_shape_is_refused(member, dance, events):
+def test_a_sealed_value_that_is_not_a_flow_is_refused(member, dance, events):
     begun = dance(member)
     (name,) = flow_cookies(member)
     digest = name.rpartition("_")[2]

@@ -79,7 +79,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: written["name"])
-def test_a_flow_that_an_earlier_release_began_is_read(written, settings):
+def test_a_flow_of_an_earlier_release_opens(written, settings):
     settings.DANCE_ENCRYPTION_KEYS = written["keys"]
     flow = Flow.unseal(written["sealed"], written["digest"])
     fields = written["fields"]
@@ -91,7 +91,7 @@ def test_a_flow_that_an_earlier_release_began_is_read(written, settings):
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda written: written["name"])
-def test_a_callback_finds_the_flow_that_an_earlier_release_began(written, settings):
+def test_a_callback_finds_a_flow_of_an_earlier_release(written, settings):
     settings.DANCE_ENCRYPTION_KEYS = written["keys"]
     request = make_request(cookies={f"__Host-dance_{written['digest']}": written["sealed"]})
     assert read_flow(request, written["state"]).began == BEGAN
@@ -118,7 +118,7 @@ def test_the_flow_is_sealed_as_a_list_without_the_configured_scopes(written, set
     )
 
 
-def test_state_verifier_and_nonce_come_from_the_secret_and_tell_nothing_of_each_other():
+def test_state_verifier_and_nonce_are_derived_from_the_secret_independently():
     flow = make_flow()
     for name in ("state", "verifier", "nonce"):
         mac = hmac.digest(SECRET.encode(), name.encode(), "sha256")
@@ -132,7 +132,7 @@ def test_state_verifier_and_nonce_come_from_the_secret_and_tell_nothing_of_each_
     assert flow.state != make_flow(secret=SECRET[::-1]).state
 
 
-def test_of_oauth_1_the_state_is_the_request_token():
+def test_the_state_of_oauth_1_is_the_request_token():
     assert make_flow(request_token="temporary").state == "temporary"
 
 
@@ -149,7 +149,7 @@ def test_of_oauth_1_the_state_is_the_request_token():
         {"request_token": "temporary"},
     ],
 )
-def test_a_flow_comes_back_as_it_was(fields):
+def test_an_unsealed_flow_equals_the_sealed_one(fields):
     flow = make_flow(**fields)
     again = Flow.unseal(flow.seal("digest"), "digest")
     assert again == flow
@@ -209,14 +209,14 @@ def seal_list(fields):
     return seal(json.dumps(fields).encode(), purpose="flow", identity="digest")
 
 
-def test_a_flow_prints_its_provider_only():
+def test_the_repr_of_a_flow_names_only_the_provider():
     assert repr(make_flow(next="/planted")) == "<Flow with github>"
 
 
 # --- beginning ----------------------------------------------------------------------------------
 
 
-def test_a_flow_remembers_who_began_it_and_when(clock):
+def test_a_flow_stores_its_user_and_its_time(clock):
     clock.now = BEGAN + 0.9
     request = make_request()
     request.user = User(pk=17)
@@ -228,7 +228,7 @@ def test_a_flow_remembers_who_began_it_and_when(clock):
     assert flow.secret != Flow.begin(request, "github", "/next", ()).secret
 
 
-def test_a_flow_of_an_anonymous_visitor_remembers_whether_there_was_a_session(settings):
+def test_a_flow_of_an_anonymous_visitor_stores_whether_there_was_a_session(settings):
     request = make_request()
     assert Flow.begin(request, "github", "/", ()).user is None
     request.user = AnonymousUser()
@@ -279,12 +279,12 @@ def test_an_address_on_this_host_is_kept_as_a_path(url, path):
 
 
 @pytest.mark.parametrize("url", [None, ""])
-def test_without_an_address_there_is_none(url):
+def test_without_an_address_next_is_empty(url):
     assert safe_next(make_request(), url) is None
 
 
 @pytest.mark.parametrize("number", [*range(33), 127])
-def test_no_control_character_and_no_space_may_be_in_an_address(number):
+def test_an_address_with_a_control_character_or_a_space_is_refused(number):
     """Django looks at the first character only, and the response would quote it."""
     for around in ("/a{}b", "/a{}", "/{}", "/a?b={}c", "https://testserver/{}"):
         assert safe_next(make_request(), around.format("x")) is not None
@@ -292,7 +292,7 @@ def test_no_control_character_and_no_space_may_be_in_an_address(number):
 
 
 @pytest.mark.parametrize("url", ["/a\\b", "/\\a", "/a?b=\\", "/a#\\", "https://testserver/\\a"])
-def test_no_backslash_may_be_in_an_address(url):
+def test_an_address_with_a_backslash_is_refused(url):
     assert safe_next(make_request(), url.replace("\\", "x")) is not None
     assert safe_next(make_request(), url) is None
 
@@ -317,7 +317,7 @@ def test_the_length_of_an_address_is_measured_in_bytes(character):
         "///evil.example",
     ],
 )
-def test_no_path_begins_with_two_slashes(url):
+def test_an_address_that_begins_with_two_slashes_is_refused(url):
     assert safe_next(make_request(), url) is None
 
 
@@ -331,13 +331,13 @@ def test_no_path_begins_with_two_slashes(url):
         "https://testserver:8443/",
     ],
 )
-def test_no_other_host_is_led_to(url):
+def test_an_address_on_another_host_is_refused(url):
     assert safe_next(make_request(), url) is None
     # To cut off the host is not enough: the visitor would end at a page of that path.
     assert safe_next(make_request(HTTP_HOST="other.example.com"), "https://testserver/a") is None
 
 
-def test_no_page_leads_from_https_to_http():
+def test_an_address_over_http_is_refused_on_an_https_page():
     assert safe_next(make_request(secure=True), "http://testserver/a") is None
     assert safe_next(make_request(secure=False), "http://testserver/a") == "/a"
     assert safe_next(make_request(secure=False), "https://testserver/a") == "/a"
@@ -347,29 +347,31 @@ def test_no_page_leads_from_https_to_http():
     "url",
     ["a", "a/b", "?a", "#a", "a?b=https://testserver/c", "?https://testserver/", "javascript:a"],
 )
-def test_an_address_that_begins_with_neither_a_slash_nor_a_scheme_is_none(url):
+def test_an_address_without_a_leading_slash_or_a_scheme_is_refused(url):
     assert safe_next(make_request(), url) is None
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "javascript", "data", "wss"])
-def test_no_other_scheme_is_led_to(scheme):
+def test_an_address_with_another_scheme_is_refused(scheme):
     assert safe_next(make_request(), f"{scheme}://testserver/a") is None
 
 
 # --- the cookie ---------------------------------------------------------------------------------
 
 
-def remembered(flow, request):
+def cookies_set_by(flow, request):
     response = HttpResponse()
     set_flow_cookie(flow, request, response)
     return response.cookies
 
 
 @pytest.mark.parametrize(("secure", "prefix"), [(True, "__Host-dance_"), (False, "dance_")])
-def test_the_cookie_is_named_after_the_state_and_locked(secure, prefix, settings):
+def test_the_cookie_is_named_after_the_state_and_has_all_security_attributes(
+    secure, prefix, settings
+):
     settings.DANCE_FLOW_AGE = 300.0
     flow = make_flow()
-    (morsel,) = remembered(flow, make_request(secure=secure)).values()
+    (morsel,) = cookies_set_by(flow, make_request(secure=secure)).values()
     assert morsel.key == prefix + digest_of(flow.state)
     assert Flow.unseal(morsel.value, digest_of(flow.state)) == flow
     attributes = {name: value for name, value in morsel.items() if value}
@@ -384,7 +386,7 @@ def test_the_cookie_is_named_after_the_state_and_locked(secure, prefix, settings
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_a_flow_that_has_ended_is_forgotten(secure):
+def test_a_finished_flow_has_no_cookie(secure):
     flow, response = make_flow(), HttpResponse()
     delete_flow_cookie(flow, make_request(secure=secure), response)
     (morsel,) = response.cookies.values()
@@ -402,23 +404,23 @@ def pending(count, *, secure=True, **fields):
     return dict(cookie_of(flow, secure) for flow in made)
 
 
-def dropped(cookies):
+def names_of_deleted(cookies):
     return [name for name, morsel in cookies.items() if not morsel.value]
 
 
 @pytest.mark.parametrize("secure", [True, False])
-def test_the_oldest_flow_goes_when_there_are_as_many_as_may_be(secure):
+def test_the_oldest_flow_is_deleted_at_the_limit_of_flows(secure):
     request = make_request(secure=secure)
     for count, gone in ((MAX_FLOWS - 1, 0), (MAX_FLOWS, 1), (MAX_FLOWS + 2, 3)):
         cookies = pending(count, secure=secure)
         names = list(cookies)
-        # Browsers send cookies in the order of their ages, which nobody may rely on.
+        # Browsers send cookies in the order of their ages, but the RFC does not promise it.
         request.COOKIES = dict(reversed(cookies.items()))
-        assert dropped(remembered(make_flow(), request)) == names[:gone]
+        assert names_of_deleted(cookies_set_by(make_flow(), request)) == names[:gone]
     assert MAX_FLOWS == 12
 
 
-def test_the_oldest_flows_go_when_the_cookies_are_too_large(monkeypatch):
+def test_the_oldest_flows_are_deleted_if_the_cookies_are_too_large(monkeypatch):
     cookies, flow = pending(3), make_flow()
     # As the browser sends them: "name=value; ", and the new one last.
     size = sum(len(f"{name}={value}; ") for name, value in cookies.items())
@@ -426,19 +428,19 @@ def test_the_oldest_flows_go_when_the_cookies_are_too_large(monkeypatch):
     request = make_request(cookies=cookies)
     for room, gone in ((size, 0), (size - 1, 1), (size - 200, 2), (0, 3)):
         monkeypatch.setattr("django_dance.flows.cookies.MAX_BYTES", room)
-        assert dropped(remembered(flow, request)) == list(cookies)[:gone]
+        assert names_of_deleted(cookies_set_by(flow, request)) == list(cookies)[:gone]
     assert MAX_BYTES == 5_000
 
 
-def test_a_cookie_that_does_not_open_is_the_oldest():
+def test_a_cookie_that_does_not_open_counts_as_the_oldest():
     cookies = pending(MAX_FLOWS - 1)
     name, value = f"__Host-dance_{'f' * 24}", "no sealed value"
     request = make_request(cookies={**cookies, name: value})
-    assert dropped(remembered(make_flow(), request)) == [name]
+    assert names_of_deleted(cookies_set_by(make_flow(), request)) == [name]
     # Sealed under another name, or for another purpose.
     for value in (*cookies.values(), seal(b"[]", purpose="flow", identity="f" * 24)):
         request = make_request(cookies={**cookies, name: value})
-        assert dropped(remembered(make_flow(), request)) == [name]
+        assert names_of_deleted(cookies_set_by(make_flow(), request)) == [name]
 
 
 @pytest.mark.parametrize(
@@ -458,67 +460,67 @@ def test_a_cookie_that_does_not_open_is_the_oldest():
 def test_a_cookie_of_the_site_is_not_deleted(name):
     cookies = pending(MAX_FLOWS)
     request = make_request(cookies={name: "x", **cookies})
-    assert dropped(remembered(make_flow(), request)) == list(cookies)[:1]
+    assert names_of_deleted(cookies_set_by(make_flow(), request)) == list(cookies)[:1]
 
 
 # --- the callback -------------------------------------------------------------------------------
 
 
-def found(state, cookies=None, **options):
+def find_flow(state, cookies=None, **options):
     return read_flow(make_request(cookies=cookies, **options), state)
 
 
 def test_a_flow_is_found_by_its_state():
     flow = make_flow()
     for secure in (True, False):
-        assert found(flow.state, dict([cookie_of(flow, secure)]), secure=secure) == flow
+        assert find_flow(flow.state, dict([cookie_of(flow, secure)]), secure=secure) == flow
 
 
 def test_a_callback_must_name_a_state():
-    assert refusal(found, "") == "state_missing"
+    assert refusal(find_flow, "") == "state_missing"
 
 
 @pytest.mark.parametrize("state", ["ä", "x" * (MAX_STATE + 1), "x" * MAX_STATE + "ä"])
-def test_a_state_that_cannot_be_ours_is_refused(state):
-    assert refusal(found, state) == "state_invalid"
+def test_a_state_of_an_impossible_form_is_refused(state):
+    assert refusal(find_flow, state) == "state_invalid"
 
 
-def test_a_state_of_the_greatest_length_is_looked_for():
-    assert refusal(found, "x" * MAX_STATE) == "flow_unknown"
+def test_a_state_of_the_maximum_length_is_accepted():
+    assert refusal(find_flow, "x" * MAX_STATE) == "flow_unknown"
     flow = make_flow(request_token="x" * MAX_STATE)
-    assert found(flow.state, dict([cookie_of(flow)])) == flow
+    assert find_flow(flow.state, dict([cookie_of(flow)])) == flow
     assert MAX_STATE == 512
 
 
 def test_a_flow_that_another_browser_began_is_unknown():
-    assert refusal(found, make_flow().state) == "flow_unknown"
+    assert refusal(find_flow, make_flow().state) == "flow_unknown"
 
 
-def test_a_cookie_from_a_page_over_http_begins_no_flow_over_https():
+def test_a_cookie_set_over_http_is_not_used_over_https():
     """Another machine in the network can plant it (RFC 6265 §8.6)."""
     flow = make_flow()
     name, value = cookie_of(flow, secure=False)
-    assert refusal(found, flow.state, {name: value}) == "flow_unknown"
+    assert refusal(find_flow, flow.state, {name: value}) == "flow_unknown"
 
 
 @pytest.mark.parametrize("value", ["", "x", "AQ", "ä"])
-def test_a_cookie_that_is_no_sealed_value_is_unknown(value):
+def test_a_cookie_that_is_not_a_sealed_value_is_unknown(value):
     name, _ = cookie_of(make_flow())
-    assert refusal(found, make_flow().state, {name: value}) == "flow_unknown"
+    assert refusal(find_flow, make_flow().state, {name: value}) == "flow_unknown"
 
 
 @pytest.mark.parametrize("plain", [b"", b"{", b"\xff", b"[]"])
-def test_a_cookie_that_is_no_sealed_flow_is_unknown(plain):
+def test_a_cookie_that_is_not_a_sealed_flow_is_unknown(plain):
     name, _ = cookie_of(make_flow())
     value = seal(plain, purpose="flow", identity=name.rpartition("_")[2])
-    assert refusal(found, make_flow().state, {name: value}) == "flow_unknown"
+    assert refusal(find_flow, make_flow().state, {name: value}) == "flow_unknown"
 
 
 def test_the_state_is_compared_with_the_flows_own():
-    """The name of the cookie is a part of the state's digest only: it is not what decides."""
+    """The name of the cookie has only a part of the state's digest, so it does not decide."""
     flow, state = make_flow(), "another-state"
     name = f"__Host-dance_{digest_of(state)}"
-    assert refusal(found, state, {name: flow.seal(digest_of(state))}) == "flow_unknown"
+    assert refusal(find_flow, state, {name: flow.seal(digest_of(state))}) == "flow_unknown"
 
 
 # --- once ---------------------------------------------------------------------------------------
@@ -533,12 +535,12 @@ def test_a_flow_is_spent_once():
 
 
 @pytest.mark.parametrize("fields", [{"secret": "other"}, {"provider": "gitlab"}, {"user": "17"}])
-def test_a_flow_that_is_spent_spends_no_other(fields):
+def test_using_a_flow_does_not_use_up_another_flow(fields):
     mark_used(make_flow())
     mark_used(make_flow(**fields))
 
 
-def test_a_flow_stays_spent_for_as_long_as_its_cookie_could_be_used(clock, settings):
+def test_a_flow_stays_spent_as_long_as_its_cookie_is_valid(clock, settings):
     """A flow may be a minute younger than it says, if the clock of its host is ahead."""
     settings.DANCE_FLOW_AGE = 300
     flow = make_flow()
@@ -550,7 +552,7 @@ def test_a_flow_stays_spent_for_as_long_as_its_cookie_could_be_used(clock, setti
 
 
 @pytest.mark.parametrize(("alias", "used"), [("other", "other"), (None, "default")])
-def test_spent_flows_are_kept_in_the_cache_that_the_settings_name(settings, alias, used):
+def test_spent_flows_are_stored_in_the_cache_that_the_settings_name(settings, alias, used):
     backend = "django.core.cache.backends.locmem.LocMemCache"
     settings.CACHES = {
         name: {"BACKEND": backend, "LOCATION": f"test_flow {name}"} for name in ("default", "other")
@@ -566,7 +568,7 @@ def test_spent_flows_are_kept_in_the_cache_that_the_settings_name(settings, alia
     caches[used].clear()
 
 
-def test_no_cache_has_the_state_in_clear(settings):
+def test_the_cache_does_not_contain_the_state(settings):
     flow = make_flow()
     mark_used(flow)
     assert len(caches["default"]._cache) == 1
@@ -574,7 +576,7 @@ def test_no_cache_has_the_state_in_clear(settings):
 
 
 @pytest.mark.parametrize(("backend", "warned"), [("Raising", True), ("Silent", False)])
-def test_a_cache_that_is_down_refuses_no_flow(settings, caplog, backend, warned):
+def test_a_cache_that_is_down_does_not_refuse_flows(settings, caplog, backend, warned):
     settings.CACHES = {"default": {"BACKEND": f"tests.caches.{backend}Cache"}}
     with caplog.at_level(logging.WARNING, logger="django_dance"):
         mark_used(make_flow())
@@ -598,7 +600,7 @@ def test_a_flow_is_accepted_for_ten_minutes(
     assert events.codes == ([] if accepted else ["flow_expired"])
 
 
-def test_how_long_a_flow_is_accepted_is_a_setting(client, dance, events, clock, settings):
+def test_a_setting_says_how_long_a_flow_is_accepted(client, dance, events, clock, settings):
     settings.DANCE_FLOW_AGE = 30
     begun = dance(client)
     clock.now += 31

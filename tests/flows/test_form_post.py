@@ -31,7 +31,7 @@ def with_text(text, *, purpose="callback", provider="github"):
     return f"{PATH}?dance_posted={sealed}"
 
 
-def test_the_fields_of_a_callback_come_back():
+def test_the_fields_of_a_callback_are_restored():
     address = sent({name: f"planted-{name} ü&=" for name in FIELDS})
     assert address.startswith(f"{PATH}?dance_posted=")
     assert "planted" not in address
@@ -41,18 +41,18 @@ def test_the_fields_of_a_callback_come_back():
     assert all(isinstance(value, Secret) for value in fields.values())
 
 
-def test_no_other_field_comes_back():
+def test_other_fields_are_not_restored():
     names = ("access_token", "id_token", "token", "next", "scope", "dance_bounced", "State")
     assert list(read(sent({"state": "x", **dict.fromkeys(names, "y")}))) == ["state"]
 
 
-def test_a_field_that_was_sent_twice_comes_back_twice():
+def test_a_field_sent_twice_is_restored_twice():
     """So it is refused as repeated."""
     assert read(sent({"state": ["a", "b"]})).getlist("state") == ["a", "b"]
 
 
 @pytest.mark.parametrize(("more", "kept"), [(0, True), (1, False)])
-def test_a_form_that_is_too_long_comes_back_empty(more, kept):
+def test_a_form_that_is_too_long_has_no_fields(more, kept):
     """The address would be too long for a server."""
     longest = 5000 - len(json.dumps({"state": [""]}))
     fields = read(sent({"state": "x" * (longest + more)}))
@@ -60,7 +60,7 @@ def test_a_form_that_is_too_long_comes_back_empty(more, kept):
     assert ("state" in fields) is kept
 
 
-def test_fields_come_back_to_their_own_provider_only():
+def test_fields_are_restored_for_their_own_provider_only():
     address = sent({"state": "x"})
     assert read(address, "gitlab") is None
     assert read(address, "github")["state"] == "x"
@@ -70,7 +70,7 @@ def test_fields_come_back_to_their_own_provider_only():
     "address",
     [PATH, f"{PATH}?dance_posted=", f"{PATH}?dance_posted=x", f"{PATH}?state=x"],
 )
-def test_what_is_no_form_of_ours_has_no_fields(address):
+def test_a_value_that_was_not_sealed_by_us_has_no_fields(address):
     assert read(address) is None
 
 
@@ -79,11 +79,11 @@ def test_a_value_that_was_sealed_for_another_purpose_has_no_fields():
 
 
 @pytest.mark.parametrize("text", ["{", "\x00"])
-def test_a_sealed_text_that_is_no_json_has_no_fields(text):
+def test_a_sealed_text_that_is_not_json_has_no_fields(text):
     assert read(with_text(text)) is None
 
 
-def test_what_another_release_has_sealed_is_read():
+def test_a_value_that_another_release_sealed_is_read():
     assert read(with_text('{"state": ["x"], "code": ["y"]}')).dict() == {"state": "x", "code": "y"}
 
 
@@ -104,7 +104,7 @@ class Posting(GitHub):
     response_mode = "form_post"
 
 
-def test_a_form_changes_nothing_and_comes_back_by_get(form_post, member, user, dance, responses):
+def test_a_posted_callback_is_repeated_as_a_get_request(form_post, member, user, dance, responses):
     begun = dance(member, next="/x")
     assert begun.asked["response_mode"] == "form_post"
     theirs = Browser(enforce_csrf_checks=True)  # the browser withholds all cookies from it
@@ -119,14 +119,14 @@ def test_a_form_changes_nothing_and_comes_back_by_get(form_post, member, user, d
     assert OAuthToken.objects.get().user == user
 
 
-def test_a_form_provider_takes_no_query(form_post, member, dance, responses):
+def test_a_provider_with_form_post_accepts_no_query(form_post, member, dance, responses):
     begun = dance(member)
     assert begun.callback().status_code == 405
     assert member.get("/login/github/authorized/?dance_posted=junk").status_code == 405
     assert not responses.calls
 
 
-def test_a_hostile_form_is_refused_when_it_comes_back(form_post, member, dance, events):
+def test_a_hostile_form_is_refused_by_the_get_request(form_post, member, dance, events):
     begun = dance(member)
     for fields in ({}, {"state": "x" * 43}, {"state": "x" * 100_000}, {"state": ["a", "b"]}):
         location = member.post("/login/github/authorized/", fields)["Location"]

@@ -72,7 +72,7 @@ def test_next_at_the_callback_is_ignored(member, dance):
     assert dance(member, next="/mine").callback(next="/theirs")["Location"] == "/mine"
 
 
-def test_where_to_go_without_next(member, dance, settings):
+def test_a_dance_without_next_returns_to_the_configured_page(member, dance, settings):
     providers_setting = settings.DANCE_PROVIDERS
     settings.DANCE_LOGIN_REDIRECT_URL = "/welcome/"
     assert dance(member).callback()["Location"] == "/welcome/"

@@ -1,4 +1,4 @@
-"""API calls, sync and async, to a server of this machine that records what arrives."""
+"""API calls, sync and async, to a server of this machine that records each request."""
 
 import asyncio
 import inspect
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows"),
 ]
 
-#: Seconds that a server waits for what must come earlier, and a client for what must come.
+#: Seconds that a server waits for an earlier event, and a client for its response.
 LONG = 30
 
 
@@ -62,17 +62,17 @@ class Api(Loopback):
         return [received for received in self.received if received.path == path]
 
     def grants(self, **fields):
-        """Let the token endpoint grant this, beside what a token needs."""
+        """Let the token endpoint grant these fields, beside the required ones."""
         granted = {"access_token": "newer", "token_type": "bearer", "expires_in": 3600, **fields}
         self.pages["/token"] = (200, {}, json.dumps(granted))
 
 
-def moved(status, location):
+def redirect_to(status, location):
     return status, {"Location": location}, ""
 
 
-def made_for(received):
-    """Answers what the token that arrived deserves."""
+def answer_by_token(received):
+    """Answers 200 to a request with the newer token, and 401 to another."""
     if received.headers["Authorization"] == "Bearer newer":
         return 200, {}, '{"token": "newer"}'
     return 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}, "no"
@@ -232,7 +232,7 @@ def test_the_last_argument_by_position_is_the_json(call, api, connect):
     assert api.received[0].body == b'{"a": 1}'
 
 
-def test_the_headers_of_the_provider_are_sent_and_the_callers_win(call, api, connect):
+def test_the_headers_of_the_caller_take_precedence_over_the_providers(call, api, connect):
     session = connect(api, kind=Acme)
     call(session, "GET", "/things", headers={"x-version": "2"})
     call(session, "GET", "/things")
@@ -245,7 +245,7 @@ def test_the_headers_of_the_provider_are_sent_and_the_callers_win(call, api, con
 
 
 def test_a_redirect_is_followed_by_get_and_not_by_head(verb, api, connect):
-    api.pages["/v1/old"] = moved(302, "/v1/new")
+    api.pages["/v1/old"] = redirect_to(302, "/v1/new")
     session = connect(api)
     assert verb(session, "get", "/old").status_code == 200
     assert verb(session, "get", "/old", allow_redirects=False).status_code == 302
@@ -290,9 +290,7 @@ def silent():
         (LONG, (None, None, None, None, None, None, 0.2), {}),
     ],
 )
-def test_a_call_waits_no_longer_than_its_timeout(
-    call, silent, connect, settings, setting, args, kwargs
-):
+def test_a_call_ends_at_its_timeout(call, silent, connect, settings, setting, args, kwargs):
     settings.DANCE_TIMEOUT = setting
     with pytest.raises(requests.ReadTimeout):
         call(connect(silent), "GET", "/things", *args, **kwargs)
@@ -316,7 +314,7 @@ def test_a_call_without_the_token_goes_to_any_origin(call, api, other, connect):
         assert name not in received.headers
 
 
-def test_a_call_without_the_token_may_bring_its_own_authorization(call, api, connect):
+def test_a_call_without_the_token_may_have_its_own_authorization(call, api, connect):
     session = connect(api, token=None)
     call(session, "GET", "/a", auth=("ada", "pw"), withhold_token=True)
     call(session, "GET", "/b", headers={"Authorization": "Basic x"}, withhold_token=True)
@@ -382,7 +380,7 @@ def test_an_origin_that_is_not_trusted_is_named(call, api, other, connect):
         call(connect(api), "GET", f"{other.url}/x")
 
 
-def test_plain_http_is_refused_outside_of_debug(call, api, connect, settings):
+def test_plain_http_is_refused_without_debug(call, api, connect, settings):
     session = connect(api)
     assert session.authorized
     settings.DEBUG = False
@@ -478,7 +476,7 @@ def test_no_token_is_needed_to_call_without_it(call, api, connect):
 
 
 def test_a_redirect_within_the_origin_keeps_the_headers(call, api, connect):
-    api.pages["/v1/a"] = moved(302, "/v1/b")
+    api.pages["/v1/a"] = redirect_to(302, "/v1/b")
     call(connect(api, kind=Acme), "GET", "/a")
     (received,) = api.at("/v1/b")
     assert received.headers["X-Acme-Token"].endswith("planted")
@@ -487,7 +485,7 @@ def test_a_redirect_within_the_origin_keeps_the_headers(call, api, connect):
 
 @pytest.mark.parametrize("kind", [OAuth2Provider, Acme])
 def test_a_redirect_to_another_origin_loses_the_headers(call, api, other, connect, kind):
-    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+    api.pages["/v1/a"] = redirect_to(302, f"{other.url}/b")
     call(connect(api, kind=kind), "GET", "/a", headers={"X-Name": "kept"})
     (received,) = other.received
     assert received.headers["X-Name"] == "kept"
@@ -496,22 +494,24 @@ def test_a_redirect_to_another_origin_loses_the_headers(call, api, other, connec
 
 
 def test_a_redirect_to_an_origin_that_is_trusted_loses_the_headers_too(call, api, other, connect):
-    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+    api.pages["/v1/a"] = redirect_to(302, f"{other.url}/b")
     call(connect(api, API_ORIGINS=[other.url]), "GET", "/a")
     assert "Authorization" not in other.received[0].headers
 
 
-def test_a_redirect_there_and_back_again_has_no_token(call, api, other, connect):
-    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
-    other.pages["/b"] = moved(302, f"{api.url}/v1/c")
+def test_a_redirect_to_another_origin_and_back_has_no_token(call, api, other, connect):
+    api.pages["/v1/a"] = redirect_to(302, f"{other.url}/b")
+    other.pages["/b"] = redirect_to(302, f"{api.url}/v1/c")
     call(connect(api, kind=Acme), "GET", "/a")
     (received,) = api.at("/v1/c")
     assert "X-Acme-Token" not in received.headers
     assert "X-Acme-Key" not in received.headers
 
 
-def test_the_password_of_a_call_without_the_token_stays_with_its_origin(call, api, other, connect):
-    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+def test_the_password_of_a_call_without_the_token_is_not_sent_to_another_origin(
+    call, api, other, connect
+):
+    api.pages["/v1/a"] = redirect_to(302, f"{other.url}/b")
     call(connect(api, kind=Acme), "GET", "/a", auth=("ada", "pw"), withhold_token=True)
     assert "Authorization" in api.received[0].headers
     assert "Authorization" not in other.received[0].headers
@@ -530,8 +530,10 @@ def test_the_password_of_a_call_without_the_token_stays_with_its_origin(call, ap
         (307, "POST", {"json": {}}, []),
     ],
 )
-def test_no_body_goes_to_another_origin(call, api, other, connect, status, method, kwargs, arrives):
-    api.pages["/v1/a"] = moved(status, f"{other.url}/b")
+def test_no_body_is_sent_to_another_origin(
+    call, api, other, connect, status, method, kwargs, arrives
+):
+    api.pages["/v1/a"] = redirect_to(status, f"{other.url}/b")
     response = call(connect(api), method, "/a", **kwargs)
     assert [received.method for received in other.received] == arrives
     assert [received.body for received in other.received] == [b""] * len(arrives)
@@ -539,14 +541,14 @@ def test_no_body_goes_to_another_origin(call, api, other, connect, status, metho
 
 
 def test_a_body_is_sent_again_within_the_origin(call, api, connect):
-    api.pages["/v1/a"] = moved(307, "/v1/b")
+    api.pages["/v1/a"] = redirect_to(307, "/v1/b")
     call(connect(api), "POST", "/a", data={"a": "b"})
     assert api.at("/v1/b")[0].body == b"a=b"
 
 
 @pytest.mark.parametrize("location", ["http://[bad", "ftp://127.0.0.1/"])
-def test_a_redirect_to_no_url_is_left_to_the_caller(call, api, connect, location):
-    api.pages["/v1/a"] = moved(302, location)
+def test_a_redirect_to_an_invalid_url_is_returned_to_the_caller(call, api, connect, location):
+    api.pages["/v1/a"] = redirect_to(302, location)
     response = call(connect(api), "GET", "/a")
     assert response.status_code == 302
     assert response.headers["Location"] == location
@@ -577,7 +579,7 @@ def test_a_call_of_oauth_1_is_signed(call, api, signing):
 
 
 def test_a_redirect_of_oauth_1_within_the_origin_is_signed_anew(call, api, signing):
-    api.pages["/v1/a"] = moved(302, "/v1/b")
+    api.pages["/v1/a"] = redirect_to(302, "/v1/b")
     call(signing(api), "GET", "/a")
     first, second = (received.headers["Authorization"] for received in api.received)
     assert "oauth_signature=" in first and "oauth_signature=" in second
@@ -585,12 +587,12 @@ def test_a_redirect_of_oauth_1_within_the_origin_is_signed_anew(call, api, signi
 
 
 def test_a_redirect_of_oauth_1_to_another_origin_is_not_signed(call, api, other, signing):
-    api.pages["/v1/a"] = moved(302, f"{other.url}/b")
+    api.pages["/v1/a"] = redirect_to(302, f"{other.url}/b")
     call(signing(api), "GET", "/a")
     assert "Authorization" not in other.received[0].headers
 
 
-def test_a_401_of_oauth_1_is_the_apis_own_answer(call, api, signing):
+def test_a_401_of_oauth_1_is_returned_to_the_caller(call, api, signing):
     api.pages["/v1/me"] = (401, {}, "no")
     assert call(signing(api), "GET", "/me").text == "no"
     assert len(api.received) == 1
@@ -604,13 +606,13 @@ def test_a_call_of_oauth_1_without_the_token_is_not_signed(call, api, signing):
 # --- refreshing -----------------------------------------------------------------------------------
 
 
-def test_a_call_without_a_token_needs_authorization(call, api, connect):
+def test_a_call_of_a_user_without_a_token_requires_authorization(call, api, connect):
     with pytest.raises(AuthorizationRequired, match="no_token"):
         call(connect(api, token=None), "GET", "/me")
     assert not api.received
 
 
-def test_an_expired_token_without_a_refresh_token_needs_authorization(call, api, connect):
+def test_an_expired_token_without_a_refresh_token_requires_authorization(call, api, connect):
     session = connect(api, {"refresh_token": None, "expires_in": -1})
     with pytest.raises(AuthorizationRequired, match="expired"):
         call(session, "GET", "/me")
@@ -619,13 +621,13 @@ def test_an_expired_token_without_a_refresh_token_needs_authorization(call, api,
 
 def test_an_expired_token_is_refreshed_before_the_call(call, api, connect, user):
     api.grants(refresh_token="planted-2")
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     assert call(connect(api, {"expires_in": -1}), "GET", "/me").json() == {"token": "newer"}
     assert [received.path for received in api.received] == ["/token", "/v1/me"]
     assert user.oauth_tokens.get().token["refresh_token"] == "planted-2"
 
 
-def test_a_refusal_of_the_refresh_token_needs_authorization(call, api, connect):
+def test_a_refusal_of_the_refresh_token_requires_authorization(call, api, connect):
     api.pages["/token"] = (400, {}, '{"error": "invalid_grant"}')
     with pytest.raises(AuthorizationRequired, match="revoked"):
         call(connect(api, {"expires_in": -1}), "GET", "/me")
@@ -636,7 +638,7 @@ def test_a_refusal_of_the_refresh_token_needs_authorization(call, api, connect):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "get"])
 def test_a_401_refreshes_and_repeats_an_idempotent_call(call, api, connect, method):
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     response = call(connect(api), method, "/me", headers={"X-Name": "value"}, params={"page": "2"})
     assert response.status_code == 200
     first, second = api.at("/v1/me")
@@ -650,7 +652,7 @@ def test_a_401_refreshes_and_repeats_an_idempotent_call(call, api, connect, meth
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_401_refreshes_and_does_not_repeat_another_call(call, api, connect, method):
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     session = connect(api)
     assert call(session, method, "/me").status_code == 401
     assert len(api.at("/v1/me")) == 1
@@ -668,9 +670,9 @@ def test_a_401_refreshes_and_does_not_repeat_another_call(call, api, connect, me
         {"json": {"a": "b"}},
     ],
 )
-def test_a_body_that_is_still_there_is_sent_again(call, api, connect, kwargs):
+def test_a_body_that_can_be_read_again_is_sent_again(call, api, connect, kwargs):
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     assert call(connect(api), "PUT", "/me", **kwargs).status_code == 200
     first, second = api.at("/v1/me")
     assert first.body == second.body != b""
@@ -685,21 +687,21 @@ def test_a_body_that_is_still_there_is_sent_again(call, api, connect, kwargs):
     ],
     ids=["iterator", "file", "files"],
 )
-def test_a_body_that_may_be_used_up_is_not_sent_again(call, api, connect, body):
+def test_a_body_that_can_be_read_only_once_is_not_sent_again(call, api, connect, body):
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     assert call(connect(api), "PUT", "/me", **body()).status_code == 401
     assert len(api.at("/v1/me")) == 1
 
 
-def test_a_second_401_is_the_apis_own_answer(call, api, connect):
+def test_a_second_401_is_returned_to_the_caller(call, api, connect):
     api.grants()
     api.pages["/v1/me"] = (401, {}, "no")
     assert call(connect(api), "GET", "/me").text == "no"
     assert [received.path for received in api.received] == ["/v1/me", "/token", "/v1/me"]
 
 
-def test_a_401_while_the_provider_is_down_is_the_apis_own_answer(call, api, connect):
+def test_a_401_while_the_provider_is_down_is_returned_to_the_caller(call, api, connect):
     api.pages["/token"] = (503, {}, "")
     api.pages["/v1/me"] = (401, {}, "no")
     assert call(connect(api), "GET", "/me").text == "no"
@@ -708,7 +710,7 @@ def test_a_401_while_the_provider_is_down_is_the_apis_own_answer(call, api, conn
 
 def test_the_refused_response_is_closed_before_the_call_is_repeated(call, api, connect):
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     heard = []
     hooks = {"response": lambda response, **kwargs: heard.append(response)}
     answer = call(connect(api), "GET", "/me", hooks=hooks, stream=True)
@@ -769,7 +771,7 @@ def certificate(authority, tmp_path):
     return certificate
 
 
-def test_a_server_of_an_unknown_ca_is_not_called(call, tls_api, connect):
+def test_a_server_with_an_unknown_ca_is_not_called(call, tls_api, connect):
     session = connect(tls_api)
     with pytest.raises(requests.exceptions.SSLError):
         call(session, "GET", "/me")
@@ -778,7 +780,7 @@ def test_a_server_of_an_unknown_ca_is_not_called(call, tls_api, connect):
     assert not tls_api.received
 
 
-def test_a_server_of_the_ca_that_the_settings_name_is_called(call, tls_api, connect, bundle):
+def test_a_server_with_the_ca_that_the_settings_name_is_called(call, tls_api, connect, bundle):
     assert call(connect(tls_api, CA_BUNDLE=bundle), "GET", "/me").status_code == 200
     assert tls_api.received[0].headers["Authorization"] == "Bearer planted"
 
@@ -794,7 +796,7 @@ def test_a_ca_that_a_call_or_a_session_names_is_trusted(
         call(session, "GET", "/me", verify=other_bundle)
 
 
-def test_a_ca_of_the_settings_wins_over_the_environment(
+def test_the_ca_of_the_settings_takes_precedence_over_the_environment(
     call, tls_api, connect, bundle, other_bundle, monkeypatch
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", other_bundle)
@@ -815,7 +817,7 @@ def test_the_certificate_of_another_host_is_refused(call, authority, connect, bu
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_a_connection_that_was_not_verified_is_not_used_by_others(call, tls_api, connect):
+def test_an_unverified_connection_is_not_used_by_other_calls(call, tls_api, connect):
     session = connect(tls_api)
     assert call(session, "GET", "/me", verify=False, withhold_token=True).status_code == 200
     with pytest.raises(requests.exceptions.SSLError):
@@ -836,8 +838,10 @@ def test_a_client_certificate_arrives(call, tls_api, connect, bundle, certificat
     assert shown == ["ada", "bob", "ada", None, "bob"]
 
 
-def test_a_redirect_from_https_to_http_is_left_to_the_caller(call, tls_api, api, connect, bundle):
-    tls_api.pages["/v1/a"] = moved(302, f"{api.url}/b")
+def test_a_redirect_from_https_to_http_is_returned_to_the_caller(
+    call, tls_api, api, connect, bundle
+):
+    tls_api.pages["/v1/a"] = redirect_to(302, f"{api.url}/b")
     response = call(connect(tls_api, CA_BUNDLE=bundle), "GET", "/a")
     assert response.status_code == 302
     assert not api.received
@@ -846,12 +850,12 @@ def test_a_redirect_from_https_to_http_is_left_to_the_caller(call, tls_api, api,
 def test_a_redirect_from_http_to_https_is_followed_without_the_token(
     call, tls_api, api, connect, bundle
 ):
-    api.pages["/v1/a"] = moved(302, f"{tls_api.url}/b")
+    api.pages["/v1/a"] = redirect_to(302, f"{tls_api.url}/b")
     assert call(connect(api, CA_BUNDLE=bundle), "GET", "/a").status_code == 200
     assert "Authorization" not in tls_api.received[0].headers
 
 
-def test_a_ca_file_that_is_missing_fails_before_anything_is_sent(call, tls_api, connect, tmp_path):
+def test_a_missing_ca_file_fails_before_the_call_is_sent(call, tls_api, connect, tmp_path):
     with pytest.raises(OSError, match="No such file"):
         call(connect(tls_api, CA_BUNDLE=str(tmp_path / "missing.pem")), "GET", "/me")
     assert not tls_api.received
@@ -867,14 +871,14 @@ def assert_no_token(text):
 
 
 @pytest.fixture
-def closed():
+def closed_port():
     """The address of a port where no server listens."""
     with reserved_port() as port:
         yield SimpleNamespace(url=f"http://127.0.0.1:{port}")
 
 
-def test_the_report_of_a_call_to_a_closed_port_shows_no_token(call, closed, connect):
-    session = connect(closed)
+def test_the_error_report_of_a_call_to_a_closed_port_has_no_token(call, closed_port, connect):
+    session = connect(closed_port)
     try:
         call(session, "POST", "/me", data={"field": "planted"}, headers={"X-Name": "planted"})
     except requests.ConnectionError as exception:
@@ -890,7 +894,7 @@ def test_the_report_of_a_call_to_a_closed_port_shows_no_token(call, closed, conn
     assert_no_token(text)
 
 
-def test_an_error_of_ours_below_a_call_has_no_frames_of_the_call(call, api, other, connect):
+def test_an_error_of_ours_during_a_call_has_no_frames_of_the_call(call, api, other, connect):
     session = connect(api, SESSION_CLASS=Rewriting)
     session.elsewhere = f"{other.url}/x"
     with pytest.raises(UntrustedOrigin) as refusal:
@@ -916,7 +920,7 @@ def test_sessions_share_a_connection_and_a_closed_one_leaves_it_open(call, api, 
 def test_a_forked_process_has_no_connection_of_its_parent(api, connect):
     session = connect(api)
     session.get("/a")
-    pool._after_fork()  # what the child does; a test of a real site forks one
+    pool._after_fork()  # as in a forked process; a test of a real site forks one
     session.get("/b")
     session.get("/c")
     assert api.connections == 2
@@ -937,7 +941,7 @@ def test_the_proxy_of_the_environment_is_used(call, api, other, connect, monkeyp
 # --- async alone ----------------------------------------------------------------------------------
 
 
-def test_async_calls_wait_for_the_network_side_by_side(connect):
+def test_async_calls_wait_for_the_network_in_parallel(connect):
     together = threading.Barrier(3)
 
     def answer(received):
@@ -954,7 +958,7 @@ def test_async_calls_wait_for_the_network_side_by_side(connect):
         assert [response.status_code for response in async_to_sync(page)()] == [200] * 3
 
 
-def test_an_async_call_touches_the_storage_in_the_thread_of_the_orm(api, connect, user):
+def test_an_async_call_uses_the_storage_in_the_thread_of_the_orm(api, connect, user):
     threads = []
 
     class Watched(OAuth2Session):
@@ -975,7 +979,7 @@ def test_an_async_call_touches_the_storage_in_the_thread_of_the_orm(api, connect
             return super().send(request, **kwargs)
 
     api.grants()
-    api.pages["/v1/me"] = made_for
+    api.pages["/v1/me"] = answer_by_token
     session = connect(api, SESSION_CLASS=Watched)
     assert async_to_sync(session.aget)("/me").status_code == 200
     here = threading.get_ident()
@@ -1042,7 +1046,7 @@ def test_the_error_about_a_url_does_not_repeat_its_query(user):
         assert "planted" not in str(refusal.value)
 
 
-def test_a_token_that_is_carried_is_sent(call, api, connect):
+def test_an_unsaved_token_is_sent(call, api, connect):
     session = connect(api, token=None)
     session.current_token.use_unsaved(Token.granted({"access_token": "carried"}))
     call(session, "GET", "/me")

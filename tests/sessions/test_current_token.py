@@ -24,7 +24,7 @@ from ..conftest import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_to_disconnect_ends_the_account_that_was_acted_for(user, revoked_tokens):
+def test_disconnect_ends_the_account_that_the_session_used(user, revoked_tokens):
     store_token(user, "a", account="A")
     github = make_session(user)
     assert github.authorized
@@ -33,7 +33,7 @@ def test_to_disconnect_ends_the_account_that_was_acted_for(user, revoked_tokens)
     assert (revoked_tokens, tokens_of(user)) == (["a"], {"B": "b"})
 
 
-def test_a_token_that_is_set_is_the_accounts_that_was_acted_for(user):
+def test_setting_a_token_replaces_the_token_of_the_account_that_the_session_used(user):
     store_token(user, "a", account="A")
     github = make_session(user)
     assert github.account_id == "A"
@@ -42,7 +42,7 @@ def test_a_token_that_is_set_is_the_accounts_that_was_acted_for(user):
     assert tokens_of(user) == {"A": "a2", "B": "b"}
 
 
-def test_to_disconnect_revokes_the_token_that_is_living(user, revoked_tokens):
+def test_disconnect_revokes_the_current_token_of_the_row(user, revoked_tokens):
     store_token(user, "old", account="A")
     github = make_session(user)
     assert github.authorized
@@ -51,14 +51,14 @@ def test_to_disconnect_revokes_the_token_that_is_living(user, revoked_tokens):
     assert revoked_tokens == ["new"]
 
 
-def test_to_disconnect_ends_a_token_that_cannot_be_read_too(user, settings):
+def test_disconnect_deletes_an_unreadable_token(user, settings):
     store_token(user)
     settings.DANCE_ENCRYPTION_KEYS = ["another key, and not the one that it was sealed with"]
     make_session(user).disconnect()
     assert not OAuthToken.objects.exists()
 
 
-def test_a_session_forgets_a_token_that_has_died(user, api):
+def test_a_session_drops_a_revoked_token(user, api):
     store_expired_token(user)
     api.replace("POST", TOKEN_URL, status=400, json={"error": "invalid_grant"})
     github = make_session(user)
@@ -67,7 +67,7 @@ def test_a_session_forgets_a_token_that_has_died(user, api):
     assert not github.authorized
 
 
-def test_a_receiver_may_disconnect_what_was_refreshed(user, api, revoked_tokens):
+def test_a_receiver_may_disconnect_a_refreshed_token(user, api, revoked_tokens):
     store_expired_token(user)
     github = make_session(user)
 
@@ -84,7 +84,7 @@ def test_a_receiver_may_disconnect_what_was_refreshed(user, api, revoked_tokens)
     assert not github.authorized
 
 
-def test_the_same_access_token_for_longer_is_a_renewed_one(user, api):
+def test_a_refresh_may_return_the_same_access_token(user, api):
     store_expired_token(user, GRANTED["access_token"])
     api.replace("POST", TOKEN_URL, json=GRANTED)
     first, second = make_session(user), make_session(user)
@@ -93,7 +93,7 @@ def test_the_same_access_token_for_longer_is_a_renewed_one(user, api):
     assert len(token_requests(api)) == 1
 
 
-def test_a_visitor_whose_session_is_not_saved_yet_has_the_renewed_token(rf, api):
+def test_a_visitor_with_an_unsaved_session_gets_the_refreshed_token(rf, api):
     request = rf.get("/")
     request.session, request.user = SessionStore(), AnonymousUser()
     OAuth(request).github.token = token_fields(expires_in=-5)
@@ -101,7 +101,7 @@ def test_a_visitor_whose_session_is_not_saved_yet_has_the_renewed_token(rf, api)
     assert OAuth(request).github.access_token == "renewed"
 
 
-def test_a_refresh_token_alone_brings_an_access_token(user, api):
+def test_a_token_with_a_refresh_token_only_is_refreshed(user, api):
     make_session(user).token = {"refresh_token": "planted-refresh-token", "expires_in": -5}
     assert make_session(user).get(API).ok
     assert tokens_of(user) == {"": "renewed"}

@@ -66,7 +66,7 @@ class Dance:
         self.request_token = parse_qs(urlsplit(self.url).query)["oauth_token"][0]
 
     def decide(self):
-        """What the provider sends the visitor back with."""
+        """The parameters with which the provider sends the visitor back."""
         response = requests.get(self.url, allow_redirects=False, timeout=60)
         assert response.status_code == 302, response.content
         self.callback = response.headers["Location"]
@@ -81,7 +81,7 @@ class Dance:
 
 @pytest.fixture
 def token(configure, member, user):
-    """The token of ``user``, who has danced with tripit."""
+    """The token that ``user`` got in a dance with tripit."""
     assert Dance(member).finish().status_code == 302
     return user.oauth_tokens.get().token
 
@@ -211,13 +211,13 @@ def test_an_async_call_is_signed_too(session):
     assert async_to_sync(session.aget)("me").status_code == 200
 
 
-def test_a_provider_knows_the_credentials_of_the_settings(configure, user):
+def test_a_provider_reads_the_credentials_of_the_settings(configure, user):
     provider = providers["tripit"]
     client = provider.get_client_credentials(ResourceOwner(provider, user=user))
     assert client.client_id == "tripit-client"
 
 
-def test_an_rsa_key_is_parsed_once_and_not_for_each_call(configure, server, member, user):
+def test_an_rsa_key_is_parsed_once_for_all_calls(configure, server, member, user):
     Dance(member, "jira").finish()
     session = providers["jira"].session(user=user)
     session.get(f"{server.url}/api/me")
@@ -239,7 +239,7 @@ def test_an_rsa_key_is_parsed_once_and_not_for_each_call(configure, server, memb
     ],
     ids=["no-file", "garbage", "public"],
 )
-def test_an_rsa_key_that_cannot_sign_is_a_mistake_in_the_settings(configure, settings, member, key):
+def test_an_rsa_key_that_cannot_sign_is_an_error_of_the_settings(configure, settings, member, key):
     settings.JIRA_OAUTH_RSA_KEY = key
     with pytest.raises(ImproperlyConfigured, match="RSA_KEY") as raised:
         member.get("/login/jira/")
@@ -257,7 +257,7 @@ def test_ten_tabs_dance_at_once_and_finish_in_any_order(configure, member, user)
 
 
 @pytest.mark.parametrize("way", ["denied", "oauth_problem"])
-def test_a_visitor_who_says_no_is_told_so(name, server, member, user, events, way):
+def test_a_denial_by_the_visitor_is_reported(name, server, member, user, events, way):
     server.consent = way
     dance = Dance(member, name)
     response = dance.finish()
@@ -270,7 +270,7 @@ def test_a_visitor_who_says_no_is_told_so(name, server, member, user, events, wa
     assert events.codes == ["access_denied", "flow_unknown"]
 
 
-def test_a_verifier_that_says_denied_is_a_refusal(configure, server, member, events):
+def test_the_verifier_denied_is_a_refusal(configure, server, member, events):
     dance = Dance(member)
     params = {**dance.decide(), "oauth_verifier": "denied"}
     assert dance.answer(params).status_code == 403
@@ -278,7 +278,7 @@ def test_a_verifier_that_says_denied_is_a_refusal(configure, server, member, eve
     assert not server.asked("/oauth/access_token")
 
 
-def test_any_other_problem_is_the_providers(configure, member, events):
+def test_any_other_problem_is_an_error_of_the_provider(configure, member, events):
     dance = Dance(member)
     response = dance.answer({"oauth_token": dance.request_token, "oauth_problem": "<script>"})
     assert response.status_code == 400
@@ -303,7 +303,7 @@ def test_any_other_problem_is_the_providers(configure, member, events):
         ({"oauth_problem": ["a", "b"]}, "parameter_repeated"),
     ],
 )
-def test_a_wrong_callback_is_refused_and_the_right_one_still_counts(
+def test_the_right_callback_is_accepted_after_a_wrong_one(
     configure, server, member, user, events, change, code
 ):
     dance = Dance(member)
@@ -327,7 +327,7 @@ def test_a_guessed_verifier_is_refused_by_the_provider(configure, member, user, 
     assert not user.oauth_tokens.exists()
 
 
-def test_a_callback_in_another_browser_finds_nothing(name, server, member, user, events):
+def test_a_callback_in_another_browser_finds_no_flow(name, server, member, user, events):
     dance = Dance(member, name)
     right = dance.decide()
     other = Browser()
@@ -338,11 +338,11 @@ def test_a_callback_in_another_browser_finds_nothing(name, server, member, user,
     assert not user.oauth_tokens.exists()
 
 
-def test_a_callback_counts_once(configure, server, member, events):
+def test_a_callback_is_accepted_once(configure, server, member, events):
     dance = Dance(member)
     right, cookies = dance.decide(), member.cookies.copy()
     assert dance.answer(right).status_code == 302
-    member.cookies = cookies  # what a thief of cookies would send
+    member.cookies = cookies  # a thief of cookies would send these
     assert dance.answer(right).status_code == 400
     assert events.codes == ["flow_spent"]
     assert len(server.asked("/oauth/access_token")) == 1
@@ -400,7 +400,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED)
-def test_an_access_token_answer_that_is_none_is_refused(
+def test_an_invalid_access_token_response_is_refused(
     configure, server, member, user, events, answer
 ):
     server.spoiled["/oauth/access_token"] = answer
@@ -415,7 +415,7 @@ def test_an_access_token_answer_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED)
-def test_a_request_token_answer_that_is_none_is_refused(configure, server, member, events, answer):
+def test_an_invalid_request_token_response_is_refused(configure, server, member, events, answer):
     status, headers, body = answer
     if body:
         confirmed = b"&oauth_callback_confirmed=true"
@@ -438,7 +438,7 @@ def test_a_request_token_answer_that_is_none_is_refused(configure, server, membe
     ],
     ids=["longer-than-a-state", "longer-than-a-redirect", "longer-than-a-cookie"],
 )
-def test_a_request_token_that_no_callback_could_bring_back_is_refused_at_once(
+def test_a_request_token_that_cannot_return_in_a_callback_is_refused(
     configure, server, member, events, answer
 ):
     body = f"{answer}&oauth_callback_confirmed=true"
@@ -462,7 +462,7 @@ def test_a_callback_that_was_not_confirmed_is_refused(configure, server, member,
     [(401, "token_refused"), (429, "provider_unavailable"), (503, "provider_unavailable")],
 )
 @pytest.mark.parametrize("path", ["/oauth/request_token", "/oauth/access_token"])
-def test_a_provider_that_says_no_or_later_is_told_apart(
+def test_a_refusal_and_a_temporary_failure_have_different_errors(
     configure, server, member, user, events, path, status, code
 ):
     server.spoiled[path] = status, {}, "oauth_problem=timestamp_refused"
@@ -476,13 +476,13 @@ def test_a_provider_that_says_no_or_later_is_told_apart(
     assert not user.oauth_tokens.exists()
 
 
-def test_a_provider_that_is_gone_is_unavailable(configure, server, member, events):
+def test_a_provider_that_cannot_be_reached_is_unavailable(configure, server, member, events):
     configure(REQUEST_TOKEN_URL="http://127.0.0.1:9/")  # the discard port: nobody listens
     assert member.get("/login/tripit/").status_code == 400
     assert events.codes == ["provider_unavailable"]
 
 
-def test_further_parameters_of_the_callback_mean_nothing(configure, server, member, user):
+def test_unknown_parameters_of_the_callback_are_ignored(configure, server, member, user):
     dance = Dance(member)
     params = {
         **dance.decide(),
@@ -514,13 +514,13 @@ def test_a_form_is_signed_with_repeated_keys_unicode_and_empty_values(session):
     "body",
     ["c2&a3=2+q", "a=%7E&b=~", "a=1&a=1", "a=%2B+%20", "empty="],
 )
-def test_a_form_that_the_caller_encoded_is_sent_and_signed_as_it_is(session, body):
+def test_a_form_that_the_caller_encoded_is_sent_and_signed_unchanged(session, body):
     response = session.post("me", data=body, headers=FORM)
     assert response.status_code == 200
     assert response.json()["body"] == body
 
 
-def test_the_query_of_a_url_is_signed_as_it_is(session):
+def test_the_query_of_a_url_is_signed_unchanged(session):
     response = session.get("me?b5=%3D%253D&a3=a&c%40=&a2=r%20b&a2=+~")
     assert response.status_code == 200
     assert response.json()["query"] == [
@@ -532,20 +532,20 @@ def test_the_query_of_a_url_is_signed_as_it_is(session):
     ]
 
 
-def test_json_is_sent_as_it_is_and_its_content_not_signed(session):
+def test_json_is_sent_unchanged_and_its_content_is_not_signed(session):
     response = session.post("me", json={"a": ["é", None], "b": "c=d&e"}, params={"q": "1"})
     assert response.status_code == 200
     assert response.json()["body"] == '{"a": ["\\u00e9", null], "b": "c=d&e"}'
 
 
-def test_a_file_is_sent_as_it_is_and_its_content_not_signed(session, server):
+def test_a_file_is_sent_unchanged_and_its_content_is_not_signed(session, server):
     response = session.post("me", files={"f": ("a.txt", b"a=1&b=2")}, data={"c": "d"})
     assert response.status_code == 200
     assert server.received[-1].headers["Content-Type"].startswith("multipart/form-data")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_other_methods_are_signed_as_what_they_are(session, method):
+def test_each_method_is_signed_under_its_own_name(session, method):
     assert session.request(method, "me", data={"a": "1"}).json()["form"] == [["a", "1"]]
 
 
@@ -566,7 +566,7 @@ def test_a_signature_may_go_into_the_body(configure, server, member, user):
     assert server.received[-1].headers["Authorization"] is None
 
 
-def test_other_bodies_may_be_given_to_the_signer_too(configure, server, member, user):
+def test_the_signer_accepts_other_bodies(configure, server, member, user):
     """``oauth_body_hash``, of draft-eaton-oauth-bodyhash: for bodies, where there are any."""
     configure(FORCE_INCLUDE_BODY=True)
     assert Dance(member).finish().status_code == 302
@@ -657,7 +657,7 @@ def test_the_signatures_are_those_of_rfc_5849_1_2(method, url, client, signature
 
 
 @pytest.mark.interop
-def test_a_nonce_is_used_once_in_ten_thousand_signatures_of_many_threads(configure, user):
+def test_ten_thousand_signatures_of_many_threads_have_different_nonces(configure, user):
     provider = providers["tripit"].current()
     shared = provider.signature(
         ResourceOwner(provider, user=user), token="planted-token", token_secret="planted-secret"
@@ -704,7 +704,9 @@ def test_a_form_redirected_within_the_origin_is_signed_anew(session, server):
 
 
 @pytest.mark.parametrize("signature_type", ["QUERY", "BODY"])
-def test_a_signature_elsewhere_is_made_anew_too(configure, server, member, user, signature_type):
+def test_a_signature_in_the_query_or_body_is_made_anew_after_a_redirect(
+    configure, server, member, user, signature_type
+):
     configure(SIGNATURE_TYPE=signature_type)
     Dance(member).finish()
     server.spoiled["/api/moved"] = 307, {"Location": "/api/me"}, ""
@@ -713,7 +715,7 @@ def test_a_signature_elsewhere_is_made_anew_too(configure, server, member, user,
 
 
 @pytest.mark.parametrize("status", [302, 307])
-def test_a_redirect_to_another_origin_is_never_signed(session, server, status):
+def test_a_redirect_to_another_origin_is_not_signed(session, server, status):
     with Loopback() as other:
         server.spoiled["/api/away"] = status, {"Location": f"{other.url}/api/me"}, ""
         assert session.get("away").status_code == 200
@@ -722,7 +724,7 @@ def test_a_redirect_to_another_origin_is_never_signed(session, server, status):
         assert "oauth_" not in received.target
 
 
-def test_a_redirect_there_and_back_again_is_never_signed(session, server):
+def test_a_redirect_to_another_origin_and_back_is_not_signed(session, server):
     def back(received):
         return 302, {"Location": f"{server.url}/api/me"}, ""
 
@@ -735,7 +737,7 @@ def test_a_redirect_there_and_back_again_is_never_signed(session, server):
 @pytest.mark.parametrize(
     "own", [{"auth": ("ada", "pw")}, {"headers": {"Authorization": "Basic YWRhOnB3"}}]
 )
-def test_a_call_that_withholds_the_token_withholds_it_after_a_redirect_too(session, own):
+def test_a_call_that_withholds_the_token_is_not_signed_after_a_redirect(session, own):
     def away(received):
         return (302, {"Location": "/b"}, "") if received.path == "/a" else (200, {}, "")
 
@@ -746,7 +748,7 @@ def test_a_call_that_withholds_the_token_withholds_it_after_a_redirect_too(sessi
         assert sent[1] in (None, "Basic YWRhOnB3")
 
 
-def test_a_body_is_not_carried_to_another_origin(session, server):
+def test_the_body_is_not_sent_to_another_origin(session, server):
     with Loopback() as other:
         server.spoiled["/api/away"] = 307, {"Location": f"{other.url}/api/me"}, ""
         response = session.post("away", data={"secret": "planted"})
@@ -755,7 +757,7 @@ def test_a_body_is_not_carried_to_another_origin(session, server):
 
 
 @pytest.mark.parametrize("signature_type", ["QUERY", "BODY"])
-def test_parameters_in_the_query_or_body_do_not_leave_the_origin(
+def test_oauth_parameters_in_the_query_or_body_are_not_sent_to_another_origin(
     configure, server, member, user, signature_type
 ):
     configure(SIGNATURE_TYPE=signature_type)
@@ -768,7 +770,7 @@ def test_parameters_in_the_query_or_body_do_not_leave_the_origin(
         assert "oauth_" not in received.target + received.body.decode() + str(received.headers)
 
 
-def test_another_origin_is_refused_before_anything_is_sent(session):
+def test_another_origin_is_refused_before_the_call_is_sent(session):
     with Loopback() as other:
         with pytest.raises(UntrustedOrigin):
             session.get(f"{other.url}/api/me")

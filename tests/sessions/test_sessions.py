@@ -57,7 +57,7 @@ def test_a_session_is_a_requests_oauthlib_session(session):
     assert isinstance(one, requests_oauthlib.OAuth1Session)
 
 
-def test_it_reads_its_token_once(session, user, django_assert_num_queries):
+def test_a_session_object_reads_its_token_once(session, user, django_assert_num_queries):
     fresh = providers["github"].session(user=user)
     with django_assert_num_queries(1):
         assert fresh.authorized
@@ -69,7 +69,7 @@ def test_it_reads_its_token_once(session, user, django_assert_num_queries):
         assert fresh.load_token()
 
 
-def test_expires_in_counts_from_now_and_reading_changes_nothing(clock, session, user):
+def test_expires_in_is_the_remaining_time_and_reading_changes_nothing(clock, session, user):
     before = OAuthToken.objects.values_list("token", flat=True).get()
     session.token = {**GRANTED, "expires_in": 3600, "expires_at": 1}
     assert session.token["expires_at"] == clock.now + 3600
@@ -91,7 +91,7 @@ def test_deleting_the_token_deletes_it_in_the_storage(session):
     assert not OAuthToken.objects.exists()
 
 
-def test_a_change_of_config_forgets_the_loaded_token(session, user, make_user):
+def test_changing_config_drops_the_loaded_token(session, user, make_user):
     grace = make_user("grace")
     assert session.authorized
     session.config["user"] = grace
@@ -103,12 +103,12 @@ def test_a_change_of_config_forgets_the_loaded_token(session, user, make_user):
         session.get("/user")
 
 
-def test_for_user_is_a_session_of_another(session, make_user):
+def test_for_user_returns_the_session_of_another_user(session, make_user):
     other = session.for_user(make_user("grace"))
     assert not other.authorized and session.authorized
 
 
-def test_without_anybody_there_is_no_token():
+def test_without_a_user_or_request_there_is_no_token():
     session = providers["github"].session()
     assert not session.authorized
     with pytest.raises(OwnerRequired):
@@ -146,7 +146,7 @@ def test_a_pickled_error_of_a_call_has_no_token(user, responses, name):
     assert str(pickle.loads(pickle.dumps(caught.value))) == "boom"
 
 
-def test_a_session_does_not_dance(session):
+def test_a_session_has_no_methods_for_a_dance(session):
     for method in ("fetch_token", "refresh_token", "authorization_url", "token_from_fragment"):
         with pytest.raises(NotImplementedError, match="login_url"):
             getattr(session, method)("https://evil.example/")
@@ -162,7 +162,7 @@ def test_a_session_does_not_dance(session):
         ("refresh_token", r"call refresh\(\)"),
     ],
 )
-def test_a_name_of_requests_oauthlib_that_does_not_work_names_ours(session, name, remedy):
+def test_the_error_of_a_requests_oauthlib_name_names_ours(session, name, remedy):
     with pytest.raises(NotImplementedError, match=rf"does not support {name}\(\): {remedy}"):
         getattr(session, name)()
 
@@ -182,15 +182,15 @@ def test_a_compliance_hook_changes_each_call(session, responses):
     assert session.get("/").request.headers["X-Hook"] == "1"
 
 
-def test_to_close_one_closes_no_other(session, responses):
+def test_closing_a_session_closes_no_other_session(session, responses):
     responses.get(f"{API}/user", json={})
     with session as same:
         same.get("/user")
     assert session.get("/user").ok
 
 
-def test_a_sharing_session_has_what_a_requests_session_has():
-    """It repeats what requests sets, but for the adapters; a new requests may set more."""
+def test_a_session_has_every_attribute_of_a_requests_session():
+    """The mixin sets the attributes of requests itself; a new requests may have more of them."""
     theirs, ours = vars(requests.Session()), vars(SharedConnectionsMixin())
     assert ours.keys() == theirs.keys()
     for name in theirs.keys() - {"adapters", "cookies"}:
@@ -249,24 +249,24 @@ def test_relative_urls_are_joined_to_the_base_path(user, responses, url, joined)
         "/repos/..\\..\\x",
     ],
 )
-def test_the_token_does_not_leave_home(session, responses, url):
+def test_the_token_is_not_sent_to_another_origin(session, responses, url):
     with pytest.raises(UntrustedOrigin):
         session.get(url)
     assert not responses.calls
 
 
-def test_the_error_says_how_to_allow_an_origin(session):
+def test_the_error_of_an_untrusted_origin_names_the_option(session):
     with pytest.raises(UntrustedOrigin, match=r"API_ORIGINS in DANCE_PROVIDERS\['github'\]"):
         session.get("https://elsewhere.example/")
 
 
-def test_api_origins_are_home_too(session, responses):
+def test_the_token_is_sent_to_api_origins(session, responses):
     responses.post("https://uploads.github.com/x", json={})
     session.post("https://uploads.github.com/x")
     assert "Authorization" in responses.calls[0].request.headers
 
 
-def test_withhold_token_goes_anywhere_without_it(session, responses):
+def test_a_call_with_withhold_token_goes_to_any_origin_without_the_token(session, responses):
     responses.get("https://elsewhere.example/x", json={})
     session.get("https://elsewhere.example/x", withhold_token=True)
     assert "Authorization" not in responses.calls[0].request.headers
@@ -280,7 +280,7 @@ def test_netrc_is_not_read(session, responses, monkeypatch, tmp_path):
     assert "Authorization" not in responses.calls[0].request.headers
 
 
-def test_without_a_base_url_the_error_says_what_to_set(user, settings):
+def test_without_a_base_url_the_error_names_the_option(user, settings):
     options = {**settings.DANCE_PROVIDERS["github"], "BASE_URL": None}
     settings.DANCE_PROVIDERS = {"github": options}
     session = providers["github"].session(user=user)
@@ -332,7 +332,7 @@ def test_a_redirect_within_the_origin_keeps_the_token(session, responses):
     "target",
     ["https://files.example/b", "https://api.github.com:8443/b", "https://uploads.github.com/b"],
 )
-def test_a_redirect_to_another_origin_loses_it(session, responses, target):
+def test_a_redirect_to_another_origin_loses_the_token(session, responses, target):
     responses.get(f"{API}/a", status=302, headers={"Location": target})
     responses.get(target, json={})
     session.get("/a")
@@ -355,7 +355,7 @@ def test_a_body_is_not_sent_again_to_another_origin(session, responses):
 # --- no token, dead token ---------------------------------------------------------------------
 
 
-def test_a_call_without_a_token_asks_for_authorization(user, responses):
+def test_a_call_without_a_token_requires_authorization(user, responses):
     with pytest.raises(AuthorizationRequired) as caught:
         providers["github"].session(user=user).get("/user")
     assert caught.value.provider.name == "github"
@@ -363,7 +363,7 @@ def test_a_call_without_a_token_asks_for_authorization(user, responses):
     assert not responses.calls
 
 
-def test_an_expired_token_that_cannot_be_refreshed_asks_for_authorization(user, responses):
+def test_a_call_with_an_expired_token_and_no_refresh_token_requires_authorization(user, responses):
     session = providers["github"].session(user=user)
     session.token = {"access_token": "planted", "expires_in": -1}
     assert not session.authorized
@@ -371,7 +371,7 @@ def test_an_expired_token_that_cannot_be_refreshed_asks_for_authorization(user, 
         session.get("/user")
 
 
-def test_a_token_without_a_refresh_token_is_used_until_it_is_over(user, responses):
+def test_a_token_without_a_refresh_token_is_used_until_it_expires(user, responses):
     session = providers["github"].session(user=user)
     session.token = {"access_token": "planted", "expires_in": 5}
     responses.get(f"{API}/user", json={})
@@ -381,7 +381,9 @@ def test_a_token_without_a_refresh_token_is_used_until_it_is_over(user, response
 # --- refreshing -------------------------------------------------------------------------------
 
 
-def test_a_stale_token_is_refreshed_first_and_the_rest_is_kept(session, responses, events):
+def test_a_stale_token_is_refreshed_before_the_call_and_keeps_its_other_fields(
+    session, responses, events
+):
     fresh = expire(session)
     refresh = responses.post(TOKEN_URL, json={"access_token": "newer", "token_type": "bearer"})
     responses.get(f"{API}/user", json={})
@@ -399,7 +401,7 @@ def test_a_stale_token_is_refreshed_first_and_the_rest_is_kept(session, response
     assert heard["token"]["access_token"] == "newer"
 
 
-def test_a_token_is_refreshed_a_little_before_its_end(session, responses):
+def test_a_token_is_refreshed_shortly_before_it_expires(session, responses):
     refresh = responses.post(TOKEN_URL, json={**GRANTED, "access_token": "newer"})
     responses.get(f"{API}/user", json={})
     session.token = {**GRANTED, "expires_in": 3600}
@@ -412,14 +414,14 @@ def test_a_token_is_refreshed_a_little_before_its_end(session, responses):
     assert refresh.call_count == 1
 
 
-def test_a_token_granted_as_expired_is_refreshed_once_and_not_for_ever(session, responses):
+def test_a_token_granted_as_expired_is_refreshed_once(session, responses):
     refresh = responses.post(TOKEN_URL, json={**GRANTED, "expires_in": 0})
     responses.get(f"{API}/user", json={})
     expire(session).get("/user")
     assert refresh.call_count == 1
 
 
-def test_a_dead_refresh_token_is_deleted_and_not_asked_about_again(session, responses, events):
+def test_a_revoked_refresh_token_is_deleted_and_not_sent_again(session, responses, events):
     fresh = expire(session)
     refresh = responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     with pytest.raises(AuthorizationRequired) as caught:
@@ -441,7 +443,7 @@ def test_a_dead_refresh_token_is_deleted_and_not_asked_about_again(session, resp
         ({"body": "<html>"}, InvalidResponse),
     ],
 )
-def test_a_refresh_that_fails_for_now_keeps_the_token(session, responses, answer, error):
+def test_a_refresh_that_fails_temporarily_keeps_the_token(session, responses, answer, error):
     fresh = expire(session)
     responses.post(TOKEN_URL, **answer)
     with pytest.raises(error):
@@ -449,7 +451,7 @@ def test_a_refresh_that_fails_for_now_keeps_the_token(session, responses, answer
     assert OAuthToken.objects.get().token["access_token"] == "planted-access-token"
 
 
-def test_a_token_with_some_life_left_is_used_if_the_refresh_fails(session, responses):
+def test_a_valid_token_is_used_if_the_refresh_fails(session, responses):
     session.token = {**GRANTED, "expires_in": 3600}
     row = OAuthToken.objects.get()
     row.token = {**row.token.fields_to_store, "expires_at": time.time() + 50}
@@ -486,7 +488,7 @@ def test_a_stream_is_not_sent_twice(session, responses):
     assert api.call_count == 1
 
 
-def test_threads_that_find_one_stale_token_refresh_it_once(
+def test_threads_with_one_stale_token_refresh_it_once(
     transactional_db, make_user, responses, settings
 ):
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.MemoryStorage"}
@@ -520,7 +522,7 @@ def test_threads_that_find_one_stale_token_refresh_it_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_a_twins(make_user, responses):
+def test_async_methods_make_the_same_calls(make_user, responses):
     user = make_user("grace")
     session = providers["github"].session(user=user)
     responses.add(responses.GET, f"{API}/user", json={"login": "grace"})
@@ -572,7 +574,7 @@ def test_request_oauth_is_a_container_of_sessions(user):
     assert len(oauth) == len(providers)
 
 
-def test_a_provider_that_is_not_configured_says_where_to_add_it():
+def test_the_error_of_an_unknown_provider_names_the_setting():
     oauth = OAuth(RequestFactory().get("/"))
     with pytest.raises(AttributeError, match=r"DANCE_PROVIDERS.*'github'"):
         _ = oauth.gitea
@@ -626,7 +628,7 @@ def test_oauth_1_has_no_parameters_for_the_login_at_the_provider(user, asked):
 # --- settings of now --------------------------------------------------------------------------
 
 
-def test_a_changed_setting_counts_at_once(user, settings):
+def test_a_changed_setting_takes_effect_at_once(user, settings):
     assert providers["github"].session(user=user).client_id == "github-client"
     settings.GITHUB_OAUTH_CLIENT_ID = "another"
     assert providers["github"].session(user=user).client_id == "another"
@@ -653,7 +655,7 @@ def test_from_config_sets_facts_and_attributes_of_sessions(user, settings):
     assert providers["github"].scope == "read:user"
 
 
-def test_missing_credentials_say_which_settings(client, settings):
+def test_the_error_of_missing_credentials_names_the_settings(client, settings):
     settings.GITHUB_OAUTH_CLIENT_ID = settings.GITHUB_OAUTH_CLIENT_SECRET = None
     with pytest.raises(
         ImproperlyConfigured, match="GITHUB_OAUTH_CLIENT_ID and GITHUB_OAUTH_CLIENT_SECRET"
@@ -669,7 +671,9 @@ def test_an_anonymous_request_has_no_user(rf):
     assert session.owner.key is None
 
 
-def test_a_refresh_token_that_somebody_else_has_spent_is_not_dead(session, responses, events):
+def test_a_refused_refresh_token_that_another_process_used_deletes_nothing(
+    session, responses, events
+):
     """Another process refreshed between our reading and our asking."""
     fresh = expire(session)
 
@@ -685,7 +689,7 @@ def test_a_refresh_token_that_somebody_else_has_spent_is_not_dead(session, respo
     assert not events.named("token_revoked")
 
 
-def test_a_ca_of_the_providers_own_wins_over_the_environment(user, settings, monkeypatch):
+def test_the_ca_of_a_provider_takes_precedence_over_the_environment(user, settings, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/other.pem")
     options = {**settings.DANCE_PROVIDERS["gitlab"], "CA_BUNDLE": "/etc/own.pem"}
     settings.DANCE_PROVIDERS = {"gitlab": options}
@@ -713,7 +717,7 @@ def test_a_session_of_oauth1_has_no_access_token(oauth1_session):
 
 
 @pytest.mark.parametrize("name", ["tripit", "github"])
-def test_a_session_without_openid_connect_says_what_the_provider_class_must_be(user, name):
+def test_the_error_without_openid_connect_names_the_provider_class(user, name):
     session = providers[name].session(user=user)
     cure = f"the provider class of {name} must be a subclass of OIDCProvider"
     with pytest.raises(AttributeError, match=f"^id_claims is for OpenID Connect: {cure}"):
@@ -737,7 +741,7 @@ def test_a_provider_of_oauth1_does_not_wait_for_a_device(name):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_declined_scopes_that_are_no_list_are_none(user):
+def test_declined_scopes_that_are_not_a_list_are_ignored(user):
     store_token(user, declined_scope=None)
     with pytest.raises(AuthorizationRequired, match="missing_scopes"):
         make_session(user).require("repo")
