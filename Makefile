@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test interop coverage check docs bench wheel matrix lowest dist mutants clean
+.PHONY: help demo test interop coverage check docs soak bench wheel matrix lowest dist mutants clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,6 +29,9 @@ test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 
 interop: $(VENV)/made/test ## The tests with foreign packages, browsers and npm clients, and the long ones.
 	$(BIN)/python -m pytest --database all -m interop $(ARGS)
+
+soak: $(VENV)/made/test ## Visits the example site while its workers, Redis and the database fail. Takes 30 minutes.
+	$(BIN)/python scripts/soak $(ARGS)
 
 coverage: $(VENV)/made/test $(VENV)/made/coverage ## The SQLite tests, and the lines that they do not run.
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)

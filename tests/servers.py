@@ -13,11 +13,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import psycopg
 import pymysql
@@ -41,8 +42,10 @@ class Server:
     usual_port: ClassVar[int]
     stopped_by: ClassVar[signal.Signals] = signal.SIGTERM
 
-    #: Set if the tests have started it.
+    #: The three are set if the tests have started it.
     process: subprocess.Popen[bytes] | None = None
+    _start: Callable[[], subprocess.Popen[bytes]]
+    _log: BinaryIO
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -75,6 +78,18 @@ class Server:
         """What starts one in an empty folder: the last command stays, those before it prepare."""
         raise NotImplementedError
 
+    def launch(self) -> None:
+        """Start its process, again after ``kill()``, and wait until it answers.
+
+        :raises OSError: it does not start; the end of its log says why.
+        """
+        self.process = self._start()
+        deadline = time.monotonic() + 60
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise OSError(_end_of(self._log))
+            time.sleep(0.05)
+
     def kill(self) -> None:
         """End it as a power cut would. Only for one that the tests have started."""
         assert self.process is not None, "this server is somebody else's"
@@ -99,6 +114,10 @@ class PostgreSQL(Server):
     def version(self) -> str:
         with self.connect() as connection:
             return str(connection.execute("SHOW server_version").fetchone()[0])
+
+    def create(self, database: str) -> None:
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {database}")
 
     def drop(self, database: str) -> None:
         with self.connect() as connection:
@@ -212,13 +231,9 @@ def throw_away(kind: type[Server]) -> Iterator[Server]:
         for preparation in preparations:
             if subprocess.run(preparation, timeout=120, **options).returncode:
                 raise OSError(_end_of(log))
-        server.process = subprocess.Popen(command, **options)
+        server._start, server._log = partial(subprocess.Popen, command, **options), log
         stack.callback(_stop, server)
-        deadline = time.monotonic() + 60
-        while not server.answers():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                raise OSError(_end_of(log))
-            time.sleep(0.05)
+        server.launch()
         yield server
 
 
@@ -260,7 +275,8 @@ def start(kind: type[Server], stack: ExitStack) -> Server:
 
 
 def _stop(server: Server) -> None:
-    assert server.process is not None
+    if server.process is None:  # it could not be started
+        return
     server.process.send_signal(server.stopped_by)
     try:
         server.process.wait(30)

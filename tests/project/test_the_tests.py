@@ -68,6 +68,13 @@ VALUES = (
 #: test compares it.
 EXCEPTIONS = {
     ("import_settings.py", "os.environ"): "the folder of the databases",
+    ("soak/settings.py", "os.environ"): "the servers that the soak has started",
+    (
+        "soak/settings.py",
+        "os.getpid",
+    ): "the worker of the soak, which tells the provider its number",
+    ("soak/site.py", "os.environ"): "the folder of the soak's reports",
+    ("soak/site.py", "os.getpid"): "the name of the worker's report",
     ("settings.py", "os.getpid"): "the name of the database",
     ("settings.py", "tempfile.gettempdir"): "the folder of the database",
 }

@@ -1,0 +1,109 @@
+"""The verdict on a run: which failures are the strikes' own, and which the site's.
+
+A strike has its price, which no site can save: the requests that it hits.
+
+* A worker that was killed answers nothing to the requests that it had. So a request without an
+  answer is accounted for if a worker of its site was killed while it was under way.
+* A request has one connection to the database. If that is cut, its next query fails, whichever app
+  has sent it. So an error of the database (500), or the page that says to try again (503), is
+  accounted for if a cut happened while the request was under way. Any other exception counts.
+* Without Redis nothing has to fail: every failure counts, at any time.
+* A token that is granted to a worker that was killed is lost, and the connection with it, if the
+  provider sees the old refresh token again. So a lost connection is accounted for if exactly this
+  happened: the refresh that had used up the refresh token was sent by a worker that was killed
+  afterwards, before it answered the user and before it reported the new token stored.
+
+Everything else counts. A run is good if nothing counts, and if everything was struck as often as
+was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .journal import Answer, Journal, Loss, Struck
+
+#: The exceptions of Django for a connection that has ended.
+DATABASE_ERRORS = ("OperationalError", "InterfaceError")
+#: How many answers and losses of a kind are listed.
+LISTED = 10
+
+
+@dataclass(frozen=True)
+class Verdict:
+    journal: Journal
+    struck: Sequence[Struck]
+
+    @cached_property
+    def failures(self) -> list[Answer]:
+        """Answers of 500 and more, and requests without an answer, that no strike accounts for."""
+        return [
+            answer
+            for answer in self.journal.answers
+            if answer.is_failure and not self._hit_by_kill(answer) and not self._hit_by_cut(answer)
+        ]
+
+    @cached_property
+    def losses(self) -> list[Loss]:
+        """Lost connections that no kill of a worker accounts for."""
+        return [loss for loss in self.journal.losses if not self._lost_by_kill(loss)]
+
+    @property
+    def is_good(self) -> bool:
+        counted = (self.journal.foreign, self.failures, self.journal.unexpected, self.losses)
+        return (
+            bool(self.journal.answers)
+            and not any(counted)
+            and all(part.times >= part.asked for part in self.struck)
+        )
+
+    def lines(self) -> Iterator[str]:
+        """The report: the figures, then the answers and losses that count."""
+        journal = self.journal
+        yield f"answers: {len([each for each in journal.answers if each.status])}"
+        yield f"answers with another user's data: {len(journal.foreign)}"
+        yield f"5xx or no answer, not caused by a kill or a cut: {len(self.failures)}"
+        yield f"other unexpected answers: {len(journal.unexpected)}"
+        yield f"connections lost, without a worker killed in that refresh: {len(self.losses)}"
+        failed = [answer for answer in journal.answers if answer.is_failure]
+        unanswered = [answer for answer in failed if answer.status is None]
+        yield (
+            f"caused by a kill or a cut, or counted above: {len(unanswered)} requests without an "
+            f"answer, {len(failed) - len(unanswered)} 5xx, {len(journal.losses)} connections lost"
+        )
+        slowest = max((answer.ended - answer.sent for answer in journal.answers), default=0)
+        yield f"dances: {len(journal.connected)}; slowest answer: {slowest:.1f} s"
+        for part in self.struck:
+            yield f"{part.name}: {part.times} times (asked for: {part.asked})"
+        for counted in (journal.foreign, self.failures, journal.unexpected, self.losses):
+            yield from (f"  counted: {each}" for each in counted[:LISTED])
+
+    def _hit_by_kill(self, answer: Answer) -> bool:
+        return answer.status is None and any(
+            kill.site == answer.site and answer.was_under_way(kill.at, kill.at)
+            for kill in self.journal.worker_kills
+        )
+
+    def _hit_by_cut(self, answer: Answer) -> bool:
+        return (answer.error in DATABASE_ERRORS or answer.status == 503) and any(
+            answer.was_under_way(cut.began, cut.ended) for cut in self.journal.database_cuts
+        )
+
+    def _lost_by_kill(self, loss: Loss) -> bool:
+        refresh = loss.reused
+        return (
+            refresh is not None
+            and refresh.granted not in self.journal.stored
+            and any(
+                answer.user == loss.user
+                and answer.status is None
+                and answer.site == kill.site
+                and answer.sent <= refresh.arrived
+                and answer.was_under_way(kill.at, kill.at)
+                for kill in self.journal.worker_kills
+                if kill.worker == refresh.worker
+                for answer in self.journal.answers
+            )
+        )
