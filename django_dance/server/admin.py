@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.db import router
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
@@ -81,6 +82,7 @@ class ClientAdmin(_ClientAdmin):
         self, request: HttpRequest, queryset: QuerySet[Client]
     ) -> HttpResponse | None:
         rotated = []
+        queryset = queryset.using(router.db_for_write(queryset.model))
         for client in queryset.filter(is_confidential=True):
             rotated.append((client, client.rotate_secret()))
             client.save(update_fields=["client_secret"])

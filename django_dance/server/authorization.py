@@ -13,7 +13,7 @@ from weakref import WeakSet
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, router
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import get_supported_language_variant, override
@@ -21,7 +21,7 @@ from django.utils.translation import get_supported_language_variant, override
 from ..cache import cache_name
 from ..conf import import_if_path
 from . import handlers
-from .bindings import ClientBinding
+from .bindings import ClientBinding, TokenBinding
 from .callbacks import Callbacks, reject_coroutine
 from .conf import OPTIONS, settings
 from .endpoints import Endpoints
@@ -135,8 +135,12 @@ class AuthorizationServer:
     def database(self) -> str:
         """The alias of the database of codes and tokens. A subclass can override it.
 
-        The server marks a code as used and stores its tokens in one transaction.
+        The server marks a code as used and stores its tokens in one transaction. By default it is
+        the database to which the router writes the tokens of ``bind_models()``.
         """
+        binding = getattr(self.callbacks.functions.get("tokensetter"), "__self__", None)
+        if isinstance(binding, TokenBinding):
+            return router.db_for_write(binding.model)
         return DEFAULT_DB_ALIAS
 
     def cache_name(self, *parts: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.contrib.auth import authenticate, get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 
 from .hashing import credentials_fingerprint, digest
@@ -57,6 +57,14 @@ def bind_models(
         functions["current_user"] = current_user
 
 
+def rows_to_write(model: Any) -> Any:
+    """The rows of a model, in the database that the router returns for writing.
+
+    The server issues or revokes something because of the rows that it reads, and a replica may lag.
+    """
+    return model._default_manager.using(router.db_for_write(model))
+
+
 class Binding:
     """The functions for one model, which is imported when it is first needed."""
 
@@ -87,7 +95,7 @@ class Binding:
 
     @property
     def rows(self) -> Any:
-        return self.model._default_manager
+        return rows_to_write(self.model)
 
 
 class UserBinding(Binding):

@@ -8,6 +8,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from . import token_cache
+from .bindings import rows_to_write
 from .models import Consent
 from .rows import ClientRow
 
@@ -21,9 +22,11 @@ def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) 
     # RFC 8252 §8.6: another app can pretend to be a public client.
     if not ClientRow(asked.client).is_confidential:
         return False
-    consent = Consent._default_manager.filter(
-        user=user, server=server.name, client_id=asked.client.client_id
-    ).first()
+    consent = (
+        rows_to_write(Consent)
+        .filter(user=user, server=server.name, client_id=asked.client.client_id)
+        .first()
+    )
     return (
         consent is not None
         and consent.client_id == asked.client.client_id
@@ -38,11 +41,15 @@ def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) ->
     # never found again, even after the client has become confidential.
     redirect_uri = asked.redirect_uri if ClientRow(asked.client).is_confidential else ""
     with transaction.atomic(using=router.db_for_write(Consent)):
-        consent, created = Consent._default_manager.select_for_update().get_or_create(
-            user=user,
-            server=server.name,
-            client_id=asked.client.client_id,
-            defaults={"scope": " ".join(asked.scopes), "redirect_uri": redirect_uri},
+        consent, created = (
+            rows_to_write(Consent)
+            .select_for_update()
+            .get_or_create(
+                user=user,
+                server=server.name,
+                client_id=asked.client.client_id,
+                defaults={"scope": " ".join(asked.scopes), "redirect_uri": redirect_uri},
+            )
         )
         if created:
             return

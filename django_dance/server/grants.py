@@ -14,7 +14,7 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
 from ..cache import MISS, ask_cache, open_entry, seal_entry
-from .bindings import grant_fields
+from .bindings import grant_fields, rows_to_write
 from .conf import settings
 from .hashing import fingerprint_matches, new_family
 
@@ -97,7 +97,7 @@ class FoundGrant:
     @cached_property
     def user(self) -> Any:
         label, pk = self.user_key
-        return apps.get_model(label)._default_manager.filter(pk=pk).first()
+        return rows_to_write(apps.get_model(label)).filter(pk=pk).first()
 
     def in_force_for(self, client: Any) -> bool:
         """Whether neither the client nor the user has changed since the code was issued."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
@@ -298,7 +298,8 @@ class AbstractToken(AbstractCredential):
     @property
     def just_spent(self) -> bool:
         """Whether the first use of the refresh token was within :data:`REUSE_LEEWAY`."""
-        self.refresh_from_db(fields=["spent_at"])
+        # Not from a replica, which may lag behind the first use.
+        self.refresh_from_db(using=router.db_for_write(type(self)), fields=["spent_at"])
         return self.spent_at is not None and timezone.now() - self.spent_at < REUSE_LEEWAY
 
     def spend(self) -> bool:

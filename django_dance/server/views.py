@@ -19,6 +19,7 @@ from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import consent
+from .bindings import rows_to_write
 from .handlers import AuthorizationRequest
 from .models import Consent
 from .responses import add_security_headers, render_page
@@ -195,7 +196,7 @@ class ApplicationsView(ServerView):
         return HttpResponseRedirect(request.path)
 
     def _consents(self) -> Any:
-        return Consent._default_manager.filter(user=self.user, server=self.server.name)
+        return rows_to_write(Consent).filter(user=self.user, server=self.server.name)
 
 
 def _user_mark(user: Any) -> str:

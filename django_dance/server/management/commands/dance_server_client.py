@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from django_dance.server.bindings import rows_to_write
 from django_dance.server.models import Client
 
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         if options["rotate_secret"]:
             if options["public"]:
                 raise CommandError("A public client has no secret to rotate: leave out --public.")
-            client = Client._default_manager.filter(client_id=options["rotate_secret"]).first()
+            client = rows_to_write(Client).filter(client_id=options["rotate_secret"]).first()
             if client is None:
                 raise CommandError(f"There is no client {options['rotate_secret']}.")
         elif options["name"]:

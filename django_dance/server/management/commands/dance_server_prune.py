@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_dance.server.authorization import servers
+from django_dance.server.bindings import rows_to_write
 from django_dance.server.conf import settings
 from django_dance.server.models import AbstractGrant, AbstractToken
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         for model in apps.get_models():
             for base, condition in expired.items():
                 if issubclass(model, base):
-                    rows: Any = model._default_manager.filter(condition)
+                    rows: Any = rows_to_write(model).filter(condition)
                     count = _delete_in_batches(rows, options["batch_size"])
                     self.stdout.write(f"{model._meta.label}: {count} deleted")
 
@@ -48,5 +49,5 @@ def _delete_in_batches(rows: QuerySet[Any], batch_size: int) -> int:
     """Delete in batches, so that no lock is held for long."""
     count = 0
     while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:batch_size]):
-        count += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+        count += rows_to_write(rows.model).filter(pk__in=keys).delete()[0]
     return count
