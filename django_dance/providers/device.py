@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         scope_separator: str
         scope_param: str
         client_id_param: str
+        token_url_params: Any
         name: str
         label: str
 
@@ -107,7 +108,11 @@ class BackgroundGrants(_Base):
         :param scope: the scopes to request; default: the request names no scope.
         :raises ProviderError: the provider refused, failed or could not be reached.
         """
-        data = {"grant_type": "client_credentials", **self._scope(scope_list(scope))}
+        data = {
+            **(self.token_url_params or {}),
+            "grant_type": "client_credentials",
+            **self._scope(scope_list(scope)),
+        }
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
         return Token.granted(self.grant(self.endpoint("token_url"), data, client))
 
@@ -125,7 +130,11 @@ class BackgroundGrants(_Base):
             )
         scopes = scope_list(self.scope if scope is None else scope)
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
-        data = {self.client_id_param: client.client_id, **self._scope(scopes)}
+        data = {
+            **(self.token_url_params or {}),
+            self.client_id_param: client.client_id,
+            **self._scope(scopes),
+        }
         answer = self.token_call(url, data, client)
         fields = without_empty(answer.json())
         refusal = self.refusal(answer, fields)
@@ -142,7 +151,11 @@ class BackgroundGrants(_Base):
             ``"slow_down"``, add five seconds to the interval from now on (RFC 8628 §3.5).
         :raises ProviderError: the provider refused or failed.
         """
-        data = {"grant_type": _DEVICE_GRANT, "device_code": authorization.device_code}
+        data = {
+            **(self.token_url_params or {}),
+            "grant_type": _DEVICE_GRANT,
+            "device_code": authorization.device_code,
+        }
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
         data[self.client_id_param] = client.client_id
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,19 +28,6 @@ FRESH, STALE = 3600, 7 * 24 * 3600
 #: Shortest time between two fetches of a document, in seconds. Within it there may be one more
 #: fetch, for a key that is not in the copy: the provider may have rotated its keys after the fetch.
 PAUSE = 60
-
-#: The members of the metadata that are used here and are URLs.
-_ENDPOINTS = frozenset(
-    {
-        "authorization_endpoint",
-        "device_authorization_endpoint",
-        "end_session_endpoint",
-        "jwks_uri",
-        "revocation_endpoint",
-        "token_endpoint",
-        "userinfo_endpoint",
-    }
-)
 
 T = TypeVar("T")
 
@@ -144,7 +131,8 @@ def metadata(
     issuer: str,
     url: str,
     *,
-    required: tuple[str, ...],
+    used: Collection[str],
+    required: Collection[str],
     get: Callable[[str], ProtocolResponse],
     accept: Callable[[str], bool],
 ) -> dict[str, Any]:
@@ -152,7 +140,7 @@ def metadata(
 
     :param provider: the provider's name.
     :param url: the URL of the metadata.
-
+    :param used: the members that must be https URLs, if they are there.
     :param required: the members that must not be missing.
     :param get: makes a GET request.
     :param accept: returns whether the ``issuer`` in the metadata is the expected one.
@@ -164,15 +152,25 @@ def metadata(
         named = document.get("issuer")
         if not isinstance(named, str) or not accept(named):
             raise MetadataInvalid("The metadata are of another issuer.")
-        for name, value in document.items():
-            if name in _ENDPOINTS and not _good(value):
-                raise MetadataInvalid(f"The metadata's {name} is not an https URL.")
+        for name in used:
+            endpoint(document, name)
         for name in required:
             if document.get(name) is None:
                 raise MetadataInvalid(f"The metadata has no {name}.")
         return document
 
     return _metadata.get((provider, issuer, url), fetch, stale=lambda document: False)
+
+
+def endpoint(document: Mapping[str, Any], name: str) -> str:
+    """Return an endpoint of the metadata; ``""`` if it is missing.
+
+    :raises MetadataInvalid: it is not an https URL.
+    """
+    url = document.get(name) or ""
+    if url and not _good(url):
+        raise MetadataInvalid(f"The metadata's {name} is not an https URL.")
+    return str(url)
 
 
 def keys(

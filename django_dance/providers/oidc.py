@@ -39,6 +39,10 @@ _ENDPOINTS = {
 }
 
 
+#: Longest ID token in the URL of a logout, in characters. Many servers refuse a URL of 8 kB.
+_LONGEST_HINT = 4096
+
+
 class IdentityChanged(InvalidResponse):
     """The provider's answer is about another subject than the one who logged in."""
 
@@ -79,16 +83,18 @@ class OIDCProvider(OAuth2Provider):
         from .discovery import metadata
 
         issuer = self.issuer or ""
+        used = [
+            _ENDPOINTS[fact]
+            for fact in ("authorization_url", "token_url", "jwks_url")
+            if not getattr(self, fact)
+        ]
         return metadata(
             self.name,
             issuer,
             self.discovery_url or f"{issuer.rstrip('/')}/.well-known/openid-configuration",
-            required=tuple(
-                published
-                for fact, published in _ENDPOINTS.items()
-                if fact in ("authorization_url", "token_url", "jwks_url")
-                and not getattr(self, fact)
-            ),
+            used=used,
+            # RFC 8414 §2: a server without signed answers has no keys.
+            required=[name for name in used if name != "jwks_uri"],
             get=partial(self.call, "GET"),
             accept=self.accepts_issuer,
         )
@@ -107,7 +113,9 @@ class OIDCProvider(OAuth2Provider):
             return stated
         if self.authorization_url and self.token_url and self.jwks_url:
             return ""  # a provider with facts for these endpoints has facts for all endpoints
-        return str(self.metadata().get(_ENDPOINTS[fact]) or "")
+        from .discovery import endpoint
+
+        return endpoint(self.metadata(), _ENDPOINTS[fact])
 
     def _pin(self) -> str:
         """Return a digest of the URLs that get the code and the client secret."""
@@ -194,7 +202,7 @@ class OIDCProvider(OAuth2Provider):
             keys,
             self.name,
             self.issuer or "",
-            self.endpoint("jwks_url"),
+            self._keys_url(),
             get=partial(self.call, "GET"),
             key_id=header.get("kid"),
         )
@@ -214,6 +222,17 @@ class OIDCProvider(OAuth2Provider):
             candidates = id_tokens.candidates(newer, header)
             claims = id_tokens.verify(Secret(str(token)), header, candidates)
         return claims, header
+
+    def _keys_url(self) -> str:
+        from .discovery import MetadataInvalid
+
+        url = self.endpoint("jwks_url")
+        if not url:
+            raise MetadataInvalid(
+                f"{self.label} publishes no jwks_uri, so its ID tokens cannot be verified. If it "
+                "has keys, set JWKS_URL; if not, remove openid from SCOPE."
+            )
+        return url
 
     # --- the life of a token ------------------------------------------------------------------
 
@@ -321,20 +340,34 @@ class OIDCProvider(OAuth2Provider):
         return claims
 
     def logout_url(
-        self, owner: ResourceOwner, token: Token | None, return_to: str | None = None
+        self,
+        owner: ResourceOwner,
+        token: Token | None,
+        return_to: str | None = None,
+        id_token_hint: bool | None = None,
     ) -> str | None:
         """Return the URL that ends the visitor's session at the provider, or ``None``.
 
-        :param token: the current token, for ``id_token_hint``.
+        :param token: the current token, for the hint.
         :param return_to: an absolute URL of this site that is registered at the provider.
+        :param id_token_hint: whether the hint is the ID token; default: if it is not too long. The
+            other hint is the name of the account (``logout_hint``).
         :raises ProviderError: the metadata cannot be fetched.
         """
         url = self.endpoint("end_session_url")
         if not url:
             return None
         params = {"client_id": self.get_client_credentials(owner).client_id}
-        if token and token.get("id_token"):
-            params["id_token_hint"] = str(token["id_token"])
+        hint = str((token or {}).get("id_token") or "")
+        if id_token_hint or (id_token_hint is None and len(hint) <= _LONGEST_HINT):
+            if hint:
+                params["id_token_hint"] = hint
+        else:
+            claims = (token or {}).get("id_claims") or {}
+            names = map(claims.get, ("login_hint", "preferred_username", "email", "sub"))
+            name = next((name for name in names if name and isinstance(name, str)), "")
+            if name:
+                params["logout_hint"] = name
         if return_to:
             params["post_logout_redirect_uri"] = return_to
         return with_query(url, params)

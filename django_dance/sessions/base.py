@@ -309,10 +309,14 @@ class DanceSession(CallingSession):
         """
         raise NotImplementedError(self._needs_openid("userinfo()"))
 
-    def logout_url(self, return_to: str | None = None) -> str | None:
+    def logout_url(
+        self, return_to: str | None = None, *, id_token_hint: bool | None = None
+    ) -> str | None:
         """OpenID Connect: return the address that ends the visitor's session at the provider.
 
         :param return_to: an absolute URL of this site that is registered at the provider.
+        :param id_token_hint: whether the address has the ID token; default: if it is not too long.
+            Otherwise it has the name of the account (``logout_hint``).
         :raises NotImplementedError: the provider is not an OIDCProvider.
         """
         raise NotImplementedError(self._needs_openid("logout_url()"))

@@ -141,9 +141,13 @@ class OIDCSession(OAuth2Session):
         """
         return self.provider.userinfo(self.ready_token())
 
-    def logout_url(self, return_to: str | None = None) -> str | None:
+    def logout_url(
+        self, return_to: str | None = None, *, id_token_hint: bool | None = None
+    ) -> str | None:
         """Return the address that ends the visitor's session at the provider, if there is one.
 
         :param return_to: an absolute URL of this site that is registered at the provider.
+        :param id_token_hint: whether the address has the ID token; default: if it is not too long.
+            Otherwise it has the name of the account (``logout_hint``).
         """
-        return self.provider.logout_url(self.owner, self.token, return_to)
+        return self.provider.logout_url(self.owner, self.token, return_to, id_token_hint)

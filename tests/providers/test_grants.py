@@ -56,6 +56,26 @@ def test_the_site_gets_a_token_of_its_own(provider, responses):
     assert responses.calls[0].request.headers["Authorization"].startswith("Basic ")
 
 
+def test_the_grants_without_a_browser_send_the_parameters_of_token_requests(responses):
+    provider = OAuth2Provider(
+        "mine",
+        authorization_url="https://example.com/authorize",
+        token_url=TOKEN,
+        device_authorization_url=DEVICE,
+        client_id="id",
+        client_secret="secret",
+        token_url_params={"resource": "https://api.example.com/", "scope": "ignored"},
+    )
+    responses.post(TOKEN, json=GRANTED)
+    responses.post(DEVICE, json=CODES)
+    provider.client_credentials("admin")
+    provider.poll_device(provider.begin_device("admin"))
+    for call in responses.calls:
+        assert sent(call)["resource"] == "https://api.example.com/"
+    assert [sent(call).get("scope") for call in responses.calls[:2]] == ["admin", "admin"]
+    assert sent(responses.calls[2])["grant_type"].endswith("device_code")
+
+
 def test_a_device_asks_shows_and_gets(provider, responses, naps):
     responses.post(DEVICE, json=CODES)
     for error in ("authorization_pending", "slow_down", "authorization_pending"):

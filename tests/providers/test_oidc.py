@@ -19,7 +19,7 @@ from django_dance.providers import IdentityChanged, OIDCProvider, discovery, pro
 from django_dance.providers import id_tokens as idtoken
 from django_dance.signals import oauth_authorized
 
-from ..conftest import Browser, Dance, flow_cookies
+from ..conftest import Browser, Dance, flow_cookies, query
 from ..keys import EC256, EC384, RSA, WEAK_RSA
 from ..keys import OTHER_RSA as OTHER
 
@@ -446,7 +446,6 @@ def test_a_key_id_that_is_empty_is_as_one_that_is_missing(issuer, begin):
         {"token_endpoint": "https://me:pw@id.example.com/"},
         {"token_endpoint": "https://id.example.com/#x"},
         {"token_endpoint": ["https://id.example.com/"]},
-        {"userinfo_endpoint": "http://id.example.com/"},
         {"jwks_uri": "javascript:alert(1)"},
     ],
 )
@@ -458,7 +457,72 @@ def test_metadata_that_lies_is_refused(issuer, member, events, change):
     assert flow_cookies(member) == []
 
 
-@pytest.mark.parametrize("missing", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize(
+    "odd", ["", None, "http://id.example.com/", "/relative", "javascript:alert(1)", 7, ["x"], {}]
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "userinfo_endpoint",
+        "revocation_endpoint",
+        "end_session_endpoint",
+        "device_authorization_endpoint",
+        "introspection_endpoint",
+        "registration_endpoint",
+    ],
+)
+def test_an_odd_endpoint_that_a_login_does_not_use_is_not_read(issuer, begin, name, odd):
+    issuer.metadata[name] = odd
+    assert begin().callback().status_code == 302
+
+
+@pytest.mark.parametrize("odd", ["http://id.example.com/x", "/relative", 7, ["x"]])
+def test_an_odd_endpoint_is_refused_where_it_is_used(issuer, begin, user, odd):
+    issuer.metadata |= dict.fromkeys(
+        ("userinfo_endpoint", "end_session_endpoint", "device_authorization_endpoint"), odd
+    )
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+    for use in (session.userinfo, session.logout_url, session.provider.begin_device):
+        with pytest.raises(discovery.MetadataInvalid, match="is not an https URL"):
+            use()
+
+
+def test_a_token_is_deleted_even_if_the_endpoint_that_revokes_it_is_odd(issuer, begin, user):
+    issuer.metadata["revocation_endpoint"] = "http://id.example.com/revoke"
+    assert begin().callback().status_code == 302
+    providers["id"].session(user=user).disconnect()
+    assert not OAuthToken.objects.exists()
+    assert not issuer.calls("http://")
+
+
+@pytest.mark.parametrize("odd", ["", None, "http://id.example.com/", 7])
+def test_an_odd_endpoint_is_not_read_if_an_option_states_another(issuer, settings, member, odd):
+    settings.DANCE_PROVIDERS = {
+        "id": {
+            **settings.DANCE_PROVIDERS["id"],
+            "AUTHORIZATION_URL": METADATA["authorization_endpoint"],
+            "TOKEN_URL": METADATA["token_endpoint"],
+        }
+    }
+    issuer.metadata |= dict.fromkeys(("authorization_endpoint", "token_endpoint"), odd)
+    begun = Dance(member, "id")
+    issuer.nonce = begun.asked["nonce"]
+    assert begun.callback().status_code == 302
+
+
+def test_metadata_without_keys_are_enough_without_openid(issuer, settings, member):
+    settings.DANCE_PROVIDERS = {"id": {**settings.DANCE_PROVIDERS["id"], "SCOPE": "read"}}
+    del issuer.metadata["jwks_uri"]
+    assert Dance(member, "id").callback().status_code == 302
+
+
+def test_metadata_without_keys_are_not_enough_for_an_id_token(issuer, begin, events):
+    del issuer.metadata["jwks_uri"]
+    refused(begin().callback(), "metadata_invalid", events)
+
+
+@pytest.mark.parametrize("missing", ["authorization_endpoint", "token_endpoint"])
 def test_metadata_that_lacks_an_endpoint_is_refused(issuer, member, events, missing):
     del issuer.metadata[missing]
     assert member.get("/login/id/").status_code == 400
@@ -920,3 +984,54 @@ def test_the_receiver_in_the_guide_checks_acr_and_auth_time(
     finally:
         oauth_authorized.disconnect(recipe["check_login"])
     assert OAuthToken.objects.exists() == (status == 302)
+
+
+def logout(session, **options):
+    return query(session.logout_url(**options))
+
+
+@pytest.mark.parametrize(("length", "hint"), [(4096, "id_token_hint"), (4097, "logout_hint")])
+def test_a_long_id_token_is_not_in_the_address_of_a_logout(issuer, begin, user, length, hint):
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+    session.token = {**session.token.fields_to_store, "id_token": "x" * length}
+    asked = logout(session)
+    assert asked.keys() == {"client_id", hint}
+    assert asked["client_id"] == "id-client"
+    assert asked[hint] in ("x" * length, "248289761001")
+
+
+def test_the_caller_may_choose_the_hint_of_a_logout(issuer, begin, user):
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+    token = session.token.fields_to_store
+    session.token = {**token, "id_token": "x" * 9000}
+    assert logout(session, id_token_hint=True)["id_token_hint"] == "x" * 9000
+    session.token = token
+    assert "id_token_hint" not in logout(session, id_token_hint=False)
+    assert logout(session, id_token_hint=False)["logout_hint"] == "248289761001"
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"email": "ada@example.com"}, "ada@example.com"),
+        ({"email": "ada@example.com", "preferred_username": "ada"}, "ada"),
+        ({"preferred_username": "ada", "login_hint": "opaque"}, "opaque"),
+        ({"email": ["ada"]}, "248289761001"),
+    ],
+    ids=str,
+)
+def test_the_hint_of_a_logout_is_the_name_that_the_provider_knows(
+    issuer, begin, user, claims, name
+):
+    issuer.claims = claims
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+    assert logout(session, id_token_hint=False)["logout_hint"] == name
+
+
+@pytest.mark.parametrize("hint", [None, True, False])
+def test_a_logout_without_a_token_has_no_hint(issuer, user, hint):
+    asked = logout(providers["id"].session(user=user), id_token_hint=hint)
+    assert asked == {"client_id": "id-client"}
