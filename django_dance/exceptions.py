@@ -67,9 +67,10 @@ class AuthorizationRequired(DanceError):
     If a view does not catch it, ``OAuthMiddleware`` answers with the way to the login.
 
     :ivar provider: the provider of the dance.
-    :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"missing_scopes"``,
+    :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"rejected"`` (the token is kept,
+        and the API and the account's address refuse it), ``"missing_scopes"``,
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted) or
-        ``"revoked_at_once"`` (the grant was revoked within a minute after the dance).
+        ``"revoked_at_once"`` (the grant was over within a minute after the dance).
     :ivar missing_scopes: the scopes that the token lacks.
     :ivar owner: the resource owner whose token was needed, if it is known.
     :ivar account: the id of the account that the call was for; ``""`` for the default account.

@@ -63,10 +63,7 @@ def refresh_token(session: Session, stale: Token) -> Token:
     :raises AuthorizationRequired: the grant is dead; the token is deleted.
     :raises ProviderError: the token cannot be refreshed now.
     """
-    provider, storage, owner = session.provider, session.storage, session.owner.snapshot()
-    if storage.keeps_accounts(owner):
-        # Keep the account: another one may become the default during the refresh.
-        owner = owner.for_account(owner.account or str(stale.get("connected_account") or ""))
+    provider, storage, owner = session.provider, session.storage, owner_of(session, stale)
     unsaved = session.current_token.unsaved is stale
     attempt = _RefreshAttempt(provider, storage, owner, stale, unsaved)
     outcome = storage.durably(owner, attempt.run)
@@ -83,6 +80,17 @@ def refresh_token(session: Session, stale: Token) -> Token:
         raise outcome.error
     assert outcome.token is not None  # noqa: S101  either an error or a token
     return outcome.token
+
+
+def owner_of(session: Session, token: Token) -> ResourceOwner:
+    """Return the owner of a session's token, with the account of the token.
+
+    Another account may become the default one, or another user may log in, while a call runs.
+    """
+    owner = session.owner.snapshot()
+    if not session.storage.keeps_accounts(owner):
+        return owner
+    return owner.for_account(owner.account or str(token.get("connected_account") or ""))
 
 
 @dataclass(frozen=True)

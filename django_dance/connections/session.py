@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class CurrentToken(Protocol):
     """The token that a session uses now: :class:`django_dance.sessions.CurrentToken`."""
 
+    on_trial: bool
+
     @property
     def unsaved(self) -> Token | None: ...
 
@@ -47,5 +49,7 @@ class Session(Protocol):
 
     @token.setter
     def token(self, value: Any) -> None: ...
+
+    def absolute_url(self, url: str) -> str: ...
 
     def account_info(self) -> AccountInfo: ...

@@ -156,6 +156,20 @@ class Provider(Facts):
             verify=self.ca_bundle or True,
         )
 
+    def account_request(self) -> tuple[str, str, dict[str, Any] | None] | None:
+        """Return the request for the account of a token: its method, its URL, and the JSON body.
+
+        :returns: ``None`` if the provider has no address to ask.
+        """
+        if not self.account_url:
+            return None
+        body = dict(self.account_json) if self.account_json else None
+        return self.account_method, self.account_url, body
+
+    def names_account(self, fields: Any) -> bool:
+        """Return whether the answer to the request for the account has the account's id."""
+        return _field(fields, self.account_id) not in (None, "")
+
     def account_info(self, session: DanceSession) -> AccountInfo:
         """Return the account that the session's token belongs to.
 
@@ -170,12 +184,9 @@ class Provider(Facts):
                 f"ACCOUNT_URL and ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
             )
         fields: Any = session.ready_token()
-        if self.account_url:
-            answer = session.protocol_call(
-                self.account_method,
-                self.account_url,
-                json=dict(self.account_json) if self.account_json else None,
-            )
+        if self.account_url and (request := self.account_request()):
+            method, url, body = request
+            answer = session.protocol_call(method, url, json=body)
             try:
                 fields = answer.json() if answer.status < 400 else None
             except InvalidResponse:
@@ -356,6 +367,16 @@ class Provider(Facts):
     def meaning_of(self, error: ProviderError) -> str:
         """Return the meaning of a failed call (:attr:`ProviderError.refusal`)."""
         return error.refusal
+
+    def is_refreshable(self, token: Token) -> bool:
+        """Return whether the token can be refreshed."""
+        return False
+
+    def signer(
+        self, owner: ResourceOwner, token: Token
+    ) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        """Return a function that puts the token on a request."""
+        raise NotImplementedError
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token at the provider, if the provider supports it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -23,6 +23,7 @@ from .base import Provider, import_fact, single, with_query
 from .options import Problem, fact
 
 if TYPE_CHECKING:
+    import requests
     from django.http import HttpRequest, QueryDict
 
     from ..flows import Flow
@@ -202,6 +203,13 @@ class OAuth1Provider(Provider):
 
     def is_usable(self, token: Token) -> bool:
         return bool(token.get("oauth_token") and token.get("oauth_token_secret"))
+
+    def signer(
+        self, owner: ResourceOwner, token: Token
+    ) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        return self.signature(
+            owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
+        )
 
     def signature(
         self,

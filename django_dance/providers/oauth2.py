@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -464,7 +464,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return bool(token.get("access_token")) and (not token.expired or self.is_refreshable(token))
 
     def is_refreshable(self, token: Token) -> bool:
-        """Whether a token can be refreshed: it has a refresh token, and the provider refreshes."""
+        # It has a refresh token, and the provider refreshes.
         return self.auto_refresh_url is not None and bool(token.get("refresh_token"))
 
     def refresh(self, owner: ResourceOwner, token: Token) -> Token:
@@ -490,7 +490,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
             for name, value in token.fields_to_store.items()
             if name not in ("expires_in", "expires_at", *REFRESH_FAILURE_FIELDS)
         }
-        return Token.granted({**kept, **fields})
+        return Token.granted({**kept, **fields, "refreshed_at": int(time.time())})
 
     def keep_identity(self, token: Token, refreshed: Token) -> Token:
         """Return the refreshed token without the parts that are not checked yet. A hook.
@@ -554,6 +554,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
             auth=basic if self.revocation_auth == "basic" else None,
             headers=secret if self.revocation_auth == "secret" else None,
         )
+
+    def signer(
+        self, owner: ResourceOwner, token: Token
+    ) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        return lambda request: self.sign(request, token)
 
     def sign(self, request: requests.PreparedRequest, token: Token) -> requests.PreparedRequest:
         """Add the token to an API call, and return the call. A hook."""

@@ -266,6 +266,11 @@ class OIDCProvider(OAuth2Provider):
             return self.keep_identity(token, refreshed)
         return Token({**refreshed.fields_to_store, "id_claims": claims})
 
+    def account_request(self) -> tuple[str, str, dict[str, Any] | None] | None:
+        stated = super().account_request()
+        url = "" if stated else self.endpoint("userinfo_url")
+        return ("GET", url, None) if url else stated
+
     def account_info(self, session: DanceSession) -> AccountInfo:
         if self.account_url or self.account_id != "sub":
             return super().account_info(session)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
+from ..connections import admit, is_withheld, note_acceptance
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
 from ..http import leave_unsigned
 from ..signals import token_revoked
@@ -194,7 +195,11 @@ class DanceSession(CallingSession):
     def authorized(self) -> bool:
         """Whether there is a token that can be used now or after a refresh."""
         token = self.current_token.load()
-        return token is not None and self.provider.is_usable(token)
+        return token is not None and self.provider.is_usable(token) and not self._is_withheld(token)
+
+    def _is_withheld(self, token: Token) -> bool:
+        """Whether the token is not sent, because the provider has rejected it."""
+        return is_withheld(token) and not self.current_token.on_trial
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -215,6 +220,8 @@ class DanceSession(CallingSession):
         token = self._present_token()
         if not self.provider.is_usable(token):
             raise self._required("expired")
+        if self._is_withheld(token):
+            raise self._required("rejected")
         missing = self.missing_scopes(*scope_list(scope))
         if missing:
             # Asking again for scopes that the visitor has just declined would not end.
@@ -258,10 +265,13 @@ class DanceSession(CallingSession):
         :raises ImproperlyConfigured: the provider class states no address to ask.
         :raises InvalidResponse: the provider's answer names no account.
         """
-        token = self.current_token
-        if token.account_info is None:
-            token.account_info = self.provider.account_info(self)
-        return token.account_info
+        current = self.current_token
+        if current.account_info is None:
+            found = self.provider.account_info(self)
+            if self.provider.account_url and current.loaded is not None:
+                note_acceptance(self, current.loaded)
+            current.account_info = found
+        return current.account_info
 
     # --- OAuth 2 and OpenID Connect only ------------------------------------------------------
 
@@ -409,7 +419,7 @@ class DanceSession(CallingSession):
 
     def ready_token(self) -> Token:
         """Return a token for the next call, refreshed if it is about to expire."""
-        return self._present_token()
+        return admit(self, self._present_token())
 
 
 def unsupported(name: str, remedy: str) -> Callable[..., Any]:

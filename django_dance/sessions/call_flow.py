@@ -16,9 +16,22 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 
 from ..conf import settings
-from ..exceptions import DanceError
-from ..http import ProtocolResponse, drop_frames, get_shared_adapter, limited_request
-from ..tokens import Secret, Token
+from ..connections import (
+    judge,
+    note_answer,
+    note_replacement,
+    question,
+    replace_refused_token,
+)
+from ..exceptions import DanceError, ProviderError
+from ..http import (
+    ProtocolResponse,
+    drop_frames,
+    get_shared_adapter,
+    limited_request,
+    origin,
+)
+from ..tokens import Secret, Token, same_token
 from .targets import TargetMixin
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
@@ -196,20 +209,33 @@ class CallingSession(TargetMixin):
         withhold_token: bool,
         send: Callable[..., requests.Response] | None = None,
     ) -> CallFlow:
+        session: Any = self  # the subclasses have the other members that it needs
         send = send or self._send
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
         response: requests.Response = yield Step(
             partial(send, method, url, kwargs, signer), network=True
         )
-        if signer is None or not self._is_rejected(response, signer.token):
+        if signer is None:
             return response
-        token = yield Step(partial(self.replace_rejected_token, signer.token))
-        if token is None or not _is_repeatable(method, kwargs):
-            return response
-        response.close()
-        signer = yield Step(partial(self._signer, token))
-        response = yield Step(partial(send, method, url, kwargs, signer), network=True)
+        if self._is_refused(response):
+            token = yield Step(partial(self.replace_rejected_token, signer.token))
+            if token is None:
+                return response
+            if not same_token(token, signer.token):
+                if not _is_repeatable(method, kwargs):
+                    yield Step(partial(note_replacement, session, token))
+                    return response
+                response.close()
+                signer = yield Step(partial(self._signer, token))
+                response = yield Step(partial(send, method, url, kwargs, signer), network=True)
+            if self._is_refused(response):
+                ask = yield Step(partial(self._question, token))
+                status = None if ask is None else (yield Step(ask, network=True))
+                yield Step(partial(judge, session, token, status, asked=ask is not None))
+                return response
+        if note := note_answer(session, signer.token, response):
+            yield Step(note)
         return response
 
     async def aget(self, url: str, **kwargs: Any) -> requests.Response:
@@ -248,15 +274,44 @@ class CallingSession(TargetMixin):
         raise NotImplementedError
 
     def replace_rejected_token(self, rejected: Token) -> Token | None:
-        """Return another token, after the API rejected one; ``None`` if there is none."""
-        return None
+        """Return the token to use after the API has refused one.
 
-    def _is_rejected(self, response: requests.Response, token: Token) -> bool:
-        """Whether the answer means that the token is not valid any more."""
-        return False
+        :returns: another token; the same token, if it is the only one and its refusal must be
+            judged; ``None`` if nothing can be done, so that the caller gets the API's answer.
+        """
+        session: Any = self
+        return replace_refused_token(session, rejected)
+
+    def _is_refused(self, response: requests.Response) -> bool:
+        """Whether the answer may mean that the token is not valid any more."""
+        # After a redirect, a 401 of another host does not concern this token.
+        return response.status_code == 401 and origin(response.url) in self.trusted_origins()
+
+    def _question(self, token: Token) -> Callable[[], int | None] | None:
+        """Return a function that asks for the account of a token, and returns the status.
+
+        It makes no use of the database. Its result is ``None`` if the answer proves nothing.
+        """
+        session: Any = self
+        request = question(session, token)
+        if request is None:
+            return None
+        method, url, body = request
+        arguments = {"headers": self.provider.request_headers, "json": body}
+        # The address is a fact of the provider, whichever origins the API has.
+        signer = Signer(token, self.provider.signer(session.owner, token), lambda url: None)
+
+        def ask() -> int | None:
+            try:
+                return self._send_limited(method, url, arguments, signer).status_code
+            except ProviderError:
+                return None  # 429, 5xx, no answer in time, or a redirect
+
+        return ask
 
     def _signer(self, token: Token) -> Signer:
-        raise NotImplementedError
+        session: Any = self
+        return Signer(token, self.provider.signer(session.owner, token), self.check_origin)
 
     def _prepare_call(
         self,
@@ -274,8 +329,8 @@ class CallingSession(TargetMixin):
             url = url.decode("ascii")
         if withhold_token:
             return self.absolute_url(url), kwargs, None
-        if self.provider.base_url_from_token:
-            self.ready_token()  # a refresh may change the base URL
+        # A refresh may change the base URL.
+        token = self.ready_token() if self.provider.base_url_from_token else None
         url = self.absolute_url(url)
         names = {name.lower() for name in kwargs.get("headers") or ()}
         ours = self.provider.token_header.lower()
@@ -288,7 +343,7 @@ class CallingSession(TargetMixin):
         headers = CaseInsensitiveDict(self.provider.request_headers)
         headers.update(kwargs.get("headers") or {})
         kwargs["headers"] = headers
-        return url, kwargs, self._signer(self.ready_token())
+        return url, kwargs, self._signer(token or self.ready_token())
 
     def _send(
         self, method: str, url: str, kwargs: dict[str, Any], signer: Signer | None

@@ -23,6 +23,8 @@ class CurrentToken:
     _user_id: Any
     #: The account at the provider, as the session has asked for it with this token.
     account_info: AccountInfo | None
+    #: Whether this session sends a token that was judged as rejected, to see if it is still.
+    on_trial: bool
 
     def __init__(self, session: DanceSession) -> None:
         self._session = session
@@ -66,3 +68,4 @@ class CurrentToken:
 
     def _set(self, token: Token | None, user_id: Any) -> None:
         self._token, self._user_id, self.account_info = token, user_id, None
+        self.on_trial = False

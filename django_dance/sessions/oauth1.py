@@ -8,9 +8,9 @@ import requests
 import requests_oauthlib
 
 from ..http import origin
-from ..tokens import ResourceOwner, Token
+from ..tokens import ResourceOwner
 from .base import DanceSession, unsupported
-from .call_flow import SharedConnectionsMixin, Signer
+from .call_flow import SharedConnectionsMixin
 
 if TYPE_CHECKING:
     from ..providers import OAuth1Provider
@@ -30,15 +30,6 @@ class OAuth1Session(  # type: ignore[misc]
     def __init__(self, provider: OAuth1Provider, owner: ResourceOwner) -> None:
         super().__init__(provider.client_id)
         self._bind(provider, owner)
-
-    def _signer(self, token: Token) -> Signer:
-        return Signer(
-            token,
-            self.provider.signature(
-                self.owner, token=token["oauth_token"], token_secret=token["oauth_token_secret"]
-            ),
-            self.check_origin,
-        )
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 import requests_oauthlib
 
-from ..connections import refresh_or_keep, refresh_token
+from ..connections import note_acceptance, refresh_or_keep, refresh_token
 from ..exceptions import AuthorizationRequired
-from ..http import origin
 from ..tokens import ResourceOwner, Token, scope_list
 from .base import DanceSession, unsupported
 from .call_flow import SharedConnectionsMixin, Signer
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider, OIDCProvider
+
+
+#: A token, or perhaps none.
+_Replacement = TypeVar("_Replacement", bound="Token | None")
 
 
 class OAuth2Session(  # type: ignore[misc]
@@ -56,9 +59,6 @@ class OAuth2Session(  # type: ignore[misc]
             )
         return super()._prepare_call(method, url, args, kwargs, withhold_token)
 
-    def _signer(self, token: Token) -> Signer:
-        return Signer(token, lambda request: self.provider.sign(request, token), self.check_origin)
-
     def ready_token(self) -> Token:
         token = super().ready_token()
         if token.stale and self.provider.is_refreshable(token):
@@ -82,7 +82,7 @@ class OAuth2Session(  # type: ignore[misc]
             raise self._required("expired")
         return self._forget_dead_token(lambda: refresh_token(self, token))
 
-    def _forget_dead_token(self, refresh: Callable[[], Token]) -> Token:
+    def _forget_dead_token(self, refresh: Callable[[], _Replacement]) -> _Replacement:
         """Return the result of a refresh. If the grant is dead, forget the token."""
         try:
             return refresh()
@@ -90,17 +90,14 @@ class OAuth2Session(  # type: ignore[misc]
             self.forget_token()
             raise
 
-    def _is_rejected(self, response: requests.Response, token: Token) -> bool:
-        return (
-            response.status_code == 401
-            and self.provider.is_refreshable(token)
-            # After a redirect, a 401 of another host does not concern this token.
-            and origin(response.url) in self.trusted_origins()
-        )
+    def _is_refused(self, response: requests.Response) -> bool:
+        # A redirect to another origin removes the token, and one back does not add it again.
+        sent = self.provider.token_header in response.request.headers
+        return sent and super()._is_refused(response)
 
     def replace_rejected_token(self, rejected: Token) -> Token | None:
-        token = self._forget_dead_token(lambda: refresh_or_keep(self, rejected, forced=True))
-        return None if token["access_token"] == rejected["access_token"] else token
+        replace = super().replace_rejected_token
+        return self._forget_dead_token(lambda: replace(rejected))
 
     def register_compliance_hook(self, hook_type: str, hook: Callable[..., Any]) -> None:
         """Register a hook that changes each API call: URL, headers and body.
@@ -139,7 +136,10 @@ class OIDCSession(OAuth2Session):
         :raises ProviderError: the call failed; ``IdentityChanged`` if the claims are about another
             subject.
         """
-        return self.provider.userinfo(self.ready_token())
+        token = self.ready_token()
+        claims = self.provider.userinfo(token)
+        note_acceptance(self, token)
+        return claims
 
     def logout_url(
         self, return_to: str | None = None, *, id_token_hint: bool | None = None

@@ -241,6 +241,11 @@ class ModelStorage(BaseStorage):
         tokens = {getattr(row, "account", ""): _token_of(row) for row in rows}
         return {**tokens, "": _token_of(rows[0]) if rows else None}
 
+    def count(self, provider_name: str) -> int:
+        """The number of tokens of a provider."""
+        found: int = self._rows(provider=provider_name).count()
+        return found
+
     def _rows(self, **where: Any) -> Any:
         return self.model._default_manager.using(self.using).filter(**where).order_by()
 

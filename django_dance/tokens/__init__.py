@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .token import (
         REFRESH_FAILURE_FIELDS,
         SECRETS,
+        VERDICT_FIELDS,
         Secret,
         Token,
         check_token_fields,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REFRESH_FAILURE_FIELDS",
     "SECRETS",
+    "VERDICT_FIELDS",
     "ResourceOwner",
     "Secret",
     "Token",
@@ -51,6 +53,7 @@ __getattr__ = load_on_first_use(
         "token": [
             "REFRESH_FAILURE_FIELDS",
             "SECRETS",
+            "VERDICT_FIELDS",
             "Secret",
             "Token",
             "check_token_fields",

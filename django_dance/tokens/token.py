@@ -27,14 +27,20 @@ SECRETS = frozenset(
 #: Our fields about failed refreshes: the reason, the number of failures since the last success,
 #: and the time of the next attempt.
 REFRESH_FAILURE_FIELDS = ("last_error", "failures", "retry_at")
+#: Our fields about refused calls: the verdict, its time, and the number of trials since.
+VERDICT_FIELDS = ("verdict", "verdict_at", "trials")
 #: Our own fields of a token, which a provider cannot set: the ID token's claims, the scopes that
-#: were asked for and not granted, the time of the dance, and the account's id and label.
+#: were asked for and not granted, the times of the dance and of the last refresh, the account's id
+#: and label, and whether the provider has named the account to a call with this token.
 INTERNAL_FIELDS = (
     "id_claims",
     "declined_scope",
     "granted_at",
+    "refreshed_at",
     "connected_account",
     "connected_as",
+    "account_accepted",
+    *VERDICT_FIELDS,
     *REFRESH_FAILURE_FIELDS,
 )
 
@@ -148,6 +154,27 @@ class Token(dict[str, Any]):
     def granted_at(self) -> float:
         """The time of the dance, in seconds since the epoch; 0 if it is not known."""
         return self._number("granted_at")
+
+    @property
+    def age(self) -> float:
+        """Seconds since the dance or the last refresh, if their times are known."""
+        return time.time() - max(self.granted_at, self._number("refreshed_at"))
+
+    @property
+    def verdict(self) -> str:
+        """The verdict about refused calls; ``""`` if there is none."""
+        value = self.get("verdict")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def verdict_age(self) -> float:
+        """Seconds since the verdict; negative if its host has a fast clock."""
+        return time.time() - self._number("verdict_at")
+
+    @property
+    def trials(self) -> int:
+        """The number of times that the token was sent since it was judged as rejected."""
+        return int(self._number("trials"))
 
     def _number(self, name: str) -> float:
         """A number in one of our fields. The site may have stored another value there."""

@@ -46,9 +46,11 @@ def name_accounts(responses, refused, accounts):
 
 
 def grant_in_turn(responses, *texts):
-    for text in texts:
-        answer = {**GRANTED, "access_token": text, "refresh_token": f"planted-refresh-{text}"}
-        responses.post(TOKEN_URL, json=answer)
+    """The first token has to be refreshed at once."""
+    lifetimes = dict.fromkeys(texts, 3600) | {texts[0]: 0}
+    for text, lifetime in lifetimes.items():
+        granted = {"access_token": text, "refresh_token": f"planted-refresh-{text}"}
+        responses.post(TOKEN_URL, json={**GRANTED, **granted, "expires_in": lifetime})
 
 
 def test_a_granted_token_that_the_account_call_refreshes_is_stored_refreshed(
@@ -191,7 +193,7 @@ def test_two_users_who_connect_one_account_at_once_do_not_both_get_it(user, make
 
 
 def test_a_token_that_is_revoked_during_the_account_call_ends_the_dance(member, responses, events):
-    answers = iter([(200, GRANTED), (400, {"error": "invalid_grant"})])
+    answers = iter([(200, {**GRANTED, "expires_in": 0}), (400, {"error": "invalid_grant"})])
 
     def answer(request):
         status, fields = next(answers)

@@ -24,9 +24,10 @@ def api(responses):
 
 @pytest.fixture
 def store(user):
-    def store(ends_in=3000, account=""):
+    def store(ends_in=3000, account="", **fields):
         owner = ResourceOwner(providers["github"], user=user, account=account)
-        ModelStorage().set(owner, {**GRANTED, "expires_at": time.time() + ends_in})
+        token = {**GRANTED, "account_accepted": True, "expires_at": time.time() + ends_in, **fields}
+        ModelStorage().set(owner, token)
 
     return store
 
@@ -51,8 +52,19 @@ def test_a_visitors_page_costs_only_the_query_of_the_session(
     client, dance, api, django_assert_num_queries
 ):
     assert dance(client).callback().status_code == 302
+    # The first answer that names the account is noted with the token.
+    assert client.get("/profile/").status_code == 200
     with django_assert_num_queries(1):
         assert client.get("/profile/").status_code == 200
+
+
+def test_to_note_that_the_provider_names_the_account(user, store, api, django_assert_num_queries):
+    store(account_accepted=None)
+    # To load it; to read it again, compare and store.
+    with django_assert_num_queries(4):
+        make_session(user).get(API)
+    with django_assert_num_queries(1):
+        make_session(user).get(API)
 
 
 @pytest.mark.django_db(transaction=True)

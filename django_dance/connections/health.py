@@ -1,0 +1,309 @@
+"""Health: what follows when the API refuses a token.
+
+A 401 of an API has one of three causes. The token is over: a refresh replaces it. The grant is
+over, and the provider has no refresh token for us to find that out: then ``account_url`` refuses
+the token, too, and the user must connect again. Or it is the API's own answer, such as that of an
+API which wants another audience: then the caller gets it.
+
+The verdict is stored with the token, with its time, so that the next refused call costs neither a
+refresh nor a question. It never deletes the token, because a provider that is out of order answers
+401 as well. A rejected token is not sent, except for a trial from time to time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+
+from ..cache import ask_cache, cache_name
+from ..conf import settings
+from ..exceptions import AuthorizationRequired, ProviderError, StorageError, UntrustedOrigin
+from ..tokens import VERDICT_FIELDS, Token, same_token
+from .refresh import owner_of, refresh_or_keep
+
+if TYPE_CHECKING:
+    import requests
+
+    from .session import Session
+
+logger = logging.getLogger("django_dance")
+
+#: A token that was granted in the last seconds is not refreshed: a new one would be refused, too.
+FRESH = 60
+#: The verdict that a token is not accepted any more.
+REJECTED = "rejected"
+#: The other verdicts, and the seconds for which they hold. Meanwhile the caller gets the API's
+#: answer. The 401 is the API's own; or too many tokens are rejected; or the answer was not clear.
+API_ONLY, HELD_BACK, UNCLEAR = "api_only", "held_back", "unclear"
+HOLDS = {API_ONLY: 3600, HELD_BACK: 600, UNCLEAR: 60}
+#: Not yet a verdict: a refused call has brought this token by a refresh, and was not repeated. For
+#: this many seconds, the next refused call does not refresh it again, and is judged.
+REPLACED, REPLACED_HOLDS = "replaced", 3600
+#: The pauses before a rejected token is sent again, in seconds. The last one is repeated.
+TRIAL_PAUSES = (3600, 24 * 3600)
+#: Verdicts are held back if, in this many seconds, more tokens of a provider than this number are
+#: rejected, and more than a tenth of all.
+WINDOW, FEW = 600, 10
+
+
+def is_withheld(token: Token) -> bool:
+    """Whether the token was rejected, and no trial is due."""
+    if token.verdict != REJECTED:
+        return False
+    pause = TRIAL_PAUSES[min(token.trials, len(TRIAL_PAUSES) - 1)]
+    return 0 <= token.verdict_age < pause
+
+
+def admit(session: Session, token: Token) -> Token:
+    """Return the token for the next call. For a rejected token, a trial begins if it is due.
+
+    :raises AuthorizationRequired: the token was rejected, and no trial is due.
+    """
+    if token.verdict != REJECTED or session.current_token.on_trial:
+        return token
+    if not is_withheld(token):
+        with session.storage.lease(owner_of(session, token), float(settings.timeout)):
+            noted = _note(session, token, {"trials": token.trials + 1}, only_if=_is_due)
+        if noted is not None:
+            session.current_token.on_trial = noted.verdict == REJECTED
+            return noted
+    raise AuthorizationRequired(session.provider, REJECTED, owner=session.owner)
+
+
+def _is_due(token: Token) -> bool:
+    return token.verdict == REJECTED and not is_withheld(token)
+
+
+def replace_refused_token(session: Session, refused: Token) -> Token | None:
+    """Return the token to use after the API has refused one.
+
+    It is a token that another process has stored, or a refreshed one, or the same one, if it is the
+    only one and its refusal must be judged. It is ``None`` if nothing can be done: a verdict holds,
+    the token cannot be refreshed now, or it was deleted.
+
+    :raises AuthorizationRequired: the refresh token is dead; the token is deleted.
+    """
+    if _has_verdict(refused):
+        return None
+    if session.current_token.unsaved is not refused:
+        owner = owner_of(session, refused)
+        stored = Token.of(session.storage.reread(owner))
+        if stored is None or not same_token(stored, refused):
+            if stored is not None:
+                session.current_token.replace(stored)
+            return stored
+        if _has_verdict(stored):
+            return None
+    if (
+        not session.provider.is_refreshable(refused)
+        or refused.age < FRESH
+        or refused.verdict == REJECTED
+        or (refused.verdict == REPLACED and 0 <= refused.verdict_age < REPLACED_HOLDS)
+    ):
+        return refused
+    token = refresh_or_keep(session, refused, forced=True)
+    return None if token is refused else token
+
+
+def note_replacement(session: Session, token: Token) -> None:
+    """Note that a refused call has brought this token, which it could not try."""
+    _note(session, token, {"verdict": REPLACED})
+
+
+def _has_verdict(token: Token) -> bool:
+    """Whether a verdict holds by which the caller gets the API's answer."""
+    return 0 <= token.verdict_age < HOLDS.get(token.verdict, 0)
+
+
+def question(session: Session, token: Token) -> tuple[str, str, dict[str, Any] | None] | None:
+    """Return the request for the account of a token: its method, its URL, and the JSON body.
+
+    There is none for a token that was never accepted there: a token for another audience, or
+    without the profile scope, is always refused.
+    """
+    if not _was_accepted(session, token):
+        return None
+    try:
+        request = session.provider.account_request()
+        if request is None:
+            return None
+        method, url, body = request
+        return method, session.absolute_url(url), body
+    except (ProviderError, UntrustedOrigin):
+        return None
+
+
+def judge(session: Session, token: Token, status: int | None, asked: bool) -> None:
+    """Store the verdict about a token that the API has refused.
+
+    :param status: the answer to the :func:`question`.
+    :param asked: whether there was a question.
+    :raises AuthorizationRequired: the token is rejected.
+    """
+    if asked and status is None:
+        verdict = UNCLEAR
+    elif status != 401:
+        verdict = API_ONLY
+    elif _rejects_too_many(session):
+        verdict = HELD_BACK
+    else:
+        verdict = REJECTED
+    if not asked and not session.provider.is_refreshable(token):
+        return  # the next refused call costs nothing
+    trials = token.trials if verdict == token.verdict == REJECTED else 0
+    noted = _note(session, token, {"verdict": verdict, "trials": trials})
+    if verdict != REJECTED or noted is None or noted.verdict != REJECTED:
+        return
+    name = session.provider.name
+    logger.warning(
+        "%s: the API and the account's address refuse the token; the user must connect again",
+        name,
+        extra={"code": REJECTED, "provider": name},
+    )
+    # If the token is refused right after the dance, a redirect to the login could loop for ever.
+    just_granted = time.time() - token.granted_at < FRESH
+    reason = "revoked_at_once" if just_granted else REJECTED
+    raise AuthorizationRequired(session.provider, reason, owner=session.owner)
+
+
+def _rejects_too_many(session: Session) -> bool:
+    """Count a verdict, and return whether there are so many that the provider may be the cause."""
+    provider, table = session.provider, session.storage.model_storage
+    using = DEFAULT_DB_ALIAS if table is None else table.using
+    key = f"django_dance:verdicts:{cache_name(using, provider.name)}"
+
+    def ask(function: Callable[[Any], Any], otherwise: Any) -> Any:
+        effect = "the verdicts about rejected tokens are not counted"
+        return ask_cache(settings.cache or "default", function, otherwise, effect=effect)
+
+    def count(cache: Any) -> int:
+        cache.add(key, 0, WINDOW)
+        try:
+            return int(cache.incr(key))
+        except ValueError:
+            return 1  # the entry has just expired
+
+    verdicts = ask(count, 1)
+    if verdicts < FEW:
+        return False
+    if table is not None:
+        connections = ask(
+            lambda cache: cache.get_or_set(f"{key}:of", lambda: table.count(provider.name), WINDOW),
+            0,
+        )
+        if verdicts <= connections / 10:
+            return False
+    if ask(lambda cache: cache.add(f"{key}:logged", 1, WINDOW), True):
+        logger.error(
+            "%s: %d tokens were rejected in %d minutes. The provider may be out of order, so no "
+            "further token is judged as rejected for now; the callers get the API's answers.",
+            provider.name,
+            verdicts,
+            WINDOW // 60,
+            extra={"code": "too_many_rejected", "provider": provider.name},
+        )
+    return True
+
+
+def note_answer(
+    session: Session, token: Token, response: requests.Response
+) -> Callable[[], object] | None:
+    """Return a function that notes a successful answer with the token, if there is need to.
+
+    A rejected token is accepted again, or the address of the account has accepted a token for the
+    first time.
+    """
+    if not response.ok:
+        return None
+    if token.verdict == REJECTED:
+        return partial(_forget_verdict, session, token)
+    if not _was_accepted(session, token) and _names_account(session, response):
+        return partial(note_acceptance, session, token)
+    return None
+
+
+def _names_account(session: Session, response: requests.Response) -> bool:
+    """Whether the answer is that of ``account_url``, and names an account."""
+    provider = session.provider
+    # An answer that is streamed has not been read.
+    if not provider.account_url or response.history or not response._content_consumed:  # type: ignore[attr-defined]
+        return False
+    method, url, _ = provider.account_request()
+    request = response.request
+    if request.method != method or not request.url:
+        return False
+    try:
+        address = session.absolute_url(url)
+        return request.url.partition("?")[0] == address.partition("?")[
+            0
+        ] and provider.names_account(response.json())
+    except (UntrustedOrigin, ValueError, RecursionError):
+        return False
+
+
+def note_acceptance(session: Session, token: Token) -> None:
+    """Note that the provider has named the account to a call with this token."""
+    if not _was_accepted(session, token):
+        try:
+            _note(session, token, {"account_accepted": True})
+        except (StorageError, DatabaseError) as error:
+            # The call has succeeded. The next one may note it.
+            logger.info("%s: not noted with the token: %s", session.provider.name, error)
+
+
+def _was_accepted(session: Session, token: Token) -> bool:
+    """Whether the provider has named the account to a call of this connection."""
+    # A dance that stored a label has asked for the account.
+    return bool(
+        token.get("account_accepted")
+        or (session.provider.account_url and token.get("connected_as"))
+    )
+
+
+def _forget_verdict(session: Session, token: Token) -> None:
+    _note(session, token, dict.fromkeys(VERDICT_FIELDS))
+
+
+def _note(
+    session: Session,
+    token: Token,
+    fields: Mapping[str, Any],
+    *,
+    only_if: Callable[[Token], bool] = lambda token: True,
+) -> Token | None:
+    """Store our own fields with a token, and return the token that is stored then.
+
+    :param fields: the fields; ``None`` removes one. With a verdict, or a trial, its time is stored.
+    :param only_if: a condition for the token as it is stored now.
+    :returns: ``None`` if there is no token, or the condition is false.
+    """
+    if "verdict" in fields or "trials" in fields:
+        fields = {"verdict_at": int(time.time()), **fields}
+
+    def noted(token: Token) -> Token:
+        merged = {**token.fields_to_store, **fields}
+        return Token({name: value for name, value in merged.items() if value is not None})
+
+    if session.current_token.unsaved is token:
+        session.current_token.use_unsaved(noted(token))
+        return session.current_token.unsaved
+    owner, storage = owner_of(session, token), session.storage
+
+    def write() -> Token | None:
+        current = Token.of(storage.reread(owner))
+        if current is None or not same_token(current, token):
+            return current
+        if not only_if(current):
+            return None
+        new = noted(current)
+        return new if storage.replace(owner, current, new) else Token.of(storage.reread(owner))
+
+    stored = storage.durably(owner, write)
+    if stored is not None:
+        session.current_token.replace(stored)
+    return stored
