@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 Model = str | type[models.Model]
 
 
+class BoundFunctions(SimpleNamespace):
+    """The functions that were registered, by name: ``tokengetter``, ``tokensetter`` and so on."""
+
+
 def bind_models(
     server: AuthorizationServer,
     *,
@@ -29,11 +34,12 @@ def bind_models(
     token: Model | None = None,
     grant: Model | None = None,
     current_user: Callable[[Any], Any] | None = None,
-) -> None:
-    """Register getters and setters for models, or labels of models.
+) -> BoundFunctions:
+    """Register getters and setters for models, or labels of models, and return them.
 
     For a model that is left out, no function is registered. A function that is registered
-    afterwards takes precedence.
+    afterwards takes precedence. It can call the function that it replaces:
+    ``bound.tokensetter(token, request)``.
 
     :param user: the user model, for the password grant.
     :param client: has the attributes of :class:`~.models.AbstractClient`.
@@ -42,7 +48,7 @@ def bind_models(
     :param current_user: a function that gets the ``HttpRequest`` and returns the user who is logged
         in; the default is ``request.user``.
     """
-    functions = server.callbacks.functions
+    functions: dict[str, Callable[..., Any]] = {}
     if user is not None:
         functions["usergetter"] = UserBinding(user).get
     if client is not None:
@@ -55,6 +61,8 @@ def bind_models(
         functions.update(grantgetter=grants.get, grantsetter=grants.set, grantrevoker=grants.revoke)
     if current_user is not None:
         functions["current_user"] = current_user
+    server.callbacks.functions.update(functions)
+    return BoundFunctions(**functions)
 
 
 def rows_to_write(model: Any) -> Any:

@@ -59,6 +59,11 @@ class Callbacks:
             )
         return function
 
+    def is_bound(self, name: str) -> bool:
+        """Whether ``bind_models`` or ``bind_cache_grant`` has registered the function."""
+        function = self.functions.get(name)
+        return type(getattr(function, "__self__", None)).__module__.startswith(__package__)
+
     @property
     def missing(self) -> list[str]:
         """The names of the required functions that the site has not registered."""

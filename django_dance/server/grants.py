@@ -14,7 +14,7 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.core.exceptions import ImproperlyConfigured
 
 from ..cache import MISS, ask_cache, open_entry, seal_entry
-from .bindings import grant_fields, rows_to_write
+from .bindings import BoundFunctions, grant_fields, rows_to_write
 from .conf import settings
 from .hashing import fingerprint_matches, new_family
 
@@ -42,8 +42,10 @@ def bind_cache_grant(
     timeout: int = TIMEOUT,
     prefix: str = "django_dance:grant",
     config_prefix: str = "OAUTH2",
-) -> None:
+) -> BoundFunctions:
     """Register a grantgetter, a grantsetter and a grantrevoker that store codes in Django's cache.
+
+    It returns them, so that a function of the site can call the one that it replaces.
 
     :param current_user: a function that gets the ``HttpRequest`` and returns the user who is logged
         in; the default is ``request.user``.
@@ -55,10 +57,15 @@ def bind_cache_grant(
     """
     grants = GrantCache(server, cache, timeout, prefix, config_prefix)
     server.grant_cache = grants
-    functions = server.callbacks.functions
-    functions.update(grantgetter=grants.get, grantsetter=grants.set, grantrevoker=grants.revoke)
+    functions: dict[str, Callable[..., Any]] = {
+        "grantgetter": grants.get,
+        "grantsetter": grants.set,
+        "grantrevoker": grants.revoke,
+    }
     if current_user is not None:
         functions["current_user"] = current_user
+    server.callbacks.functions.update(functions)
+    return BoundFunctions(**functions)
 
 
 @dataclass(frozen=True, kw_only=True)

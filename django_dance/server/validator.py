@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("django_dance.server")
 
+_REFUSED_ROW = (
+    "The {1} of the server {0!r} stored no row that the server accepts. The digest, server and "
+    "bound_to of the row must be those that the function of bind_models() sets: call it and change "
+    "the row that it returns, bound = bind_models(…), bound.{1}(…)."
+)
+
 
 class Validator(RequestValidator):
     """oauthlib's request validator for one server.
@@ -122,7 +128,12 @@ class Validator(RequestValidator):
         return True  # RFC 9700 §2.1.1
 
     def save_authorization_code(self, client_id: str, code: Any, request: Request) -> None:
-        self.server.callbacks.required("grantsetter")(client_id, code, request)
+        callbacks = self.server.callbacks
+        callbacks.required("grantsetter")(client_id, code, request)
+        if callbacks.is_bound("grantgetter") and not callbacks.is_bound("grantsetter"):
+            grant = callbacks.required("grantgetter")(client_id, code["code"])
+            if grant is None or not GrantRow(grant).is_valid_for(request.client):
+                raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "grantsetter"))
 
     # --- the code (RFC 6749 §4.1.3) -------------------------------------------------------------
 
@@ -224,7 +235,7 @@ class Validator(RequestValidator):
         with transaction.atomic(using=self.server.database):
             first = source is None or source.use_up()
             if first:
-                self.server.callbacks.required("tokensetter")(token, request)
+                self._store(token, request)
         if not first:
             self._handle_second_use(request, source)
             raise errors.InvalidGrantError(request=request)
@@ -232,6 +243,19 @@ class Validator(RequestValidator):
             token_cache.invalidate(family=state["family"], using=self.server.database)
         # A second use before the commit finds no tokens to revoke: check for it after the commit.
         transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
+
+    def _store(self, token: Any, request: Request) -> None:
+        """:raises ImproperlyConfigured: the server would refuse the token that is stored."""
+        callbacks = self.server.callbacks
+        callbacks.required("tokensetter")(token, request)
+        if callbacks.is_bound("tokengetter") and not callbacks.is_bound("tokensetter"):
+            found = callbacks.required("tokengetter")(access_token=token["access_token"])
+            if (
+                found is None
+                or not TokenRow(found).is_issued_by(self.server)
+                or not TokenRow(found).is_in_force_for(request.client)
+            ):
+                raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "tokensetter"))
 
     def _handle_second_use(self, request: Request, source: Any) -> None:
         """Revoke the family: the second use of a code or refresh token may be an attacker's."""

@@ -13,12 +13,22 @@ from django.test import RequestFactory
 
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models, rows
 from django_dance.server.access_tokens import AccessToken
+from django_dance.server.hashing import credentials_fingerprint, digest
 from django_dance.server.models import Client, Grant, Token
 from django_dance.server.rows import ClientRow
 from django_dance.server.validator import Validator
 
 from ..conftest import query
-from .conftest import CALLBACK, FORM, Application, assert_invalid_grant, basic
+from .conftest import (
+    CALLBACK,
+    FORM,
+    Application,
+    assert_invalid_grant,
+    basic,
+    is_alive,
+    make_server,
+    serve,
+)
 from .site import MODELS, SCOPES
 
 pytestmark = pytest.mark.django_db
@@ -582,6 +592,78 @@ def test_a_function_registered_later_takes_precedence():
 
     assert server.callbacks.required("tokensetter") is set_token
     assert server.callbacks.required("tokengetter") is not None
+
+
+@pytest.fixture
+def own(settings):
+    """A server that keeps the bound getters, and the functions that were bound."""
+    own = make_server()
+    serve(settings, own)
+    own.bound = bind_models(own, **MODELS)
+    return own
+
+
+def test_an_own_tokensetter_can_call_the_bound_one_and_keep_the_bound_tokengetter(own, app, member):
+    @own.tokensetter
+    def set_token(token, request, *args, **kwargs):
+        row = own.bound.tokensetter(token, request)
+        type(row).objects.filter(user=row.user, client=row.client).exclude(pk=row.pk).delete()
+
+    first, second = app.token(member), app.token(member)
+    assert not is_alive(app, first["access_token"])
+    assert is_alive(app, second["access_token"])
+    assert is_alive(app, app.refresh(second["refresh_token"]).json()["access_token"])
+
+
+def test_an_own_tokensetter_can_write_the_documented_columns(own, app, member):
+    @own.tokensetter
+    def set_token(token, request, *args, **kwargs):
+        Token.objects.create(
+            access_digest=digest(token["access_token"]),
+            client_id=request.client.client_id,
+            user=request.user,
+            scope=" ".join(request.scopes),
+            expires=datetime.now(UTC) + timedelta(seconds=token["expires_in"]),
+            family=request.family,
+            server=own.name,
+            bound_to=credentials_fingerprint(request.client, request.user),
+        )
+
+    assert is_alive(app, app.token(member)["access_token"])
+
+
+@pytest.mark.parametrize("missing", ["access_digest", "server", "bound_to", "everything"])
+def test_a_token_that_the_server_would_refuse_is_an_error_at_once(own, app, member, missing):
+    @own.tokensetter
+    def set_token(token, request, *args, **kwargs):
+        if missing != "everything":
+            row = own.bound.tokensetter(token, request)
+            setattr(row, missing, "")
+            row.save()
+
+    code = app.code(member)
+    with pytest.raises(ImproperlyConfigured, match=r"bound\.tokensetter\(…\)"):
+        app.redeem(code)
+    assert not Token.objects.exists() and Grant.objects.get().used_at is None
+
+
+@pytest.mark.parametrize("missing", ["code_digest", "server", "bound_to"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_code_that_the_server_would_refuse_is_an_error_at_once(own, app, member, missing, cached):
+    bound = bind_cache_grant(own) if cached else own.bound
+
+    @own.grantsetter
+    def set_grant(client_id, code, request, *args, **kwargs):
+        if not cached:
+            row = bound.grantsetter(client_id, code, request)
+            setattr(row, missing, "")
+            row.save()
+
+    with pytest.raises(ImproperlyConfigured, match=r"bound\.grantsetter\(…\)"):
+        app.code(member)
+
+    own.grantsetter(lambda *args, **kwargs: bound.grantsetter(*args, **kwargs))
+    assert app.redeem(app.code(member)).status_code == 200
 
 
 def test_models_may_be_classes():
