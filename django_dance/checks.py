@@ -5,6 +5,7 @@ The ids never change. docs/checks.md lists them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -85,6 +86,7 @@ def _is_site_origin(value: Any) -> bool:
     )
 
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
 #: Setting → whether a value of it is valid, and the hint about a value that is not.
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "timeout": (
@@ -110,6 +112,13 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "site_key": (
         lambda value: value is None or isinstance(value, str),
         'It must be a string that names the site, such as "example.com production", or None.',
+    ),
+    "insecure_hosts": (
+        lambda value: (
+            isinstance(value, (list, tuple, set, frozenset))
+            and all(isinstance(host, str) and _HOST.fullmatch(host) for host in value)
+        ),
+        'It must be a list of host names without scheme, port and path, such as ["keycloak"].',
     ),
     "base_url": (
         lambda value: value is None or _is_site_origin(value),

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_FLOW_AGE": 600,
     "DANCE_LOGIN_ON_GET": True,
     "DANCE_BASE_URL": None,
+    "DANCE_INSECURE_HOSTS": (),
     "DANCE_SITE_KEY": None,
     "DANCE_TENANT": None,
     "DANCE_CLIENT_ADDRESS": None,

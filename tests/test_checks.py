@@ -162,6 +162,13 @@ def test_a_public_client_needs_no_secret(settings):
         ("DANCE_BASE_URL", "https://example.com/sub", "E008"),
         ("DANCE_BASE_URL", "example.com", "E008"),
         ("DANCE_SITE_KEY", 7, "E008"),
+        ("DANCE_INSECURE_HOSTS", "keycloak", "E008"),
+        ("DANCE_INSECURE_HOSTS", None, "E008"),
+        ("DANCE_INSECURE_HOSTS", ["http://keycloak"], "E008"),
+        ("DANCE_INSECURE_HOSTS", ["keycloak:8080"], "E008"),
+        ("DANCE_INSECURE_HOSTS", ["keycloak/"], "E008"),
+        ("DANCE_INSECURE_HOSTS", [""], "E008"),
+        ("DANCE_INSECURE_HOSTS", [7], "E008"),
         ("DANCE_TENANT", "nowhere.function", "E008"),
         ("DANCE_CLIENT_ADDRESS", "nowhere.function", "E008"),
         ("DANCE_CLIENT_ADDRESS", 7, "E008"),
@@ -174,6 +181,26 @@ def test_a_wrong_setting_is_told(settings, name, value, expected):
     assert message.id == f"django_dance.{expected}"
     assert name in message.msg
     assert message.hint
+
+
+def test_a_host_without_https_is_allowed_for_development(settings):
+    settings.DANCE_PROVIDERS = {
+        "github": {
+            **GITHUB,
+            "BASE_URL": "http://keycloak:8080/api/",
+            "API_ORIGINS": ["http://Other.internal:9000"],
+            "TOKEN_URL": "http://keycloak:8080/token",
+        }
+    }
+    for debug in (False, True):
+        settings.DEBUG = debug
+        messages = [message for message in run() if message.id == "django_dance.E003"]
+        assert messages
+        assert all("DANCE_INSECURE_HOSTS" in message.hint for message in messages)
+    settings.DANCE_INSECURE_HOSTS = ["keycloak", "OTHER.internal"]
+    assert run() == []
+    settings.DEBUG = False
+    assert {message.id for message in run()} == {"django_dance.E003"}
 
 
 def test_a_misspelt_setting_gets_a_suggestion(settings):

@@ -36,6 +36,18 @@ def is_loopback(host: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """Whether a URL uses ``https``, or ``http`` to a loopback address while ``DEBUG``."""
+    """Whether a URL uses ``https``, or ``http`` for development.
+
+    While ``DEBUG`` is on, ``http`` is allowed to loopback and to ``DANCE_INSECURE_HOSTS``.
+    """
     where = origin(url)
-    return where is not None and (where[0] == "https" or (settings.debug and is_loopback(where[1])))
+    if where is None or where[0] == "https":
+        return where is not None
+    return settings.debug and (is_loopback(where[1]) or _is_insecure_host(where[1]))
+
+
+def _is_insecure_host(host: str) -> bool:
+    hosts = settings.insecure_hosts
+    # A check reports another type. `in` would find a part of a text.
+    valid = isinstance(hosts, (list, tuple, set, frozenset))
+    return valid and host in [str(host).lower() for host in hosts]

@@ -247,7 +247,8 @@ def limited_request(
     """
     if not is_secure(url):
         raise InvalidResponse(
-            f"{url.split('?')[0]} is not an https address; http is for loopback while DEBUG only."
+            f"{url.split('?')[0]} is not an https address. Plain http is allowed only while DEBUG, "
+            "for loopback and the hosts in DANCE_INSECURE_HOSTS."
         )
     timeout = float(settings.timeout)
     with _ProtocolSession() as session:

@@ -294,8 +294,8 @@ class Facts:
         return self._problem(
             "django_dance.E003",
             f"{option.upper()} is {shown}.",
-            "It must be an https address without user, password or fragment "
-            f"(http only for loopback while DEBUG{no_path}).",
+            "It must be an https address without user, password or fragment (http only while "
+            f"DEBUG, for loopback and the hosts in DANCE_INSECURE_HOSTS{no_path}).",
         )
 
     def _resolve_urls(self) -> Iterator[Problem]:

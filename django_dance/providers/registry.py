@@ -95,7 +95,7 @@ providers = Registry()
 
 
 def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
-    if setting in ("DANCE_PROVIDERS", "DANCE_STORAGE", "DEBUG"):
+    if setting in ("DANCE_PROVIDERS", "DANCE_STORAGE", "DANCE_INSECURE_HOSTS", "DEBUG"):
         providers.forget()
 
 

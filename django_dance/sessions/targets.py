@@ -83,8 +83,8 @@ class TargetMixin(requests.Session):
             )
         if where[0] != "https" and not is_secure(url):
             raise UntrustedOrigin(
-                f"The token of {self.provider.name} is sent over https only (http is for "
-                "loopback while DEBUG)."
+                f"The token of {self.provider.name} is sent over https only. Plain http is allowed "
+                "only while DEBUG, for loopback and the hosts in DANCE_INSECURE_HOSTS."
             )
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
