@@ -78,11 +78,7 @@ def connection_pools():
 @pytest.fixture
 def short_lock_timeout(monkeypatch):
     """A connection beside the transaction waits for a locked row for a second, not for ten."""
-    timeouts = {
-        "postgresql": "SET lock_timeout TO '1s'",
-        "mysql": "SET SESSION innodb_lock_wait_timeout = 1",
-    }
-    monkeypatch.setattr(transactions, "_PATIENCE", timeouts)
+    monkeypatch.setattr(transactions, "_LOCK_TIMEOUT", 1)
 
 
 @pytest.fixture

@@ -66,10 +66,11 @@ def refresh_token(session: Session, stale: Token) -> Token:
     provider, storage, owner = session.provider, session.storage, owner_of(session, stale)
     unsaved = session.current_token.unsaved is stale
     attempt = _RefreshAttempt(provider, storage, owner, stale, unsaved)
-    outcome = storage.durably(owner, attempt.run)
+    outcome = attempt.run()
     if outcome.token is not None:
         session.current_token.replace(outcome.token)
-    # Signals are sent outside of durably(): a receiver's writes belong to the caller's transaction.
+    # Signals are sent outside of run_alone(): the writes of a receiver belong to the caller's
+    # transaction.
     if outcome.dead or outcome.new:
         about = {"provider": provider, "request": session.http_request, "owner": owner}
         if outcome.dead:
@@ -118,15 +119,24 @@ class _RefreshAttempt:
             # No other process has this token. The storage may have a token of another account.
             return self._refresh(self.stale)
         # The lease is longer than a refresh can take: connect, TLS handshake and answer.
-        with self.storage.lease(self.owner, 3 * float(settings.timeout) + 5):
-            token = Token.of(self.storage.reread(self.owner))
-            if token is None:
-                return self._token_is_gone()
-            # Some providers grant the same access token again, with a later expiry.
-            longer = (token.expires_at or 0) > (self.stale.expires_at or 0)
-            if longer or not same_token(token, self.stale):
-                return _Outcome(token)
-            return self._refresh(token)
+        seconds = 3 * float(settings.timeout) + 5
+        return self.storage.run_alone(self.owner, seconds, self._run_alone, self._look)
+
+    def _look(self) -> _Outcome | None:
+        """Return the token that another process has stored meanwhile, if there is one."""
+        token = Token.of(self.storage.reread(self.owner))
+        return _Outcome(token) if token is not None and self._is_newer(token) else None
+
+    def _is_newer(self, token: Token) -> bool:
+        # Some providers grant the same access token again, with a later expiry.
+        longer = (token.expires_at or 0) > (self.stale.expires_at or 0)
+        return longer or not same_token(token, self.stale)
+
+    def _run_alone(self, until: float) -> _Outcome:
+        token = Token.of(self.storage.reread(self.owner))
+        if token is None:
+            return self._token_is_gone()
+        return _Outcome(token) if self._is_newer(token) else self._refresh(token)
 
     def _refresh(self, token: Token) -> _Outcome:
         left = token.retry_at - time.time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,6 +66,27 @@ class BaseStorage:
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         """Call ``work``; the tokens that it stores survive a rollback of the open transaction."""
         return work()
+
+    def run_alone(
+        self,
+        owner: ResourceOwner,
+        seconds: float,
+        work: Callable[[float], _Result],
+        look: Callable[[], _Result | None],
+    ) -> _Result:
+        """Call ``work``, as :meth:`durably` does, while the lease of the owner's token is held.
+
+        :param seconds: the longest time that the lease is held.
+        :param work: called with the end of the lease, on the monotonic clock.
+        :param look: called without the lease, after a wait. If it has a result, ``work`` is not
+            needed any more.
+        """
+
+        def leased() -> _Result:
+            with self.lease(owner, seconds):
+                return work(time.monotonic() + seconds)
+
+        return self.durably(owner, leased)
 
     def lease(self, owner: ResourceOwner, seconds: float) -> AbstractContextManager[None]:
         """Let one thread at a time refresh the owner's token; the others wait.

@@ -70,6 +70,15 @@ class FallbackStorage(BaseStorage):
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         return self._storage(owner).durably(owner, work)
 
+    def run_alone(
+        self,
+        owner: ResourceOwner,
+        seconds: float,
+        work: Callable[[float], _Result],
+        look: Callable[[], _Result | None],
+    ) -> _Result:
+        return self._storage(owner).run_alone(owner, seconds, work, look)
+
     def lease(self, owner: ResourceOwner, seconds: float) -> AbstractContextManager[None]:
         return self._storage(owner).lease(owner, seconds)
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from ..cache import ask_cache, cache_name
 from ..exceptions import ProviderUnavailable
 from ..tokens import ResourceOwner
-from .transactions import has_one_writer, retry_while_busy
+from .transactions import has_one_writer, limited_lock_wait, pauses, retry_while_busy
 
 #: Seconds to wait for a database with one writer while another connection writes.
 _PATIENCE = 3
@@ -86,7 +86,7 @@ def row_lease(rows: Any, owner: ResourceOwner, seconds: float, *, wait: bool) ->
         was too long; or the database is busy.
     """
     name, started = secrets.token_hex(16), time.monotonic()
-    for pause in _pauses():
+    for pause in pauses():
         try:
             if _acquire(rows, name, seconds) or not rows.exists():
                 break
@@ -102,9 +102,7 @@ def row_lease(rows: Any, owner: ResourceOwner, seconds: float, *, wait: bool) ->
     try:
         yield
     finally:
-        retry_while_busy(
-            rows.db, lambda: rows.filter(lease=name).update(lease="", lease_until=None)
-        )
+        retry_while_busy(rows.db, lambda: _release(rows, name))
 
 
 def _acquire(rows: Any, name: str, seconds: float) -> bool:
@@ -114,7 +112,13 @@ def _acquire(rows: Any, name: str, seconds: float) -> bool:
     free = models.Q(lease="") | models.Q(lease_until__lt=now)
     # A lease that ends so late comes from a wrong clock.
     free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
-    return bool(rows.filter(free).update(lease=name, lease_until=until))
+    with limited_lock_wait(rows.db):
+        return bool(rows.filter(free).update(lease=name, lease_until=until))
+
+
+def _release(rows: Any, name: str) -> None:
+    with limited_lock_wait(rows.db):
+        rows.filter(lease=name).update(lease="", lease_until=None)
 
 
 @contextmanager
@@ -127,7 +131,7 @@ def cache_lease(alias: str, owner: ResourceOwner, seconds: float) -> Iterator[No
     key = f"django_dance:lease:{cache_name(DEFAULT_DB_ALIAS, owner.key or name)}"
 
     def acquire(cache: Any) -> None:
-        for pause in _pauses():
+        for pause in pauses():
             # A cache that is down may answer "not added" instead of raising. Then it has no value.
             if cache.add(key, name, int(seconds) + 1) or not cache.get(key):
                 return
@@ -145,11 +149,3 @@ def cache_lease(alias: str, owner: ResourceOwner, seconds: float) -> Iterator[No
         yield
     finally:
         ask_cache(alias, release, None, effect=effect)
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds to sleep between two attempts, without end."""
-    pause = 0.01
-    while True:
-        yield pause
-        pause = min(pause * 1.5, 0.25)

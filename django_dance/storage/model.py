@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
-from django.db import DatabaseError, IntegrityError, models, router, transaction
+from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
 from django.utils import timezone
 
 from ..conf import import_if_path
-from ..exceptions import OwnerRequired, SealBroken, StorageError
+from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
 from ..tokens import ResourceOwner, Token, same_token
 from .base import BaseStorage, plain_fields
-from .lease import row_lease, thread_lock
+from .lease import lock_busy_error, row_lease, thread_lock
 from .row_cache import UNSET, RowCache
 from .transactions import (
+    NoConnection,
     defer_write,
     has_one_writer,
+    limited_lock_wait,
     may_roll_back,
     on_separate_connection,
+    pauses,
     retry_while_busy,
     share_tenant,
 )
@@ -38,6 +42,8 @@ _OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_err
 #: How often a write is tried: another process may write a row, or encrypt it with another key,
 #: after this one has read it.
 _ATTEMPTS = 10
+#: Seconds to wait for a separate connection, if the database allows no more connections.
+_PATIENCE = 10
 #: The number of accounts of one user that are read into the cache after a write.
 _CACHED_ACCOUNTS = 20
 
@@ -158,14 +164,63 @@ class ModelStorage(BaseStorage):
         open transaction has written. In these cases :meth:`replace` lets the middleware repeat the
         write after the view.
         """
-        where, using = self._where(owner), self.using
-        if (
-            not may_roll_back(using)
-            or has_one_writer(using)
-            or self._cache.was_written(where, owner.account)
-        ):
+        if not self._needs_separate_connection(owner):
             return work()
-        return on_separate_connection(using, work, self.prepare)
+        return on_separate_connection(self.using, work, self.prepare)
+
+    def _needs_separate_connection(self, owner: ResourceOwner) -> bool:
+        """Whether a refreshed token must be stored beside the open transaction, and can be."""
+        using = self.using
+        return (
+            may_roll_back(using)
+            and not has_one_writer(using)
+            and not self._cache.was_written(self._where(owner), owner.account)
+        )
+
+    def run_alone(
+        self,
+        owner: ResourceOwner,
+        seconds: float,
+        work: Callable[[float], _Result],
+        look: Callable[[], _Result | None],
+    ) -> _Result:
+        if not self._needs_separate_connection(owner):
+            with self.lease(owner, seconds):
+                return work(time.monotonic() + seconds)
+
+        def attempt() -> _Result | None:
+            """The result of ``work``; ``None`` if another process has the lease."""
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(self._row_lease(owner, seconds, wait=False))
+                except ProviderUnavailable:
+                    return None
+                return work(time.monotonic() + seconds)
+
+        # A thread that waits needs no second connection. There may be many such threads.
+        with thread_lock(owner, using=self.using):
+            started = time.monotonic()
+            for pause in pauses():
+                result = self._look(look)
+                try:
+                    if result is None:
+                        result = on_separate_connection(self.using, attempt, self.prepare)
+                except NoConnection:
+                    if time.monotonic() > started + _PATIENCE:
+                        raise
+                if result is not None:
+                    return result
+                if time.monotonic() > started + 2 * seconds:
+                    break
+                time.sleep(pause)
+        raise lock_busy_error(owner)
+
+    def _look(self, look: Callable[[], _Result | None]) -> _Result | None:
+        """Call ``look``, which reads on the connection of the open transaction."""
+        try:
+            return look()
+        except Error:
+            return None  # a statement of the transaction has failed before
 
     def prepare_connection(self, connection: Any, beside: Any) -> None:
         """Prepare the connection that stores a refreshed token.
@@ -185,18 +240,25 @@ class ModelStorage(BaseStorage):
         # If this transaction has written the row, do not wait: the holder of the lease may be
         # waiting for its commit.
         wait = not self._cache.was_written(where, owner.account)
-        with thread_lock(owner, wait=wait, using=self.using):
-            row = self._row(where, owner.account)
-            if row is None:
+        with (
+            thread_lock(owner, wait=wait, using=self.using),
+            self._row_lease(owner, seconds, wait=wait),
+        ):
+            yield
+
+    @contextmanager
+    def _row_lease(self, owner: ResourceOwner, seconds: float, *, wait: bool) -> Iterator[None]:
+        row = self._row(self._where(owner), owner.account)
+        if row is None:
+            yield
+        elif "lease" in self._fields:
+            with row_lease(self._rows(pk=row.pk), owner, seconds, wait=wait):
                 yield
-            elif "lease" in self._fields:
-                with row_lease(self._rows(pk=row.pk), owner, seconds, wait=wait):
-                    yield
-            else:
-                # Take the row lock, so that a lock conflict appears before the provider is called.
-                with transaction.atomic(using=self.using):
-                    self._rows(pk=row.pk).select_for_update().exists()
-                yield
+        else:
+            # Take the row lock, so that a lock conflict appears before the provider is called.
+            with limited_lock_wait(self.using), transaction.atomic(using=self.using):
+                self._rows(pk=row.pk).select_for_update().exists()
+            yield
 
     # --- accounts -----------------------------------------------------------------------------
 
@@ -303,6 +365,16 @@ class ModelStorage(BaseStorage):
         return True
 
     def _replace(
+        self,
+        where: Mapping[str, Any],
+        account: str,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+    ) -> bool:
+        with limited_lock_wait(self.using):
+            return self._replace_in_row(where, account, old, new)
+
+    def _replace_in_row(
         self,
         where: Mapping[str, Any],
         account: str,

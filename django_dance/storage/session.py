@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from django.contrib.sessions.backends.base import UpdateError
@@ -18,7 +19,13 @@ from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
 from ..tokens import ResourceOwner, Token, same_token, seal, unseal
 from .base import BaseStorage, plain_fields
 from .lease import cache_lease
-from .transactions import defer_write, has_one_writer, may_roll_back, on_separate_connection
+from .transactions import (
+    defer_write,
+    has_one_writer,
+    limited_lock_wait,
+    may_roll_back,
+    on_separate_connection,
+)
 
 logger = logging.getLogger("django_dance")
 
@@ -130,7 +137,8 @@ class SessionStorage(BaseStorage):
                 self._write(owner, stored, new)
             using = _database(session)
             try:
-                stored.save()
+                with limited_lock_wait(using) if using else nullcontext():
+                    stored.save()
             except UpdateError:
                 if not session.exists(session.session_key):
                     return False  # the visitor has logged out
@@ -160,6 +168,18 @@ class SessionStorage(BaseStorage):
         # If this transaction has created or saved the session, no other connection can write it.
         outside = on_separate_connection(using, can_be_saved)
         return on_separate_connection(using, work) if outside else work()
+
+    def run_alone(
+        self,
+        owner: ResourceOwner,
+        seconds: float,
+        work: Callable[[float], _Result],
+        look: Callable[[], _Result | None],
+    ) -> _Result:
+        # A thread that waits for the lease needs no connection.
+        with self.lease(owner, seconds):
+            until = time.monotonic() + seconds
+            return self.durably(owner, lambda: work(until))
 
     @contextmanager
     def lease(self, owner: ResourceOwner, seconds: float) -> Iterator[None]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connections
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
 from ..exceptions import StorageError
 
@@ -20,14 +21,24 @@ logger = logging.getLogger("django_dance")
 
 _Result = TypeVar("_Result")
 
-#: Limits the wait for row locks. The lock may be held by the transaction that is waiting for this
-#: thread, a deadlock that the database cannot detect.
-_PATIENCE = {
-    "postgresql": "SET lock_timeout TO '10s'",
-    "mysql": "SET SESSION innodb_lock_wait_timeout = 10",
-}
+#: The longest wait for a row lock on a separate connection, in seconds. The lock may be held by the
+#: transaction that is waiting for this thread, a deadlock that the database cannot detect.
+_LOCK_TIMEOUT = 10
 #: How often a write is tried while another connection writes.
 _ATTEMPTS = 10
+#: The errors of such a wait: PostgreSQL's SQLSTATE and MySQL's number.
+_LOCK_NOT_AVAILABLE, _LOCK_WAIT_TIMEOUT = "55P03", 1205
+
+#: Of a thread that has a separate connection: ``using``, the alias of the database.
+_thread = threading.local()
+
+
+class NoConnection(StorageError):
+    """The database gives no separate connection."""
+
+
+#: The errors of a connection that is lost, or of a database that does not answer.
+CONNECTION_ERRORS = (OperationalError, InterfaceError, NoConnection)
 
 
 def in_transaction(using: str) -> bool:
@@ -68,6 +79,47 @@ def retry_while_busy(using: str, write: Callable[[], _Result]) -> _Result:
     return write()
 
 
+def pauses() -> Iterator[float]:
+    """Seconds to sleep between two attempts, without end."""
+    pause = 0.01
+    while True:
+        yield pause
+        pause = min(pause * 1.5, 0.25)
+
+
+@contextmanager
+def limited_lock_wait(using: str) -> Iterator[None]:
+    """Limit the wait for row locks of the writes within this context, on a separate connection.
+
+    On PostgreSQL the limit ends with a transaction. Behind a pooler such as PgBouncer, the
+    connection to the server may serve another application after the transaction.
+    """
+    if getattr(_thread, "using", None) != using or connections[using].vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(using=using):
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}s'")
+        yield
+
+
+@contextmanager
+def _limited_session(connection: Any) -> Iterator[None]:
+    """On MySQL, limit the wait for row locks, and put the earlier limit back."""
+    if connection.vendor != "mysql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {_LOCK_TIMEOUT}")
+    try:
+        yield
+    finally:
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {int(before)}")
+
+
 def share_tenant(connection: Any, beside: Any) -> None:
     """Set the tenant of django-tenants on a connection, as another connection has it."""
     if hasattr(beside, "tenant") and hasattr(connection, "set_tenant"):
@@ -82,25 +134,56 @@ def on_separate_connection(
     """Call ``work`` in a new thread, which has database connections of its own.
 
     :param prepare: it is called with the new connection and with this thread's connection.
+    :raises NoConnection: the database gives no connection.
     :raises StorageError: the open transaction has locked the row that ``work`` needs.
     """
+    try:
+        return _in_new_thread(using, work, prepare)
+    except OperationalError as error:
+        if _is_lock_timeout(error):
+            raise StorageError(
+                "The token could not be stored on a separate connection. If the open transaction "
+                "has locked its row, by select_for_update() or update(), end the transaction first."
+            ) from error
+        raise StorageError(
+            "The token could not be stored on a separate connection: the database does not answer "
+            "there."
+        ) from error
+
+
+def _is_lock_timeout(error: OperationalError) -> bool:
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate == _LOCK_NOT_AVAILABLE or error.args[:1] == (_LOCK_WAIT_TIMEOUT,)
+
+
+def _in_new_thread(
+    using: str, work: Callable[[], _Result], prepare: Callable[[Any, Any], object]
+) -> _Result:
     beside = connections[using]
     results: list[_Result] = []
     failures: list[BaseException] = []
 
+    def connect() -> Any:
+        connection = connections[using]
+        # Not from a pool: the threads that hold its connections may all wait for this one.
+        options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+        try:
+            connection.ensure_connection()
+        except (OperationalError, InterfaceError) as error:
+            raise NoConnection(
+                "A refresh while a transaction is open needs a second connection to the database, "
+                "and the database gives none. Allow one more connection for each process."
+            ) from error
+        connection.set_autocommit(True)
+        prepare(connection, beside)
+        return connection
+
     def run() -> None:
         try:
-            connection = connections[using]
-            # Not from a pool: the threads that hold its connections may all wait for this one.
-            options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
-            connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
-            connection.ensure_connection()
-            connection.set_autocommit(True)
-            prepare(connection, beside)
-            if patience := _PATIENCE.get(connection.vendor):
-                with connection.cursor() as cursor:
-                    cursor.execute(patience)
-            results.append(work())
+            with _limited_session(connect()):
+                _thread.using = using
+                results.append(work())
         except BaseException as error:  # noqa: BLE001  the caller's thread raises it
             failures.append(error)
         finally:
@@ -110,13 +193,7 @@ def on_separate_connection(
     thread.start()
     thread.join()
     if failures:
-        failure = failures[0]
-        if isinstance(failure, OperationalError):
-            raise StorageError(
-                "The token could not be stored on a separate connection. If the open transaction "
-                "has locked its row, by select_for_update() or update(), end the transaction first."
-            ) from failure
-        raise failure
+        raise failures[0]
     return results[0]
 
 
