@@ -79,6 +79,9 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        if request.method == "GET" and _is_prefetch(request):
+            # A prefetch is not a visit. Browsers do not store this response.
+            return add_security_headers(HttpResponse(status=204))
         asked = None
         try:
             asked = _validate(server, request)
@@ -102,6 +105,11 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
             return _error_response(server, request, error, redirect_uri)
 
     return wrapper
+
+
+def _is_prefetch(request: HttpRequest) -> bool:
+    purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    return any("prefetch" in purpose or "prerender" in purpose for purpose in purposes)
 
 
 def _validate(server: AuthorizationServer, request: HttpRequest) -> AuthorizationRequest:

@@ -18,6 +18,7 @@ from django.utils.crypto import get_random_string
 from oauthlib.oauth2.rfc6749 import errors
 
 from .responses import render_page
+from .rows import ClientRow
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -79,7 +80,8 @@ def lead_to_login(
         return _show_login(request.get_full_path())
     if name and name != before and when >= since - _LEEWAY:
         return None
-    context = {"client": asked.client, "user": user}
+    name = ClientRow(asked.client).name
+    context = {"client": asked.client, "client_name": name, "user": user}
     return render_page(request, "log_in_again.html", context)
 
 

@@ -16,7 +16,7 @@ from ..tokens import Secret
 from . import client_secrets
 from .conf import settings as server_settings
 from .hashing import fingerprint_matches, new_family
-from .redirects import loopback_uri_without_port, redirect_uri_error
+from .redirects import loopback_uri_without_port, registration_error
 
 #: The clocks of two machines may differ by this much: a code from the near future is valid.
 _SKEW = timedelta(seconds=5)
@@ -169,7 +169,7 @@ class AbstractClient(models.Model):
                 }
             )
         problems = {
-            uri: problem for uri in self.redirect_uris if (problem := redirect_uri_error(uri))
+            uri: problem for uri in self.redirect_uris if (problem := registration_error(uri))
         }
         if problems:
             raise ValidationError(

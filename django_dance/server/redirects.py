@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from ..http import is_loopback
 
+#: RFC 3986 §2.2 and §2.3, with "*" and without "#".
+_ALLOWED = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+#: Labels of a host name (RFC 1123 §2.1); some names have underscores.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+#: The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207 §2).
+_RESPONSE = frozenset({"code", "error", "error_description", "error_uri", "iss", "state"})
 #: RFC 8252 §8.3: IP addresses only, because the name localhost may resolve to another address.
 _LOOPBACK = re.compile(r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?(?P<path>(?:/.*)?)")
 
@@ -18,16 +26,49 @@ def redirect_uri_error(uri: str) -> str | None:
         host = parts.hostname or ""
     except ValueError:
         return "it is not a URI."
-    if "#" in uri or not uri.isascii() or not uri.isprintable() or "\\" in uri:
+    if not _ALLOWED.fullmatch(uri):
         return "it has a fragment, or characters that are not allowed in a URI."  # RFC 6749 §3.1.2
+    if "*" in uri:
+        # RFC 9700 §4.1: it is compared as a string.
+        return "it has a wildcard: register each redirect URI in full."
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         if not host or "@" in parts.netloc:
             return "it must have a host and no user name."
+        if not _is_host(host):
+            return f"{host} is not the name or address of a host."
+        if not _has_valid_port(parts):
+            return "its port must be a number from 1 to 65535."
         return None
     if parts.scheme == "http":
         return "it must be https; plain http is allowed for loopback only."
     # RFC 8252 §7.1: the scheme of an app is a reversed domain name; javascript: is not.
     return None if "." in parts.scheme else "its scheme must be https, or contain a dot."
+
+
+def registration_error(uri: str) -> str | None:
+    """The reason not to register a redirect URI; ``None`` if it can be registered."""
+    if problem := redirect_uri_error(uri):
+        return problem
+    names = {name.lower() for name, _ in parse_qsl(urlsplit(uri).query, keep_blank_values=True)}
+    if own := sorted(names & _RESPONSE):
+        return f"its query has {', '.join(own)}, which the server adds to it (RFC 6749 §4.1.2)."
+    return None
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            return bool(ipaddress.IPv6Address(host))
+        except ValueError:
+            return False
+    return len(host) <= 253 and _HOST.fullmatch(host) is not None
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return not parts.netloc.endswith(":") and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def loopback_uri_without_port(uri: str) -> str | None:

@@ -70,6 +70,13 @@ class ClientRow:
         return bool(getattr(self._client, "client_type", "confidential") != "public")
 
     @property
+    def name(self) -> str:
+        """The name for a page. A character such as a right-to-left override is replaced: it would
+        change the text around the name."""
+        name = str(getattr(self._client, "name", "") or self._client.client_id)
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+    @property
     def has_fast_secret(self) -> bool:
         """Whether the secret is compared without a password hasher."""
         if hasattr(self._client, "check_client_secret"):

@@ -23,7 +23,7 @@ from .bindings import rows_to_write
 from .handlers import AuthorizationRequest
 from .models import Consent
 from .responses import add_security_headers, render_page
-from .rows import is_active
+from .rows import ClientRow, is_active
 
 #: The digits of a BigAutoField.
 _KEY = re.compile(r"[0-9]{1,19}")
@@ -114,6 +114,7 @@ class AuthorizeView(ServerView):
         parts = urlsplit(asked.redirect_uri)
         return {
             "client": asked.client,
+            "client_name": ClientRow(asked.client).name,
             "user": user,
             "shown_to": _user_mark(user),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
@@ -181,7 +182,8 @@ class ApplicationsView(ServerView):
         applications = [
             {
                 "consent": found,
-                "client": getter(found.client_id),
+                "client": (client := getter(found.client_id)),
+                "name": found.client_id if client is None else ClientRow(client).name,
                 "scopes": [(scope, scopes.get(scope, scope)) for scope in found.scopes],
             }
             for found in self._consents().order_by("-created_at")

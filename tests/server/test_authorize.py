@@ -141,6 +141,26 @@ def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
         ("data:text/html,x", "its scheme"),
         ("https://[/", "not a URI"),
         ("https:///callback", "must have a host"),
+        ("https://*.example/callback", "has a wildcard"),
+        ("https://app.example/*", "has a wildcard"),
+        ("https://app.example/callback?next=*", "has a wildcard"),
+        ("com.example.app:/*", "has a wildcard"),
+        ("https://app.example:99999/callback", "its port"),
+        ("https://app.example:0/callback", "its port"),
+        ("https://app.example:/callback", "its port"),
+        ("https://app.example:port/callback", "its port"),
+        ("http://127.0.0.1:65536/callback", "its port"),
+        ("https://app..example/callback", "not the name or address"),
+        ("https://.example/callback", "not the name or address"),
+        ("https://-app.example/callback", "not the name or address"),
+        ("https://app%2eexample/callback", "not the name or address"),
+        ("https://app.example/%zz", "not allowed in a URI"),
+        ('https://app.example/"', "not allowed in a URI"),
+        ("https://app.example/callback?code=1", "its query has code"),
+        ("https://app.example/callback?x=1&state", "its query has state"),
+        ("https://app.example/callback?iss=https://other.example", "its query has iss"),
+        ("https://app.example/callback?ERROR=x&%63ode=1", "its query has code, error"),
+        ("com.example.app:/callback?code=1", "its query has code"),
     ],
 )
 def test_an_invalid_redirect_uri_cannot_be_registered(db, uri, why):
@@ -333,6 +353,52 @@ def test_the_consent_page_shows_the_client_and_the_host_of_the_redirect_uri(regi
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Googlе" in page
     assert "app.example" in page
     assert "logged in as ada" in page
+
+
+@pytest.mark.parametrize("char", ["\u202e", "\u2066", "\u200b", "\n", "\x07"])
+def test_the_pages_replace_characters_that_change_the_text_around_a_name(register, member, char):
+    """A row that was stored without the checks of the admin."""
+    app = register(f"Goo{char}gle")
+    for address in (app.address(), app.address(prompt="login")):
+        page = member.get(address, follow=True).content.decode()
+        assert f"Goo{char}gle" not in page
+    assert "Goo\N{REPLACEMENT CHARACTER}gle" in member.get(app.address()).content.decode()
+    app.code(member)
+    page = member.get("/oauth/applications/").content.decode()
+    assert "Goo\N{REPLACEMENT CHARACTER}gle" in page
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Sec-Purpose": "prefetch;prerender"},
+        {"Purpose": "prefetch"},
+        {"X-Moz": "prefetch"},
+    ],
+    ids=str,
+)
+def test_a_prefetch_gets_no_code(app, member, header):
+    app.code(member)
+    assert "code" in query(member.get(app.address())["Location"])
+    issued = Grant.objects.count()
+    response = member.get(app.address(), headers=header)
+    assert response.status_code == 204 and response["Cache-Control"] == "no-store"
+    assert Grant.objects.count() == issued
+
+
+def test_a_head_request_gets_no_code(app, member, settings):
+    own = make_server()
+
+    @own.authorize_handler
+    def authorize(request, **asked):
+        return True
+
+    serve(settings, own, path("own/", authorize))
+    address = app.address().replace("/oauth/authorize/", "/own/")
+    for response in (member.head(address), member.head(app.address())):
+        assert "Location" not in response
+    assert not Grant.objects.exists()
 
 
 def test_the_consent_form_has_csrf_protection_even_without_the_middleware(app, user, settings):
