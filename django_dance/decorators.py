@@ -36,16 +36,20 @@ def session_for(request: HttpRequest, provider: str) -> DanceSession:
 
 
 def authorization_required(
-    provider: str, *, scope: str | Iterable[str] = ()
+    provider: str, *, scope: str | Iterable[str] = (), answer: str = "auto"
 ) -> Callable[[_View], _View]:
     """Allow a view only to visitors with a usable token. Send other visitors to the login.
 
     :param provider: the provider's name in ``DANCE_PROVIDERS``.
     :param scope: the scopes that the view needs. The login asks for those that are missing.
+    :param answer: the answer of the middleware if there is no usable token: ``"page"`` is a
+        redirect or a page, as for a person; ``"json"`` is a ``401`` with JSON, as for a program;
+        ``"auto"`` decides by the request.
     """
-
     if not isinstance(provider, str):
         raise TypeError('Name the provider: @authorization_required("github").')
+    if answer not in ("auto", "page", "json"):
+        raise ValueError(f'answer is {answer!r}; it must be "auto", "page" or "json".')
     scopes = (scope,) if isinstance(scope, str) else tuple(scope)
 
     def decorator(view: _View) -> _View:
@@ -53,6 +57,7 @@ def authorization_required(
 
             @wraps(view)
             async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                vars(request)["_oauth_answer"] = answer
                 await session_for(request, provider).arequire(" ".join(scopes))
                 return await view(request, *args, **kwargs)
 
@@ -60,6 +65,7 @@ def authorization_required(
 
         @wraps(view)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            vars(request)["_oauth_answer"] = answer
             session_for(request, provider).require(" ".join(scopes))
             return view(request, *args, **kwargs)
 

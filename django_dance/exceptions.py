@@ -198,7 +198,8 @@ class ProviderError(DanceError):
     #: ``"dead"``, ``"client"`` (the provider does not accept this site's credentials) or
     #: ``"unknown"``; ``""`` if the token endpoint did not refuse.
     refusal: str = ""
-    #: The seconds of the answer's Retry-After (RFC 9110 §10.2.3), or ``None``.
+    #: The seconds until the provider can be asked again, from the answer's Retry-After (RFC 9110
+    #: §10.2.3) or from the pause after a failed refresh; ``None`` if they are not known.
     retry_after: int | None = None
 
     def __init__(

@@ -25,6 +25,8 @@ class AuthorizationRequiredMixin(_View):
     provider: str = ""
     #: The scopes that the view needs.
     scope: str | Iterable[str] = ()
+    #: The answer of the middleware if there is no usable token: "auto", "page" or "json".
+    answer: str = "auto"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check the visitor's token, and call the handler."""
@@ -33,7 +35,7 @@ class AuthorizationRequiredMixin(_View):
                 f'{type(self).__name__} must name its provider: provider = "github".'
             )
         dispatch = super().dispatch
-        guard = authorization_required(self.provider, scope=self.scope)
+        guard = authorization_required(self.provider, scope=self.scope, answer=self.answer)
         if self.view_is_async:
 
             async def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

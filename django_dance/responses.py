@@ -10,12 +10,16 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from .exceptions import AuthorizationRequired, ProviderError
-from .flows import MAX_NEXT
+from .flows import safe_next
+from .tokens import ResourceOwner
 
 if TYPE_CHECKING:
     from .providers import Provider
 
 logger = logging.getLogger("django_dance")
+
+#: The parameter of a login link that lets the visitor begin the dance with a button.
+CONFIRM = "confirm"
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
 
@@ -35,56 +39,99 @@ def page(
 
 def protect(response: _Response) -> _Response:
     """Set headers: no cache stores the page, no site frames it, and no referrer is sent."""
-    response["Cache-Control"] = "no-store"
+    # `private`, too: some versions of Django's UpdateCacheMiddleware ignore `no-store`.
+    response["Cache-Control"] = "no-store, private"
     response["Referrer-Policy"] = "no-referrer"
     response["X-Frame-Options"] = "DENY"
     return response
 
 
-def is_navigation(request: HttpRequest) -> bool:
-    """Whether a person opens a page. Otherwise a script calls an endpoint."""
-    if request.method != "GET" or "X-Requested-With" in request.headers:
-        return False
+def choose_answer(request: HttpRequest) -> str:
+    """Return ``"page"`` for a person, ``"htmx"`` for htmx, and ``"json"`` for any other program.
+
+    A view can choose "page" or "json" itself.
+    """
+    chosen = str(vars(request).get("_oauth_answer", "auto"))
+    if chosen != "auto":
+        return chosen
+    if "HX-Request" in request.headers:
+        return "htmx"
+    if "X-Requested-With" in request.headers or request.method not in ("GET", "POST"):
+        return "json"
     mode = request.headers.get("Sec-Fetch-Mode")
-    return mode == "navigate" if mode else request.accepts("text/html")
+    return "page" if (mode == "navigate" if mode else _names_html(request)) else "json"
+
+
+def _names_html(request: HttpRequest) -> bool:
+    """Whether the ``Accept`` header names ``text/html``; programs often send ``*/*``."""
+    return any(
+        str(media).partition(";")[0].strip().lower() == "text/html" and media.quality > 0
+        for media in request.accepted_types
+    )
 
 
 def authorization_response(request: HttpRequest, required: AuthorizationRequired) -> HttpResponse:
-    """Answer with a redirect to the login, which leads back to this page; scripts get a ``401``."""
+    """Answer with the way to the login: a redirect or a page for a person, else ``401``."""
     provider = required.provider
-    navigation = is_navigation(request)
-    here = request.get_full_path()
-    returns = navigation and len(here) <= MAX_NEXT
-    login_url = required.get_login_url(here if returns else None, request)
-    if not navigation:
-        response = JsonResponse(
-            {
-                "error": "authorization_required",
-                "provider": provider.name,
-                "reason": required.reason,
-                "missing_scopes": list(required.missing_scopes),
-                "login_url": login_url,
-            },
-            status=401,
-            # RFC 9110 §15.5.2 requires a challenge. Browsers open no dialog for this scheme.
-            headers={"WWW-Authenticate": f'OAuth realm="{provider.name}"'},
-        )
-        return protect(response)
-    if required.reason in ("declined_scopes", "revoked_at_once"):
-        # A redirect could loop, because the last dance has just failed: the visitor must start it.
-        context = {
-            "provider": provider,
-            "login_url": login_url,
-            "back_url": provider.after_url(),
-            "missing_scopes": required.missing_scopes,
-        }
+    visitor = ResourceOwner(provider, request)
+    kind = choose_answer(request)
+    login_url: str | None = None
+    # The last dance has just failed, so a redirect could loop: the visitor must begin the next one.
+    can_loop = required.reason in ("declined_scopes", "revoked_at_once")
+    if required.owner is None or str(required.owner.user_id) == str(visitor.user_id):
+        login_url = required.get_login_url(_next_of(request, kind), request)
+    context = {
+        "provider": provider,
+        "login_url": login_url,
+        "back_url": provider.after_url(),
+        "missing_scopes": required.missing_scopes,
+    }
+    if kind == "page" and (login_url is None or can_loop):
         return page(request, "declined.html", context, status=403)
-    return protect(HttpResponseRedirect(login_url))
+    if kind == "page" and request.method != "GET":
+        return page(request, "reconnect.html", context, status=403)
+    if kind == "page":
+        return protect(HttpResponseRedirect(str(login_url)))
+    response = JsonResponse(
+        {
+            "error": "authorization_required",
+            "provider": provider.name,
+            "account": required.account,
+            "reason": required.reason,
+            "missing_scopes": list(required.missing_scopes),
+            "login_url": login_url,
+        },
+        status=401,
+        # RFC 9110 §15.5.2 requires a challenge. Browsers open no dialog for this scheme.
+        headers={"WWW-Authenticate": f'OAuth realm="{provider.name}"'},
+    )
+    if kind == "htmx" and login_url is not None:
+        separator = "&" if "?" in login_url else "?"
+        response["HX-Redirect"] = login_url + (f"{separator}{CONFIRM}=1" if can_loop else "")
+    return protect(response)
+
+
+def _next_of(request: HttpRequest, kind: str) -> str | None:
+    """Return the page that the visitor sees, as the path where the dance ends."""
+    if kind == "json":
+        return None
+    if request.method == "GET" and (kind == "page" or "HX-Boosted" in request.headers):
+        here: str | None = request.get_full_path()
+    elif kind == "htmx":
+        here = request.headers.get("HX-Current-URL")
+    else:
+        here = request.headers.get("Referer")  # the page with the form
+    return safe_next(request, here)
 
 
 def unavailable_response(request: HttpRequest, error: ProviderError) -> HttpResponse:
     """Answer ``503``: the token cannot be refreshed now, because the provider failed."""
     logger.warning("answered 503, because %s", error)
-    if is_navigation(request):
-        return protect(render(request, "django_dance/unavailable.html", status=503))
-    return protect(JsonResponse({"error": error.code}, status=503))
+    response: HttpResponse
+    if choose_answer(request) == "page":
+        response = render(request, "django_dance/unavailable.html", status=503)
+    else:
+        response = JsonResponse({"error": error.code}, status=503)
+    if error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)  # RFC 9110 §10.2.3
+    return protect(response)

@@ -41,7 +41,7 @@ from .flows import (
     user_key,
 )
 from .providers import providers
-from .responses import page, protect
+from .responses import CONFIRM, page, protect
 from .signals import oauth_authorized, oauth_before_login, oauth_error
 from .tokens import ResourceOwner, Secret, Token
 
@@ -85,9 +85,10 @@ class DanceView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.flow: Flow | None = None
         try:
-            return super().dispatch(request, *args, **kwargs)
+            response = super().dispatch(request, *args, **kwargs)
         except (FlowError, ProviderError, StorageError) as error:
-            return self.refuse(request, error)
+            response = self.refuse(request, error)
+        return response if "Cache-Control" in response else protect(response)
 
     def refuse(self, request: HttpRequest, exception: DanceError) -> HttpResponseBase:
         """Report an error: a log line, a signal, and a receiver's response or an error page."""
@@ -144,7 +145,11 @@ class LoginView(DanceView):
         if _is_prefetch(request):
             # A prefetch is not a visit. Browsers do not store this answer.
             return protect(HttpResponse(status=204))
-        if not settings.login_on_get or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        if (
+            not settings.login_on_get
+            or CONFIRM in request.GET
+            or request.headers.get("Sec-Fetch-Site") == "cross-site"
+        ):
             context = {
                 "provider": self.provider,
                 "fields": {

@@ -112,12 +112,13 @@ def user(make_user):
 
 
 class Browser(Client):
-    """A browser that speaks https."""
+    """A browser that speaks https, and prefers pages."""
 
     scheme = "https"
 
     def request(self, **environ):
-        return super().request(**{**environ, "wsgi.url_scheme": self.scheme, "SERVER_PORT": "443"})
+        https = {"wsgi.url_scheme": self.scheme, "SERVER_PORT": "443"}
+        return super().request(**{"HTTP_ACCEPT": "text/html,*/*;q=0.8", **environ, **https})
 
 
 @pytest.fixture

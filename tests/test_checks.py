@@ -372,7 +372,7 @@ import responses
 from urllib.parse import parse_qs, urlsplit
 from django.contrib.auth.models import User
 from django.test import Client
-browser = Client(headers={"host": "localhost"})
+browser = Client(headers={"host": "localhost", "accept": "text/html"})
 browser.force_login(User.objects.create(username="ada"))
 there = browser.get("/profile/")["Location"]
 print(there)

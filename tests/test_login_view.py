@@ -75,7 +75,7 @@ def test_other_methods_begin_nothing(member, method):
 def test_the_redirect_to_the_provider_leaves_no_trace(member, dance):
     response = dance(member).response
     assert response.content == b""
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "no-store, private"
     assert response["Referrer-Policy"] == "no-referrer"
 
 

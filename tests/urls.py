@@ -16,6 +16,12 @@ urlpatterns = [
     path("async-class-profile/", views.AsyncClassProfile.as_view()),
     path("uncaught/", views.uncaught),
     path("failing/", views.failing),
+    path("answers-json/", views.answers_json),
+    path("answers-page/", views.answers_page),
+    path("async-answers-json/", views.async_answers_json),
+    path("class-answers-json/", views.ClassAnswersJson.as_view()),
+    path("account/<account>/", views.account),
+    path("user/<int:pk>/", views.user),
     path("plain/", views.plain),
     path("whoami/", views.whoami),
 ]

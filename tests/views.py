@@ -1,5 +1,6 @@
 """The views of a site that uses us, and one of a provider."""
 
+from django.contrib.auth import get_user_model
 from django.http import HttpResponse, JsonResponse
 from django.views.generic import View
 from oauth2_provider.decorators import protected_resource
@@ -36,6 +37,39 @@ class AsyncClassProfile(AuthorizationRequiredMixin, View):
 
 def uncaught(request):
     return JsonResponse(request.oauth.github.get("/user").json())
+
+
+@authorization_required("github", answer="json")
+def answers_json(request):
+    return HttpResponse()
+
+
+@authorization_required("github", answer="page")
+def answers_page(request):
+    return HttpResponse()
+
+
+@authorization_required("github", answer="json")
+async def async_answers_json(request):
+    return HttpResponse()
+
+
+class ClassAnswersJson(AuthorizationRequiredMixin, View):
+    provider = "github"
+    answer = "json"
+
+    def get(self, request):
+        return HttpResponse()
+
+
+def account(request, account):
+    request.oauth.github.account(account).require(request.GET.get("scope", ""))
+    return HttpResponse("granted")
+
+
+def user(request, pk):
+    owner = get_user_model().objects.get(pk=pk)
+    return JsonResponse(request.oauth.github.for_user(owner).get("/user").json())
 
 
 def failing(request):

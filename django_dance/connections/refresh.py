@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -142,13 +143,13 @@ class _RefreshAttempt:
         left = token.retry_at - time.time()
         if 0 < left <= LONGEST_RETRY_AFTER:  # a longer pause comes from a wrong clock
             reason = clean_text(token.get("last_error"))
-            return _Outcome(
-                error=ProviderUnavailable(
-                    f"{self.provider.label} could not refresh the token ({reason}). The next "
-                    f"attempt is in {left:.0f} seconds.",
-                    error=reason,
-                )
+            held = ProviderUnavailable(
+                f"{self.provider.label} could not refresh the token ({reason}). The next "
+                f"attempt is in {left:.0f} seconds.",
+                error=reason,
             )
+            held.retry_after = math.ceil(left)
+            return _Outcome(error=held)
         try:
             new = self.provider.refresh(self.owner, token)
         except ProviderError as error:
@@ -208,6 +209,7 @@ class _RefreshAttempt:
                 {**token.fields_to_store, **dict(zip(REFRESH_FAILURE_FIELDS, note, strict=True))}
             )
             self.storage.replace(self.owner, token, with_note)
+        error.retry_after = pause
         return _Outcome(error=error)
 
     def _handle_concurrent_change(self, new: Token) -> _Outcome:

@@ -190,6 +190,7 @@ class Person:
 
     def __init__(self, origin: str) -> None:
         self.browser = requests.Session()
+        self.browser.headers["Accept"] = "text/html,*/*;q=0.8"
         self.browser.trust_env = False
         self.url = origin
         self.open("/")

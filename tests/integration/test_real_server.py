@@ -55,6 +55,7 @@ class Browser(requests.Session):
     def __init__(self, url):
         super().__init__()
         self.trust_env = False
+        self.headers["Accept"] = "text/html,*/*;q=0.8"
         self.url = url
 
     def send(self, request, **options):
