@@ -50,6 +50,20 @@ def is_shared(alias: str) -> bool:
     return not backend.endswith((".LocMemCache", ".DummyCache"))
 
 
+def require_app(name: str = "django_dance") -> None:
+    """Check that an app of this package is installed.
+
+    The URLs and the middleware call it, because without the app no system check of it runs.
+
+    :raises ImproperlyConfigured: it is not.
+    """
+    if not apps.is_installed(name):
+        raise ImproperlyConfigured(
+            f'"{name}" is missing in INSTALLED_APPS: add it, and run "manage.py migrate". The app '
+            "has tables, templates and system checks."
+        )
+
+
 def import_if_path(value: Any, name: str) -> Any:
     """The object that a dotted path names; a value that is no string is returned as it is.
 

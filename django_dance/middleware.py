@@ -9,6 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from .conf import require_app
 from .exceptions import AuthorizationRequired, ProviderError
 from .sessions import OAuth
 
@@ -25,6 +26,7 @@ class OAuthMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        require_app()
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:

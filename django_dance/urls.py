@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.urls import URLResolver, clear_url_caches, include, path
 
+from .conf import require_app
 from .providers import providers
 
 logger = logging.getLogger("django_dance")
@@ -22,6 +23,7 @@ def __getattr__(name: str) -> Any:
     # the settings in between.
     if name != "urlpatterns":
         raise AttributeError(name)
+    require_app()
     return list(_routes())
 
 

@@ -10,8 +10,11 @@ import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.urls import include
 
+from django_dance.middleware import OAuthMiddleware
 from django_dance.providers import providers
+from django_dance.storage import ModelStorage
 
 # Since Django 6.1, checks of models ask the database for its features.
 pytestmark = [
@@ -386,6 +389,15 @@ with responses.RequestsMock() as mock:
 """
 
 
+OPEN = """
+import os, django
+os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+django.setup()
+from django.test import Client
+Client().get("/profile/")
+"""
+
+
 def paste(site, settings=SETTINGS, urls=URLS, views=VIEWS):
     for name, text in (("settings", settings), ("urls", urls), ("views", views)):
         with (site / "mysite" / f"{name}.py").open("a") as file:
@@ -428,6 +440,30 @@ def test_a_newcomers_mistake_is_answered_by_manage_py_check(newcomer, wrong, cur
     told = manage("manage.py", "check", check=False)
     assert cure in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["manage.py", "check"], ["manage.py", "migrate"], ["-c", OPEN]]
+)
+def test_a_newcomer_who_forgot_the_app_is_told_what_to_add(newcomer, command):
+    site, manage = newcomer
+    paste(site, settings=SETTINGS.replace('INSTALLED_APPS, "django_dance"', "INSTALLED_APPS"))
+    told = manage(*command, check=False)
+    assert told.returncode != 0
+    assert 'ImproperlyConfigured: "django_dance" is missing in INSTALLED_APPS: add' in told.stderr
+
+
+def test_without_the_app_the_urls_the_middleware_and_the_storage_say_what_to_add(settings):
+    github, storage = providers["github"], ModelStorage()
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "dance" not in app]
+    for use in (
+        lambda: github.urls,
+        lambda: include("django_dance.urls"),
+        lambda: OAuthMiddleware(lambda request: None),
+        lambda: storage.model,
+    ):
+        with pytest.raises(ImproperlyConfigured, match='"django_dance" is missing in INSTALLED_AP'):
+            use()
 
 
 def test_a_newcomer_without_a_secret_is_told_by_check_and_at_use(newcomer):

@@ -3,8 +3,13 @@
 import types
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.test import override_settings
 from django.urls import NoReverseMatch, Resolver404, include, path, resolve, reverse
+
+from django_dance.providers import providers
+
+from .conftest import query
 
 OTHER = {"other": {"PROVIDER": "django_dance.contrib.github.GitHub"}}
 
@@ -53,3 +58,24 @@ def test_settings_may_be_overridden_where_there_is_no_urlconf(settings):
     settings.DANCE_PROVIDERS = OTHER
     del settings.ROOT_URLCONF
     settings.DANCE_PROVIDERS = {}
+
+
+def test_they_follow_providers_below_a_language_prefix(settings):
+    urls = types.ModuleType("urls")
+    urls.urlpatterns = i18n_patterns(path("login/", include("django_dance.urls")))
+    settings.ROOT_URLCONF = urls
+    assert reverse("github:login") == "/en-us/login/github/"
+    settings.DANCE_PROVIDERS = OTHER
+    assert reverse("other:login") == "/en-us/login/other/"
+    assert_not_served("github")
+
+
+@pytest.mark.django_db
+def test_the_views_of_a_provider_that_is_included_by_itself_follow_the_settings(settings, client):
+    urls = types.ModuleType("urls")
+    urls.urlpatterns = [path("login/", include(providers["github"].urls))]
+    settings.ROOT_URLCONF = urls
+    for scope in ("read:user", "repo"):
+        settings.DANCE_PROVIDERS = {"github": {**OTHER["other"], "SCOPE": scope}}
+        begun = client.get("/login/github/")
+        assert query(begun["Location"])["scope"] == scope

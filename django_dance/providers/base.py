@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
 
-from ..conf import import_if_path, settings
+from ..conf import import_if_path, require_app, settings
 from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
 from ..tokens import ResourceOwner, Secret, Token, scope_list
@@ -238,7 +238,11 @@ class Provider(Facts):
 
     @property
     def urls(self) -> tuple[list[URLPattern], str]:
-        """The routes of this provider's views for ``include()``. The namespace is its name."""
+        """The routes of this provider's views for ``include()``. The namespace is its name.
+
+        :raises ImproperlyConfigured: ``django_dance`` is missing in ``INSTALLED_APPS``.
+        """
+        require_app()
         return [
             path(self._route("login_url"), self._view("login_view"), name="login"),
             path(self._route("authorized_url"), self._view("authorized_view"), name="authorized"),

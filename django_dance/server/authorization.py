@@ -19,7 +19,7 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import get_supported_language_variant, override
 
 from ..cache import cache_name
-from ..conf import import_if_path
+from ..conf import import_if_path, require_app
 from . import handlers
 from .bindings import ClientBinding, TokenBinding
 from .callbacks import Callbacks, reject_coroutine
@@ -328,7 +328,11 @@ class AuthorizationServer:
 
     @property
     def urls(self) -> tuple[list[URLPattern], str]:
-        """The routes of its views, for ``include()``; the namespace is its name."""
+        """The routes of its views, for ``include()``; the namespace is its name.
+
+        :raises ImproperlyConfigured: ``django_dance.server`` is missing in ``INSTALLED_APPS``.
+        """
+        require_app("django_dance.server")
         return [
             path("authorize/", self.view("authorize"), name="authorize"),
             path("token/", self.view("token"), name="token"),

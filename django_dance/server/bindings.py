@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models, router
 from django.utils import timezone
 
+from ..conf import require_app
 from .hashing import credentials_fingerprint, digest
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Binding:
             try:
                 model = apps.get_model(model)
             except (LookupError, ValueError) as error:
+                if model.startswith("django_dance_server."):
+                    require_app("django_dance.server")
                 raise ImproperlyConfigured(
                     f"bind_models() was called with the model {model!r}, which is not installed: "
                     f'{error}. Write it as "app_label.ModelName".'

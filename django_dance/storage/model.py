@@ -15,7 +15,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, Vali
 from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
 from django.utils import timezone
 
-from ..conf import import_if_path
+from ..conf import import_if_path, require_app
 from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
 from ..tokens import ResourceOwner, Token, same_token
 from .base import BaseStorage, plain_fields
@@ -96,6 +96,8 @@ class ModelStorage(BaseStorage):
         try:
             return apps.get_model(self._model)
         except (LookupError, ValueError) as error:
+            if self._model.startswith("django_dance."):
+                require_app()
             raise ImproperlyConfigured(
                 f"DANCE_STORAGE names the model {self._model!r}, which is not installed: {error}. "
                 'Write it as "app_label.ModelName".'

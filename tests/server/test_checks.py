@@ -2,6 +2,7 @@
 
 import pytest
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
@@ -192,3 +193,17 @@ def test_a_urlconf_that_fails_is_left_to_django():
         assert check_servers() == []
     with override_settings(ROOT_URLCONF=None):
         assert check_servers() == []
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: server.urls,
+        lambda: bind_models(AuthorizationServer("new"), **MODELS).clientgetter("x"),
+    ],
+    ids=["urls", "bind_models"],
+)
+def test_without_the_app_the_server_says_what_to_add(settings, use):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "dance" not in app]
+    with pytest.raises(ImproperlyConfigured, match=r'"django_dance\.server" is missing in INSTALL'):
+        use()
