@@ -279,7 +279,26 @@ class AuthorizedView(DanceView):
             with self.report_unexpected_errors("storage_failed"):
                 # A receiver's call may have refreshed the token.
                 store_connection(session, session.current_token.unsaved or token)
+            wanted = flow.additions.account
+            if wanted and session.account_id != wanted:
+                return self.show_other_account(request, session, wanted)
         return protect(HttpResponseRedirect(flow.next))
+
+    def show_other_account(
+        self, request: HttpRequest, session: DanceSession, wanted: str
+    ) -> HttpResponse:
+        """Say that the dance has connected another account than the one that it was for.
+
+        A redirect to the flow's ``next``, which needs the other account, could loop.
+        """
+        context = {
+            "provider": self.provider,
+            "connected": session.account_label,
+            "needed": session.account(wanted).account_label,
+            "login_url": self.again_url(request),
+            "back_url": self.provider.after_url(),
+        }
+        return page(request, "other_account.html", context)
 
     @contextmanager
     def report_unexpected_errors(self, code: str) -> Iterator[None]:

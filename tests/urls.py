@@ -21,6 +21,7 @@ urlpatterns = [
     path("async-answers-json/", views.async_answers_json),
     path("class-answers-json/", views.ClassAnswersJson.as_view()),
     path("account/<account>/", views.account),
+    path("accounts/", views.accounts),
     path("user/<int:pk>/", views.user),
     path("plain/", views.plain),
     path("whoami/", views.whoami),

@@ -67,6 +67,14 @@ def account(request, account):
     return HttpResponse("granted")
 
 
+@authorization_required("github")
+def accounts(request):
+    """The first example of docs/accounts.md, which does not catch the exception."""
+    for account in request.oauth.github.accounts:
+        account.require()
+    return HttpResponse("all")
+
+
 def user(request, pk):
     owner = get_user_model().objects.get(pk=pk)
     return JsonResponse(request.oauth.github.for_user(owner).get("/user").json())

@@ -28,6 +28,7 @@ class Azure(OIDCProvider):
     account_url = "v1.0/me"
     account_id = "id"
     account_label = "displayName"
+    choose_account_params = {"prompt": "select_account"}
     unconfirmed = ("registration_url",)
 
     #: The accounts that may be used.

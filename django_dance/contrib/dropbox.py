@@ -21,6 +21,7 @@ class Dropbox(OAuth2Provider):
     account_method = "POST"
     account_id = "account_id"
     account_label = "name.display_name"
+    choose_account_params = {"force_reauthentication": "true"}
     unconfirmed = ("registration_url",)
 
     #: Ask for a refresh token.

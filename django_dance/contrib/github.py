@@ -33,4 +33,7 @@ class GitHub(OAuth2Provider):
     account_url = "user"
     account_id = "id"
     account_label = "login"
+    # The page of the documentation, and
+    # https://github.blog/changelog/2024-06-07-account-picker-updates-for-oauth-and-github-app-sign-in/
+    choose_account_params = {"prompt": "select_account", "login": "{label}"}
     unconfirmed = ("issuer", "refresh_rotates")

@@ -21,6 +21,7 @@ class Google(OIDCProvider):
     scope = "https://www.googleapis.com/auth/userinfo.profile"
     refresh_rotates = False
     account_url = "oauth2/v3/userinfo"
+    choose_account_params = {"prompt": "select_account", "login_hint": "{id}"}
 
     #: Ask for a refresh token.
     offline = False

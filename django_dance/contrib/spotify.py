@@ -12,4 +12,5 @@ class Spotify(OAuth2Provider):
     account_url = "v1/me"
     account_id = "id"
     account_label = "display_name"
+    choose_account_params = {"show_dialog": "true"}
     unconfirmed = ("refresh_rotates", "registration_url")

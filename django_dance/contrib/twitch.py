@@ -27,4 +27,5 @@ class Twitch(OIDCProvider):
     account_url = "users"
     account_id = "data.0.id"
     account_label = "data.0.display_name"
+    choose_account_params = {"force_verify": "true"}
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")

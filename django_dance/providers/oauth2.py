@@ -155,6 +155,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
     token_type: str = fact("bearer", fixed=True)
     #: The scheme of the ``Authorization`` header (RFC 6750 §2.1).
     authorization_scheme: str = fact("Bearer", fixed=True)
+    #: The parameters of the authorization URL for a dance that is for one account: they let the
+    #: visitor choose it. ``{id}`` and ``{label}`` in a value are those of the account.
+    choose_account_params: Mapping[str, str] = fact({}, fixed=True)
     session_class: str | type = fact("django_dance.sessions.OAuth2Session", any_value=True)
     authorization_url_params: Mapping[str, str] = fact({}, reserved=_AUTHORIZATION_PARAMS)
 
@@ -216,7 +219,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
         client = self.get_client_credentials(ResourceOwner(self, request))
-        params = self.authorization_params() | flow.additions.request_params()
+        params = self.authorization_params()
+        for name, value in self._account_params(request, flow.additions.account).items():
+            # A prompt is a list of steps (OpenID Connect Core 3.1.2.1).
+            steps = [*params.get(name, "").split(), value] if name == "prompt" else [value]
+            params[name] = " ".join(dict.fromkeys(steps))
+        params |= flow.additions.request_params()
         # RFC 6749 §4.1.1
         params |= {
             "response_type": "code",
@@ -236,6 +244,19 @@ class OAuth2Provider(BackgroundGrants, Provider):
             # OpenID Connect Core 3.1.2.1
             params["nonce"] = flow.nonce
         return with_query(self.endpoint("authorization_url"), params), flow
+
+    def _account_params(self, request: HttpRequest, account: str) -> dict[str, str]:
+        """Return the parameters that let the visitor choose the account."""
+        if not account or not self.choose_account_params:
+            return {}
+        label = self.session(request, account=account).account_label
+        # Without a stored token, the label is the id.
+        names = {"id": account} if label == account else {"id": account, "label": label}
+        return {
+            name: text.format_map(names)
+            for name, text in self.choose_account_params.items()
+            if "label" in names or "{label}" not in text
+        }
 
     def check_additions(self, additions: Additions) -> None:
         pass  # the authorization request has parameters for all of them

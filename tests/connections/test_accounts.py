@@ -1,5 +1,8 @@
 """Several accounts of one user, one account of several users, and visitors who log in later."""
 
+import html
+import re
+
 import pytest
 from django.contrib.auth import login
 from django.db import connection
@@ -11,7 +14,7 @@ from django_dance.providers import providers
 from django_dance.storage import FallbackStorage, ModelStorage
 from django_dance.tokens import ResourceOwner, Token
 
-from ..conftest import GRANTED, Browser, Dance, make_session, tokens_of
+from ..conftest import GRANTED, Browser, Dance, make_session, query, tokens_of
 from ..conftest import TOKEN_URL as TOKEN_URL
 
 API = "https://api.github.com/"
@@ -292,3 +295,98 @@ def test_a_storage_without_accounts_stores_one_token(user, settings):
 def test_a_call_for_an_account_without_a_token_requires_authorization(user):
     with pytest.raises(AuthorizationRequired, match="no_token"):
         make_session(user).account("9").get("/user")
+
+
+# --- a dance for one account ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def come_back_as(responses):
+    """Follows a link to a dance, and returns as the account of this id."""
+
+    def come_back_as(browser, link, account):
+        asked = browser.get(link)["Location"]
+        responses.upsert("POST", TOKEN_URL, json={**GRANTED, "access_token": f"of-{account}"})
+        responses.upsert("GET", f"{API}user", json={"id": account, "login": f"login-{account}"})
+        state = query(asked)["state"]
+        return browser.get("/login/github/authorized/", {"state": state, "code": "planted-code"})
+
+    return come_back_as
+
+
+def test_a_page_that_needs_one_account_names_it_to_the_provider(member, connect):
+    connect(member, 1)
+    asked = query(member.get(member.get("/account/1/?scope=repo")["Location"])["Location"])
+    assert asked["prompt"] == "select_account"
+    assert asked["login"] == "login-1"
+
+
+def test_the_name_of_an_account_without_a_token_is_not_known(member, connect):
+    connect(member, 1)
+    asked = query(member.get(member.get("/account/2/")["Location"])["Location"])
+    assert asked["prompt"] == "select_account"
+    assert "login" not in asked
+
+
+def test_a_link_without_an_account_lets_the_provider_choose(member):
+    asked = query(member.get("/login/github/")["Location"])
+    assert not asked.keys() & {"prompt", "login"}
+
+
+def test_an_account_is_chosen_in_addition_to_the_configured_prompt(member, user, settings):
+    settings.DANCE_PROVIDERS = {
+        "google": {**settings.DANCE_PROVIDERS["google"], "REPROMPT_CONSENT": True}
+    }
+    session = providers["google"].session(user=user, account="17")
+    asked = query(member.get(session.login_url)["Location"])
+    assert asked["prompt"] == "consent select_account"
+    assert asked["login_hint"] == "17"
+    asked = query(member.get(session.get_login_url(prompt="login", login_hint="a@b"))["Location"])
+    assert (asked["prompt"], asked["login_hint"]) == ("login", "a@b")
+
+
+@pytest.mark.parametrize("address", ["/account/1/?scope=repo", "/accounts/"])
+def test_a_visitor_who_returns_with_another_account_gets_a_page_and_no_redirect(
+    member, user, connect, come_back_as, address
+):
+    connect(member, 1, access_token="first", refresh_token=None)
+    connect(member, 2, access_token="second")
+    row = user.oauth_tokens.get(account="1")
+    row.token = {**row.token.fields_to_store, "expires_at": 1}
+    row.save()
+    link = member.get(address)["Location"]
+    response = come_back_as(member, link, 2)
+    assert response.status_code == 200
+    assert tokens_of(user) == {"1": "first", "2": "of-2"}
+    text = html.unescape(response.content.decode())
+    assert "You connected login-2; this page needs login-1" in text
+    again = re.search(r'<a href="(/login/github/[^"]+)">Connect login-1</a>', text)[1]
+    assert query(again)["next"] == address
+
+
+def test_a_visitor_who_returns_with_the_account_goes_on(member, user, connect, come_back_as):
+    connect(member, 1, access_token="first")
+    link = member.get("/account/1/?scope=repo")["Location"]
+    response = come_back_as(member, link, 1)
+    assert (response.status_code, response["Location"]) == (302, "/account/1/?scope=repo")
+    assert tokens_of(user) == {"1": "of-1"}
+
+
+def test_a_dance_for_one_account_does_not_loop_if_the_provider_names_no_account(
+    member, settings, come_back_as
+):
+    github = {**settings.DANCE_PROVIDERS["github"], "ACCOUNT_ID": ""}
+    settings.DANCE_PROVIDERS = {"github": github}
+    response = come_back_as(member, member.get("/account/1/")["Location"], 1)
+    assert response.status_code == 200
+    assert b"This page needs 1" in response.content
+
+
+@pytest.mark.one_database("The token is in the session")
+def test_a_dance_for_one_account_does_not_loop_if_the_storage_has_no_accounts(
+    member, settings, come_back_as
+):
+    settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.SessionStorage"}
+    response = come_back_as(member, member.get("/account/1/")["Location"], 2)
+    assert response.status_code == 200
+    assert b"This page needs 1" in response.content
