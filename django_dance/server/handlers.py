@@ -25,7 +25,14 @@ from oauthlib.oauth2.rfc6749 import errors
 from . import parameters
 from .callbacks import reject_coroutine
 from .logins import lead_to_login
-from .responses import Redirect, add_security_headers, error_page, json_error, json_response
+from .responses import (
+    Redirect,
+    add_security_headers,
+    authorization_response,
+    error_page,
+    json_error,
+    json_response,
+)
 from .rows import is_active
 
 if TYPE_CHECKING:
@@ -144,7 +151,7 @@ def _code_response(
         credentials={"user": user, "http_request": request},
     )
     params = [*code.items(), ("iss", server.issuer)]
-    return Redirect(asked.redirect_uri, params, request.method)
+    return authorization_response(request, asked.redirect_uri, params)
 
 
 def _error_response(
@@ -154,18 +161,17 @@ def _error_response(
     redirect_uri: str | None,
 ) -> HttpResponseBase:
     logger.warning("%s: authorization refused, %s", server.name, error.error)
-    redirect = None
-    if redirect_uri is not None:
-        # RFC 9207 §2: every authorization response names the issuer.
-        params = [*error.twotuples, ("iss", server.issuer)]
-        redirect = Redirect(
-            redirect_uri, [(name, value) for name, value in params if value], request.method
-        )
+    # RFC 9207 §2: every authorization response names the issuer.
+    params = [*error.twotuples, ("iss", server.issuer)]
+    params = [(name, value) for name, value in params if value]
     handler = server.callbacks.optional("exception_handler")
     if handler is not None:
-        response: HttpResponseBase = handler(error, redirect and redirect.url)
+        url = redirect_uri and Redirect(redirect_uri, params, request.method).url
+        response: HttpResponseBase = handler(error, url)
         return add_security_headers(response)
-    return redirect or error_page(request, error)
+    if redirect_uri is None:
+        return error_page(request, error)
+    return authorization_response(request, redirect_uri, params)
 
 
 # --- the endpoints for clients --------------------------------------------------------------------

@@ -9,13 +9,18 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.module_loading import import_string
 from oauthlib.oauth2 import OAuth2Error
 
 logger = logging.getLogger("django_dance.server")
+
+_CSP = "Content-Security-Policy"
+_NO_FRAMES = "frame-ancestors"
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
 
@@ -38,18 +43,65 @@ class Redirect(HttpResponseRedirect):
         self["Referrer-Policy"] = "no-referrer"
 
 
+def authorization_response(
+    request: HttpRequest, uri: str, params: Iterable[tuple[str, str]]
+) -> HttpResponse:
+    """The response that sends a browser to the redirect URI of a client.
+
+    A browser refuses a redirect to another site after a form if a policy of this site, which a
+    proxy may add, has ``form-action 'self'``. That holds for the login form, too. So a browser that
+    opens a page gets a page that leads on.
+    """
+    redirect = Redirect(uri, params, request.method)
+    # An app opens only with the click of the user, which a redirect keeps.
+    is_page = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    if not is_page or urlsplit(uri).scheme not in ("http", "https"):
+        return redirect
+    page = render_page(request, "continue.html", {"url": redirect.url})
+    page["Referrer-Policy"] = "no-referrer"
+    return page
+
+
 def add_security_headers(response: _Response) -> _Response:
     """Forbid to cache the response, to frame it (RFC 9700 §4.16), and to tell its URL to others."""
     response["Cache-Control"] = "no-store"
     response["X-Frame-Options"] = "DENY"
-    policy = response.get("Content-Security-Policy", "")
-    if not re.search(r"(^|[;,])\s*frame-ancestors\b", policy, re.IGNORECASE):
-        parts = [*filter(None, [policy.rstrip("; ")]), "frame-ancestors 'none'"]
-        response["Content-Security-Policy"] = "; ".join(parts)
+    _forbid_frames(response)
     # With no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check
     # refuses. The origin alone is no secret.
     response["Referrer-Policy"] = "strict-origin"
     return response
+
+
+def _forbid_frames(response: HttpResponseBase) -> None:
+    """Add ``frame-ancestors 'none'`` to the policy of the response, or else of the site.
+
+    A middleware that adds the site's policy leaves a response alone that has a policy already.
+    """
+    policy = response.get(_CSP, "")
+    state = vars(response)
+    if policy:
+        if not re.search(r"(^|[;,])\s*frame-ancestors\b", policy, re.IGNORECASE):
+            response[_CSP] = f"{policy.rstrip('; ')}; {_NO_FRAMES} 'none'"
+    elif _has_middleware("django.middleware.csp.ContentSecurityPolicyMiddleware"):
+        config = state.get("_csp_config", getattr(django_settings, "SECURE_CSP", None)) or {}
+        state["_csp_config"] = {**config, _NO_FRAMES: ["'none'"]}
+    elif _has_middleware("csp.middleware.CSPMiddleware") and (
+        state.get("_csp_config") or getattr(django_settings, "CONTENT_SECURITY_POLICY", None)
+    ):
+        # Not _csp_update: it would add 'none' to the sources of the site, where it means nothing.
+        state["_csp_replace"] = {**(state.get("_csp_replace") or {}), _NO_FRAMES: ["'none'"]}
+    else:
+        response[_CSP] = f"{_NO_FRAMES} 'none'"
+
+
+def _has_middleware(wanted: str) -> bool:
+    """Whether the site has this middleware, or a subclass of it."""
+    for path in django_settings.MIDDLEWARE:
+        bases = getattr(import_string(path), "__mro__", ())
+        if any(f"{base.__module__}.{base.__qualname__}" == wanted for base in bases):
+            return True
+    return False
 
 
 def vary_on_token(response: Any) -> Any:
