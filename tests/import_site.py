@@ -87,6 +87,12 @@ def _flask_dance(ada, grace, linus):
     class SiteOAuth(OAuthConsumerMixin, db.Model):
         """Without users."""
 
+    class AccountOAuth(OAuthConsumerMixin, db.Model):
+        """With the account, as in the examples of Flask-Dance."""
+
+        user_id = db.Column(db.Integer)
+        provider_user_id = db.Column(db.String(256))
+
     granted = {
         "access_token": "planted-flask",
         "refresh_token": "planted-refresh",
@@ -105,6 +111,15 @@ def _flask_dance(ada, grace, linus):
         db.session.add(OAuth(provider="github", user_id=4711, token=granted))
         db.session.add(OAuth(provider="github", token=granted))
         db.session.add(OAuth(provider="gitlab", user_id=ada.pk, token={"error": "x"}))
+        for user, name, uid in (
+            (ada, "github", "42"),
+            (ada, "github", "43"),
+            (grace, "google", "grace@example.com"),
+            (linus, "github", None),
+            (linus, "gitlab", ""),
+        ):
+            fields = {"provider": name, "user_id": user.pk, "token": granted}
+            db.session.add(AccountOAuth(provider_user_id=uid, **fields))
         db.session.commit()
         SQLAlchemyStorage(SiteOAuth, db.session).set(blueprint, granted)
 

@@ -44,6 +44,18 @@ class Source:
         """The user's id at the provider; ``""`` if the table does not have it."""
         return ""
 
+    def has_our_ids(self, theirs: str, provider: Provider) -> bool:
+        """Whether :meth:`uid` is the id that ``provider`` uses for the account.
+
+        :param theirs: the library's name of the provider.
+        """
+        preset = f"django_dance.contrib.{self.names.get(theirs, theirs).replace('-', '_')}"
+        return (
+            theirs in self.same_ids.split()
+            and any(cls.__module__ == preset for cls in type(provider).__mro__)
+            and provider.account_id == type(provider).account_id
+        )
+
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
         """The fields of the token; empty if ``provider`` cannot have granted such a token.
 
@@ -185,7 +197,13 @@ class SocialAuth(Source):
 
 
 class FlaskDance(Source):
-    """The table of a model that is built on Flask-Dance's ``OAuthConsumerMixin``."""
+    """The table of a model that is built on Flask-Dance's ``OAuthConsumerMixin``.
+
+    The examples of Flask-Dance add two columns to it: ``user_id``, and ``provider_user_id`` for the
+    user's id at the provider.
+    """
+
+    _columns = ("user_id", "provider_user_id")
 
     def __init__(self, alias: str, table: str | None = None) -> None:
         if not table:
@@ -194,17 +212,24 @@ class FlaskDance(Source):
                 "--table flask_dance_oauth."
             )
         columns = _check_columns(alias, table, "id", "provider", "token")
-        self._has_users = "user_id" in columns
-        users = {"user_id": models.TextField()} if self._has_users else {}
+        optional = {name: models.TextField() for name in self._columns if name in columns}
         self.rows = _rows(
             alias,
             _unmanaged_model(
-                Apps(), table, provider=models.TextField(), token=models.TextField(), **users
+                Apps(), table, provider=models.TextField(), token=models.TextField(), **optional
             ),
         )
 
     def user_id(self, row: Any) -> Any:
-        return row.user_id if self._has_users else None
+        return getattr(row, "user_id", None)
+
+    def uid(self, row: Any) -> str:
+        uid = getattr(row, "provider_user_id", None)
+        # The id is never an email address, which can change.
+        return "" if uid is None or "@" in str(uid) else str(uid)
+
+    def has_our_ids(self, theirs: str, provider: Provider) -> bool:
+        return True  # the site has chosen what the column has
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
         return _json_object(row.token)

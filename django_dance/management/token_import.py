@@ -100,14 +100,12 @@ class TokenImporter:
 
     def _account(self, row: Any, owner: ResourceOwner) -> str:
         """The account that a dance would store; ``""`` if the row does not tell it."""
-        provider, theirs = owner.provider, self.source.provider(row)
-        preset = f"django_dance.contrib.{self.source.names.get(theirs, theirs).replace('-', '_')}"
-        same = (
-            theirs in self.source.same_ids.split()
-            and any(cls.__module__ == preset for cls in type(provider).__mro__)
-            and provider.account_id == type(provider).account_id
+        provider = owner.provider
+        known = (
+            provider.account_id
+            and provider.token_storage.keeps_accounts(owner)
+            and self.source.has_our_ids(self.source.provider(row), provider)
         )
-        known = same and provider.account_id and provider.token_storage.keeps_accounts(owner)
         return self.source.uid(row) if known else ""
 
     def _check_conflicts(self, owner: ResourceOwner, account: str) -> None:

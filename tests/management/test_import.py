@@ -271,6 +271,21 @@ def test_tokens_of_flask_dance_become_ours(site):
     assert "1  the row has no valid token of OAuth 2 (id 6)" in said
 
 
+def test_tokens_of_a_flask_dance_table_with_accounts_keep_the_account(site):
+    command = "dance_import flask_dance --database flask --table flask_dance_accountoauth"
+    (said,), stored = site(f"{command} --commit")
+    assert set(stored) == {
+        "ada github 42",
+        "ada github 43",
+        "grace google",
+        "linus github",
+        "linus gitlab",
+    }
+    assert stored["ada github 42"]["connected_account"] == "42"
+    assert "connected_account" not in stored["grace google"]
+    assert "Not imported 0" in said
+
+
 def test_tokens_of_a_flask_dance_table_without_users_get_no_user(site):
     command = "dance_import flask_dance --database flask --table flask_dance_siteoauth"
     (said,), stored = site(f"{command} --provider elsewhere=github --commit")
