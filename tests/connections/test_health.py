@@ -5,7 +5,6 @@ import logging
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.test import override_settings
 
 from django_dance.connections import health
 from django_dance.exceptions import (
@@ -599,11 +598,11 @@ def test_a_tenth_of_many_connections_may_be_rejected(clock, api, reject, connect
     assert reject(5)[-1] == 401
 
 
-def test_without_a_cache_the_verdicts_are_not_counted(api, reject):
+def test_without_a_cache_the_verdicts_are_not_counted(api, reject, settings):
     api.account = api.others = 401
-    dummy = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-    with override_settings(CACHES=dummy):
-        assert reject(12) == ["rejected"] * 12
+    dummy = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+    settings.CACHES = {**settings.CACHES, "default": dummy}
+    assert reject(12) == ["rejected"] * 12
 
 
 # --- rows and errors ------------------------------------------------------------------------------
