@@ -34,6 +34,7 @@ class HubSpot(OAuth2Provider):
             {"token": token["access_token"], "token_type_hint": "access_token"},
             self.get_client_credentials(session.owner),
         ).json()
+        fields.pop("token", None)  # the access token again
         hub, user = fields.get("hub_id"), fields.get(self.account_id)
         for found in (hub, user):
             if isinstance(found, bool) or not isinstance(found, (int, str)) or not found:

@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from ..conf import import_if_path, require_app, settings
 from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
-from ..tokens import ResourceOwner, Secret, Token, scope_list
+from ..tokens import ResourceOwner, Secret, Token, scope_list, without_secrets
 from .options import Facts, good_url
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AccountInfo:
     id: str
     #: The account's name for people. It may change, and another account may get it.
     label: str
-    #: The whole answer.
+    #: The whole answer; or the fields of the token, without its secrets, if they name the account.
     fields: Mapping[str, Any] = field(repr=False)
 
 
@@ -183,7 +183,8 @@ class Provider(Facts):
                 f"{self.name} does not state how to determine the account of a token: set "
                 f"ACCOUNT_URL and ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
             )
-        fields: Any = session.ready_token()
+        # A site may store or show the fields, so they have no secrets of the token.
+        fields: Any = without_secrets(session.ready_token())
         if self.account_url and (request := self.account_request()):
             method, url, body = request
             answer = session.protocol_call(method, url, json=body)

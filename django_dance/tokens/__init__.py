@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         seconds,
         strip_internal_fields,
         without_empty,
+        without_secrets,
         wrap_secrets,
     )
 
@@ -42,6 +43,7 @@ __all__ = [
     "unseal",
     "uses_current_key",
     "without_empty",
+    "without_secrets",
     "wrap_secrets",
 ]
 
@@ -64,6 +66,7 @@ __getattr__ = load_on_first_use(
             "scope_list",
             "seconds",
             "without_empty",
+            "without_secrets",
             "wrap_secrets",
         ],
     },

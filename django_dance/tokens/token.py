@@ -244,6 +244,13 @@ def wrap_secrets(value: Any, name: str = "", depth: int = 0) -> Any:
     return Secret(value) if name in SECRETS and isinstance(value, str) else value
 
 
+def without_secrets(value: Any) -> Any:
+    """Return a copy of the value without the fields that are never printed, also nested ones."""
+    if isinstance(value, dict):
+        return {name: without_secrets(v) for name, v in value.items() if name not in SECRETS}
+    return list(map(without_secrets, value)) if isinstance(value, list) else value
+
+
 def seconds(value: object) -> int | None:
     """Return a provider's number of seconds (``3600``, ``"3600"``, ``3600.9``), else ``None``."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):

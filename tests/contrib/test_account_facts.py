@@ -1,6 +1,7 @@
 """Presets name the account of a token."""
 
 import json
+import pickle
 
 import pytest
 
@@ -229,6 +230,16 @@ def test_the_token_says_who_somebody_is_and_nobody_is_asked(connected, responses
     info = connected(name, fields).account_info()
     assert (info.id, info.label) == who
     assert not responses.calls
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_the_fields_of_an_account_have_no_secret_of_the_token(connected, name):
+    fields = json.loads(json.dumps(TOKENS[name][0]))
+    fields["nested"] = {"list": [{"access_token": "planted", "id": 1}]}
+    info = connected(name, fields).account_info()
+    assert "planted" not in json.dumps(info.fields)
+    assert b"planted" not in pickle.dumps(info)
+    assert info.fields["nested"] == {"list": [{"id": 1}]}
 
 
 @pytest.mark.parametrize("value", [True, False, "", None, [], ...], ids=str)

@@ -30,6 +30,11 @@ def test_a_hubspot_account_is_a_user_in_a_hub(connected, responses):
     assert (info.id, info.label) == ("62515:123456", "ada@example.com")
 
 
+def test_a_hubspot_account_does_not_repeat_the_token(connected, responses):
+    responses.post(INTROSPECT, json={**INTROSPECTED, "token": "planted-access"})
+    assert "token" not in connected("hubspot").account_info().fields
+
+
 def test_hubspot_is_asked_by_introspection(connected, responses):
     responses.post(INTROSPECT, json=INTROSPECTED)
     connected("hubspot").account_info()
