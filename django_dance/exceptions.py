@@ -61,6 +61,22 @@ class DanceError(Exception):
         )
 
 
+def failure_fields(
+    error: BaseException | None = None, *, provider: str = "", code: str = ""
+) -> dict[str, Any]:
+    """Return the fields of a log line about a failure, for its ``extra``.
+
+    :param error: the failure, if it is an exception. It has the status and the provider's words.
+    :param provider: the name of the provider; ``""`` if the failure concerns no single one.
+    :param code: the error code; default: the code of the error.
+    """
+    return {
+        "code": code or getattr(error, "code", ""),
+        "provider": provider or getattr(error, "provider_name", ""),
+        **{name: getattr(error, name, None) for name in ("status", "error", "error_description")},
+    }
+
+
 class AuthorizationRequired(DanceError):
     """The resource owner must authorize the site (again).
 
@@ -69,8 +85,10 @@ class AuthorizationRequired(DanceError):
     :ivar provider: the provider of the dance.
     :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"rejected"`` (the token is kept,
         and the API and the account's address refuse it), ``"missing_scopes"``,
-        ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted) or
-        ``"revoked_at_once"`` (the grant was over within a minute after the dance).
+        ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted),
+        ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
+        that are not known) or ``"revoked_at_once"`` (the grant was over within a minute
+        after the dance).
     :ivar missing_scopes: the scopes that the token lacks.
     :ivar owner: the resource owner whose token was needed, if it is known.
     :ivar account: the id of the account that the call was for; ``""`` for the default account.
@@ -194,6 +212,8 @@ class ProviderError(DanceError):
     code = "provider_error"
     #: The provider's answer, a :class:`django_dance.http.ProtocolResponse`; ``None`` without one.
     response: Any = None
+    #: The name of the provider whose token could not be refreshed.
+    provider_name: str = ""
     #: The meaning of a refusal: ``"cancelled"``, ``"pending"``, ``"slow_down"``, ``"busy"``,
     #: ``"dead"``, ``"client"`` (the provider does not accept this site's credentials) or
     #: ``"unknown"``; ``""`` if the token endpoint did not refuse.

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from .exceptions import AuthorizationRequired, ProviderError
+from .exceptions import AuthorizationRequired, ProviderError, failure_fields
 from .flows import safe_next
 from .tokens import ResourceOwner
 
@@ -126,7 +126,7 @@ def _next_of(request: HttpRequest, kind: str) -> str | None:
 
 def unavailable_response(request: HttpRequest, error: ProviderError) -> HttpResponse:
     """Answer ``503``: the token cannot be refreshed now, because the provider failed."""
-    logger.warning("answered 503, because %s", error)
+    logger.warning("answered 503, because %s", error, extra=failure_fields(error))
     response: HttpResponse
     if choose_answer(request) == "page":
         response = render(request, "django_dance/unavailable.html", status=503)

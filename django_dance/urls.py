@@ -13,6 +13,7 @@ from django.core.signals import setting_changed
 from django.urls import URLResolver, clear_url_caches, include, path
 
 from .conf import require_app
+from .exceptions import failure_fields
 from .providers import providers
 
 logger = logging.getLogger("django_dance")
@@ -31,14 +32,16 @@ def _routes() -> Iterator[URLResolver]:
     try:
         names = list(providers)
     except ImproperlyConfigured as error:
-        logger.error("no provider has URLs: %s", error)
+        extra = failure_fields(code="improperly_configured")
+        logger.error("no provider has URLs: %s", error, extra=extra)
         return
     for name in names:
         try:
             yield path("", include(providers[name].urls))
         except ImproperlyConfigured as error:
             # A system check reports the mistake, and the rest of the site works without it.
-            logger.error("%s has no URLs: %s", name, error)
+            extra = failure_fields(provider=name, code="improperly_configured")
+            logger.error("%s has no URLs: %s", name, error, extra=extra)
 
 
 def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:

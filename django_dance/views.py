@@ -25,7 +25,7 @@ from django.views.generic import View
 
 from .conf import settings
 from .connections import store_connection
-from .exceptions import DanceError, FlowError, ProviderError, StorageError
+from .exceptions import DanceError, FlowError, ProviderError, StorageError, failure_fields
 from .flows import (
     PARAMETER,
     Additions,
@@ -97,7 +97,12 @@ class DanceView(View):
             self.provider.meaning_of(exception) == "cancelled"
         ):
             code = "access_denied"
-        logger.warning("%s: dance refused, %s", self.provider.name, exception)
+        logger.warning(
+            "%s: dance refused, %s",
+            self.provider.name,
+            exception,
+            extra=failure_fields(exception, provider=self.provider.name, code=code),
+        )
         error: dict[str, Any] = {
             name: getattr(exception, name, None)
             for name in ("error", "error_description", "error_uri")

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from django.core.cache import BaseCache, caches
 
+from ..exceptions import failure_fields
+
 logger = logging.getLogger("django_dance")
 
 #: Seconds between two warnings about the same effect.
@@ -36,5 +38,10 @@ def ask_cache(
         now = time.monotonic()
         if effect not in _warned or now - _warned[effect] >= _QUIET:
             _warned[effect] = now
-            logger.warning("the cache is down (%s): %s", type(error).__name__, effect)
+            logger.warning(
+                "the cache is down (%s): %s",
+                type(error).__name__,
+                effect,
+                extra=failure_fields(code="cache_failed"),
+            )
         return otherwise

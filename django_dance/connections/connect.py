@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..conf import settings
-from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired
+from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired, failure_fields
 from ..signals import token_revoked
 from ..tokens import ResourceOwner, Token, same_token
 
@@ -111,6 +111,7 @@ def _ask_account(session: Session) -> AccountInfo | None:
             "%s: the account of the token is not known: %s",
             session.provider.name,
             error if isinstance(error, DanceError) else type(error).__name__,
+            extra=failure_fields(error, provider=session.provider.name, code="account_unknown"),
         )
         return None
 

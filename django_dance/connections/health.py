@@ -22,7 +22,13 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from ..cache import ask_cache, cache_name
 from ..conf import settings
-from ..exceptions import AuthorizationRequired, ProviderError, StorageError, UntrustedOrigin
+from ..exceptions import (
+    AuthorizationRequired,
+    ProviderError,
+    StorageError,
+    UntrustedOrigin,
+    failure_fields,
+)
 from ..tokens import VERDICT_FIELDS, Token, same_token
 from .refresh import owner_of, refresh_or_keep
 
@@ -253,7 +259,12 @@ def note_acceptance(session: Session, token: Token) -> None:
             _note(session, token, {"account_accepted": True})
         except (StorageError, DatabaseError) as error:
             # The call has succeeded. The next one may note it.
-            logger.info("%s: not noted with the token: %s", session.provider.name, error)
+            logger.info(
+                "%s: not noted with the token: %s",
+                session.provider.name,
+                error,
+                extra=failure_fields(error, provider=session.provider.name, code=StorageError.code),
+            )
 
 
 def _was_accepted(session: Session, token: Token) -> bool:

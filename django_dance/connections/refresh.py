@@ -20,9 +20,10 @@ from ..exceptions import (
     InvalidResponse,
     ProviderError,
     ProviderUnavailable,
+    failure_fields,
 )
 from ..signals import token_refreshed, token_revoked
-from ..tokens import REFRESH_FAILURE_FIELDS, ResourceOwner, Token, clean_text, same_token
+from ..tokens import ResourceOwner, Token, clean_text, clean_words, same_token
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider
@@ -36,6 +37,17 @@ FIRST_PAUSE = 5
 LONGEST_PAUSE = 300
 #: The longest pause that a provider can ask for by Retry-After, in seconds.
 LONGEST_RETRY_AFTER = 3600
+#: A provider that has refused to refresh an expired token so many times, over so many seconds, in
+#: words that are not known, ends the connection.
+MAX_REFUSALS = 5
+REFUSED_FOR = 24 * 3600
+
+#: Why a connection ends, for the log, by the reason of ``token_revoked``.
+_ENDS = {
+    "invalid_grant": "the refresh token is dead",
+    "refused": "the refresh was refused for a day",
+    "identity_changed": "the refreshed token belongs to another person",
+}
 
 
 def refresh_or_keep(session: Session, stale: Token, *, forced: bool = False) -> Token:
@@ -78,6 +90,8 @@ def refresh_token(session: Session, stale: Token) -> Token:
             token_revoked.send(type(provider), reason=outcome.dead, **about)
         else:
             token_refreshed.send(type(provider), token=outcome.token, **about)
+    if isinstance(outcome.error, ProviderError):
+        outcome.error.provider_name = provider.name
     if outcome.error is not None:
         raise outcome.error
     assert outcome.token is not None  # noqa: S101  either an error or a token
@@ -147,6 +161,7 @@ class _RefreshAttempt:
                 f"{self.provider.label} could not refresh the token ({reason}). The next "
                 f"attempt is in {left:.0f} seconds.",
                 error=reason,
+                error_description=clean_words(token.get("last_error_description")),
             )
             held.retry_after = math.ceil(left)
             return _Outcome(error=held)
@@ -183,32 +198,51 @@ class _RefreshAttempt:
                 return _Outcome(current)
             self.storage.replace(self.owner, token, None)
         logger.warning(
-            "%s: %s; the token is deleted",
+            "%s: %s; the token is deleted: %s",
             self.provider.name,
-            "the refresh token is dead" if reason == "invalid_grant" else error,
+            _ENDS.get(reason, reason),
+            error,
+            extra=failure_fields(error, provider=self.provider.name),
         )
         # If the grant dies right after the dance, a redirect to the login could loop for ever.
         just_granted = time.time() - token.granted_at < 60
         required = AuthorizationRequired(
             self.provider,
-            "revoked_at_once" if just_granted else "revoked",
+            "refused" if reason == "refused" else "revoked_at_once" if just_granted else "revoked",
             owner=self.owner,
         )
         required.__cause__ = error
         return _Outcome(error=required, dead=reason)
 
     def _note_failure(self, token: Token, error: ProviderError) -> _Outcome:
-        logger.warning("%s: the token could not be refreshed: %s", self.provider.name, error)
+        now = int(time.time())
+        refusals, since = token.refusals, token.refused_since
+        # A word that says nothing about time or about this site cannot mean "try later" for ever.
+        meaning = self.provider.meaning_of(error)
+        if token.expired and meaning in ("unknown", "cancelled", "pending"):
+            refusals, since = refusals + 1, since if refusals else now
+            if refusals >= MAX_REFUSALS and now - since >= REFUSED_FOR:
+                return self._end_connection(token, error, "refused")
+        logger.warning(
+            "%s: the token could not be refreshed: %s",
+            self.provider.name,
+            error,
+            extra=failure_fields(error, provider=self.provider.name),
+        )
         failures = min(token.failures, 30) + 1
         pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
         if error.retry_after is not None:
             pause = min(max(pause, error.retry_after), LONGEST_RETRY_AFTER)
-        note = (error.error or error.code, failures, int(time.time()) + pause)
+        note = {
+            "last_error": error.error or error.code,
+            "last_error_description": error.error_description or "",
+            "failures": failures,
+            "retry_at": now + pause,
+            "refusals": refusals,
+            "refused_since": since,
+        }
         if not self.unsaved:
-            with_note = Token(
-                {**token.fields_to_store, **dict(zip(REFRESH_FAILURE_FIELDS, note, strict=True))}
-            )
-            self.storage.replace(self.owner, token, with_note)
+            self.storage.replace(self.owner, token, Token({**token.fields_to_store, **note}))
         error.retry_after = pause
         return _Outcome(error=error)
 
@@ -221,7 +255,12 @@ class _RefreshAttempt:
             # Only this process has the new token, so it must revoke it.
             self.provider.revoke(self.owner, new)
         except ProviderError as error:
-            logger.warning("%s: the token could not be revoked: %s", self.provider.name, error)
+            logger.warning(
+                "%s: the token could not be revoked: %s",
+                self.provider.name,
+                error,
+                extra=failure_fields(error, provider=self.provider.name),
+            )
         return self._token_is_gone()
 
     def _token_is_gone(self) -> _Outcome:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable
+from ..exceptions import InvalidResponse, ProviderError, ProviderUnavailable, failure_fields
 from ..http import origin
 from ..tokens import without_empty
 
@@ -101,7 +101,11 @@ class Documents(Generic[T]):
                 except ProviderError as error:
                     if document is None or time.monotonic() - entry.fetched_at > STALE:
                         raise
-                    logger.warning("The last good copy of a document is used: %s", error)
+                    logger.warning(
+                        "The last good copy of a document is used: %s",
+                        error,
+                        extra=failure_fields(error, provider=str(key[0])),
+                    )
                 finally:
                     entry.attempted_at = time.monotonic()
             if entry.document is None:

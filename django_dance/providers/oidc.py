@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
 
-from ..exceptions import FlowError, InvalidResponse, ProviderError
+from ..exceptions import FlowError, InvalidResponse, ProviderError, failure_fields
 from ..tokens import ResourceOwner, Secret, Token
 from . import id_tokens
 from .base import AccountInfo, ClientCredentials, with_query
@@ -262,6 +262,7 @@ class OIDCProvider(OAuth2Provider):
                 "%s: the refreshed ID token cannot be used, and the earlier one is kept: %s",
                 self.name,
                 error,
+                extra=failure_fields(error, provider=self.name),
             )
             return self.keep_identity(token, refreshed)
         return Token({**refreshed.fields_to_store, "id_claims": claims})
@@ -294,7 +295,12 @@ class OIDCProvider(OAuth2Provider):
         try:
             return self.userinfo(token) if self.endpoint("userinfo_url") else {}
         except ProviderError as error:
-            logger.warning("%s: the name of the account is not known: %s", self.name, error)
+            logger.warning(
+                "%s: the name of the account is not known: %s",
+                self.name,
+                error,
+                extra=failure_fields(error, provider=self.name),
+            )
             return {}
 
     def userinfo(self, token: Token) -> dict[str, Any]:

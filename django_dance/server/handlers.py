@@ -160,7 +160,12 @@ def _error_response(
     error: OAuth2Error,
     redirect_uri: str | None,
 ) -> HttpResponseBase:
-    logger.warning("%s: authorization refused, %s", server.name, error.error)
+    logger.warning(
+        "%s: authorization refused, %s",
+        server.name,
+        error.error,
+        extra={"code": error.error, "server": server.name},
+    )
     # RFC 9207 §2: every authorization response names the issuer.
     params = [*error.twotuples, ("iss", server.issuer)]
     params = [(name, value) for name, value in params if value]
@@ -235,7 +240,13 @@ def _client_endpoint(
             form = parameters.form_parameters(request, names)
             answered = answer(request, form, view(request, *args, **kwargs))
         except OAuth2Error as error:
-            logger.warning("%s: %a refused, %s", server.name, request.path, error.error)
+            logger.warning(
+                "%s: %a refused, %s",
+                server.name,
+                request.path,
+                error.error,
+                extra={"code": error.error, "server": server.name},
+            )
             return json_error(error, server.name)
         if isinstance(answered, HttpResponseBase):
             return answered
@@ -245,7 +256,13 @@ def _client_endpoint(
             # oauthlib repeats a state, which no client sends to these endpoints.
             fields.pop("state", None)
             body = json.dumps(fields)
-            logger.warning("%s: %a refused, %s", server.name, request.path, fields["error"])
+            logger.warning(
+                "%s: %a refused, %s",
+                server.name,
+                request.path,
+                fields["error"],
+                extra={"code": fields["error"], "server": server.name},
+            )
         response = json_response(body, status, server.name)
         if "Retry-After" in headers:
             response["Retry-After"] = headers["Retry-After"]

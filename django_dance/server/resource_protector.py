@@ -126,7 +126,13 @@ class ResourceProtector:
         self, request: HttpRequest, rejection: TokenRejected, scopes: tuple[str, ...]
     ) -> HttpResponseBase:
         server = self._server
-        logger.warning("%s: %a refused, %s", server.name, request.path, rejection.message)
+        logger.warning(
+            "%s: %a refused, %s",
+            server.name,
+            request.path,
+            rejection.message,
+            extra={"code": rejection.error, "server": server.name},
+        )
         vars(request)["error_message"] = rejection.message
         challenge = access_tokens.challenge(
             rejection, server.name, scopes if rejection.status == 403 else ()

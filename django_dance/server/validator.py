@@ -160,7 +160,11 @@ class Validator(RequestValidator):
     def count_wrong_verifier(self, request: Request) -> None:
         """Use the code up after some wrong verifiers."""
         if limits.count_wrong_verifier(self.server, request.code):
-            logger.warning("%s: a code is used up by wrong verifiers", request.client_id)
+            logger.warning(
+                "%s: a code is used up by wrong verifiers",
+                request.client_id,
+                extra={"code": "invalid_grant", "server": self.server.name},
+            )
             GrantRow(vars(request)["grant"]).use_up()
 
     def confirm_redirect_uri(
@@ -263,11 +267,13 @@ class Validator(RequestValidator):
             logger.warning(
                 "%s: a refresh token was used twice within seconds; the second use is refused",
                 request.client_id,
+                extra={"code": "invalid_grant", "server": self.server.name},
             )
             return
         logger.warning(
             "%s: a code or refresh token was used again; all tokens of its family are revoked",
             request.client_id,
+            extra={"code": "invalid_grant", "server": self.server.name},
         )
         self._revoke_family(source.family)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from ..connections import admit, is_withheld, note_acceptance
-from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError
+from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
 from ..signals import token_revoked
 from ..tokens import ResourceOwner, Token, scope_list
@@ -245,7 +245,12 @@ class DanceSession(CallingSession):
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:
-            logger.warning("%s: the token could not be revoked: %s", self.provider.name, error)
+            logger.warning(
+                "%s: the token could not be revoked: %s",
+                self.provider.name,
+                error,
+                extra=failure_fields(error, provider=self.provider.name),
+            )
         finally:
             del self.token
         token_revoked.send(

@@ -16,7 +16,13 @@ from django.db import DatabaseError, Error, IntegrityError, models, router, tran
 from django.utils import timezone
 
 from ..conf import import_if_path, require_app
-from ..exceptions import OwnerRequired, ProviderUnavailable, SealBroken, StorageError
+from ..exceptions import (
+    OwnerRequired,
+    ProviderUnavailable,
+    SealBroken,
+    StorageError,
+    failure_fields,
+)
 from ..tokens import ResourceOwner, Token, same_token
 from .base import BaseStorage, plain_fields
 from .lease import lock_busy_error, row_lease, thread_lock
@@ -464,5 +470,10 @@ def _token_of(row: Any) -> Token | None:
     try:
         return Token(row.token)
     except SealBroken as error:
-        logger.error("The token of %r cannot be read: %s", row, error)
+        logger.error(
+            "The token of %r cannot be read: %s",
+            row,
+            error,
+            extra=failure_fields(provider=row.provider, code="seal_broken"),
+        )
         return None

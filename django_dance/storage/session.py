@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, t
 
 from ..cache import MISS, ask_cache, cache_name, open_entry, seal_entry
 from ..conf import settings
-from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge
+from ..exceptions import OwnerRequired, SealBroken, TokenTooLarge, failure_fields
 from ..tokens import ResourceOwner, Token, same_token, seal, unseal
 from .base import BaseStorage, plain_fields
 from .lease import cache_lease
@@ -240,7 +240,11 @@ class SessionStorage(BaseStorage):
             # This is also the case for the token of an anonymous visitor who has logged in since,
             # because a login does not move it; and for a token that an older version has sealed,
             # because its session kept the session key that it had before.
-            logger.debug("%s: the session's token does not open here", owner.provider.name)
+            logger.debug(
+                "%s: the session's token does not open here",
+                owner.provider.name,
+                extra=failure_fields(provider=owner.provider.name, code="seal_broken"),
+            )
             return None
 
     def _write(self, owner: ResourceOwner, session: Any, token: Mapping[str, Any]) -> None:

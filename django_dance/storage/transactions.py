@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
-from ..exceptions import StorageError
+from ..exceptions import StorageError, failure_fields
 
 logger = logging.getLogger("django_dance")
 
@@ -213,4 +213,7 @@ def run_deferred_writes(request: Any) -> None:
             write()
         except Exception:
             # The view's response is sent in any case.
-            logger.exception("a refreshed token could not be stored again after the view")
+            logger.exception(
+                "a refreshed token could not be stored again after the view",
+                extra=failure_fields(code="storage_failed"),
+            )

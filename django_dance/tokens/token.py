@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from ..conf import settings
-from ..exceptions import InvalidResponse
+from ..exceptions import InvalidResponse, failure_fields
 
 logger = logging.getLogger("django_dance")
 
@@ -24,9 +24,17 @@ SECRETS = frozenset(
     {"access_token", "refresh_token", "id_token", "oauth_token", "oauth_token_secret"}
 )
 
-#: Our fields about failed refreshes: the reason, the number of failures since the last success,
-#: and the time of the next attempt.
-REFRESH_FAILURE_FIELDS = ("last_error", "failures", "retry_at")
+#: Our fields about failed refreshes: the code and the provider's words of the last one, the number
+#: of failures since the last success, the time of the next attempt, and the number of refusals of
+#: the expired token whose words are not known, with the time of the first one.
+REFRESH_FAILURE_FIELDS = (
+    "last_error",
+    "last_error_description",
+    "failures",
+    "retry_at",
+    "refusals",
+    "refused_since",
+)
 #: Our fields about refused calls: the verdict, its time, and the number of trials since.
 VERDICT_FIELDS = ("verdict", "verdict_at", "trials")
 #: Our own fields of a token, which a provider cannot set: the ID token's claims, the scopes that
@@ -90,7 +98,10 @@ class Token(dict[str, Any]):
             fields["expires_at"] = time.time() + lifetime
         else:
             if fields.pop("expires_in", None) is not None:
-                logger.warning("The provider's expires_in is not a number of seconds; ignored.")
+                logger.warning(
+                    "The provider's expires_in is not a number of seconds; ignored.",
+                    extra=failure_fields(code=InvalidResponse.code),
+                )
             moment = cls(fields).expires_at
             fields.pop("expires_at", None)
             if moment is not None:
@@ -149,6 +160,17 @@ class Token(dict[str, Any]):
     def failures(self) -> int:
         """The number of failed refreshes since the last success."""
         return int(self._number("failures"))
+
+    @property
+    def refusals(self) -> int:
+        """The number of refusals in :data:`REFRESH_FAILURE_FIELDS`."""
+        # A process of an earlier version that refreshes the token resets the failures only.
+        return int(self._number("refusals")) if self.failures else 0
+
+    @property
+    def refused_since(self) -> float:
+        """The time of the first of these refusals, in seconds since the epoch."""
+        return self._number("refused_since")
 
     @property
     def granted_at(self) -> float:

@@ -189,7 +189,10 @@ def test_the_reason_of_a_refused_refresh_depends_on_the_age_of_the_token(
     assert required.value.provider.name == "github"
     assert isinstance(required.value.__cause__, TokenRequestRefused)
     assert not OAuthToken.objects.exists()
-    assert caplog.messages == ["github: the refresh token is dead; the token is deleted"]
+    assert caplog.messages == [
+        "github: the refresh token is dead; the token is deleted: "
+        "GitHub refused: invalid_grant (status 400)."
+    ]
 
 
 def test_a_refused_token_without_granted_at_is_revoked(connected, responses):
@@ -467,3 +470,134 @@ def test_an_invalid_internal_field_does_not_break_a_refresh(user, api, odd, answ
 def test_an_impossibly_long_pause_is_ignored(user, api):
     store_expired_token(user, retry_at=time.time() + 10**8, failures=1, last_error="x")
     assert make_session(user).get(API).ok
+
+
+# --- the limit for refusals in unknown words ------------------------------------------------------
+
+DAY = 24 * 3600
+ODD = {"status": 400, "json": {"error": "odd", "error_description": "No such thing"}}
+
+
+@pytest.fixture
+def refuse(user, responses, clock, monkeypatch):
+    """Refreshes at each of the given times, in seconds, and returns the last error.
+
+    Each time has an answer: by default the provider refuses in unknown words.
+    """
+
+    def refuse(*times, **other):
+        start = clock.now
+        for moment in times:
+            clock.now = start + moment
+            responses.reset()
+            responses.post(TOKEN_URL, **other.get(f"at_{moment}", ODD))
+            with pytest.raises(DanceError) as caught:
+                providers["github"].session(user=user).refresh()
+            if isinstance(caught.value, AuthorizationRequired):
+                break
+        assert clock.now == start + times[-1], "The connection ended too early"
+        return caught.value
+
+    return refuse
+
+
+def test_an_expired_token_that_is_refused_for_a_day_ends(connected, refuse, events, caplog):
+    connected()
+    error = refuse(0, 1000, 2000, 3000, DAY)
+    assert isinstance(error, AuthorizationRequired)
+    assert error.reason == "refused"
+    assert isinstance(error.__cause__, TokenRequestRefused)
+    assert not OAuthToken.objects.exists()
+    assert [heard["reason"] for heard in events.named("token_revoked")] == ["refused"]
+    assert "odd" in caplog.messages[-1] and "No such thing" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [(0, 1000, 2000, DAY), (0, 1000, 2000, 3000, 4000, DAY - 1)],
+    ids=["four-times", "less-than-a-day"],
+)
+def test_fewer_refusals_or_a_shorter_time_end_nothing(connected, refuse, times):
+    connected()
+    assert isinstance(refuse(*times), TokenRequestRefused)
+    assert OAuthToken.objects.get().token["access_token"] == GRANTED["access_token"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 400, "json": {"error": "access_denied"}},
+        {"status": 404, "json": {"message": "no"}},
+        {"status": 403, "body": "no"},
+        {"status": 200, "json": {"error": "odd"}},
+    ],
+)
+def test_refusals_of_other_forms_count_too(connected, refuse, answer):
+    connected()
+    times = (0, 1000, 2000, 3000, DAY)
+    error = refuse(*times, **{f"at_{moment}": answer for moment in times})
+    assert isinstance(error, AuthorizationRequired)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 429, "json": {"error": "odd"}},
+        {"status": 500, "json": {"error": "odd"}},
+        {"status": 503},
+        {"status": 403, "body": "<!doctype html><h1>Forbidden</h1>"},
+        {"status": 403, "body": "Forbidden", "content_type": "text/html"},
+        {"status": 400, "body": ""},
+        {"status": 400, "json": {"error": "temporarily_unavailable"}},
+        {"status": 401, "json": {"error": "invalid_client"}},
+        {"status": 302, "headers": {"Location": "https://github.com/"}},
+        {"status": 200, "body": "<html>"},
+        {"body": ConnectionError()},
+    ],
+)
+def test_failures_that_say_nothing_about_the_token_do_not_count(connected, refuse, answer):
+    connected()
+    times = (0, 1000, 2000, 3000, 4000, 5000, DAY, 2 * DAY)
+    error = refuse(*times, **{f"at_{moment}": answer for moment in times})
+    assert not isinstance(error, AuthorizationRequired)
+    token = OAuthToken.objects.get().token
+    assert (token.failures, token.refusals) == (8, 0)
+
+
+def test_other_failures_between_refusals_do_not_reset_the_count(connected, refuse):
+    connected()
+    times = (0, 1000, 2000, 3000, 4000, DAY)
+    assert isinstance(refuse(*times, at_2000=BUSY), AuthorizationRequired)
+
+
+def test_a_success_resets_the_count(connected, refuse, responses, clock, user):
+    connected()
+    refuse(0, 1000, 2000, 3000)
+    clock.now += 1000
+    responses.reset()
+    responses.post(TOKEN_URL, json={**GRANTED, "expires_in": 60})
+    session = providers["github"].session(user=user)
+    session.refresh()
+    assert not {"refusals", "refused_since"} & set(session.token)
+    assert isinstance(refuse(DAY, DAY + 1000, DAY + 2000, DAY + 3000), TokenRequestRefused)
+
+
+def test_a_refresh_by_an_earlier_version_resets_the_count(connected, refuse):
+    fields = {"refusals": 4, "refused_since": 1.0}  # that version removes the other fields
+    connected(**fields)
+    assert isinstance(refuse(0), TokenRequestRefused)
+    assert OAuthToken.objects.get().token.refusals == 1
+
+
+def test_refusals_of_a_token_that_has_not_expired_do_not_count(connected, refuse, clock):
+    connected(expires_at=clock.now + 2 * DAY)
+    assert isinstance(refuse(0, 1000, 2000, 3000, DAY), TokenRequestRefused)
+    assert OAuthToken.objects.get().token.refusals == 0
+
+
+def test_a_failure_is_noted_with_the_words_of_the_provider(connected, refuse, user):
+    connected()
+    refuse(0)
+    with pytest.raises(ProviderUnavailable) as waiting:
+        providers["github"].session(user=user).refresh()
+    assert (waiting.value.error, waiting.value.error_description) == ("odd", "No such thing")

@@ -89,8 +89,24 @@ def test_tokens_are_listed_as_json_lines(run, user):
         "scope": "read:user",
         "refreshable": True,
         "last_error": "provider_unavailable",
+        "last_error_description": "",
         "readable": True,
     }
+
+
+def test_a_token_that_cannot_be_refreshed_is_listed_with_the_words_of_the_provider(
+    run, user, responses
+):
+    words = "Der Zugang\x1b ist gesperrt"
+    responses.post(TOKEN_URL, status=400, json={"error": "odd", "error_description": words})
+    connect(user, account="1")
+    connect(user, account="2", ends_in=-5)
+    with pytest.raises(CommandError):
+        run("dance_refresh")
+    (line,) = lines(run("dance_tokens", "--failing", "--json"))
+    assert (line["account"], line["last_error"]) == ("2", "odd")
+    assert line["last_error_description"] == "Der Zugang ist gesperrt"
+    assert "odd: Der Zugang ist gesperrt" in run("dance_tokens", "--failing")
 
 
 @pytest.mark.parametrize(

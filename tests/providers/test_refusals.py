@@ -1,5 +1,6 @@
 """Refusals: the words of a provider, and what they mean in each place where it refuses."""
 
+import html
 import json
 
 import pytest
@@ -266,6 +267,57 @@ def test_secrets_in_the_body_are_masked(responses, form):
     words = f"{SECRET} of planted-client-secret"
     error = refusal_of(responses, Posting("posting"), json={"error": words})
     assert error.error_description == "*** of ***"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "error", "words"),
+    [
+        (
+            {"json": {"error": "odd", "error_description": "Ungültig\x00!"}},
+            "token_refused",
+            "odd",
+            "Ungültig !",
+        ),
+        (
+            {"json": {"error": {"message": "No\nway", "type": "OAuthException"}}},
+            "token_refused",
+            "OAuthException",
+            "No way",
+        ),
+        (
+            {"body": "<html><h1>Blocked &amp; logged</h1></html>", "content_type": "text/html"},
+            "token_response_invalid",
+            None,
+            "Blocked & logged",
+        ),
+    ],
+    ids=["not-ascii", "object", "page"],
+)
+def test_page_log_and_signal_have_the_words_of_the_provider(
+    member, responses, events, caplog, answer, code, error, words
+):
+    responses.post(TOKEN_URL, status=400, **answer)
+    response = Dance(member).callback()
+    shown = html.unescape(response.content.decode())
+    assert f">{code}{f' ({error})' if error else ''}: {words}<" in shown
+    (line,) = [record for record in caplog.records if record.name == "django_dance"]
+    assert (line.code, line.provider, line.status) == (code, "github", 400)
+    assert (line.error, line.error_description) == (error, words)
+    assert "(status 400)" in line.getMessage() and words in line.getMessage()
+    (heard,) = events.named("oauth_error")
+    assert (heard["code"], heard["error"], heard["error_description"]) == (code, error, words)
+    assert heard["response"] is None
+
+
+@pytest.mark.parametrize("error", ["odd", "access_denied"])
+def test_the_words_of_a_callback_are_in_page_and_log(member, events, caplog, error):
+    words = "Nicht\u202e gewünscht"
+    response = Dance(member).callback(error=error, error_description=words)
+    assert ": Nicht gewünscht<" in response.content.decode()
+    (line,) = [record for record in caplog.records if record.name == "django_dance"]
+    assert (line.provider, line.error) == ("github", error)
+    assert line.code == events.codes[0]
+    assert line.getMessage().endswith(f"the provider answered {error}: Nicht gewünscht")
 
 
 # --- where the words count ------------------------------------------------------------------------

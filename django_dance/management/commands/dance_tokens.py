@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
+from ...tokens import clean_words
 from ..arguments import add_owner_arguments, user_id_of
 from ..token_tables import batches, columns, tables, token_of, token_rows
 
@@ -24,7 +25,9 @@ class Command(BaseCommand):
         add_owner_arguments(parser)
         parser.add_argument("--expired", action="store_true", help="Only expired tokens")
         parser.add_argument(
-            "--failing", action="store_true", help="Only tokens whose last refresh failed"
+            "--failing",
+            action="store_true",
+            help="Only tokens that cannot be refreshed now: the last refresh failed",
         )
         parser.add_argument(
             "--unreadable", action="store_true", help="Only tokens that no configured key opens"
@@ -112,6 +115,7 @@ def _describe(row: Any) -> dict[str, Any]:
         "expires_at": expires_at,
         "refreshable": None if token is None else bool(token.get("refresh_token")),
         "last_error": getattr(row, "last_error", ""),
+        "last_error_description": clean_words((token or {}).get("last_error_description")) or "",
         "readable": token is not None,
     }
 
@@ -131,7 +135,7 @@ def _cells(token: dict[str, Any]) -> list[str]:
         token["scope"],
         "" if expires_at is None else expires_at.isoformat(" ", "seconds"),
         refreshable,
-        token["last_error"],
+        ": ".join(filter(None, [token["last_error"], token["last_error_description"]])),
     ]
     # Control characters in an account or a user name must not move the cursor of a terminal.
     return ["".join(c if c.isprintable() else "?" for c in cell) for cell in cells]
