@@ -252,7 +252,9 @@ def limited_request(
         )
     timeout = float(settings.timeout)
     with _ProtocolSession() as session:
-        sent = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        sent: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(
+            {"User-Agent": USER_AGENT, "Accept": "application/json"}
+        )
         if like is not None:
             for name in ("cert", "params", "proxies", "trust_env", "verify"):
                 setattr(session, name, getattr(like, name))

@@ -369,12 +369,13 @@ class OIDCProvider(OAuth2Provider):
         if not url:
             return None
         params = {"client_id": self.get_client_credentials(owner).client_id}
-        hint = str((token or {}).get("id_token") or "")
+        known: Mapping[str, Any] = token or {}
+        hint = str(known.get("id_token") or "")
         if id_token_hint or (id_token_hint is None and len(hint) <= _LONGEST_HINT):
             if hint:
                 params["id_token_hint"] = hint
         else:
-            claims = (token or {}).get("id_claims") or {}
+            claims = known.get("id_claims") or {}
             names = map(claims.get, ("login_hint", "preferred_username", "email", "sub"))
             name = next((name for name in names if name and isinstance(name, str)), "")
             if name:
