@@ -55,6 +55,7 @@ class ClientAdmin(_ClientAdmin):
         "grant_types",
         "user",
         "is_active",
+        "is_trusted",
         "created_at",
     )
     readonly_fields = ("client_id", "created_at")

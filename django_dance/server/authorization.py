@@ -20,7 +20,7 @@ from django.utils.translation import get_supported_language_variant, override
 
 from ..cache import cache_name
 from ..conf import import_if_path, require_app
-from . import handlers
+from . import handlers, issuing, revocation
 from .bindings import ClientBinding, TokenBinding
 from .callbacks import Callbacks, reject_coroutine
 from .conf import OPTIONS, settings
@@ -118,13 +118,22 @@ class AuthorizationServer:
 
     @property
     def access_token_lifetime(self) -> int:
-        """Seconds from the issue of an access token."""
+        """Seconds from the issue of an access token, if all clients have the same."""
         return int(self.option("access_token_lifetime"))
 
     @property
     def refresh_token_lifetime(self) -> int:
-        """Seconds from the consent of the user; a refresh does not prolong them."""
+        """Seconds from the consent of the user, if all clients have the same."""
         return int(self.option("refresh_token_lifetime"))
+
+    def lifetime(self, name: str, client: Any) -> int:
+        """The seconds that a token of this client lives.
+
+        :param name: ``access_token_lifetime`` or ``refresh_token_lifetime``. The option is a number
+            or a function of the client.
+        """
+        value = import_if_path(self.option(name), name)
+        return int(value(client) if callable(value) else value)
 
     @property
     def code_lifetime(self) -> int:
@@ -248,17 +257,22 @@ class AuthorizationServer:
     def endpoints(self, http_request: HttpRequest | None = None) -> Endpoints:
         """The endpoints of the server (RFC 6749 §3), with the site's callbacks."""
         self.callbacks.require_all()
-        validator = self._validator_class(self)
-        validator.http_request = http_request
         return Endpoints(
-            validator,
-            expires_in=self.access_token_lifetime,
-            token_generator=self._generator("token_generator"),
-            refresh_token_generator=self._generator("refresh_token_generator"),
+            self.validator(http_request),
+            expires_in=lambda request: self.lifetime("access_token_lifetime", request.client),
+            token_generator=self.generator("token_generator"),
+            refresh_token_generator=self.generator("refresh_token_generator"),
             password_grant=self.password_grant,
         )
 
-    def _generator(self, name: str) -> Any:
+    def validator(self, http_request: HttpRequest | None = None) -> Validator:
+        """oauthlib's request validator, for one request."""
+        validator = self._validator_class(self)
+        validator.http_request = http_request
+        return validator
+
+    def generator(self, name: str) -> Any:
+        """The function of the option ``token_generator`` or ``refresh_token_generator``."""
         value = self.option(name)
         return import_if_path(value, repr(value))
 
@@ -267,6 +281,35 @@ class AuthorizationServer:
         """Whether the password grant is allowed. RFC 9700 §2.4 says that it must not be used."""
         allowed = self.option("allow_password_grant") is True
         return allowed and self.callbacks.optional("usergetter") is not None
+
+    # --- tokens without a request -------------------------------------------------------------
+
+    def create_token(
+        self,
+        user: Any,
+        client: Any,
+        scopes: Iterable[str],
+        *,
+        lifetime: int | None = None,
+        with_refresh_token: bool = False,
+    ) -> dict[str, Any]:
+        """Issue a token, and return the fields of a token response (RFC 6749 §5.1).
+
+        Show the token once: the server stores only its digest.
+
+        :param user: the user who is asked for no consent; ``None`` if the client acts for itself.
+        :param client: a client, or its ``client_id``.
+        :param lifetime: seconds; the default is the lifetime of the client's access tokens.
+        :raises ValueError: the client is unknown, or it may not have the token.
+        """
+        return issuing.create_token(self, user, client, scopes, lifetime, with_refresh_token)
+
+    def end_tokens(self, user: Any, client_id: str | None = None) -> None:
+        """Revoke all codes and tokens of a user, for one client or for all.
+
+        The consents stay: an application can ask for a new token.
+        """
+        revocation.revoke_all(self, user, client_id, reason="ended")
 
     # --- handlers for the views of a site ---------------------------------------------------------
 

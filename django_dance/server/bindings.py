@@ -162,7 +162,7 @@ class TokenBinding(Binding):
         refresh_token = token.get("refresh_token")
         now = timezone.now()
         until = request.refresh_expires or now + timedelta(
-            seconds=self._server.refresh_token_lifetime
+            seconds=self._server.lifetime("refresh_token_lifetime", request.client)
         )
         return self.rows.create(
             access_digest=digest(token["access_token"]),
@@ -181,13 +181,17 @@ class TokenBinding(Binding):
     def revoke(
         self, family: str | None = None, user: Any = None, client_id: str | None = None
     ) -> None:
-        """Revoke a family of tokens, or all tokens that a client has for a user."""
+        """Revoke a family of tokens, or all tokens of a user, for one client or for all."""
         if family is not None:
             rows = self.rows.filter(family=family)
-        elif user is not None and client_id is not None:
-            rows = self.rows.filter(user=user, client_id=client_id)
+        elif user is not None:
+            rows = self.rows.filter(user=user)
+            if client_id is not None:
+                rows = rows.filter(client_id=client_id)
         else:
-            raise TypeError("Pass the tokens to revoke: family, or user and client_id.")
+            raise TypeError(
+                "Pass the tokens to revoke: family, or user and client_id, or user alone."
+            )
         rows = rows.filter(server=self._server.name, revoked_at=None)
         # The first update waits for a refresh in another transaction. The second update revokes
         # the token that the refresh has stored.
@@ -234,7 +238,9 @@ class GrantBinding(Binding):
             expires=timezone.now() + timedelta(seconds=self._server.code_lifetime),
         )
 
-    def revoke(self, user: Any, client_id: str) -> None:
-        """Delete the codes that a client has for a user, except those that are used."""
-        rows = self.rows.filter(user=user, client_id=client_id, server=self._server.name)
-        rows.filter(used_at=None).delete()
+    def revoke(self, user: Any, client_id: str | None = None) -> None:
+        """Delete the codes of a user, for one client or for all, except those that are used."""
+        rows = self.rows.filter(user=user, server=self._server.name, used_at=None)
+        if client_id is not None:
+            rows = rows.filter(client_id=client_id)
+        rows.delete()

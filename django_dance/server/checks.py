@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.apps import AppConfig
@@ -128,8 +129,16 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
 
     for name in _LIFETIMES:
         value = server.option(name)
+        if name != "code_lifetime":
+            with suppress(ImproperlyConfigured):
+                if callable(import_if_path(value, name)):
+                    continue
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            yield option_error(name, "It must be a positive number of seconds.")
+            yield option_error(
+                name,
+                "It must be a positive number of seconds; the lifetime of a token can be a "
+                "function of the client, or its dotted path.",
+            )
         elif name == "code_lifetime" and value > _LONGEST_CODE:
             yield option_error(
                 name,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import router, transaction
 from django.utils import timezone
 
-from . import token_cache
 from .bindings import rows_to_write
 from .models import Consent
+from .revocation import revoke_all
 from .rows import ClientRow
 
 if TYPE_CHECKING:
@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 
 
 def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> bool:
-    """Whether the user has granted these scopes, or more, for the same redirect URI."""
-    # RFC 8252 §8.6: another app can pretend to be a public client.
-    if not ClientRow(asked.client).is_confidential:
+    """Whether the user has granted these scopes, or more, for the same redirect URI.
+
+    A trusted client needs no consent.
+    """
+    client = ClientRow(asked.client)
+    # RFC 8252 §8.6: another app can pretend to be a public client. It cannot have the https
+    # redirect URI of the client.
+    if client.is_trusted and asked.redirect_uri.startswith("https:"):
+        return True
+    if not client.is_confidential:
         return False
+    if client.is_trusted:
+        return True
     consent = (
         rows_to_write(Consent)
         .filter(user=user, server=server.name, client_id=asked.client.client_id)
@@ -62,16 +71,6 @@ def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) ->
 
 def withdraw(server: AuthorizationServer, consent: Consent) -> None:
     """Revoke all codes and tokens that the client has for the user, and delete the consent."""
-    user, client_id = consent.user, consent.client_id
-    revoke_tokens = server.callbacks.required("tokenrevoker")
-    revoke_grants = server.callbacks.optional("grantrevoker")
-    try:
-        # Codes first: this waits for a code that is being redeemed. Its tokens are revoked next.
-        if revoke_grants is not None:
-            revoke_grants(user=user, client_id=client_id)
-    finally:
-        # Even if the codes are in a cache that is down.
-        revoke_tokens(user=user, client_id=client_id)
-        token_cache.invalidate(user=user, using=server.database)
+    revoke_all(server, consent.user, consent.client_id, reason="disconnected")
     # Last: if an error was raised before, the user still sees the application and can try again.
     consent.delete()

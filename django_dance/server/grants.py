@@ -198,21 +198,22 @@ class GrantCache:
         now = time.time()
         if not grant.issued - _SKEW <= now < grant.issued + self.timeout:
             return None
-        revoked = self.cache.get(self._revocation_key(grant.user_key, client_id))
-        if revoked is not None and grant.issued <= revoked:
+        keys = [self._revocation_key(grant.user_key, name) for name in (client_id, None)]
+        if any(grant.issued <= revoked for revoked in self.cache.get_many(keys).values()):
             return None
         return FoundGrant(grant, key, self.cache, self.timeout)
 
-    def revoke(self, user: Any, client_id: str) -> None:
-        """Revoke the codes that were issued until now to a client for a user."""
+    def revoke(self, user: Any, client_id: str | None = None) -> None:
+        """Revoke the codes that were issued until now for a user, to one client or to all."""
         key = self._revocation_key((user._meta.label_lower, str(user.pk)), client_id)
         self.cache.set(key, time.time(), self.timeout + _SKEW)
 
     def _key(self, client_id: str, code: str) -> str:
         return f"{self._prefix}:{self._server.cache_name(client_id, code)}"
 
-    def _revocation_key(self, user_key: tuple[str, str], client_id: str) -> str:
-        return f"{self._prefix}:revoked:{self._server.cache_name(*user_key, client_id)}"
+    def _revocation_key(self, user_key: tuple[str, str], client_id: str | None) -> str:
+        parts = user_key if client_id is None else (*user_key, client_id)
+        return f"{self._prefix}:revoked:{self._server.cache_name(*parts)}"
 
     # --- Flask-OAuthlib's settings ----------------------------------------------------------------
 

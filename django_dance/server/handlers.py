@@ -34,6 +34,7 @@ from .responses import (
     json_response,
 )
 from .rows import is_active
+from .signals import application_authorized
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -149,6 +150,14 @@ def _code_response(
         asked.uri,
         scopes=list(asked.scopes),
         credentials={"user": user, "http_request": request},
+    )
+    application_authorized.send(
+        type(server),
+        server=server,
+        user=user,
+        client=asked.client,
+        scopes=list(asked.scopes),
+        request=request,
     )
     params = [*code.items(), ("iss", server.issuer)]
     return authorization_response(request, asked.redirect_uri, params)

@@ -68,6 +68,12 @@ class AbstractClient(models.Model):
         verbose_name=_("owner"),
     )
     is_active = models.BooleanField(_("active"), default=True)
+    is_trusted = models.BooleanField(
+        _("trusted"),
+        default=False,
+        db_default=False,
+        help_text=_("It belongs to this site: users are not asked for their consent."),
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:

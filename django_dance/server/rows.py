@@ -83,6 +83,11 @@ class ClientRow:
             return bool(getattr(self._client, "has_fast_secret", False))
         return True
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the client belongs to the site itself, so that users are not asked."""
+        return bool(getattr(self._client, "is_trusted", False))
+
     def has_secret(self, secret: str) -> bool:
         """Whether this is the client's secret."""
         if hasattr(self._client, "check_client_secret"):

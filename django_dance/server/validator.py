@@ -15,9 +15,10 @@ from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import client_secrets, limits, token_cache
+from . import client_secrets, limits, revocation, token_cache
 from .hashing import new_family
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
+from .signals import access_token_issued
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -247,6 +248,16 @@ class Validator(RequestValidator):
             token_cache.invalidate(family=state["family"], using=self.server.database)
         # A second use before the commit finds no tokens to revoke: check for it after the commit.
         transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
+        access_token_issued.send(
+            type(self.server),
+            server=self.server,
+            client=request.client,
+            user=request.user,
+            scopes=list(request.scopes),
+            grant_type=request.grant_type or "",
+            family=state["family"],
+            request=state.get("http_request"),
+        )
 
     def _store(self, token: Any, request: Request) -> None:
         """:raises ImproperlyConfigured: the server would refuse the token that is stored."""
@@ -275,20 +286,11 @@ class Validator(RequestValidator):
             request.client_id,
             extra={"code": "invalid_grant", "server": self.server.name},
         )
-        self._revoke_family(source.family)
+        revocation.revoke_family(self.server, source.family, reason="replayed")
 
     def _revoke_if_replayed(self, source: CredentialRow | None) -> None:
         if source is not None and source.is_replayed:
-            self._revoke_family(source.family)
-
-    def _revoke_family(self, family: str | None) -> bool:
-        """Revoke all tokens of a family; whether the site has a function for it."""
-        revoke = self.server.callbacks.optional("tokenrevoker")
-        if revoke is None or not family:
-            return False
-        revoke(family=family)
-        token_cache.invalidate(family=family, using=self.server.database)
-        return True
+            revocation.revoke_family(self.server, source.family, reason="replayed")
 
     # --- what was issued (RFC 7009, RFC 7662) ---------------------------------------------------
 
@@ -301,10 +303,11 @@ class Validator(RequestValidator):
             # RFC 7009 §2.1: the error is reported to the client.
             raise errors.InvalidGrantError("The token belongs to another client.", request=request)
         family = TokenRow(found).family
-        if not self._revoke_family(family):
+        if not revocation.revoke_family(self.server, family, reason="revoked"):
             found.delete()
             if family:
                 token_cache.invalidate(family=family, using=self.server.database)
+            revocation.send(self.server, reason="revoked", family=family)
 
     def introspect_token(
         self, token: str, token_type_hint: str, request: Request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from django_dance.conf import import_if_path
 from django_dance.server.authorization import servers
 from django_dance.server.bindings import rows_to_write
 from django_dance.server.conf import settings
-from django_dance.server.models import AbstractGrant, AbstractToken
+from django_dance.server.models import AbstractClient, AbstractGrant, AbstractToken
 
 
 class Command(BaseCommand):
@@ -27,10 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        sources: list[Any] = [settings, *servers]
-        longest = max(
-            max(source.access_token_lifetime, source.refresh_token_lifetime) for source in sources
-        )
+        longest = max(_lifetimes())
         expired = {
             AbstractGrant: Q(used_at=None, expires__lt=now)
             | Q(used_at__lt=now - timedelta(seconds=longest)),
@@ -43,6 +42,19 @@ class Command(BaseCommand):
                     rows: Any = rows_to_write(model).filter(condition)
                     count = _delete_in_batches(rows, options["batch_size"])
                     self.stdout.write(f"{model._meta.label}: {count} deleted")
+
+
+def _lifetimes() -> Iterator[int]:
+    """The lifetimes of the tokens of all servers and clients."""
+    for name in ("access_token_lifetime", "refresh_token_lifetime"):
+        for value in {getattr(settings, name), *(server.option(name) for server in servers)}:
+            lifetime = import_if_path(value, name)
+            if not callable(lifetime):
+                yield lifetime
+                continue
+            for model in apps.get_models():
+                if issubclass(model, AbstractClient):
+                    yield from map(lifetime, rows_to_write(model).iterator())
 
 
 def _delete_in_batches(rows: QuerySet[Any], batch_size: int) -> int:

@@ -1,0 +1,58 @@
+"""Creates a token for a user without a request: for tests, and for personal access tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from oauthlib.common import Request
+
+from ..tokens import Secret
+from .endpoints import random_token
+from .rows import ClientRow, is_active
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+
+def create_token(
+    server: AuthorizationServer,
+    user: Any,
+    client: Any,
+    scopes: Iterable[str],
+    lifetime: int | None,
+    with_refresh_token: bool,
+) -> dict[str, Any]:
+    """See :meth:`.AuthorizationServer.create_token`."""
+    if isinstance(client, str):
+        client_id = client
+        client = server.callbacks.required("clientgetter")(client_id)
+        if client is None:
+            raise ValueError(f"There is no client {client_id}.")
+    row, wanted = ClientRow(client), list(scopes)
+    if not is_active(client) or (user is not None and not is_active(user)):
+        raise ValueError("The user or the client is deactivated.")
+    if not row.may_request(wanted, server.scopes):
+        raise ValueError(
+            f"The client {client.client_id} may request the scopes "
+            f"{', '.join(row.default_scopes) or '(none)'}, and not all of {', '.join(wanted)}."
+        )
+    if with_refresh_token and "refresh_token" not in row.grant_types:
+        raise ValueError(f"The grant types of {client.client_id} do not contain refresh_token.")
+    if lifetime is None:
+        lifetime = server.lifetime("access_token_lifetime", client)
+    request = Request("/")
+    request.client, request.user, request.scopes = client, user, wanted
+    vars(request)["http_request"] = None
+    new: Any = server.generator("token_generator") or random_token
+    token: dict[str, Any] = {
+        "access_token": Secret(new(request)),
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "scope": " ".join(wanted),
+    }
+    if with_refresh_token:
+        new = server.generator("refresh_token_generator") or new
+        token["refresh_token"] = Secret(new(request))
+    server.validator().save_token(token, request)
+    return token
