@@ -39,6 +39,9 @@ _ENDPOINTS = {
 }
 
 
+#: The scopes for claims with a name. Some providers have a scope for each claim.
+_NAMING_SCOPES = frozenset({"profile", "email", "given_name", "family_name"})
+
 #: Longest ID token in the URL of a logout, in characters. Many servers refuse a URL of 8 kB.
 _LONGEST_HINT = 4096
 
@@ -276,13 +279,19 @@ class OIDCProvider(OAuth2Provider):
         if self.account_url or self.account_id != "sub":
             return super().account_info(session)
         token = session.ready_token()
-        claims = token.get("id_claims") or self.userinfo(token)
+        signed = token.get("id_claims")
+        claims = signed or self.userinfo(token)
         if not isinstance(claims.get("sub"), str) or not claims["sub"]:
             raise InvalidResponse(f"{self.label} did not name the account of the token.")
-        if not claims.get(self.account_label):
-            claims = {**self._claims_elsewhere(token), **claims}
-        label = claims.get(self.account_label) or claims.get("email") or claims["sub"]
+        if signed and not self._name(signed):
+            claims = {**self._claims_elsewhere(token), **signed}
+        label = self._name(claims) or claims.get("email") or claims["sub"]
         return AccountInfo(claims["sub"], str(label), claims)
+
+    def _name(self, claims: Mapping[str, Any]) -> str:
+        """Return the name in the claims of a person (OpenID Connect Core 5.1), or ``""``."""
+        parts = [claims.get(name) for name in ("given_name", "family_name")]
+        return str(claims.get(self.account_label) or " ".join(str(part) for part in parts if part))
 
     def _claims_elsewhere(self, token: Token) -> dict[str, Any]:
         """Return the claims of the userinfo endpoint; none if it has no name, or none now.
@@ -290,7 +299,7 @@ class OIDCProvider(OAuth2Provider):
         With an access token the claims of a scope are at this endpoint, and the ID token may have
         the subject only (OpenID Connect Core 5.4).
         """
-        if token.scopes is not None and not token.scopes & {"profile", "email"}:
+        if token.scopes is not None and not token.scopes & {*_NAMING_SCOPES, self.account_label}:
             return {}
         try:
             return self.userinfo(token) if self.endpoint("userinfo_url") else {}

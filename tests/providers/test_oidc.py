@@ -872,6 +872,22 @@ def test_the_name_of_an_account_comes_from_the_userinfo(account):
 
 
 @pytest.mark.parametrize(
+    ("claims", "label"),
+    [
+        ({"given_name": "Ada", "family_name": "Lovelace"}, "Ada Lovelace"),
+        ({"given_name": "Ada", "email": "ada@example.com"}, "Ada"),
+        ({"family_name": "Lovelace", "name": ""}, "Lovelace"),
+        ({"email": "ada@example.com"}, "ada@example.com"),
+        ({"given_name": None, "family_name": ""}, "248289761001"),
+    ],
+    ids=str,
+)
+def test_an_account_has_the_best_name_that_the_userinfo_has(account, claims, label):
+    session = account({"sub": "248289761001", **claims})
+    assert session.account_info().label == session.account_label == label
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {"json": {"sub": "another", "name": "Mallory"}},
