@@ -190,7 +190,13 @@ class LoginView(DanceView):
             owner=ResourceOwner(self.provider, request),
             url=url,
         )
-        response = protect(HttpResponseRedirect(url))
+        response: HttpResponse
+        if request.method == "POST":
+            # A redirect of a form to another site is blocked by the policy `form-action 'self'`.
+            context = {"provider": self.provider, "url": Secret(url)}
+            response = protect(page(request, "continue.html", context))
+        else:
+            response = protect(HttpResponseRedirect(url))
         set_flow_cookie(flow, request, response)
         return response
 

@@ -17,6 +17,7 @@ DEBUG = True
 ROOT_URLCONF = "example_project.urls"
 LOGIN_URL = "home"
 USE_TZ = True
+STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SESSION_COOKIE_SAMESITE = os.environ.get("DEMO_SAMESITE", "Lax")
 
@@ -26,6 +27,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "django_dance",
     "django_dance.server",
 ]

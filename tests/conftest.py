@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import threading
 import time
 from types import SimpleNamespace
@@ -171,6 +173,15 @@ def query(url):
     parsed = parse_qs(urlsplit(url).query, keep_blank_values=True)
     assert all(len(values) == 1 for values in parsed.values()), parsed
     return {name: values[0] for name, values in parsed.items()}
+
+
+def provider_url(response):
+    """The address of the provider that the answer of the login view leads to."""
+    if response.status_code == 302:
+        return response["Location"]
+    found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', response.content.decode())
+    assert found, response.content
+    return html.unescape(found[1])
 
 
 class Dance:

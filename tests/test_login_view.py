@@ -1,5 +1,6 @@
 """The login view begins a dance."""
 
+import html
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from django.urls import set_script_prefix
 
 from django_dance.providers import providers
 
-from .conftest import Browser, assert_refused, flow_cookies, query
+from .conftest import Browser, assert_refused, flow_cookies, provider_url, query
 
 
 def test_login_sends_the_visitor_to_the_provider(member, dance):
@@ -31,9 +32,14 @@ def test_a_cross_site_start_gets_a_button(member, dance):
 
 
 def test_the_button_begins_the_dance(member):
+    """Its answer is a page and no redirect, which the policy ``form-action 'self'`` blocks."""
     response = member.post("/login/github/", {"next": "/profile/"})
-    assert response.status_code == 302
-    assert response["Location"].startswith("https://github.com/")
+    assert response.status_code == 200
+    assert response["Referrer-Policy"] == "no-referrer"
+    url = provider_url(response)
+    assert url.startswith("https://github.com/")
+    assert f'<a href="{html.escape(url)}">Continue to GitHub</a>' in response.content.decode()
+    assert len(flow_cookies(member)) == 1
 
 
 def test_the_button_can_be_made_the_rule(member, settings):
@@ -53,7 +59,7 @@ def test_a_post_needs_a_csrf_token(user):
     assert browser.post("/login/github/", fields, headers=origin).status_code == 403
     assert flow_cookies(browser) == []
     home = {"referer": "https://testserver/login/github/"}
-    assert browser.post("/login/github/", fields, headers=home).status_code == 302
+    assert browser.post("/login/github/", fields, headers=home).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,14 @@
 import asyncio
 import html
 import re
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.finders import AppDirectoriesFinder
+from django.template.loader import render_to_string
 from django.test import AsyncClient, Client
 
+import django_dance
 from django_dance.decorators import authorization_required
 from django_dance.providers import providers
 
@@ -266,3 +270,61 @@ def test_the_provider_says_when_to_try_again(program, expired, responses, clock)
 def test_no_cache_stores_one_of_our_answers(program, method, url, headers):
     response = getattr(program, method)(url, headers=headers, secure=True)
     assert response["Cache-Control"] == "no-store, private"
+
+
+# --- pages under a Content-Security-Policy --------------------------------------------------------
+
+PAGES = ["bounce", "continue", "declined", "error", "login", "other_account", "reconnect"]
+
+
+def render(name):
+    context = {
+        "provider": providers["github"],
+        "code": "access_denied",
+        "login_url": "/login/github/",
+        "back_url": "/",
+        "url": "https://github.com/login/oauth/authorize?a=b&c=d",
+        "connected": "hubot",
+        "needed": "octocat",
+    }
+    return render_to_string(f"django_dance/{name}.html", context)
+
+
+def test_the_list_of_pages_is_complete():
+    folder = Path(django_dance.__file__).parent / "templates" / "django_dance"
+    assert sorted([*PAGES, "base", "unavailable"]) == sorted(p.stem for p in folder.glob("*.html"))
+
+
+@pytest.mark.parametrize("name", [*PAGES, "unavailable"])
+def test_a_page_has_one_stylesheet_and_nothing_inline(name):
+    page = render(name)
+    assert re.findall(r"<link[^>]*>", page) == [
+        '<link rel="stylesheet" href="/static/django_dance/pages.css">'
+    ]
+    assert not re.search(r"<style|<script|\sstyle=|\son\w+=|javascript:", page)
+    assert '<meta name="color-scheme" content="light dark">' in page
+
+
+@pytest.mark.parametrize("name", [*PAGES, "unavailable"])
+def test_a_site_without_static_files_has_pages_without_a_stylesheet(name, settings):
+    settings.STATIC_URL = None
+    page = render(name)
+    assert "<link" not in page
+    assert "<h1>" in page or "<a href=" in page
+
+
+def test_a_missing_manifest_leaves_the_pages_without_a_stylesheet(settings):
+    settings.DEBUG = False
+    storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.staticfiles"]
+    settings.STATIC_ROOT = "/nonexistent"
+    page = render("error")
+    assert "<link" not in page
+    assert "<h1>" in page
+
+
+def test_the_finders_of_staticfiles_find_the_stylesheet(settings):
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.staticfiles"]
+    found = AppDirectoriesFinder().find("django_dance/pages.css")
+    assert "color-scheme: light dark" in Path(found).read_text("utf-8")

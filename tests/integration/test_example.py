@@ -136,6 +136,13 @@ def strict_site(migrated, tmp_path_factory):
     yield from _running_site(migrated, tmp_path_factory.mktemp("strict"), DEMO_SAMESITE="Strict")
 
 
+@pytest.fixture(scope="module")
+def site_with_policy(migrated, tmp_path_factory):
+    module = "tests.integration.csp"
+    folder = tmp_path_factory.mktemp("policy")
+    yield from _running_site(migrated, folder, DJANGO_SETTINGS_MODULE=module)
+
+
 # --- a person ---------------------------------------------------------------------------------
 
 
@@ -145,6 +152,7 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.text = ""
+        self.refresh = ""
         self.links: dict[str, str] = {}
         self.buttons: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
         self._form: tuple[dict[str, str], dict[str, str]] = ({}, {})
@@ -159,6 +167,8 @@ class Page(HTMLParser):
             self._form = (attributes, {})
         elif tag == "input" and "name" in attributes:
             self._form[1][attributes["name"]] = attributes.get("value", "")
+        elif tag == "meta" and attributes.get("http-equiv") == "refresh":
+            self.refresh = attributes["content"].partition("url=")[2]
         elif tag in ("a", "button"):
             self._open = (tag, attributes, "")
 
@@ -199,6 +209,8 @@ class Person:
         self.url, self.status = response.url, response.status_code
         assert self.status < 500, response.text
         self.page = Page(response.text)
+        if self.page.refresh:
+            return self.open(self.page.refresh)
         return self
 
     def open(self, path: str) -> Person:
@@ -540,6 +552,12 @@ class Browser:
 
         self.driver.find_element(By.NAME, name).send_keys(text)
 
+    def css(self, tag: str, property: str) -> str:
+        """The value of a CSS property of the first such element."""
+        from selenium.webdriver.common.by import By
+
+        return self.driver.find_element(By.TAG_NAME, tag).value_of_css_property(property)
+
     def sees(self, text: str) -> None:
         """Wait until the page says ``text``."""
         self._wait(lambda driver: text in self.text, text)
@@ -668,3 +686,55 @@ def test_a_strict_session_cookie_survives_the_way_back(browser, strict_site):
     log = strict_site.log.read_text()
     assert log.count("GET /login/notebook/authorized/") == 2
     assert log.count("POST /notebook/token/") == 1
+
+
+@pytest.mark.interop
+def test_a_browser_dances_under_a_strict_content_security_policy(browser, site_with_policy):
+    # Under this name the client is another site than the provider, which stays on localhost.
+    client = f"http://127.0.0.1:{site_with_policy.port}"
+    browser.open(f"{client}/")
+    browser.click("Continue as Ada Lovelace")
+    browser.click("Connect to Notebook")
+    browser.sees("Connect to Notebook?")
+    assert browser.css("button", "cursor") == "pointer"
+    browser.click("Continue to Notebook")
+    browser.sees("Who are you today?")
+    assert browser.driver.current_url.startswith(site_with_policy.origin)
+    browser.click("Continue as Ada Lovelace")
+    browser.click("Allow")
+    browser.sees("Hello, Ada. You are connected.")
+    assert browser.driver.current_url == f"{client}/"
+    browser.click("Disconnect")
+    browser.sees("You are not connected to Notebook yet.")
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("width", [360, 1000])
+def test_a_page_fits_the_screen_and_can_be_used_by_keyboard(browser, site_with_policy, width):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 640, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.open(f"{site_with_policy.origin}/")
+    browser.click("Continue as Ada Lovelace")
+    browser.sees("Hello, Ada.")
+    browser.open(f"{site_with_policy.origin}/login/notebook/")
+    browser.sees("Connect to Notebook?")
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.text == "Continue to Notebook"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.sees("Allow")
+
+
+@pytest.mark.interop
+def test_a_page_is_dark_if_the_visitor_prefers_it(browser, site_with_policy):
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
+    browser.open(f"{site_with_policy.origin}/login/notebook/")
+    browser.sees("Connect to Notebook?")
+    assert browser.css("body", "color") == "rgba(255, 255, 255, 1)"

@@ -28,6 +28,7 @@ ROOMS = ["tokens", "http", "cache", "flows", "storage", "providers", "connection
 EDGE = [
     "fields",
     "models",
+    "templatetags",
     "responses",
     "decorators",
     "mixins",
