@@ -23,7 +23,7 @@ from .journal import Refresh
 #: Seconds that an access token lives.
 LIFETIME = 3
 #: The longest time that a refresh takes at the provider, in seconds.
-SLOWEST = 0.5
+SLOWEST = 0.8
 
 Response = tuple[int, dict[str, str], str]
 

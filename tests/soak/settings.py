@@ -32,6 +32,6 @@ DANCE_PROVIDERS = {
         "TOKEN_URL": f"{os.environ['SOAK_PROVIDER']}/notebook/token/{os.getpid()}/",
     }
 }
-# A lease is three times as long, and some seconds: 11 seconds. So long the users of a worker that
-# was killed during a refresh wait for its token.
-DANCE_TIMEOUT = 2
+# The lease of a refresh is three times as long and five seconds more: 17 seconds. If a worker is
+# killed in the middle of a refresh, the user waits until its lease has ended.
+DANCE_TIMEOUT = 4

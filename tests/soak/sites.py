@@ -20,11 +20,11 @@ PROGRAMS = {
         *("gunicorn", "tests.soak.site:wsgi", "--workers=2", "--threads=8", "--timeout=120"),
         "--no-control-socket",
     ],
-    # Two processes, each with an event loop. The long time is for a machine that is busy: uvicorn
-    # would end a worker that is slow to say that it lives.
+    # Two processes, each with an event loop. uvicorn ends a worker that does not answer it in time,
+    # which may be slow on a busy machine.
     "uvicorn": [
         *("uvicorn", "tests.soak.site:asgi", "--workers=2", "--no-access-log"),
-        "--timeout-worker-healthcheck=120",
+        "--timeout-worker-healthcheck=10",
     ],
 }
 #: Seconds that a site may take to start, and to stop.

@@ -19,7 +19,7 @@ from .sites import Site
 
 #: The pages that call the API for the user: in a view, in an async view, and in a transaction.
 CALLS = ["/profile/", "/profile.json", "/profile/in-a-transaction/"]
-#: Seconds until a user gives up. The lease of a worker that was killed lasts 11 seconds.
+#: Seconds until a user gives up. The lease of a worker that was killed lasts 17 seconds.
 PATIENCE = 40
 #: The shortest and the longest pause between two steps, in seconds.
 PAUSE = (0.05, 0.8)
