@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_dance")
 
 #: A token that was granted in the last seconds is not refreshed: a new one would be refused, too.
+#: Of a token with a short lifetime, only the first half is so fresh: it may expire on its way.
 FRESH = 60
 #: The verdict that a token is not accepted any more.
 REJECTED = "rejected"
@@ -107,13 +108,18 @@ def replace_refused_token(session: Session, refused: Token) -> Token | None:
             return None
     if (
         not session.provider.is_refreshable(refused)
-        or refused.age < FRESH
+        or _is_fresh(refused)
         or refused.verdict == REJECTED
         or (refused.verdict == REPLACED and 0 <= refused.verdict_age < REPLACED_HOLDS)
     ):
         return refused
     token = refresh_or_keep(session, refused, forced=True)
     return None if token is refused else token
+
+
+def _is_fresh(token: Token) -> bool:
+    """Whether the token cannot have expired yet, although the API refuses it."""
+    return token.age < (FRESH if token.lifetime is None else min(FRESH, token.lifetime / 2))
 
 
 def note_replacement(session: Session, token: Token) -> None:

@@ -417,6 +417,26 @@ def test_a_token_that_was_granted_seconds_ago_is_not_refreshed(clock, call, api,
     assert api.questions == 1
 
 
+def test_a_token_that_lives_for_seconds_is_refreshed_if_it_may_have_expired_on_its_way(
+    clock, call, api, connect
+):
+    session = connect(token={**REFRESHABLE, "granted_at": clock.now, "expires_in": 3})
+    api.others, api.accepted = 401, "planted-1"
+    clock.now += 2
+    assert call(session(), "GET", "/things").status_code == 200
+    assert api.refreshes == 1
+
+
+def test_a_token_that_lives_for_seconds_is_not_refreshed_in_the_first_half_of_them(
+    clock, call, api, connect
+):
+    session = connect(token={**REFRESHABLE, "granted_at": clock.now, "expires_in": 3})
+    api.others = 401
+    clock.now += 1
+    assert call(session(), "GET", "/things").status_code == 401
+    assert api.refreshes == 0
+
+
 def test_a_new_token_that_is_refused_too_is_rejected(call, api, connect, user):
     session = connect(token=REFRESHABLE)
     api.account = api.others = 401
