@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class DjangoDanceServerConfig(AppConfig):
@@ -11,4 +12,6 @@ class DjangoDanceServerConfig(AppConfig):
         from . import checks, logins, token_cache  # noqa: F401  the import registers the checks
 
         token_cache.connect_signals()
+        # A module that no URL imports would register nothing.
+        autodiscover_modules("oauth_hooks")
         logins.connect_signals()

@@ -144,6 +144,9 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 name,
                 "It must be at most 600: RFC 6749 §4.1.2 recommends ten minutes or less.",
             )
+    value = server.option("refresh_retry")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        yield option_error("refresh_retry", "It must be a number of seconds, or 0.")
     if not isinstance(server.option("scopes"), dict):
         yield option_error("scopes", 'It must be a dict: {"email": "see your email address"}.')
     for name in ("token_generator", "refresh_token_generator"):

@@ -25,6 +25,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from . import parameters
 from .callbacks import reject_coroutine
 from .logins import lead_to_login
+from .refusals import DESCRIPTIONS, describe, reason_of
 from .responses import (
     Redirect,
     add_security_headers,
@@ -169,15 +170,16 @@ def _error_response(
     error: OAuth2Error,
     redirect_uri: str | None,
 ) -> HttpResponseBase:
+    describe(error)
     logger.warning(
-        "%s: authorization refused, %s",
+        "%s: authorization refused, %s: %s",
         server.name,
         error.error,
+        reason_of(request, str(error.error), error.description),
         extra={"code": error.error, "server": server.name},
     )
     # RFC 9207 §2: every authorization response names the issuer.
-    params = [*error.twotuples, ("iss", server.issuer)]
-    params = [(name, value) for name, value in params if value]
+    params = [(name, value) for name, value in (*error.twotuples, ("iss", server.issuer)) if value]
     handler = server.callbacks.optional("exception_handler")
     if handler is not None:
         url = redirect_uri and Redirect(redirect_uri, params, request.method).url
@@ -238,6 +240,16 @@ def _client_endpoint(
         response, or oauthlib's headers, body and status.
     """
 
+    def log(request: HttpRequest, error: str, description: str) -> None:
+        logger.warning(
+            "%s: %a refused, %s: %s",
+            server.name,
+            request.path,
+            error,
+            reason_of(request, error, description),
+            extra={"code": error, "server": server.name},
+        )
+
     @csrf_exempt
     @login_not_required
     @sensitive_post_parameters()
@@ -249,13 +261,8 @@ def _client_endpoint(
             form = parameters.form_parameters(request, names)
             answered = answer(request, form, view(request, *args, **kwargs))
         except OAuth2Error as error:
-            logger.warning(
-                "%s: %a refused, %s",
-                server.name,
-                request.path,
-                error.error,
-                extra={"code": error.error, "server": server.name},
-            )
+            describe(error)
+            log(request, str(error.error), error.description)
             return json_error(error, server.name)
         if isinstance(answered, HttpResponseBase):
             return answered
@@ -264,14 +271,9 @@ def _client_endpoint(
             fields = json.loads(body)
             # oauthlib repeats a state, which no client sends to these endpoints.
             fields.pop("state", None)
+            fields.setdefault("error_description", DESCRIPTIONS.get(fields["error"], ""))
             body = json.dumps(fields)
-            logger.warning(
-                "%s: %a refused, %s",
-                server.name,
-                request.path,
-                fields["error"],
-                extra={"code": fields["error"], "server": server.name},
-            )
+            log(request, fields["error"], fields["error_description"])
         response = json_response(body, status, server.name)
         if "Retry-After" in headers:
             response["Retry-After"] = headers["Retry-After"]

@@ -132,7 +132,8 @@ class AbstractClient(models.Model):
     def _replace_password_hash(self, secret: str) -> None:
         old = self.client_secret
         new = client_secrets.hash_generated(secret, replaced=old)
-        if len(new) > (self._meta.get_field("client_secret").max_length or 0):
+        field: Any = self._meta.get_field("client_secret")
+        if len(new) > field.max_length:
             return
         # The condition: another process may have set a new secret meanwhile.
         rows = type(self)._default_manager.filter(pk=self.pk, client_secret=old)
@@ -307,6 +308,25 @@ class AbstractToken(AbstractCredential):
         # Not from a replica, which may lag behind the first use.
         self.refresh_from_db(using=router.db_for_write(type(self)), fields=["spent_at"])
         return self.spent_at is not None and timezone.now() - self.spent_at < REUSE_LEEWAY
+
+    def use_again(self, seconds: int) -> bool:
+        """Whether the first response may have been lost, so that the client may repeat the refresh.
+
+        It may do so once, within ``seconds`` of the first use, and only if the refresh token of the
+        first response was not used. The tokens of the first response end.
+        """
+        within = timedelta(seconds=seconds)
+        self.refresh_from_db(using=router.db_for_write(type(self)), fields=["spent_at"])
+        if self.spent_at is None or timezone.now() - self.spent_at >= within:
+            return False
+        family = type(self)._default_manager.using(router.db_for_write(type(self)))
+        newer = family.filter(family=self.family, created_at__gte=self.spent_at).exclude(pk=self.pk)
+        if newer.count() != 1:
+            return False
+        # As if it had been used before this time: its refresh token cannot be repeated, and a use
+        # of it revokes the family. Of several calls at once, one returns True.
+        unused = newer.filter(spent_at=None, revoked_at=None)
+        return bool(unused.update(spent_at=self.spent_at - within))
 
     def spend(self) -> bool:
         """Mark the refresh token as used. Of several calls at once, one returns ``True``."""

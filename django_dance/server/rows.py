@@ -240,6 +240,10 @@ class TokenRow(CredentialRow):
     def is_just_spent(self) -> bool:
         return bool(getattr(self._row, "just_spent", False))
 
+    def use_again(self, seconds: int) -> bool:
+        """Whether the client may repeat a refresh, within some seconds of the first use."""
+        return hasattr(self._row, "use_again") and bool(self._row.use_again(seconds))
+
     def is_issued_by(self, server: AuthorizationServer) -> bool:
         return bool(getattr(self._row, "server", server.name) == server.name)
 

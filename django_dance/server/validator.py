@@ -17,6 +17,7 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from . import client_secrets, limits, revocation, token_cache
 from .hashing import new_family
+from .refusals import keep_reason
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
 from .signals import access_token_issued
 
@@ -54,7 +55,7 @@ class Validator(RequestValidator):
     def authenticate_client(self, request: Request) -> bool:
         client, secret = self._client(request), request.client_secret
         if not secret:
-            return False
+            return self._refuse("the client sent no secret")
         limit = limits.SecretLimit(self.server, request.client_id or "", self.http_request)
         if not self._is_right(secret, client, limit):
             if limit.is_reached:
@@ -64,28 +65,36 @@ class Validator(RequestValidator):
         request.client = client
         return True
 
+    def _refuse(self, reason: str) -> bool:
+        """Keep the reason for the log; the result is ``False``."""
+        return keep_reason(self.http_request, reason)
+
     def _is_right(self, secret: str, client: Any, limit: limits.SecretLimit) -> bool:
         """:raises TooManyWrongSecrets: the secret needs a slow hash, and the limit is reached."""
         if client is None:
             # The time does not tell which clients exist.
             client_secrets.refuse(secret)
-            return False
+            return self._refuse("the client is unknown or deactivated")
         row = ClientRow(client)
         if not row.is_confidential:
-            return False
+            return self._refuse("a public client sent a secret")
         if row.has_fast_secret:
-            return row.has_secret(secret)
+            return row.has_secret(secret) or self._refuse("the client's secret is wrong")
         if limit.is_reached and not limit.recalls(secret):
             raise limit.error()
         right = row.has_secret(secret)
         if right:
             limit.remember(secret)
-        return right
+        return right or self._refuse("the client's secret is wrong")
 
     def authenticate_client_id(self, client_id: str, request: Request) -> bool:
         client = self._client(request)
-        if client is None or ClientRow(client).is_confidential or request.client_secret:
-            return False
+        if client is None:
+            return self._refuse("the client is unknown or deactivated")
+        if ClientRow(client).is_confidential:
+            return self._refuse("the client sent no secret")
+        if request.client_secret:
+            return self._refuse("a public client sent a secret")
         request.client = client
         return True
 
@@ -133,7 +142,8 @@ class Validator(RequestValidator):
         callbacks.required("grantsetter")(client_id, code, request)
         if callbacks.is_bound("grantgetter") and not callbacks.is_bound("grantsetter"):
             grant = callbacks.required("grantgetter")(client_id, code["code"])
-            if grant is None or not GrantRow(grant).is_valid_for(request.client):
+            client: Any = request.client
+            if grant is None or not GrantRow(grant).is_valid_for(client):
                 raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "grantsetter"))
 
     # --- the code (RFC 6749 §4.1.3) -------------------------------------------------------------
@@ -145,8 +155,10 @@ class Validator(RequestValidator):
 
     def validate_code(self, client_id: str, code: str, client: Any, request: Request) -> bool:
         grant = self.server.callbacks.required("grantgetter")(client.client_id, code)
-        if grant is None or not GrantRow(grant).is_valid_for(client):
-            return False
+        if grant is None:
+            return self._refuse("the code is unknown, expired, or another client's")
+        if not GrantRow(grant).is_valid_for(client):
+            return self._refuse("the code is expired, or the user or client has changed")
         vars(request)["grant"] = grant
         request.user = grant.user
         request.scopes = list(grant.scopes)
@@ -160,7 +172,7 @@ class Validator(RequestValidator):
 
     def count_wrong_verifier(self, request: Request) -> None:
         """Use the code up after some wrong verifiers."""
-        if limits.count_wrong_verifier(self.server, request.code):
+        if limits.count_wrong_verifier(self.server, request.code or ""):
             logger.warning(
                 "%s: a code is used up by wrong verifiers",
                 request.client_id,
@@ -178,7 +190,11 @@ class Validator(RequestValidator):
         )
         if not same:
             # RFC 6749 §5.2; oauthlib would answer invalid_request.
-            raise errors.InvalidGrantError(request=request)
+            raise errors.InvalidGrantError(
+                "The redirect_uri must be repeated as it was in the authorization request "
+                "(RFC 6749 section 4.1.3).",
+                request=request,
+            )
         return True
 
     def invalidate_authorization_code(self, client_id: str, code: str, request: Request) -> None:
@@ -189,10 +205,15 @@ class Validator(RequestValidator):
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Request) -> bool:
         token = self.server.callbacks.required("tokengetter")(refresh_token=refresh_token)
         if token is None:
-            return False
+            return self._refuse("the refresh token is unknown")
         row = TokenRow(token)
-        if not row.is_issued_by(self.server) or not row.is_refreshable_for(client):
-            return False
+        if not row.is_issued_by(self.server):
+            return self._refuse("another server issued the refresh token")
+        if not row.is_refreshable_for(client):
+            return self._refuse(
+                "the refresh token is expired, revoked or another client's, or the user or client "
+                "has changed"
+            )
         vars(request)["old_token"] = token
         request.user = token.user
         return True
@@ -203,7 +224,9 @@ class Validator(RequestValidator):
         # RFC 6749 §1.5: no other scopes than before, and only those the client may still request.
         left = [s for s in granted if self.validate_scopes(client.client_id, [s], client, request)]
         if granted and not left:
-            raise errors.InvalidScopeError(request=request)
+            raise errors.InvalidScopeError(
+                "The client may no longer request any of the granted scopes.", request=request
+            )
         return left
 
     def rotate_refresh_token(self, request: Request) -> bool:
@@ -212,7 +235,7 @@ class Validator(RequestValidator):
     def validate_user(self, username: str, password: str, client: Any, request: Request) -> bool:
         user = self.server.callbacks.required("usergetter")(username, password, client, request)
         if not is_active(user):
-            return False
+            return self._refuse("the user is unknown or deactivated, or the password is wrong")
         request.user = user
         return True
 
@@ -238,11 +261,12 @@ class Validator(RequestValidator):
         if "refresh_token" not in _client_row(request).grant_types:
             token.pop("refresh_token", None)
         with transaction.atomic(using=self.server.database):
-            first = source is None or source.use_up()
+            first = source is None or source.use_up() or self._is_retry(old_token)
             if first:
                 self._store(token, request)
         if not first:
             self._handle_second_use(request, source)
+            self._refuse("the code or refresh token was used before")
             raise errors.InvalidGrantError(request=request)
         if old_token:
             token_cache.invalidate(family=state["family"], using=self.server.database)
@@ -253,22 +277,27 @@ class Validator(RequestValidator):
             server=self.server,
             client=request.client,
             user=request.user,
-            scopes=list(request.scopes),
+            scopes=list(request.scopes or ()),
             grant_type=request.grant_type or "",
             family=state["family"],
             request=state.get("http_request"),
         )
 
+    def _is_retry(self, old_token: TokenRow | None) -> bool:
+        """Whether the client may repeat a refresh, because the response was lost."""
+        seconds = self.server.option("refresh_retry")
+        return bool(seconds and old_token and old_token.use_again(seconds))
+
     def _store(self, token: Any, request: Request) -> None:
         """:raises ImproperlyConfigured: the server would refuse the token that is stored."""
-        callbacks = self.server.callbacks
+        callbacks, client = self.server.callbacks, vars(request)["client"]
         callbacks.required("tokensetter")(token, request)
         if callbacks.is_bound("tokengetter") and not callbacks.is_bound("tokensetter"):
             found = callbacks.required("tokengetter")(access_token=token["access_token"])
             if (
                 found is None
                 or not TokenRow(found).is_issued_by(self.server)
-                or not TokenRow(found).is_in_force_for(request.client)
+                or not TokenRow(found).is_in_force_for(client)
             ):
                 raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "tokensetter"))
 

@@ -82,6 +82,8 @@ def test_missing_functions_are_found():
         ({"access_token_lifetime": 0}, "access_token_lifetime"),
         ({"refresh_token_lifetime": "3600"}, "positive number"),
         ({"code_lifetime": True}, "code_lifetime"),
+        ({"refresh_retry": -1}, "refresh_retry"),
+        ({"refresh_retry": "60"}, "number of seconds"),
         ({"code_lifetime": 601}, "ten minutes"),
         ({"scopes": ["email"]}, "must be a dict"),
         ({"token_generator": "nowhere.at_all"}, "cannot be imported"),

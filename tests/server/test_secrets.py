@@ -117,7 +117,10 @@ def test_a_refusal_writes_one_warning(app, db, caplog):
     app.redeem("unknown")
     (record,) = [record for record in caplog.records if record.name == "django_dance.server"]
     assert record.levelname == "WARNING"
-    assert record.getMessage() == "oauth_server: '/oauth/token/' refused, invalid_grant"
+    assert record.getMessage() == (
+        "oauth_server: '/oauth/token/' refused, invalid_grant: "
+        "the code is unknown, expired, or another client's"
+    )
 
 
 def test_deleting_a_user_deletes_the_users_rows(app, member, granted):
