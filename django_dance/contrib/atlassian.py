@@ -13,6 +13,8 @@ class Atlassian(OAuth2Provider):
     token_url = "https://auth.atlassian.com/oauth/token"
     client_auth = "post"
     refresh_rotates = True
+    # https://github.com/raycast/extensions/issues/11836
+    refusals = {"dead": ("unauthorized_client: refresh_token is invalid",)}
     account_url = "me"
     account_id = "account_id"
     account_label = "name"

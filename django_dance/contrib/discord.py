@@ -12,6 +12,8 @@ class Discord(OAuth2Provider):
     token_url = "https://discord.com/api/oauth2/token"
     revocation_url = "https://discord.com/api/oauth2/token/revoke"
     scope = "identify"
+    # https://github.com/member-gentei/member-gentei/issues/18
+    refusals = {"dead": ('invalid_request: invalid "refresh_token" in request',)}
     account_url = "api/users/@me"
     account_id = "id"
     account_label = "username"

@@ -30,6 +30,8 @@ class Square(OAuth2Provider):
     pkce = None
     scope = "MERCHANT_PROFILE_READ"
     refresh_rotates = False
+    # https://developer.squareup.com/forums/t/getting-error-while-renew-token/11056
+    refusals = {"dead": ("service.not_authorized: invalid refresh token",)}
     # The token itself names the account.
     account_id = "merchant_id"
     unconfirmed = ("registration_url",)

@@ -23,6 +23,7 @@ class Zoho(OAuth2Provider):
     scope_separator = ","
     refresh_rotates = False
     authorization_scheme = "Zoho-oauthtoken"
+    refusals = {"dead": ("invalid_code",)}
     account_url = "https://{host}/oauth/user/info"
     account_id = "ZUID"
     account_label = "Display_Name"
