@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import router
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from .models import Client, Consent, Grant, Token
+from .registration import unused_model_error
 from .responses import add_security_headers
 
 if TYPE_CHECKING:
@@ -61,6 +62,15 @@ class ClientAdmin(_ClientAdmin):
     readonly_fields = ("client_id", "created_at")
     raw_id_fields = ("user",)
     actions = ("rotate_secret",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and unused_model_error(self.model) is None
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if request.method == "GET" and (problem := unused_model_error(self.model)):
+            # Credentials that no server knows would only mislead.
+            self.message_user(request, problem, messages.ERROR)
+        return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         if change or not obj.is_confidential:

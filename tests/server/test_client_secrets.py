@@ -93,8 +93,7 @@ def test_a_wrong_secret_is_refused(app, secret):
 
 
 def test_generated_secrets_have_the_format_of_generated_secrets():
-    found = [client_secrets.is_generated(client_secrets.generate()) for _ in range(1000)]
-    assert found.count(True) > 980  # a secret without a digit is possible
+    assert all(client_secrets.is_generated(client_secrets.generate()) for _ in range(5000))
 
 
 @pytest.mark.parametrize(

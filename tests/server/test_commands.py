@@ -3,11 +3,19 @@
 import io
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.management import CommandError, call_command
+from django.db import connection, models
+from django.test.utils import isolate_apps
+from django.urls import include, path
 
-from django_dance.server.models import Client, Grant, Token
+from django_dance.server import AuthorizationServer
+from django_dance.server.admin import ClientAdmin
+from django_dance.server.models import AbstractClient, Client, Grant, Token
 
-from .conftest import CALLBACK, assert_invalid_grant, is_alive
+from .conftest import CALLBACK, assert_invalid_grant, is_alive, make_server, serve
 from .test_token import later
 
 
@@ -33,7 +41,7 @@ def test_a_client_is_registered_and_its_secret_printed_once(db):
 
 
 def test_a_public_client_is_registered_without_a_secret(db):
-    said = lines(run("dance_server_client", "Notes", "--public"))
+    said = lines(run("dance_server_client", "Notes", "--public", "--redirect-uri", CALLBACK))
     assert said.keys() == {"client_id"}
     assert Client.objects.get().is_confidential is False
 
@@ -53,6 +61,13 @@ def test_a_secret_is_rotated(app, granted):
         (["--rotate-secret", "unknown"], "There is no client unknown"),
         (["Notes", "--redirect-uri", "http://app.example/"], "must be https"),
         (["Notes", "--grant-types", "authorisation_code"], "There is no authorisation_code"),
+        (["Notes"], "needs a redirect URI"),
+        (["Notes", "--grant-types", ""], "no grant type"),
+        (["Notes", "--grant-types", "refresh_token"], "no grant type"),
+        (["Notes", "--public", "--grant-types", "client_credentials"], "leave out --public"),
+        (["Notes", "--grant-types", "password"], "does not allow the password grant"),
+        (["Notes", "--redirect-uri", CALLBACK, "--scope", "mail"], "has no scope mail"),
+        (["Notes", "--server", "nowhere"], "There is no server nowhere"),
         (["--rotate-secret", "any", "--public"], "leave out --public"),
     ],
 )
@@ -70,9 +85,75 @@ def test_a_public_clients_secret_cannot_be_rotated(register):
 
 def test_the_command_refuses_an_unknown_scope(db, settings):
     settings.DANCE_SERVER_SCOPES = {"email": "see your email address"}
-    with pytest.raises(CommandError, match="DANCE_SERVER_SCOPES has no mail"):
-        run("dance_server_client", "Notes", "--scope", "mail email")
-    run("dance_server_client", "Notes", "--scope", "email")
+    settings.ROOT_URLCONF = "tests.server.own_client_urls"
+    with pytest.raises(CommandError, match="has no scope mail"):
+        run("dance_server_client", "Notes", "--redirect-uri", CALLBACK, "--scope", "mail email")
+    run("dance_server_client", "Notes", "--redirect-uri", CALLBACK, "--scope", "email")
+
+
+@pytest.fixture
+def own_models(settings):
+    """A site whose server has a client model of its own."""
+    with isolate_apps("tests"):
+
+        class Partner(AbstractClient):
+            contract = models.CharField(max_length=20, default="none")
+            user = models.ForeignKey(
+                get_user_model(), models.CASCADE, null=True, blank=True, related_name="+"
+            )
+
+    own = make_server(client=Partner)
+    serve(settings, own, path("admin/", admin.site.urls))
+    with connection.schema_editor() as editor:
+        editor.create_model(Partner)
+    yield Partner
+    with connection.schema_editor() as editor:
+        editor.delete_model(Partner)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_client_is_registered_in_the_model_of_the_server(own_models):
+    said = lines(run("dance_server_client", "Notes", "--redirect-uri", CALLBACK))
+    client = own_models._default_manager.get()
+    assert said["client_id"] == client.client_id
+    assert client.check_client_secret(said["client_secret"])
+    said = lines(run("dance_server_client", "--rotate-secret", client.client_id))
+    client.refresh_from_db()
+    assert client.check_client_secret(said["client_secret"])
+    assert not Client.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_admin_says_that_no_server_finds_its_clients(own_models, make_user, rf):
+    request = rf.get("/admin/django_dance_server/client/")
+    request.user = make_user("boss", is_staff=True, is_superuser=True)
+    request.session, request._messages = {}, CookieStorage(request)
+    page = ClientAdmin(Client, admin.site)
+    assert not page.has_add_permission(request)
+    page.changelist_view(request)
+    (message,) = request._messages
+    assert "No server finds its clients in django_dance_server.Client" in str(message)
+    assert "'oauth_server' in tests.Partner" in str(message)
+    assert ClientAdmin(own_models, admin.site).has_add_permission(request) is True
+
+
+def test_the_command_says_that_it_cannot_register_in_a_function_of_the_site(db, settings):
+    own = make_server()
+    own.clientgetter(lambda client_id: None)
+    serve(settings, own)
+    with pytest.raises(CommandError, match="by a function of the site"):
+        run("dance_server_client", "Notes", "--redirect-uri", CALLBACK)
+    assert not Client.objects.exists()
+
+
+def test_the_command_asks_for_the_server_if_their_tables_differ(db, settings):
+    first, second = AuthorizationServer("first", issuer="https://testserver"), make_server()
+    serve(settings, second, path("first/", include(first.urls)))
+    arguments = ["dance_server_client", "Notes", "--redirect-uri", CALLBACK]
+    with pytest.raises(CommandError, match="pass --server NAME"):
+        run(*arguments)
+    run(*arguments, "--server", "oauth_server")
+    assert Client.objects.exists()
 
 
 def test_pruning_deletes_expired_rows(app, member):

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from django_dance.server.authorization import AuthorizationServer
 from django_dance.server.bindings import rows_to_write
 from django_dance.server.models import Client
+from django_dance.server.registration import client_error, client_model, servers_in_use
 
 
 class Command(BaseCommand):
@@ -16,6 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", help="the name that users see")
+        parser.add_argument("--server", metavar="NAME", help="the server, if the site has several")
         parser.add_argument("--redirect-uri", action="append", default=[], metavar="URI")
         parser.add_argument(
             "--scope", default="", help="the scopes that it may request, separated by spaces"
@@ -29,14 +32,21 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        server = _server(options["server"])
+        model = Client if server is None else client_model(server)
+        if server is not None and model is None:
+            raise CommandError(
+                f"The server {server.name!r} finds its clients by a function of the site, or in a "
+                "model that does not inherit AbstractClient: register the client there."
+            )
         if options["rotate_secret"]:
             if options["public"]:
                 raise CommandError("A public client has no secret to rotate: leave out --public.")
-            client = rows_to_write(Client).filter(client_id=options["rotate_secret"]).first()
+            client = rows_to_write(model).filter(client_id=options["rotate_secret"]).first()
             if client is None:
                 raise CommandError(f"There is no client {options['rotate_secret']}.")
         elif options["name"]:
-            client = Client(
+            client = model(
                 name=options["name"],
                 registered_redirect_uris="\n".join(options["redirect_uri"]),
                 scope=options["scope"],
@@ -45,6 +55,8 @@ class Command(BaseCommand):
             )
         else:
             raise CommandError("Pass the name of the new client, or --rotate-secret CLIENT_ID.")
+        if not options["rotate_secret"] and (problem := client_error(server, client)):
+            raise CommandError(problem)
         try:
             secret = client.rotate_secret() if not options["public"] else None
             client.full_clean()
@@ -54,3 +66,18 @@ class Command(BaseCommand):
         self.stdout.write(f"client_id: {client.client_id}")
         if secret is not None:
             self.stdout.write(f"client_secret: {secret}")
+
+
+def _server(name: str | None) -> AuthorizationServer | None:
+    """The server that the client is for; ``None`` if the site has none yet."""
+    servers = servers_in_use()
+    if name is not None:
+        servers = [server for server in servers if server.name == name]
+        if not servers:
+            raise CommandError(f"There is no server {name}.")
+    if len({client_model(server) for server in servers}) > 1:
+        names = ", ".join(server.name for server in servers)
+        raise CommandError(
+            f"The servers {names} find their clients in different tables: pass --server NAME."
+        )
+    return servers[0] if servers else None
