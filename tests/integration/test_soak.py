@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,8 +10,6 @@ import requests
 from ..soak.journal import Answer, DatabaseCut, Journal, Loss, Refresh, Struck, WorkerKill
 from ..soak.provider import Provider
 from ..soak.verdict import Verdict
-
-ROOT = Path(__file__).parents[2]
 
 #: A user sent this request at second 10, and got the answer at second 20.
 GOOD = Answer("user01", "gunicorn", "GET /profile/", sent=10, ended=20, status=200)
@@ -61,6 +58,11 @@ def test_a_request_without_an_answer_counts():
 
 def test_a_request_whose_site_lost_a_worker_meanwhile_needs_no_answer():
     assert verdict(UNANSWERED, worker_kills=[KILL]).is_good
+
+
+def test_a_request_that_gets_no_answer_in_time_counts_even_if_a_worker_was_killed():
+    late = replace(UNANSWERED, error="ReadTimeout")
+    assert verdict(late, worker_kills=[KILL]).failures == [late]
 
 
 @pytest.mark.parametrize(

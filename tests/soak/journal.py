@@ -19,8 +19,14 @@ class Answer:
     ended: float
     #: ``None`` if there was no answer: the connection ended, or the user has waited too long.
     status: int | None
-    #: The name of the exception: on Django's page for errors, or in the user's own client.
+    #: The name of the exception: on Django's page for errors, or in the user's own client. Of an
+    #: unexpected answer it is the title of the page.
     error: str = ""
+
+    def __str__(self) -> str:
+        result = f"{self.status or 'no answer'} {self.error}".strip()
+        duration = f"{self.ended - self.sent:.1f} s"
+        return f"{self.user}: {self.request} at {self.site}, after {duration}: {result}"
 
     @property
     def is_failure(self) -> bool:
@@ -53,6 +59,13 @@ class Loss:
     #: The refresh whose refresh token was sent a second time, which ended the grant; ``None`` if
     #: the provider did not end it.
     reused: Refresh | None
+
+    def __str__(self) -> str:
+        if self.reused is None:
+            return f"{self.answer}; the provider has not ended the grant"
+        age = f"{self.at - self.reused.arrived:.1f} s"
+        worker = self.reused.worker
+        return f"{self.answer}; worker {worker} had used the same refresh token {age} before"
 
 
 @dataclass(frozen=True)

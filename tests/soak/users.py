@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urljoin
 
@@ -35,6 +36,12 @@ class Page(NamedTuple):
     answer: Answer
     location: str
     text: str
+
+    @property
+    def headline(self) -> str:
+        """The title of a page of HTML, or the beginning of another answer."""
+        title = re.search(r"<title>(.*?)</title>", self.text, re.DOTALL)
+        return " ".join((title[1] if title else self.text[:100]).split())
 
     @property
     def asks_to_connect(self) -> bool:
@@ -144,7 +151,7 @@ class User:
 
     def _note_unexpected(self, page: Page) -> None:
         if not page.answer.is_failure:  # the verdict finds failures by itself
-            self.journal.unexpected.append(page.answer)
+            self.journal.unexpected.append(replace(page.answer, error=page.headline))
 
     # --- the browser ------------------------------------------------------------------------------
 

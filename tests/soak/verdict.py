@@ -1,17 +1,16 @@
-"""The verdict on a run: which failures are the strikes' own, and which the site's.
+"""The verdict on a run: it tells the failures that a strike must cause from those that count.
 
-A strike has its price, which no site can save: the requests that it hits.
-
-* A worker that was killed answers nothing to the requests that it had. So a request without an
-  answer is accounted for if a worker of its site was killed while it was under way.
+* A worker that was killed cannot answer its requests: their connections end. So a request whose
+  connection ended is accounted for if a worker of its site was killed while it was under way. A
+  request that gets no answer in time counts.
 * A request has one connection to the database. If that is cut, its next query fails, whichever app
   has sent it. So an error of the database (500), or the page that says to try again (503), is
   accounted for if a cut happened while the request was under way. Any other exception counts.
-* Without Redis nothing has to fail: every failure counts, at any time.
-* A token that is granted to a worker that was killed is lost, and the connection with it, if the
-  provider sees the old refresh token again. So a lost connection is accounted for if exactly this
-  happened: the refresh that had used up the refresh token was sent by a worker that was killed
-  afterwards, before it answered the user and before it reported the new token stored.
+* A site works without Redis. So a failure counts, even if it happened while Redis was away.
+* If a worker is killed in the middle of a refresh, the new token is lost, and the old refresh token
+  is used up. The next refresh sends it again, and the provider ends the grant. So a lost connection
+  is accounted for if the refresh that had used up its refresh token was sent by a worker that was
+  killed before it answered the user, and before it reported the new token stored.
 
 Everything else counts. A run is good if nothing counts, and if everything was struck as often as
 was asked.
@@ -23,9 +22,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .journal import Answer, Journal, Loss, Struck
+from .journal import Answer, Journal, Loss, Struck, WorkerKill
 
-#: The exceptions of Django for a connection that has ended.
+#: The exceptions of the user's client for a connection that has ended.
+CONNECTION_ENDED = ("ConnectionError", "ChunkedEncodingError")
+#: The exceptions of Django for a connection to the database that has ended.
 DATABASE_ERRORS = ("OperationalError", "InterfaceError")
 #: How many answers and losses of a kind are listed.
 LISTED = 10
@@ -81,10 +82,7 @@ class Verdict:
             yield from (f"  counted: {each}" for each in counted[:LISTED])
 
     def _hit_by_kill(self, answer: Answer) -> bool:
-        return answer.status is None and any(
-            kill.site == answer.site and answer.was_under_way(kill.at, kill.at)
-            for kill in self.journal.worker_kills
-        )
+        return any(_may_end(kill, answer) for kill in self.journal.worker_kills)
 
     def _hit_by_cut(self, answer: Answer) -> bool:
         return (answer.error in DATABASE_ERRORS or answer.status == 503) and any(
@@ -98,12 +96,19 @@ class Verdict:
             and refresh.granted not in self.journal.stored
             and any(
                 answer.user == loss.user
-                and answer.status is None
-                and answer.site == kill.site
                 and answer.sent <= refresh.arrived
-                and answer.was_under_way(kill.at, kill.at)
+                and _may_end(kill, answer)
                 for kill in self.journal.worker_kills
                 if kill.worker == refresh.worker
                 for answer in self.journal.answers
             )
         )
+
+
+def _may_end(kill: WorkerKill, answer: Answer) -> bool:
+    """Whether the request may have ended because its worker was killed."""
+    return (
+        answer.error in CONNECTION_ENDED
+        and answer.site == kill.site
+        and answer.was_under_way(kill.at, kill.at)
+    )
