@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import requests
 from asgiref.sync import sync_to_async
+from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.models import DEFAULT_REDIRECT_LIMIT
@@ -123,6 +124,22 @@ class Signer:
         return type(None), ()
 
 
+class Unsigned:
+    """An ``auth`` of ``requests`` that adds no token, and marks the request as one without it.
+
+    :param auth: the ``auth`` that the caller chose instead, if there is one.
+    """
+
+    def __init__(self, auth: Any) -> None:
+        self._auth = HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._auth is not None:
+            request = self._auth(request)
+        request.dance_signer = None  # type: ignore[attr-defined]
+        return request
+
+
 class Step(NamedTuple):
     """A step of a call flow.
 
@@ -186,6 +203,28 @@ class CallingSession(TargetMixin):
         """:meth:`request` for async views: the event loop is not blocked by the call."""
         return await arun_call_flow(self._call_flow(method, url, args, kwargs, withhold_token))
 
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, *, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        """Send a prepared request with the owner's token, as :meth:`request` does.
+
+        :param request: its URL must be absolute. It is not changed.
+        :param withhold_token: send it as it is; then any origin is allowed.
+        :raises AuthorizationRequired: there is no usable token.
+        :raises UntrustedOrigin: the token must not be sent to its URL.
+        :raises ValueError: it has a token or password already.
+        """
+        # `requests` sends its own requests by this method, too, and each redirect.
+        if hasattr(request, "dance_signer") or not isinstance(request, requests.PreparedRequest):
+            return super().send(request, **kwargs)
+        return run_call_flow(self._send_flow(request, kwargs, withhold_token))
+
+    async def asend(
+        self, request: requests.PreparedRequest, *, withhold_token: bool = False, **kwargs: Any
+    ) -> requests.Response:
+        """:meth:`send` for async views: the event loop is not blocked by the call."""
+        return await arun_call_flow(self._send_flow(request, kwargs, withhold_token))
+
     def protocol_call(self, method: str, url: str, **kwargs: Any) -> ProtocolResponse:
         """Make a call whose answer this site relies on, such as the account of the token.
 
@@ -209,13 +248,33 @@ class CallingSession(TargetMixin):
         withhold_token: bool,
         send: Callable[..., requests.Response] | None = None,
     ) -> CallFlow:
-        session: Any = self  # the subclasses have the other members that it needs
-        send = send or self._send
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
-        response: requests.Response = yield Step(
-            partial(send, method, url, kwargs, signer), network=True
-        )
+        send = partial(send or self._send, method, url, kwargs)
+        return (yield from self._exchange(send, signer, _is_repeatable(method, kwargs)))
+
+    def _send_flow(
+        self, request: requests.PreparedRequest, kwargs: dict[str, Any], withhold_token: bool
+    ) -> CallFlow:
+        """The call flow of a request that the caller has prepared."""
+        kwargs = {**kwargs, "timeout": kwargs.get("timeout") or settings.timeout}
+        signer = None
+        if not withhold_token:
+            self._check_prepared(request.url or "", request.headers, None)
+            signer = self._signer((yield Step(self.ready_token)))
+        send = partial(self._send_prepared, request, kwargs)
+        repeatable = _is_repeatable(request.method or "", {"data": request.body})
+        return (yield from self._exchange(send, signer, repeatable))
+
+    def _exchange(
+        self,
+        send: Callable[[Signer | None], requests.Response],
+        signer: Signer | None,
+        repeatable: bool,
+    ) -> CallFlow:
+        """Send a request, examine the answer, and perhaps send the request again."""
+        session: Any = self  # the subclasses have the other members that it needs
+        response: requests.Response = yield Step(partial(send, signer), network=True)
         if signer is None:
             return response
         if self._is_refused(response):
@@ -223,12 +282,12 @@ class CallingSession(TargetMixin):
             if token is None:
                 return response
             if not same_token(token, signer.token):
-                if not _is_repeatable(method, kwargs):
+                if not repeatable:
                     yield Step(partial(note_replacement, session, token))
                     return response
                 response.close()
                 signer = yield Step(partial(self._signer, token))
-                response = yield Step(partial(send, method, url, kwargs, signer), network=True)
+                response = yield Step(partial(send, signer), network=True)
             if self._is_refused(response):
                 ask = yield Step(partial(self._question, token))
                 status = None if ask is None else (yield Step(ask, network=True))
@@ -328,22 +387,40 @@ class CallingSession(TargetMixin):
         if isinstance(url, bytes):
             url = url.decode("ascii")
         if withhold_token:
+            kwargs["auth"] = Unsigned(kwargs.get("auth") or self.auth)
             return self.absolute_url(url), kwargs, None
         # A refresh may change the base URL.
         token = self.ready_token() if self.provider.base_url_from_token else None
         url = self.absolute_url(url)
-        names = {name.lower() for name in kwargs.get("headers") or ()}
+        self._check_prepared(url, kwargs.get("headers") or (), kwargs.get("auth"))
+        headers = CaseInsensitiveDict(self.provider.request_headers)
+        headers.update(kwargs.get("headers") or {})
+        kwargs["headers"] = headers
+        return url, kwargs, self._signer(token or self.ready_token())
+
+    def _check_prepared(self, url: str, headers: Iterable[str | bytes], auth: Any) -> None:
+        """Check that a call may get the token, and has no other one."""
         ours = self.provider.token_header.lower()
-        if kwargs.get("auth") is not None or names & {ours, ours.encode()}:
+        if auth is not None or {name.lower() for name in headers} & {ours, ours.encode()}:
             raise ValueError(
                 f"This session sets {self.provider.token_header} itself. To make a call with "
                 "another value, pass withhold_token=True."
             )
         self.check_origin(url)
-        headers = CaseInsensitiveDict(self.provider.request_headers)
-        headers.update(kwargs.get("headers") or {})
-        kwargs["headers"] = headers
-        return url, kwargs, self._signer(token or self.ready_token())
+
+    def _send_prepared(
+        self, request: requests.PreparedRequest, kwargs: dict[str, Any], signer: Signer | None
+    ) -> requests.Response:
+        request = request.copy()
+        try:
+            if signer is not None:
+                for name, value in self.provider.request_headers.items():
+                    request.headers.setdefault(name, value)
+            request.prepare_auth(signer or Unsigned(None))
+            return super().send(request, **kwargs)
+        except (requests.RequestException, DanceError) as error:
+            failure = drop_frames(error)
+        raise failure
 
     def _send(
         self, method: str, url: str, kwargs: dict[str, Any], signer: Signer | None

@@ -112,6 +112,7 @@ class TargetMixin(requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Remove the token from a redirect to another origin."""
+        prepared_request.dance_signer = None  # type: ignore[attr-defined]
         here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
         if here != there:
             prepared_request.headers.pop("Authorization", None)

@@ -1051,3 +1051,110 @@ def test_an_unsaved_token_is_sent(call, api, connect):
     session.current_token.use_unsaved(Token.granted({"access_token": "carried"}))
     call(session, "GET", "/me")
     assert api.received[0].headers["Authorization"] == "Bearer carried"
+
+
+# --- requests that the caller has prepared --------------------------------------------------------
+
+
+@pytest.fixture(params=["sync", "async"])
+def send(request):
+    """Sends a prepared request by ``session.send``, or by its async twin."""
+
+    def send(session, prepared, **kwargs):
+        if request.param == "sync":
+            return session.send(prepared, **kwargs)
+        return async_to_sync(session.asend)(prepared, **kwargs)
+
+    return send
+
+
+def prepare(session, server, path="/v1/me", method="GET", **kwargs):
+    return session.prepare_request(requests.Request(method, f"{server.url}{path}", **kwargs))
+
+
+@pytest.mark.parametrize("kind", [OAuth2Provider, Acme])
+def test_a_prepared_request_is_sent_with_the_token(send, api, connect, kind):
+    session = connect(api, kind=kind)
+    request = prepare(session, api, method="POST", json={"a": 1}, headers={"X-Version": "2"})
+    assert send(session, request).status_code == 200
+    (received,) = api.received
+    assert received.headers[kind.token_header].endswith("planted")
+    assert received.body == b'{"a": 1}'
+    assert received.headers.get_all("X-Version") == ["2"]
+    assert kind.token_header not in request.headers
+
+
+def test_a_prepared_request_of_oauth_1_is_signed(send, api, signing):
+    session = signing(api)
+    assert send(session, prepare(session, api, "/v1/things?a=b")).status_code == 200
+    assert api.received[0].headers["Authorization"].startswith("OAuth ")
+
+
+def test_a_prepared_request_to_another_origin_is_refused(send, api, other, connect):
+    session = connect(api)
+    with pytest.raises(UntrustedOrigin, match="is not a trusted origin"):
+        send(session, prepare(session, other))
+    assert not other.received
+
+
+def test_a_prepared_request_may_be_sent_without_the_token(send, api, other, connect):
+    session = connect(api)
+    assert send(session, prepare(session, other), withhold_token=True).status_code == 200
+    assert "Authorization" not in other.received[0].headers
+
+
+def test_a_prepared_request_with_another_authorization_is_refused(send, api, connect):
+    session = connect(api)
+    request = prepare(session, api, auth=("ada", "planted-password"))
+    with pytest.raises(ValueError, match="sets Authorization itself"):
+        send(session, request)
+    assert send(session, request, withhold_token=True).status_code == 200
+    assert api.received[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_a_prepared_request_without_a_token_needs_authorization(send, api, connect):
+    session = connect(api, token=None)
+    with pytest.raises(AuthorizationRequired, match="no_token"):
+        send(session, prepare(session, api))
+    assert not api.received
+
+
+def test_a_prepared_request_is_repeated_after_a_refresh(send, api, connect):
+    api.grants()
+    api.pages["/v1/me"] = answer_by_token
+    session = connect(api)
+    request = prepare(session, api, method="PUT", data={"a": "b"})
+    assert send(session, request).status_code == 200
+    assert [received.body for received in api.at("/v1/me")] == [b"a=b", b"a=b"]
+
+
+def test_a_prepared_body_that_may_be_used_up_is_not_sent_again(send, api, connect):
+    api.grants()
+    api.pages["/v1/me"] = answer_by_token
+    session = connect(api)
+    request = prepare(session, api, method="PUT", data=iter([b"once"]))
+    assert send(session, request).status_code == 401
+    assert len(api.at("/v1/me")) == 1
+
+
+@pytest.mark.parametrize("withhold", [False, True])
+def test_a_redirect_of_a_prepared_request_to_another_origin_has_no_token(
+    send, api, other, connect, withhold
+):
+    api.pages["/v1/me"] = redirect_to(302, f"{other.url}/x")
+    session = connect(api)
+    assert send(session, prepare(session, api), withhold_token=withhold).status_code == 200
+    assert "Authorization" not in other.received[0].headers
+
+
+def test_a_prepared_request_waits_no_longer_than_the_setting(send, silent, connect, settings):
+    settings.DANCE_TIMEOUT = 0.2
+    session = connect(silent)
+    with pytest.raises(requests.ReadTimeout):
+        send(session, prepare(session, silent))
+
+
+def test_a_request_that_is_not_prepared_is_refused(api, connect):
+    session = connect(api)
+    with pytest.raises(ValueError, match="PreparedRequest"):
+        session.send(requests.Request("GET", f"{api.url}/v1/me"))
