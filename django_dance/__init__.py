@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 __version__ = "0.1.0"
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def load_on_first_use(room: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
@@ -25,3 +27,9 @@ def load_on_first_use(room: str, names: Mapping[str, Sequence[str]]) -> Callable
         return value
 
     return load
+
+
+def forbid_in_templates(function: _Function) -> _Function:
+    """Mark a method that acts, so that Django's templates do not call it (``alters_data``)."""
+    function.alters_data = True  # type: ignore[attr-defined]
+    return function

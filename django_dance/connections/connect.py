@@ -94,6 +94,7 @@ def adopt(session: Session) -> bool:
         unsaved = session.current_token.unsaved
         if unsaved is not None:  # without it, the grant is dead
             storage.set(visitor, unsaved.fields_to_store)
+        session.forget_token()  # the refused token must not be used for the user
         raise
     return True
 

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
 
+from .. import forbid_in_templates
 from ..conf import import_if_path, require_app, settings
 from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
@@ -391,6 +392,7 @@ class Provider(Facts):
 
     # --- OAuth 2 only -------------------------------------------------------------------------
 
+    @forbid_in_templates
     def client_credentials(self, scope: str | Iterable[str] | None = None) -> Token:
         """OAuth 2: return a token for the site itself (RFC 6749 §4.4). It is not stored.
 
@@ -400,6 +402,7 @@ class Provider(Facts):
         """
         raise NotImplementedError(self._needs_oauth2("client_credentials()"))
 
+    @forbid_in_templates
     def begin_device(self, scope: str | Iterable[str] | None = None) -> DeviceAuthorization:
         """OAuth 2: ask for a code that the user enters on another device (RFC 8628 §3.1).
 

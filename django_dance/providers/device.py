@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ImproperlyConfigured
 
+from .. import forbid_in_templates
 from ..exceptions import FlowError, InvalidResponse, ProviderUnavailable, TokenRequestRefused
 from ..tokens import ResourceOwner, Secret, Token, clean_text, scope_list, seconds, without_empty
 
@@ -102,6 +103,7 @@ class DeviceAuthorization:
 class BackgroundGrants(_Base):
     """The grants of an ``OAuth2Provider`` that need no browser on this device."""
 
+    @forbid_in_templates
     def client_credentials(self, scope: str | Iterable[str] | None = None) -> Token:
         """Request a token for the site itself (RFC 6749 §4.4). It is not stored.
 
@@ -116,6 +118,7 @@ class BackgroundGrants(_Base):
         client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
         return Token.granted(self.grant(self.endpoint("token_url"), data, client))
 
+    @forbid_in_templates
     def begin_device(self, scope: str | Iterable[str] | None = None) -> DeviceAuthorization:
         """Request a code that a user can authorize on another device (RFC 8628 §3.1).
 

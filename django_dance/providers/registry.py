@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from .. import forbid_in_templates
 from ..conf import settings
 from ..exceptions import ProviderNotConfigured
 
@@ -61,6 +62,7 @@ class Registry(Mapping[str, "Provider"]):
     def __contains__(self, name: object) -> bool:
         return name in settings.providers
 
+    @forbid_in_templates
     def forget(self) -> None:
         """Create the providers again at their next use."""
         with self._lock:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
+from .. import forbid_in_templates
 from ..tokens import Secret
 from . import client_secrets
 from .conf import settings as server_settings
@@ -140,6 +141,7 @@ class AbstractClient(models.Model):
         if rows.update(client_secret=new):
             self.client_secret = new
 
+    @forbid_in_templates
     def rotate_secret(self) -> Secret:
         """Set and return a new secret. Save the client, and show the secret once.
 
@@ -252,6 +254,7 @@ class AbstractGrant(AbstractCredential):
             and fingerprint_matches(self.bound_to, client, self.user)
         )
 
+    @forbid_in_templates
     def redeem(self) -> bool:
         """Mark the code as used. Of several calls at once, one returns ``True``."""
         unused = type(self)._default_manager.filter(pk=self.pk, used_at=None)
@@ -328,6 +331,7 @@ class AbstractToken(AbstractCredential):
         unused = newer.filter(spent_at=None, revoked_at=None)
         return bool(unused.update(spent_at=self.spent_at - within))
 
+    @forbid_in_templates
     def spend(self) -> bool:
         """Mark the refresh token as used. Of several calls at once, one returns ``True``."""
         unspent = type(self)._default_manager.filter(pk=self.pk, spent_at=None, revoked_at=None)

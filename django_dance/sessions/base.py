@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
+from .. import forbid_in_templates
 from ..connections import admit, is_withheld, note_acceptance
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
@@ -134,6 +135,7 @@ class DanceSession(CallingSession):
         """The storage of the provider's tokens."""
         return self.provider.token_storage
 
+    @forbid_in_templates
     def forget_token(self) -> None:
         """Forget the token and the cookies. The token is loaded again when it is needed."""
         self.current_token.forget()
@@ -230,6 +232,7 @@ class DanceSession(CallingSession):
             reason = "declined_scopes" if declined else "missing_scopes"
             raise self._required(reason, missing)
 
+    @forbid_in_templates
     def disconnect(self) -> None:
         """Revoke the token at the provider, if it offers that, and delete it from the storage.
 
@@ -261,8 +264,6 @@ class DanceSession(CallingSession):
             reason="disconnected",
         )
 
-    disconnect.alters_data = True  # type: ignore[attr-defined]  # not for templates
-
     def account_info(self) -> AccountInfo:
         """Return the owner's account at the provider. The provider is asked once per token.
 
@@ -291,6 +292,7 @@ class DanceSession(CallingSession):
             'token["oauth_token"].'
         )
 
+    @forbid_in_templates
     def refresh(self, *, within: float | None = None) -> Token:
         """OAuth 2: refresh the token now, or return the token that another process has refreshed.
 
@@ -303,8 +305,6 @@ class DanceSession(CallingSession):
         raise NotImplementedError(
             f"{self.provider.name} uses OAuth 1, whose tokens cannot be refreshed."
         )
-
-    refresh.alters_data = True  # type: ignore[attr-defined]  # not for templates
 
     @property
     def id_claims(self) -> dict[str, Any]:
@@ -356,6 +356,7 @@ class DanceSession(CallingSession):
         """Do :meth:`require`, for async code."""
         await sync_to_async(self.require)(scope)
 
+    @forbid_in_templates
     async def adisconnect(self) -> None:
         """Do :meth:`disconnect`, for async code."""
         await sync_to_async(self.disconnect)()
@@ -422,6 +423,7 @@ class DanceSession(CallingSession):
         """The URL that relative URLs are joined to. For some providers the token names it."""
         return self.provider.base_url_for(self.current_token.load)
 
+    @forbid_in_templates
     def ready_token(self) -> Token:
         """Return a token for the next call, refreshed if it is about to expire."""
         return admit(self, self._present_token())

@@ -259,7 +259,10 @@ class CallingSession(TargetMixin):
         """The call flow of a request that the caller has prepared."""
         kwargs = {**kwargs, "timeout": kwargs.get("timeout") or settings.timeout}
         signer = None
-        if not withhold_token:
+        if withhold_token:
+            session: Any = self
+            yield Step(session.current_token.check_owner)
+        else:
             self._check_prepared(request.url or "", request.headers, None)
             signer = self._signer((yield Step(self.ready_token)))
         send = partial(self._send_prepared, request, kwargs)
@@ -387,6 +390,8 @@ class CallingSession(TargetMixin):
         if isinstance(url, bytes):
             url = url.decode("ascii")
         if withhold_token:
+            session: Any = self
+            session.current_token.check_owner()  # the cookies belong to the owner
             kwargs["auth"] = Unsigned(kwargs.get("auth") or self.auth)
             return self.absolute_url(url), kwargs, None
         # A refresh may change the base URL.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .. import forbid_in_templates
 from ..exceptions import ProviderNotConfigured
 from ..providers import providers
 
@@ -43,6 +44,7 @@ class OAuth:
         except ProviderNotConfigured as error:
             raise AttributeError(str(error)) from None
 
+    @forbid_in_templates
     def adopt(self, *names: str) -> list[str]:
         """Give the logged-in user the tokens that were granted before the login.
 

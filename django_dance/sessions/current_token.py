@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import forbid_in_templates
+from ..storage import visitor_of
 from ..tokens import Token
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ class CurrentToken:
     _token: Token | None
     #: The primary key of the user that the token was loaded or saved for.
     _user_id: Any
+    #: The visitor's value in the session, for the token of an anonymous visitor.
+    _visitor: str | None
     #: The account at the provider, as the session has asked for it with this token.
-    account_info: AccountInfo | None
+    _account_info: AccountInfo | None
     #: Whether this session sends a token that was judged as rejected, to see if it is still.
     on_trial: bool
 
@@ -30,24 +34,48 @@ class CurrentToken:
         self._session = session
         self.forget()
 
+    @forbid_in_templates
     def forget(self) -> None:
         """Load the token from the storage when it is needed next."""
         self._set(_NOT_LOADED, None)
 
     def load(self) -> Token | None:
         """Return the token. It is loaded once, and again if another user has logged in since."""
-        owner = self._session.owner
-        if self._token is not _NOT_LOADED and self._user_id not in (_NOT_SAVED, owner.user_id):
-            self._session.forget_token()  # the view has logged another user in, or the user out
+        self.check_owner()
         if self._token is _NOT_LOADED:
-            self._user_id = owner.user_id
-            self._token = Token.of(self._session.storage.get(owner))
+            owner = self._session.owner
+            self._set(Token.of(self._session.storage.get(owner)), owner.user_id)
         return self._token
+
+    def check_owner(self) -> None:
+        """Forget the token if the view has logged another user in, or the user out, since."""
+        if self._token is _NOT_LOADED or self._user_id is _NOT_SAVED:
+            return
+        user_id = self._session.owner.user_id
+        if user_id != self._user_id or self._visitor != self._visitor_of(self._token, user_id):
+            self._session.forget_token()
+
+    def _visitor_of(self, token: Token | None, user_id: Any) -> str | None:
+        # Without a user or a token there is nothing to mix up, and no need to load the session.
+        if user_id is not None or token is None or token is _NOT_LOADED:
+            return None
+        return visitor_of(self._session.http_request)
 
     @property
     def loaded(self) -> Token | None:
-        """The token, if it was loaded. The storage is not asked."""
+        """The token, if it was loaded for the current owner. The storage is not asked."""
+        self.check_owner()
         return None if self._token is _NOT_LOADED else self._token
+
+    @property
+    def account_info(self) -> AccountInfo | None:
+        """The account at the provider, if the session has asked for it with this token."""
+        self.check_owner()
+        return self._account_info
+
+    @account_info.setter
+    def account_info(self, found: AccountInfo) -> None:
+        self._account_info = found
 
     @property
     def unsaved(self) -> Token | None:
@@ -67,5 +95,6 @@ class CurrentToken:
         self._set(token, self._session.owner.user_id)
 
     def _set(self, token: Token | None, user_id: Any) -> None:
-        self._token, self._user_id, self.account_info = token, user_id, None
+        self._token, self._user_id, self._account_info = token, user_id, None
+        self._visitor = None if user_id is _NOT_SAVED else self._visitor_of(token, user_id)
         self.on_trial = False

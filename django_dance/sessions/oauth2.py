@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import requests
 import requests_oauthlib
 
+from .. import forbid_in_templates
 from ..connections import note_acceptance, refresh_or_keep, refresh_token
 from ..exceptions import AuthorizationRequired
 from ..tokens import ResourceOwner, Token, scope_list
@@ -59,6 +60,7 @@ class OAuth2Session(  # type: ignore[misc]
             )
         return super()._prepare_call(method, url, args, kwargs, withhold_token)
 
+    @forbid_in_templates
     def ready_token(self) -> Token:
         token = super().ready_token()
         if token.stale and self.provider.is_refreshable(token):
@@ -67,6 +69,7 @@ class OAuth2Session(  # type: ignore[misc]
             raise self._required("expired")
         return token
 
+    @forbid_in_templates
     def refresh(self, *, within: float | None = None) -> Token:
         """Refresh the token now, or return the token that another process has just refreshed.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .function import FunctionStorage
     from .memory import MemoryStorage, NullStorage
     from .model import ModelStorage
-    from .session import SessionStorage
+    from .session import SessionStorage, visitor_of
     from .transactions import run_deferred_writes
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "SessionStorage",
     "build",
     "run_deferred_writes",
+    "visitor_of",
 ]
 
 __getattr__ = load_on_first_use(
@@ -35,7 +36,7 @@ __getattr__ = load_on_first_use(
         "function": ["FunctionStorage"],
         "memory": ["MemoryStorage", "NullStorage"],
         "model": ["ModelStorage"],
-        "session": ["SessionStorage"],
+        "session": ["SessionStorage", "visitor_of"],
         "transactions": ["run_deferred_writes"],
     },
 )

@@ -57,7 +57,9 @@ class SessionStorage(BaseStorage):
 
     def get(self, owner: ResourceOwner) -> Token | None:
         session = getattr(owner.request, "session", None)
-        return None if session is None else self._read(owner, session)
+        if session is None or not _is_visitor(owner):
+            return None
+        return self._read(owner, session)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         self._put(owner, token)
@@ -80,9 +82,8 @@ class SessionStorage(BaseStorage):
             )
 
     def delete(self, owner: ResourceOwner) -> None:
-        session = getattr(owner.request, "session", None)
-        if session is not None:
-            session.pop(self._key(owner), None)
+        if getattr(owner.request, "session", None) is not None:
+            self._session(owner).pop(self._key(owner), None)
 
     # --- for refreshing -----------------------------------------------------------------------
 
@@ -222,6 +223,12 @@ class SessionStorage(BaseStorage):
                 "django.contrib.sessions.middleware.SessionMiddleware to MIDDLEWARE, or use "
                 "ModelStorage for work without a request."
             )
+        if not _is_visitor(owner):
+            raise OwnerRequired(
+                "A session stores the tokens of its own visitor only, and this is the token of "
+                f"user {owner.user_id}. For the tokens of other users, use ModelStorage or "
+                "FallbackStorage."
+            )
         return session
 
     def _key(self, owner: ResourceOwner) -> str:
@@ -260,6 +267,13 @@ class SessionStorage(BaseStorage):
         return json.dumps([owner.provider.name, who, owner.account, session.get(VISITOR)])
 
 
+def visitor_of(request: Any) -> str | None:
+    """The random value in the session of a request that identifies its visitor, if there is one."""
+    session = getattr(request, "session", None)
+    value: str | None = None if session is None else session.get(VISITOR)
+    return value
+
+
 def name_visitor(session: Any) -> None:
     """Store a random value in the session that identifies its visitor, if there is none."""
     session.setdefault(VISITOR, secrets.token_urlsafe(16))
@@ -275,6 +289,14 @@ def renew_key(session: Any) -> None:
     key = session.session_key
     if key is not None and session.exists(key):
         session.cycle_key()
+
+
+def _is_visitor(owner: ResourceOwner) -> bool:
+    """Whether the owner is the visitor of the request, as a user or before the login."""
+    visitor = getattr(owner.request, "user", None)
+    if visitor is None or owner.user_id is None:
+        return True
+    return visitor.is_authenticated and str(visitor.pk) == str(owner.user_id)
 
 
 def _in_a_cookie(session: Any) -> bool:
