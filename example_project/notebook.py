@@ -31,7 +31,7 @@ class Request(HttpRequest):
 def me(request: Request) -> JsonResponse:
     user = request.oauth_token.user
     return JsonResponse(
-        {"username": user.username, "name": user.get_full_name()},
+        {"id": user.pk, "username": user.username, "name": user.get_full_name()},
         json_dumps_params={"indent": 2},
     )
 

@@ -15,6 +15,9 @@ class Notebook(OAuth2Provider):
     authorization_response_iss = True
     refresh_rotates = True
     scope = "read"
+    account_url = "me"
+    account_id = "id"
+    account_label = "name"
 
 
 class Album(OAuth1Provider):
