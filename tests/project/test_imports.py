@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "django_dance"
 
 #: Names that are defined in the package's own ``__init__``.
-NAMES_OF_THE_PACKAGE = {"__version__", "load_on_first_use"}
+NAMES_OF_THE_PACKAGE = {"__version__", "forbid_in_templates", "load_on_first_use"}
 
 FOUNDATION = ["conf", "exceptions", "signals"]
 #: Each room may import the foundation and the rooms before it.
