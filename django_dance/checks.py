@@ -15,9 +15,11 @@ from django.core import checks
 from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.urls import NoReverseMatch
+from django.utils import translation
 from django.utils.module_loading import import_string
 
 from .cache import CACHES
@@ -308,11 +310,12 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _urls() -> Iterator[CheckMessage]:
+    yield from _redirects()
     for name in _valid_providers():
         if providers[name].problems():
             continue
         try:
-            providers[name].url("authorized")
+            addresses = _callback_addresses(name)
         except NoReverseMatch:
             yield checks.Warning(
                 f"The URLs of DANCE_PROVIDERS[{name!r}] are not included, so no user can connect.",
@@ -321,8 +324,56 @@ def _urls() -> Iterator[CheckMessage]:
                 id="django_dance.W011",
             )
 
+        else:
+            if len(addresses) > 1:
+                yield checks.Warning(
+                    f"The callback address of DANCE_PROVIDERS[{name!r}] differs by language: "
+                    f"{' and '.join(sorted(addresses)[:2])}.",
+                    hint="The provider knows one address. Include django_dance.urls outside of "
+                    "i18n_patterns(), and do not translate its route.",
+                    id="django_dance.W016",
+                )
+
+
+def _callback_addresses(name: str) -> set[str]:
+    """The callback addresses of a provider, in all languages of the site.
+
+    :raises NoReverseMatch: the URLconf does not include the provider's URLs.
+    """
+    languages = django_settings.LANGUAGES if django_settings.USE_I18N else []
+    addresses = {providers[name].url("authorized")}
+    for code, _ in languages:
+        with translation.override(code):
+            addresses.add(providers[name].url("authorized"))
+    return addresses
+
+
+def _redirects() -> Iterator[CheckMessage]:
+    """Check the names of URLs where a dance ends."""
+    targets = {("DANCE_LOGIN_REDIRECT_URL", "django_dance.E008"): settings.login_redirect_url}
+    for name in _valid_providers():
+        where = f"REDIRECT_TO of DANCE_PROVIDERS[{name!r}]"
+        targets[where, "django_dance.E004"] = providers[name].redirect_to
+    for (where, check), target in targets.items():
+        try:
+            if target is not None:
+                resolve_url(target)
+        except NoReverseMatch as error:
+            yield Error(
+                f"{where} is no URL of this site: {error}",
+                hint="Use a path that begins with a slash, or the name of a URL.",
+                id=check,
+            )
+
 
 def _deployment() -> Iterator[CheckMessage]:
+    if "*" in django_settings.ALLOWED_HOSTS and not settings.base_url and _valid_providers():
+        yield checks.Warning(
+            "ALLOWED_HOSTS accepts every host, and DANCE_BASE_URL is not set: no dance can begin, "
+            "because a visitor could choose the host of the callback.",
+            hint='Set DANCE_BASE_URL = "https://example.com", or list the hosts in ALLOWED_HOSTS.',
+            id="django_dance.W017",
+        )
     alias = settings.cache or "default"
     if alias in caches.settings and not is_shared(alias):
         yield checks.Warning(

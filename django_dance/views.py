@@ -31,6 +31,7 @@ from .flows import (
     Additions,
     Flow,
     delete_flow_cookie,
+    has_room,
     has_session_cookie,
     mark_used,
     read_flow,
@@ -40,6 +41,7 @@ from .flows import (
     set_flow_cookie,
     user_key,
 )
+from .http import origin
 from .providers import providers
 from .responses import CONFIRM, page, protect
 from .signals import oauth_authorized, oauth_before_login, oauth_error
@@ -63,6 +65,9 @@ _SECRET_PARAMS = (
 )
 #: The parameters of a login link.
 _FIELDS = frozenset({"next", PARAMETER})
+#: Marks a login that was redirected to the host of ``DANCE_BASE_URL``. If the request seems to come
+#: to another host again, a proxy hides the public host.
+_AT_BASE_HOST = "dance_at_base"
 #: Marks a callback that was sent again, so that the browser adds its session cookie.
 _BOUNCED = "dance_bounced"
 _FORBIDDEN = frozenset(
@@ -150,10 +155,22 @@ class LoginView(DanceView):
         if _is_prefetch(request):
             # A prefetch is not a visit. Browsers do not store this answer.
             return protect(HttpResponse(status=204))
+        if "HX-Request" in request.headers:
+            # htmx follows a redirect itself. The browser must open the address.
+            return protect(HttpResponse(headers={"HX-Redirect": request.get_full_path()}))
+        if not _is_visit(request):
+            return _refuse_script()
+        base = _base_host(request)
+        if base is not None and _AT_BASE_HOST not in request.GET:
+            # Flows are bound to one host, and the provider sends the visitor back to the base URL.
+            separator = "&" if request.GET else "?"
+            here = f"{request.get_full_path()}{separator}{_AT_BASE_HOST}=1"
+            return protect(HttpResponseRedirect(base + here))
         if (
             not settings.login_on_get
             or CONFIRM in request.GET
             or request.headers.get("Sec-Fetch-Site") == "cross-site"
+            or not has_room(request)
         ):
             context = {
                 "provider": self.provider,
@@ -167,6 +184,15 @@ class LoginView(DanceView):
         return self.begin(request, request.GET)
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if "HX-Request" not in request.headers and not _is_visit(request):
+            return _refuse_script()
+        base, sent_from = _base_host(request), origin(request.headers.get("Origin", ""))
+        if base is not None and sent_from not in (None, origin(base)):
+            raise FlowError(
+                "wrong_host",
+                f"the login was begun at {request.get_host()}, and the provider sends the visitor "
+                f"back to {base}; redirect visitors to that host, or correct DANCE_BASE_URL",
+            )
         return self.begin(request, request.POST if _FIELDS & request.POST.keys() else request.GET)
 
     def begin(self, request: HttpRequest, params: QueryDict) -> HttpResponse:
@@ -191,7 +217,9 @@ class LoginView(DanceView):
             url=url,
         )
         response: HttpResponse
-        if request.method == "POST":
+        if "HX-Request" in request.headers:
+            response = protect(HttpResponse(headers={"HX-Redirect": url}))
+        elif request.method == "POST":
             # A redirect of a form to another site is blocked by the policy `form-action 'self'`.
             context = {"provider": self.provider, "url": Secret(url)}
             response = protect(page(request, "continue.html", context))
@@ -357,6 +385,25 @@ def _refuse_inactive(request: HttpRequest) -> None:
 def _is_prefetch(request: HttpRequest) -> bool:
     purposes = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
     return any("prefetch" in purpose or "prerender" in purpose for purpose in purposes)
+
+
+def _is_visit(request: HttpRequest) -> bool:
+    """Whether a visitor opens the address. An image, a frame or a script must not begin a dance."""
+    mode = request.headers.get("Sec-Fetch-Mode", "navigate")
+    destination = request.headers.get("Sec-Fetch-Dest", "document")
+    return mode == "navigate" and destination == "document"
+
+
+def _refuse_script() -> HttpResponse:
+    text = "A login begins only when the browser opens this address as a page."
+    return protect(HttpResponse(text, status=403, content_type="text/plain; charset=utf-8"))
+
+
+def _base_host(request: HttpRequest) -> str | None:
+    """Return the origin in ``DANCE_BASE_URL`` if the request came to another host."""
+    base = str(settings.base_url or "").rstrip("/")
+    here = f"{base.partition(':')[0]}://{request.get_host()}"
+    return base if base and origin(base) != origin(here) else None
 
 
 def _lost_its_session(request: HttpRequest, flow: Flow) -> bool:

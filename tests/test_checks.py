@@ -509,3 +509,45 @@ def test_what_is_wrong_is_told_without_the_secret_in_it(settings, name, value):
     messages = run()
     assert [message for message in messages if message.level >= checks.ERROR]
     assert "planted" not in str(messages)
+
+
+def test_a_callback_address_that_differs_by_language_is_warned_of(settings):
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    settings.ROOT_URLCONF = "tests.language_urls"
+    messages = [m for m in run() if "['github']" in m.msg]
+    assert [m.id for m in messages] == ["django_dance.W016"]
+    assert "outside of i18n_patterns()" in messages[0].hint
+    settings.USE_I18N = False
+    assert run() == []
+
+
+@pytest.mark.parametrize(
+    ("settings_of_site", "expected"),
+    [
+        ({"DANCE_LOGIN_REDIRECT_URL": "nowhere"}, "E008"),
+        ({"DANCE_PROVIDERS": {"github": {**GITHUB, "REDIRECT_TO": "nowhere"}}}, "E004"),
+    ],
+)
+def test_a_page_that_does_not_exist_after_the_dance_is_an_error(settings_of_site, expected):
+    with override_settings(**settings_of_site):
+        (message,) = run()
+    assert message.id == f"django_dance.{expected}"
+    assert "is no URL of this site" in message.msg
+
+
+@pytest.mark.parametrize("target", [None, "/", "/welcome/", "login", "https://example.com/"])
+def test_a_page_that_exists_after_the_dance_is_in_order(settings, target):
+    settings.DANCE_LOGIN_REDIRECT_URL = target
+    assert run() == []
+
+
+def test_a_site_that_accepts_every_host_is_warned_of_at_deployment(settings):
+    def warnings():
+        return [m for m in run(deploy=True) if m.id == "django_dance.W017"]
+
+    assert warnings() == []
+    settings.ALLOWED_HOSTS = ["*"]
+    (warning,) = warnings()
+    assert "DANCE_BASE_URL" in warning.hint
+    settings.DANCE_BASE_URL = "https://example.com"
+    assert warnings() == []

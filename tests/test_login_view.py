@@ -93,13 +93,6 @@ def test_forwarded_headers_have_no_say(member, dance):
     assert query(response["Location"])["redirect_uri"].startswith("https://testserver/")
 
 
-def test_the_base_url_decides_the_callback_address(member, settings, dance):
-    settings.DANCE_BASE_URL = "https://public.example.com"
-    assert dance(member).asked["redirect_uri"] == (
-        "https://public.example.com/login/github/authorized/"
-    )
-
-
 def test_plain_http_is_refused(user, events, caplog):
     browser = Browser()
     browser.scheme = "http"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: limits the oldest flow is removed. Servers commonly refuse a Cookie header of 8 kB.
 MAX_FLOWS = 12
 MAX_BYTES = 5_000
+#: The bytes of the largest cookie of a flow without temporary credentials (OAuth 1).
+MAX_COOKIE = 1_700
 #: The longest ``state`` that is accepted, in characters. Our own has 43; the request token of an
 #: OAuth 1 provider takes its place and may be longer.
 MAX_STATE = 512
@@ -33,13 +35,19 @@ _DIGEST = re.compile(r"[0-9a-f]{24}")
 _HOST_PREFIX = "__Host-"
 
 
+def is_https(request: HttpRequest) -> bool:
+    """Whether the browser uses https, also if a proxy that ends TLS does not say so."""
+    base = str(settings.base_url or "")
+    return request.is_secure() or base.lower().startswith("https:")
+
+
 def _digest(state: str) -> str:
     return hashlib.sha256(state.encode()).hexdigest()[:24]
 
 
 def _cookie_name(request: HttpRequest, digest: str) -> str:
     # __Host- (RFC 6265bis §4.1.3): a subdomain or an http page cannot set such a cookie.
-    return f"{_HOST_PREFIX if request.is_secure() else ''}{_PREFIX}{digest}"
+    return f"{_HOST_PREFIX if is_https(request) else ''}{_PREFIX}{digest}"
 
 
 def _pending_flows(request: HttpRequest) -> list[tuple[int, str, int]]:
@@ -54,6 +62,12 @@ def _pending_flows(request: HttpRequest) -> list[tuple[int, str, int]]:
                 began = 0
             found.append((began, name, len(name) + len(value) + 3))
     return sorted(found)
+
+
+def has_room(request: HttpRequest) -> bool:
+    """Whether the browser can begin another flow, of any size, without losing an older one."""
+    sizes = [size for _, _, size in _pending_flows(request)]
+    return len(sizes) < MAX_FLOWS and sum(sizes) + MAX_COOKIE <= MAX_BYTES
 
 
 def set_flow_cookie(flow: Flow, request: HttpRequest, response: HttpResponseBase) -> None:
@@ -71,7 +85,7 @@ def set_flow_cookie(flow: Flow, request: HttpRequest, response: HttpResponseBase
         value,
         max_age=int(settings.flow_age),
         path="/",
-        secure=request.is_secure(),
+        secure=is_https(request),
         httponly=True,
         samesite="Lax",
     )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from ..conf import settings
+from .cookies import is_https
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -27,8 +31,10 @@ def safe_next(request: HttpRequest, url: str | None) -> str | None:
         or any(ord(c) <= 32 or ord(c) == 127 for c in url)
     ):
         return None
+    # A proxy may hide the public host and scheme, which `DANCE_BASE_URL` states.
+    hosts = {request.get_host(), urlsplit(str(settings.base_url or "")).netloc}
     if not url_has_allowed_host_and_scheme(
-        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        url, allowed_hosts=hosts, require_https=is_https(request)
     ):
         return None
     if not url.startswith("/"):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import URLPattern, path, reverse
+from django.shortcuts import resolve_url
+from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.module_loading import import_string
 
 from .. import forbid_in_templates
@@ -301,10 +302,17 @@ class Provider(Facts):
         """Return the absolute URL of the ``authorized`` view (RFC 6749 §3.1.2).
 
         :raises FlowError: ``insecure_transport``: the callback would use plain http.
+            ``host_unknown``: any visitor could choose the host.
         """
         location = self.url("authorized")
         if settings.base_url:
             return str(settings.base_url).rstrip("/") + location
+        if not settings.debug and "*" in settings.project_setting("ALLOWED_HOSTS"):
+            raise FlowError(
+                "host_unknown",
+                "ALLOWED_HOSTS accepts every host, so a visitor could choose the host of the "
+                "callback; set DANCE_BASE_URL, or list the hosts in ALLOWED_HOSTS",
+            )
         uri = request.build_absolute_uri(location)
         parts = urlsplit(uri)
         if parts.scheme != "https" and not settings.debug and not is_loopback(parts.hostname or ""):
@@ -316,12 +324,17 @@ class Provider(Facts):
         return uri
 
     def after_url(self) -> str:
-        """Return the URL where a dance without ``next`` ends."""
+        """Return the URL where a dance without ``next`` ends.
+
+        :raises NoReverseMatch: the settings name a URL that does not exist.
+        """
         if self.redirect_url:
             return self.redirect_url
         if self.redirect_to:
             return reverse(self.redirect_to)
-        return str(settings.login_redirect_url)
+        if settings.login_redirect_url is None:
+            return get_script_prefix()
+        return resolve_url(settings.login_redirect_url)
 
     @property
     def configured_scope(self) -> list[str]:
