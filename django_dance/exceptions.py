@@ -22,7 +22,7 @@ A mistake in the settings is Django's own ``ImproperlyConfigured``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -236,6 +236,19 @@ class ProviderError(DanceError):
         self.error = error
         self.error_description = error_description
         self.error_uri = error_uri
+
+    @classmethod
+    def for_answer(cls, message: str, answer: Any) -> Self:
+        """Return the error for an answer, with the words of the provider.
+
+        :param answer: a :class:`django_dance.http.ProtocolResponse`.
+        """
+        words = answer.words()
+        return cls(
+            f"{message} {words}" if words else message,
+            status=answer.status,
+            error_description=words or None,
+        )
 
 
 class ProviderUnavailable(ProviderError):

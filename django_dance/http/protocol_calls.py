@@ -33,7 +33,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
-from ..tokens import SECRETS, clean_words, wrap_secrets
+from ..tokens import SECRETS, Secret, clean_words, wrap_secrets
 from .origins import is_secure
 from .pool import SharedAdapter, leave_unsigned
 
@@ -173,17 +173,21 @@ def _page_text(body: bytes) -> str:
 
 
 def _secrets(request: requests.PreparedRequest) -> tuple[str, ...]:
-    """Return the secrets of a request: in its ``Authorization`` header and in its body.
+    """Return the secrets of a request: in its headers and in its body.
 
     A very short text would be masked inside other words, and is left out.
     """
-    scheme, _, credentials = str(request.headers.get("Authorization") or "").partition(" ")
-    found = [credentials]
-    if scheme.lower() == "basic":
-        # RFC 6749 §2.3.1: both parts are form-urlencoded.
-        with suppress(ValueError):
-            password = base64.b64decode(credentials).decode().partition(":")[2]
-            found += [password, unquote_plus(password)]
+    found: list[str] = []
+    for name, value in request.headers.items():
+        scheme, _, credentials = str(value).partition(" ")
+        if name.lower() == "authorization" or isinstance(value, Secret):
+            # The header of OAuth 1 has quoted values (RFC 5849 §3.5.1).
+            found += [credentials or scheme, *re.findall(r'"([^"]+)"', credentials)]
+        if scheme.lower() == "basic":
+            # RFC 6749 §2.3.1: both parts are form-urlencoded.
+            with suppress(ValueError):
+                password = base64.b64decode(credentials).decode().partition(":")[2]
+                found += [password, unquote_plus(password)]
     body = request.body or ""
     body = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     sent = jsonlib.loads(body) if body.startswith("{") else dict(parse_qsl(body))

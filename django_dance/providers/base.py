@@ -190,8 +190,14 @@ class Provider(Facts):
         if self.account_url and (request := self.account_request()):
             method, url, body = request
             answer = session.protocol_call(method, url, json=body)
+            if answer.status >= 400:
+                raise InvalidResponse.for_answer(
+                    f"{self.label} did not name the account of the token: it answered "
+                    f"{answer.status}.",
+                    answer,
+                )
             try:
-                fields = answer.json() if answer.status < 400 else None
+                fields = answer.json()
             except InvalidResponse:
                 fields = None
         found = _field(fields, self.account_id)

@@ -213,7 +213,7 @@ def keys(
 
 def _object(answer: ProtocolResponse) -> dict[str, Any]:
     if answer.status != 200:
-        raise MetadataInvalid(f"The provider answered {answer.status}.", status=answer.status)
+        raise MetadataInvalid.for_answer(f"The provider answered {answer.status}.", answer)
     try:
         return answer.json()
     except InvalidResponse as error:

@@ -17,6 +17,7 @@ from ..tokens import (
     Token,
     check_token_fields,
     clean_text,
+    clean_words,
     strip_internal_fields,
 )
 from .base import Provider, import_fact, single, with_query
@@ -151,7 +152,12 @@ class OAuth1Provider(Provider):
         ):
             raise FlowError("access_denied", "the visitor refused", error="access_denied")
         if "oauth_problem" in params:
-            raise FlowError("provider_error", "the provider reported a problem")
+            problem = clean_words(params["oauth_problem"]) or ""
+            raise FlowError(
+                "provider_error",
+                f"the provider reported the problem {problem}".rstrip(),
+                error=problem,
+            )
         if params["oauth_verifier"] == "denied":
             raise FlowError("access_denied", "the visitor refused", error="access_denied")
         # RFC 5849 §2.3: signed with the temporary credentials' secret.
@@ -189,11 +195,7 @@ class OAuth1Provider(Provider):
                 error_description=words or None,
             )
         if answer.status not in (200, 201):
-            raise InvalidResponse(
-                f"{self.label} answered {answer.status}.",
-                status=answer.status,
-                error_description=answer.words() or None,
-            )
+            raise InvalidResponse.for_answer(f"{self.label} answered {answer.status}.", answer)
         fields = answer.form()
         check_token_fields(fields, "oauth_token", "oauth_token_secret")
         strip_internal_fields(fields)

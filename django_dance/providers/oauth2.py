@@ -543,9 +543,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
             return
         answer = self._revocation_call(url, owner, token)
         if not 200 <= answer.status < 300:
-            raise ProviderError(
-                f"{self.label} did not revoke the token: it answered {answer.status}.",
-                status=answer.status,
+            raise ProviderError.for_answer(
+                f"{self.label} did not revoke the token: it answered {answer.status}.", answer
             )
 
     def _revocation_call(self, url: str, owner: ResourceOwner, token: Token) -> ProtocolResponse:

@@ -333,9 +333,8 @@ class OIDCProvider(OAuth2Provider):
             auth=lambda request: self.sign(request, token),
         )
         if answer.status != 200:
-            raise InvalidResponse(
-                f"{self.label} answered {answer.status} at its userinfo endpoint.",
-                status=answer.status,
+            raise InvalidResponse.for_answer(
+                f"{self.label} answered {answer.status} at its userinfo endpoint.", answer
             )
         if answer.media_type == "application/jwt":
             claims = self._signed_userinfo(answer)

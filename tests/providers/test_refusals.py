@@ -17,6 +17,7 @@ from django_dance.exceptions import (
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth2Provider, providers
 from django_dance.providers.device import DeviceAuthorization
+from django_dance.tokens import ResourceOwner, Token
 
 from ..conftest import GRANTED, TOKEN_URL, Dance
 
@@ -267,6 +268,33 @@ def test_secrets_in_the_body_are_masked(responses, form):
     words = f"{SECRET} of planted-client-secret"
     error = refusal_of(responses, Posting("posting"), json={"error": words})
     assert error.error_description == "*** of ***"
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Access-Token"])
+def test_a_failed_call_for_the_account_has_words_without_the_token(
+    responses, user, settings, header
+):
+    class Calling(Mine):
+        base_url = "https://example.com/api/"
+        account_url, account_id = "me", "id"
+        token_header = header
+
+    settings.DANCE_PROVIDERS = {"github": {"PROVIDER": Calling}}
+    words = f"the token {GRANTED['access_token']} is too young"
+    responses.get("https://example.com/api/me", status=403, json={"message": words})
+    session = providers["github"].session(user=user)
+    session.token = GRANTED
+    with pytest.raises(InvalidResponse, match=r"answered 403\. the token \*\*\* is too") as error:
+        session.account_info()
+    assert error.value.status == 403
+    assert error.value.error_description == "the token *** is too young"
+
+
+def test_a_failed_revocation_has_the_words_of_the_provider(responses):
+    provider = Mine("mine", revocation_url="https://example.com/revoke")
+    responses.post("https://example.com/revoke", status=400, json={"error": f"no {SECRET} here"})
+    with pytest.raises(ProviderError, match=r"it answered 400\. no \*\*\* here"):
+        provider.revoke(ResourceOwner(provider), Token({"refresh_token": SECRET}))
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,7 @@ def test_any_other_problem_is_an_error_of_the_provider(configure, member, events
     assert response.status_code == 400
     assert b"<script>" not in response.content
     assert events.codes == ["provider_error"]
+    assert events.named("oauth_error")[0]["error"] == "<script>"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def _describe(row: Any) -> dict[str, Any]:
     """The facts about a row that the command prints."""
     fields, token = columns(type(row)), token_of(row)
     user = row.user if "user" in fields else None
+    words = token and token.get("last_error_description")
     if "expires_at" in fields:
         expires_at = row.expires_at
     else:
@@ -115,7 +116,7 @@ def _describe(row: Any) -> dict[str, Any]:
         "expires_at": expires_at,
         "refreshable": None if token is None else bool(token.get("refresh_token")),
         "last_error": getattr(row, "last_error", ""),
-        "last_error_description": clean_words((token or {}).get("last_error_description")) or "",
+        "last_error_description": (words and clean_words(words)) or "",
         "readable": token is not None,
     }
 
