@@ -3,9 +3,10 @@
 * A worker that was killed cannot answer its requests: their connections end. So a request whose
   connection ended is accounted for if a worker of its site was killed while it was under way. A
   request that gets no answer in time counts.
-* A request has one connection to the database. If that is cut, its next query fails, whichever app
-  has sent it. So an error of the database (500), or the page that says to try again (503), is
-  accounted for if a cut happened while the request was under way. Any other exception counts.
+* If the connection of a request to the database is cut, its next query fails, whichever app sends
+  it. So an error of the database (500), or the page that says to try again (503), is accounted for
+  if a cut happened while the request was under way. Any other exception counts. A cut accounts for
+  no lost connection: a site can store the new token on another connection.
 * A site works without Redis. So a failure counts, even if it happened while Redis was away.
 * If a worker is killed in the middle of a refresh, the new token is lost, and the old refresh token
   is used up. The next refresh sends it again, and the provider ends the grant. So a lost connection
@@ -26,8 +27,9 @@ from .journal import Answer, Journal, Loss, Struck, WorkerKill
 
 #: The exceptions of the user's client for a connection that has ended.
 CONNECTION_ENDED = ("ConnectionError", "ChunkedEncodingError")
-#: The exceptions of Django for a connection to the database that has ended.
-DATABASE_ERRORS = ("OperationalError", "InterfaceError")
+#: The exceptions for a connection to the database that has ended: those of Django, and the one that
+#: django-dance raises from them for the second connection of a request with an open transaction.
+DATABASE_ERRORS = ("OperationalError", "InterfaceError", "StorageError")
 #: How many answers and losses of a kind are listed.
 LISTED = 10
 
