@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .generations import GenerationalCache, Generations
     from .invalidation import CACHES, invalidate_row, on_commit_or_now
     from .names import cache_name, tenant
+    from .parking import find_parked, forget_parked, park, parking_key
     from .token_cache import TokenCache
 
 __all__ = [
@@ -23,9 +24,13 @@ __all__ = [
     "TokenCache",
     "ask_cache",
     "cache_name",
+    "find_parked",
+    "forget_parked",
     "invalidate_row",
     "on_commit_or_now",
     "open_entry",
+    "park",
+    "parking_key",
     "seal_entry",
     "tenant",
 ]
@@ -38,6 +43,7 @@ __getattr__ = load_on_first_use(
         "generations": ["GenerationalCache", "Generations"],
         "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row"],
         "names": ["cache_name", "tenant"],
+        "parking": ["find_parked", "forget_parked", "park", "parking_key"],
         "token_cache": ["TokenCache"],
     },
 )

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models.signals import post_delete
 
 from ..conf import settings
 from .names import cache_name
+from .parking import forget_parked, parking_key
 from .token_cache import TokenCache
 
 #: The aliases of the caches that storages name for themselves, besides the one in the settings.
@@ -90,6 +92,11 @@ def invalidate_row(sender: Any, instance: Any, using: str, **kwargs: Any) -> Non
     key = owner_key(sender, using, instance.provider, getattr(instance, "user_id", ""))
     if getattr(_thread, "writing", None) == key:
         return
-    mark_written(using, key, getattr(instance, "account", ""))
-    for alias in CACHES | ({settings.token_cache} if settings.token_cache else set()):
+    account = getattr(instance, "account", "")
+    mark_written(using, key, account)
+    aliases = CACHES | ({settings.token_cache} if settings.token_cache else set())
+    for alias in aliases:
         on_commit_or_now(using, partial(TokenCache(alias).invalidate, key))
+    if kwargs.get("signal") is post_delete:
+        for alias in aliases or {None}:
+            on_commit_or_now(using, partial(forget_parked, alias, using, parking_key(key, account)))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, Error
 
 from ..cache import ask_cache, cache_name
 from ..conf import settings
@@ -263,7 +263,7 @@ def note_acceptance(session: Session, token: Token) -> None:
     if not _was_accepted(session, token):
         try:
             _note(session, token, {"account_accepted": True})
-        except (StorageError, DatabaseError) as error:
+        except (StorageError, Error) as error:
             # The call has succeeded. The next one may note it.
             logger.info(
                 "%s: not noted with the token: %s",

@@ -132,7 +132,7 @@ class _RefreshAttempt:
     def run(self) -> _Outcome:
         if self.unsaved:
             # No other process has this token. The storage may have a token of another account.
-            return self._refresh(self.stale)
+            return self._refresh(self.stale, 0)
         # The lease is longer than a refresh can take: connect, TLS handshake and answer.
         seconds = 3 * float(settings.timeout) + 5
         return self.storage.run_alone(self.owner, seconds, self._run_alone, self._look)
@@ -151,9 +151,21 @@ class _RefreshAttempt:
         token = Token.of(self.storage.reread(self.owner))
         if token is None:
             return self._token_is_gone()
-        return _Outcome(token) if self._is_newer(token) else self._refresh(token)
+        if self._is_newer(token):
+            return _Outcome(token)
+        parked = Token.of(self.storage.find_parked(self.owner, token))
+        if parked is not None and self.storage.store_refreshed(self.owner, token, parked, until):
+            # Another process was granted it, and could not store it.
+            if not parked.stale:
+                return _Outcome(parked)
+            token = parked
+        return self._refresh(token, until)
 
-    def _refresh(self, token: Token) -> _Outcome:
+    def _refresh(self, token: Token, until: float) -> _Outcome:
+        """Ask the provider.
+
+        :param until: the end of the lease, on the monotonic clock.
+        """
         left = token.retry_at - time.time()
         if 0 < left <= LONGEST_RETRY_AFTER:  # a longer pause comes from a wrong clock
             reason = clean_text(token.get("last_error"))
@@ -169,34 +181,34 @@ class _RefreshAttempt:
             new = self.provider.refresh(self.owner, token)
         except ProviderError as error:
             if self.provider.meaning_of(error) == "dead":
-                return self._end_connection(token, error)
-            return self._note_failure(token, error)
+                return self._end_connection(token, error, until)
+            return self._note_failure(token, error, until)
         # The new token is stored before it is used, and before its ID token is checked: other
         # processes could not get it otherwise, and the old refresh token may be used up.
         stored = self.provider.keep_identity(token, new)
-        if not self._replace(token, stored):
+        if not self._replace(token, stored, until):
             return self._handle_concurrent_change(new)
         try:
             checked = self.provider.check_refreshed(self.owner, token, new)
         except InvalidResponse as error:
-            return self._end_connection(stored, error, "identity_changed")
+            return self._end_connection(stored, error, until, "identity_changed")
         changed = checked.fields_to_store != stored.fields_to_store
-        if changed and not self._replace(stored, checked):
+        if changed and not self._replace(stored, checked, until):
             return self._handle_concurrent_change(checked)
         return _Outcome(checked, new=True)
 
-    def _replace(self, old: Token, new: Token | None) -> bool:
-        return self.unsaved or self.storage.replace(self.owner, old, new)
+    def _replace(self, old: Token, new: Token | None, until: float) -> bool:
+        return self.unsaved or self.storage.store_refreshed(self.owner, old, new, until)
 
     def _end_connection(
-        self, token: Token, error: ProviderError, reason: str = "invalid_grant"
+        self, token: Token, error: ProviderError, until: float, reason: str = "invalid_grant"
     ) -> _Outcome:
         if not self.unsaved:
             current = Token.of(self.storage.reread(self.owner))
             if current is not None and not same_token(current, token):
                 # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)
-            self.storage.replace(self.owner, token, None)
+            self._replace(token, None, until)
         logger.warning(
             "%s: %s; the token is deleted: %s",
             self.provider.name,
@@ -214,7 +226,7 @@ class _RefreshAttempt:
         required.__cause__ = error
         return _Outcome(error=required, dead=reason)
 
-    def _note_failure(self, token: Token, error: ProviderError) -> _Outcome:
+    def _note_failure(self, token: Token, error: ProviderError, until: float) -> _Outcome:
         now = int(time.time())
         refusals, since = token.refusals, token.refused_since
         # A word that says nothing about time or about this site cannot mean "try later" for ever.
@@ -222,7 +234,7 @@ class _RefreshAttempt:
         if token.expired and meaning in ("unknown", "cancelled", "pending"):
             refusals, since = refusals + 1, since if refusals else now
             if refusals >= MAX_REFUSALS and now - since >= REFUSED_FOR:
-                return self._end_connection(token, error, "refused")
+                return self._end_connection(token, error, until, "refused")
         logger.warning(
             "%s: the token could not be refreshed: %s",
             self.provider.name,
@@ -241,8 +253,7 @@ class _RefreshAttempt:
             "refusals": refusals,
             "refused_since": since,
         }
-        if not self.unsaved:
-            self.storage.replace(self.owner, token, Token({**token.fields_to_store, **note}))
+        self._replace(token, Token({**token.fields_to_store, **note}), until)
         error.retry_after = pause
         return _Outcome(error=error)
 
@@ -250,7 +261,7 @@ class _RefreshAttempt:
         """The owner has disconnected or connected again while the provider was asked."""
         current = Token.of(self.storage.reread(self.owner))
         if current is not None:
-            return _Outcome(current)
+            return _Outcome(current, new=same_token(current, new))
         try:
             # Only this process has the new token, so it must revoke it.
             self.provider.revoke(self.owner, new)

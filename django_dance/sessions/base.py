@@ -245,6 +245,7 @@ class DanceSession(CallingSession):
         owner = self._storage_owner()
         # Another request may have refreshed the token: revoke the one that is valid now.
         token = self.current_token.unsaved or Token.of(self.storage.reread(owner)) or token
+        token = Token.of(self.storage.find_parked(owner, token)) or token
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:

@@ -63,6 +63,25 @@ class BaseStorage:
             self.set(owner, plain_fields(new))
         return True
 
+    def store_refreshed(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+        until: float,
+    ) -> bool:
+        """Do the same as :meth:`replace`, after the provider was asked.
+
+        The provider may have ended ``old``, so ``new`` must not be lost.
+
+        :param until: the end of the lease, on the monotonic clock.
+        """
+        return self.replace(owner, old, new)
+
+    def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return a token that replaces ``old``, and could not be stored when it was granted."""
+        return None
+
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         """Call ``work``; the tokens that it stores survive a rollback of the open transaction."""
         return work()

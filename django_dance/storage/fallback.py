@@ -67,6 +67,18 @@ class FallbackStorage(BaseStorage):
     ) -> bool:
         return self._storage(owner).replace(owner, old, new)
 
+    def store_refreshed(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+        until: float,
+    ) -> bool:
+        return self._storage(owner).store_refreshed(owner, old, new, until)
+
+    def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return self._storage(owner).find_parked(owner, old)
+
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         return self._storage(owner).durably(owner, work)
 

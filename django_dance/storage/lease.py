@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -17,9 +18,18 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, models
 from django.utils import timezone
 
 from ..cache import ask_cache, cache_name
-from ..exceptions import ProviderUnavailable
+from ..exceptions import ProviderUnavailable, StorageError, failure_fields
 from ..tokens import ResourceOwner
-from .transactions import has_one_writer, limited_lock_wait, pauses, retry_while_busy
+from .transactions import (
+    CONNECTION_ERRORS,
+    has_one_writer,
+    limited_lock_wait,
+    pauses,
+    retry_while_busy,
+    write_on_new_connection,
+)
+
+logger = logging.getLogger("django_dance")
 
 #: Seconds to wait for a database with one writer while another connection writes.
 _PATIENCE = 3
@@ -73,7 +83,14 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def row_lease(rows: Any, owner: ResourceOwner, seconds: float, *, wait: bool) -> Iterator[None]:
+def row_lease(
+    rows: Any,
+    owner: ResourceOwner,
+    seconds: float,
+    *,
+    wait: bool,
+    prepare: Callable[[Any, Any], object] = lambda connection, beside: None,
+) -> Iterator[None]:
     """Lease a row, so that other processes and hosts wait.
 
     A conditional ``UPDATE`` takes the lease, which every database supports. No lock is held during
@@ -82,6 +99,7 @@ def row_lease(rows: Any, owner: ResourceOwner, seconds: float, *, wait: bool) ->
     :param rows: the query set with the row.
     :param seconds: the longest time that the lease is held.
     :param wait: whether to wait for another process that has the lease.
+    :param prepare: prepares a new connection, if this one is lost.
     :raises ProviderUnavailable: another process has the lease, and ``wait`` is false or the wait
         was too long; or the database is busy.
     """
@@ -99,10 +117,23 @@ def row_lease(rows: Any, owner: ResourceOwner, seconds: float, *, wait: bool) ->
         if not wait or time.monotonic() > started + 2 * seconds:
             raise lock_busy_error(owner)
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  only spreads the load
+    until = time.monotonic() + seconds
     try:
         yield
     finally:
-        retry_while_busy(rows.db, lambda: _release(rows, name))
+        try:
+            retry_while_busy(rows.db, lambda: _release(rows, name))
+        except CONNECTION_ERRORS:
+            # Others wait for the lease, so it is released as soon as the database answers.
+            try:
+                write_on_new_connection(rows.db, lambda: _release(rows, name), until, prepare)
+            except CONNECTION_ERRORS as error:
+                logger.warning(
+                    "%s: a lease ends by its time, because the database does not answer (%s)",
+                    owner.provider.name,
+                    type(error).__name__,
+                    extra=failure_fields(provider=owner.provider.name, code=StorageError.code),
+                )
 
 
 def _acquire(rows: Any, name: str, seconds: float) -> bool:

@@ -28,6 +28,7 @@ from .base import BaseStorage, plain_fields
 from .lease import lock_busy_error, row_lease, thread_lock
 from .row_cache import UNSET, RowCache
 from .transactions import (
+    CONNECTION_ERRORS,
     NoConnection,
     defer_write,
     has_one_writer,
@@ -37,6 +38,7 @@ from .transactions import (
     pauses,
     retry_while_busy,
     share_tenant,
+    write_on_new_connection,
 )
 
 logger = logging.getLogger("django_dance")
@@ -132,19 +134,21 @@ class ModelStorage(BaseStorage):
         with self._cache.writing(where, owner.account):
             for _ in range(_ATTEMPTS):
                 if self._update(where, owner.account, values):
-                    return
+                    break
                 account = {"account": owner.account} if "account" in self._fields else {}
                 row = self.model(**where, **account, **values)
                 try:
                     with transaction.atomic(using=self.using):
                         row.save(using=self.using, force_insert=True)
-                    return
+                    break
                 except IntegrityError as error:
                     refusal = error  # another process has inserted the row, or the user is gone
-        raise StorageError(
-            f"The database refuses {owner.provider.label}'s token: its collation makes the ids of "
-            "two accounts equal, or the user was deleted."
-        ) from refusal
+            else:
+                raise StorageError(
+                    f"The database refuses {owner.provider.label}'s token: its collation makes the "
+                    "ids of two accounts equal, or the user was deleted."
+                ) from refusal
+        self._cache.forget_parked(where, owner.account, "")
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
@@ -164,6 +168,72 @@ class ModelStorage(BaseStorage):
             row = self._row(where, owner.account)
             if row is not None:
                 self._rows(pk=row.pk).delete()
+        account = self._account_in_table(owner)
+        self._cache.forget_parked(where, account, getattr(row, "account", account))
+
+    def store_refreshed(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+        until: float,
+    ) -> bool:
+        """Replace the token; if the database does not answer, park it and try again.
+
+        The write is repeated on new connections until the lease ends. If the database still does
+        not answer then, the next refresh finds the parked token.
+        """
+        where, account = self._where(owner), self._account_in_table(owner)
+        granted = new is not None and not same_token(old, new)
+        shared = False
+        try:
+            replaced = self.replace(owner, old, new)
+        except CONNECTION_ERRORS:
+            if granted:
+                # Park it first: the process may end before the database answers.
+                shared = self._cache.park(where, account, old, plain_fields(new or {}))
+            try:
+                replaced = write_on_new_connection(
+                    self.using, lambda: self.replace(owner, old, new), until, self.prepare
+                )
+            except CONNECTION_ERRORS as error:
+                if new is None:
+                    raise
+                self._report_unstored(owner, error, granted=granted, shared=shared)
+                return True
+        if granted or new is None:
+            self._cache.forget_parked(where, account)
+        return replaced
+
+    def _report_unstored(
+        self, owner: ResourceOwner, error: Exception, *, granted: bool, shared: bool
+    ) -> None:
+        if not granted:
+            level, text = logging.WARNING, "a note about the token of %r cannot be stored (%s)"
+        elif shared:
+            level = logging.WARNING
+            text = (
+                "the refreshed token of %r cannot be stored (%s). It is in the cache, and the next "
+                "refresh stores it."
+            )
+        else:
+            level = logging.ERROR
+            text = (
+                "the refreshed token of %r cannot be stored (%s), and no cache is shared between "
+                "processes while the database does not answer. The token is in the memory of this "
+                "process: if it ends before its next refresh of this token, or another process "
+                "refreshes it first, the user must connect again. Name a shared cache, such as "
+                "Redis, in DANCE_CACHE."
+            )
+        name = owner.provider.name
+        fields = failure_fields(provider=name, code=StorageError.code)
+        logger.log(level, f"%s: {text}", name, owner, type(error).__name__, extra=fields)
+
+    def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return self._cache.find_parked(self._where(owner), self._account_in_table(owner), old)
+
+    def _account_in_table(self, owner: ResourceOwner) -> str:
+        return owner.account if "account" in self._fields else ""
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         """Call ``work`` with a separate connection if a transaction is open that may roll back.
@@ -196,28 +266,28 @@ class ModelStorage(BaseStorage):
             with self.lease(owner, seconds):
                 return work(time.monotonic() + seconds)
 
-        def attempt() -> _Result | None:
-            """The result of ``work``; ``None`` if another process has the lease."""
+        def attempt() -> list[_Result]:
+            """The result of ``work``; nothing if another process has the lease."""
             with ExitStack() as stack:
                 try:
                     stack.enter_context(self._row_lease(owner, seconds, wait=False))
                 except ProviderUnavailable:
-                    return None
-                return work(time.monotonic() + seconds)
+                    return []
+                return [work(time.monotonic() + seconds)]
 
         # A thread that waits needs no second connection. There may be many such threads.
         with thread_lock(owner, using=self.using):
             started = time.monotonic()
             for pause in pauses():
-                result = self._look(look)
+                found = self._look(look)
+                if found is not None:
+                    return found
                 try:
-                    if result is None:
-                        result = on_separate_connection(self.using, attempt, self.prepare)
+                    for result in on_separate_connection(self.using, attempt, self.prepare):
+                        return result
                 except NoConnection:
                     if time.monotonic() > started + _PATIENCE:
                         raise
-                if result is not None:
-                    return result
                 if time.monotonic() > started + 2 * seconds:
                     break
                 time.sleep(pause)
@@ -260,7 +330,8 @@ class ModelStorage(BaseStorage):
         if row is None:
             yield
         elif "lease" in self._fields:
-            with row_lease(self._rows(pk=row.pk), owner, seconds, wait=wait):
+            rows = self._rows(pk=row.pk)
+            with row_lease(rows, owner, seconds, wait=wait, prepare=self.prepare):
                 yield
         else:
             # Take the row lock, so that a lock conflict appears before the provider is called.

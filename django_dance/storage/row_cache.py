@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 
-from ..cache import MISS, TokenCache, invalidation, on_commit_or_now
+from ..cache import (
+    MISS,
+    TokenCache,
+    find_parked,
+    forget_parked,
+    invalidation,
+    on_commit_or_now,
+    park,
+    parking_key,
+)
 from ..conf import settings
 from ..tokens import Token
 from .transactions import in_transaction
@@ -66,6 +75,27 @@ class RowCache:
         if self._cache is not None:
             on_commit_or_now(using, partial(self._renew, owner_key, where))
 
+    def park(
+        self, where: Mapping[str, Any], account: str, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> bool:
+        """Park a token that the table cannot store; return whether other processes can find it."""
+        return park(self._name, self._storage.using, self._parking_key(where, account), old, new)
+
+    def find_parked(
+        self, where: Mapping[str, Any], account: str, old: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return the parked token that replaces ``old``, if there is one."""
+        key = self._parking_key(where, account)
+        return find_parked(self._name, self._storage.using, key, old)
+
+    def forget_parked(self, where: Mapping[str, Any], *accounts: str) -> None:
+        """Delete the parked tokens of the accounts, after the commit."""
+        using, keys = self._storage.using, [self._parking_key(where, each) for each in accounts]
+        on_commit_or_now(using, partial(forget_parked, self._name, using, *keys))
+
+    def _parking_key(self, where: Mapping[str, Any], account: str) -> str:
+        return parking_key(self.owner_key(where), account)
+
     def was_written(self, where: Mapping[str, Any], account: str | None = None) -> bool:
         """Whether the open transaction has written the account's row; ``None``: any of the owner's.
 
@@ -84,9 +114,13 @@ class RowCache:
         )
 
     @property
+    def _name(self) -> str | None:
+        """The alias of the cache."""
+        return settings.token_cache if self._alias is UNSET else self._alias
+
+    @property
     def _cache(self) -> TokenCache | None:
-        alias = settings.token_cache if self._alias is UNSET else self._alias
-        return TokenCache(alias) if alias else None
+        return TokenCache(self._name) if self._name else None
 
     def _read(self, owner_key: str, where: Mapping[str, Any], account: str) -> None:
         """Read an account's row into the cache."""

@@ -20,11 +20,13 @@ from ..tokens import ResourceOwner, Token, same_token, seal, unseal
 from .base import BaseStorage, plain_fields
 from .lease import cache_lease
 from .transactions import (
+    CONNECTION_ERRORS,
     defer_write,
     has_one_writer,
     limited_lock_wait,
     may_roll_back,
     on_separate_connection,
+    write_on_new_connection,
 )
 
 logger = logging.getLogger("django_dance")
@@ -149,6 +151,21 @@ class SessionStorage(BaseStorage):
             if again:
                 defer_write(owner.request, lambda: self.replace(owner, old, new))
         return True
+
+    def store_refreshed(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any] | None,
+        until: float,
+    ) -> bool:
+        using = _database(getattr(owner.request, "session", None))
+        try:
+            return self.replace(owner, old, new)
+        except CONNECTION_ERRORS:
+            if using is None:
+                raise
+            return write_on_new_connection(using, lambda: self.replace(owner, old, new), until)
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         session: Any = getattr(owner.request, "session", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -29,7 +30,8 @@ _ATTEMPTS = 10
 #: The errors of such a wait: PostgreSQL's SQLSTATE and MySQL's number.
 _LOCK_NOT_AVAILABLE, _LOCK_WAIT_TIMEOUT = "55P03", 1205
 
-#: Of a thread that has a separate connection: ``using``, the alias of the database.
+#: Of a thread that has a separate connection: ``using``, the alias of the database, and
+#: ``connect``, the function that has opened the connection.
 _thread = threading.local()
 
 
@@ -120,6 +122,47 @@ def _limited_session(connection: Any) -> Iterator[None]:
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {int(before)}")
 
 
+def write_on_new_connection(
+    using: str,
+    write: Callable[[], _Result],
+    until: float,
+    prepare: Callable[[Any, Any], object] = lambda connection, beside: None,
+) -> _Result:
+    """Write on a new connection, and repeat it on further connections until it succeeds.
+
+    :param write: the function that has failed on the connection of this thread.
+    :param until: the time of the last attempt, on the monotonic clock.
+    :param prepare: see :func:`on_separate_connection`.
+    :raises OperationalError: the last attempt has failed, or it is of no use to repeat the write.
+    :raises InterfaceError: the same.
+    :raises NoConnection: the same.
+    """
+    for pause in pauses():
+        try:
+            return _once_on_new_connection(using, write, prepare)
+        except CONNECTION_ERRORS:
+            if time.monotonic() + pause > until or (
+                has_one_writer(using) and in_transaction(using)
+            ):
+                raise
+        time.sleep(pause)
+    raise AssertionError  # there is always another pause
+
+
+def _once_on_new_connection(
+    using: str, write: Callable[[], _Result], prepare: Callable[[Any, Any], object]
+) -> _Result:
+    if has_one_writer(using):
+        return write()  # the database is a file: there is no connection to lose
+    if in_transaction(using):
+        return _in_new_thread(using, write, prepare)
+    with suppress(Error):
+        connections[using].close()
+    if getattr(_thread, "using", None) == using:
+        _thread.connect()
+    return write()
+
+
 def share_tenant(connection: Any, beside: Any) -> None:
     """Set the tenant of django-tenants on a connection, as another connection has it."""
     if hasattr(beside, "tenant") and hasattr(connection, "set_tenant"):
@@ -182,7 +225,7 @@ def _in_new_thread(
     def run() -> None:
         try:
             with _limited_session(connect()):
-                _thread.using = using
+                _thread.using, _thread.connect = using, connect
                 results.append(work())
         except BaseException as error:  # noqa: BLE001  the caller's thread raises it
             failures.append(error)

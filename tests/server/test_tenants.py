@@ -106,6 +106,7 @@ _NO_CACHE = dict.fromkeys(
 KINDS = {
     "key django_dance:generation:*": _CLIENT,
     "key django_dance:token:*:*": _CLIENT,
+    "key django_dance:parked:*:*": _CLIENT,
     "key django_dance:spent:*": _CLIENT,
     "key django_dance:lease:*": _CLIENT,
     "key django_dance:follows:*": _CLIENT,
