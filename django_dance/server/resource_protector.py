@@ -91,7 +91,7 @@ class ResourceProtector:
             if isinstance(response, HttpResponseBase):
                 return response
         rejection = self.rejection(request, scopes, any)
-        _set_identity(request, vars(request)["oauth_token"])
+        set_identity(request, vars(request)["oauth_token"])
         valid = rejection is None
         for hook in callbacks.after_request:
             verdict = hook(valid, request)
@@ -104,7 +104,7 @@ class ResourceProtector:
                     f"{hook.__name__}() must return (valid, request) or a response."
                 ) from None
         if not valid:
-            _set_identity(request, None)
+            set_identity(request, None)
             rejection = rejection or TokenRejected(*access_tokens.NOT_ACCEPTED)
             return self._rejection_response(request, rejection, scopes)
         found = vars(request)["_oauth_found"]
@@ -118,7 +118,7 @@ class ResourceProtector:
             return None
         # Nested decorators use the token that the hook has set.
         vars(request)["_oauth_found"] = token
-        _set_identity(request, token)
+        set_identity(request, token)
         # Without a bearer token the hook may have accepted the request for a cookie.
         return None if isinstance(found, AccessToken) else _csrf_refusal(request)
 
@@ -155,7 +155,7 @@ def _is_async(view: Callable[..., Any]) -> bool:
     return bool(getattr(of, "view_is_async", False))
 
 
-def _set_identity(request: HttpRequest, token: AccessToken | None) -> None:
+def set_identity(request: HttpRequest, token: AccessToken | None) -> None:
     """Set the user of the request to the token's user, even if a session cookie names another.
 
     Without a token, restore the user who is logged in: an outer decorator may have set the user of

@@ -31,6 +31,11 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "django_dance"
 DOCS = ROOT / "docs"
+#: Our modules that need an optional package, and the package.
+OPTIONAL = {
+    "django_dance.server.ninja": "ninja",
+    "django_dance.server.rest_framework": "rest_framework",
+}
 PAGES = sorted(DOCS.glob("*.md")) + [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING")]
 
 
@@ -356,6 +361,8 @@ def test_every_import_of_ours_in_a_python_block_works(path):
     for block in blocks(path):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django_dance"):
+                if node.module in OPTIONAL:
+                    pytest.importorskip(OPTIONAL[node.module])
                 module = importlib.import_module(node.module)
                 missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
                 assert missing == [], f"{node.module} in {path.name}"

@@ -33,11 +33,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         server = _server(options["server"])
-        model = Client if server is None else client_model(server)
-        if server is not None and model is None:
+        model: Any = Client if server is None else client_model(server)
+        if model is None:
             raise CommandError(
-                f"The server {server.name!r} finds its clients by a function of the site, or in a "
-                "model that does not inherit AbstractClient: register the client there."
+                f"The server {server and server.name} finds its clients by a function of the "
+                "site, or in a model that does not inherit AbstractClient: register the client "
+                "there."
             )
         if options["rotate_secret"]:
             if options["public"]:
