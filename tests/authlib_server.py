@@ -87,7 +87,7 @@ class Token(dict, TokenMixin):
 
 
 class AuthlibServer:
-    """The server, on loopback, while the context lasts. Who comes to it has consented already.
+    """The server, on loopback, while the context lasts. Every user has consented already.
 
     :ivar tokens: all that it has issued, the last one last.
     """
@@ -102,7 +102,7 @@ class AuthlibServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._route(app)
 
-    def issued(self, name, value):
+    def find_token(self, name, value):
         """The token whose ``access_token`` or ``refresh_token`` this is."""
         return next((token for token in self.tokens if token.get(name) == value), None)
 
@@ -163,7 +163,7 @@ class AuthlibServer:
             INCLUDE_NEW_REFRESH_TOKEN = True
 
             def authenticate_refresh_token(self, refresh_token):
-                token = server.issued("refresh_token", refresh_token)
+                token = server.find_token("refresh_token", refresh_token)
                 return token if token is not None and not token.revoked else None
 
             def authenticate_user(self, refresh_token):
@@ -179,7 +179,7 @@ class AuthlibServer:
             CLIENT_AUTH_METHODS = _AUTHENTICATION
 
             def query_token(self, token_string, token_type_hint):
-                return server.issued(token_type_hint, token_string)
+                return server.find_token(token_type_hint, token_string)
 
             def revoke_token(self, token, request):
                 token.revoked = True
@@ -189,7 +189,7 @@ class AuthlibServer:
     def _validator(server):
         class Validator(BearerTokenValidator):
             def authenticate_token(self, token_string):
-                return server.issued("access_token", token_string)
+                return server.find_token("access_token", token_string)
 
         return Validator()
 

@@ -1,8 +1,8 @@
 """A process whose threads all call an API at once.
 
 Each process is a fork of a server that has imported Django already: that costs much less than a new
-interpreter, and nothing is shared but the code. The process says when it is ready, begins when it
-is told to, and answers what each thread was answered.
+interpreter, and only the code is shared. The process says when it is ready, begins on command, and
+sends back the answer that each thread got.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What tests of the catalogue have in common: every preset there is, ready to be made."""
+"""For the tests of the catalogue: every preset, and the options that it needs."""
 
 import importlib
 import inspect
@@ -14,7 +14,7 @@ REQUIRED = {
     "jira": {"base_url": "https://jira.example.com"},
     "myanimelist": {"allow_plain_pkce": True},
 }
-#: What stands for the facts without which a preset cannot be used.
+#: Values for the facts that a preset requires.
 EXAMPLES = {
     "host": "host.example.com",
     "realm": "realm",

@@ -136,7 +136,7 @@ def member(client, user):
 
 
 class Events(list):
-    """What the signals said, in order: (name, arguments)."""
+    """The signals that were sent, in order: (name, arguments)."""
 
     def named(self, name):
         return [arguments for heard, arguments in self if heard == name]
@@ -204,7 +204,7 @@ class Dance:
 
 @pytest.fixture
 def dance(responses):
-    """Begins a dance; the token endpoint grants what ``granted`` says."""
+    """Begins a dance; the token endpoint grants the fields of ``granted``."""
 
     def begin(client, provider="github", granted=None, **params):
         if granted is not False:

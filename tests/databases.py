@@ -147,7 +147,7 @@ def functions_of(case: type[TransactionTestCase]) -> type:
 
 
 class Outcome(TestResult):
-    """What became of one test of a ``TestCase``."""
+    """The outcome of one test of a ``TestCase``."""
 
     exception: BaseException | None = None
 
@@ -247,4 +247,4 @@ def database(request: pytest.FixtureRequest, databases: Databases) -> str | None
 
 @pytest.fixture(scope="session")
 def django_db_setup(database: str | None) -> None:
-    """Replaces the fixture of pytest-django, which creates what ``settings.DATABASES`` names."""
+    """Replaces the fixture of pytest-django, which creates the databases of the settings."""

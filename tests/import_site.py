@@ -1,4 +1,4 @@
-"""What runs on the site of ``import_settings``, in a process of its own."""
+"""A process that runs commands on the site of ``import_settings``."""
 
 import io
 import json
@@ -11,7 +11,7 @@ HOUR = 3600
 
 
 def prepare():
-    """Make all tables, each by the library that it belongs to, and what lies in them."""
+    """Make all tables, each by its own library, and fill them."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
@@ -125,7 +125,7 @@ def _flask_dance(ada, grace, linus):
 
 
 def run(commands):
-    """Run the commands one after the other; print what they said, and what is stored then."""
+    """Run the commands one after the other; print their output, and the stored tokens."""
     from django.core.management import CommandError, call_command
 
     from django_dance.models import OAuthToken

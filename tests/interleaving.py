@@ -41,7 +41,7 @@ class _Runner:
 
 
 def turn() -> None:
-    """Let another thread go on, perhaps. Without effect in a thread that is nobody's runner."""
+    """Let another thread go on, perhaps. Without effect in a thread that has no runner."""
     runner = getattr(_here, "runner", None)
     if runner is not None:
         runner.stopped.release()

@@ -1,4 +1,4 @@
-"""The least site: for what must not happen where OAuth is not touched."""
+"""The smallest site: it shows that pages without OAuth cost nothing."""
 
 SECRET_KEY = "a-key-for-the-tests-and-for-nothing-else-at-all"
 ALLOWED_HOSTS = ["testserver"]

@@ -1,4 +1,4 @@
-"""A server on this machine, for what only a real socket can show."""
+"""A server on this machine, for tests that need a real socket."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 def reserved_port():
     """A port of this machine that no other program gets meanwhile.
 
-    Nobody listens there. A server that sets ``SO_REUSEADDR`` can: two such sockets may be bound to
-    one port as long as the other one does not listen.
+    No server listens there. A server that sets ``SO_REUSEADDR`` can: two such sockets may be bound
+    to one port as long as the other one does not listen.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,9 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Loopback(ThreadingHTTPServer):
-    """Serves what ``answer(received)`` returns: status, headers and body.
+    """Serves the result of ``answer(received)``: status, headers and body.
 
-    Notes what it ``received``, and how many ``connections`` it accepted.
+    Records the requests in ``received``, and counts the ``connections``.
 
     :param tls: a server's ``ssl.SSLContext``, for https.
     """

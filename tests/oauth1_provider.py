@@ -118,7 +118,7 @@ class Memory(RequestValidator):
 class OAuth1Server(Loopback):
     """The provider. Its paths are those of ``OPTIONS``, and those of a Jira server.
 
-    :ivar consent: what the visitor says: ``"approve"``, or how this provider tells a refusal:
+    :ivar consent: the decision of the visitor: ``"approve"``, or how this provider tells a refusal:
         ``"denied"`` (as Twitter) or ``"oauth_problem"`` (as Jira).
     :ivar spoiled: path → the answer to give there instead of the right one.
     """
@@ -141,7 +141,7 @@ class OAuth1Server(Loopback):
 
     @property
     def options(self):
-        """What ``DANCE_PROVIDERS`` says of it."""
+        """Its entry in ``DANCE_PROVIDERS``."""
         return {
             "PROVIDER": "django_dance.providers.OAuth1Provider",
             "BASE_URL": f"{self.url}/api/",
@@ -156,7 +156,7 @@ class OAuth1Server(Loopback):
         endpoint = self.endpoints.get(received.path)
         return endpoint(received) if endpoint else (404, {}, "")
 
-    def asked(self, path):
+    def requests_to(self, path):
         """The requests that came to a path."""
         return [received for received in self.received if received.path == path]
 

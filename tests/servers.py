@@ -75,7 +75,7 @@ class Server:
         return True
 
     def commands(self, folder: Path) -> list[list[str]]:
-        """What starts one in an empty folder: the last command stays, those before it prepare."""
+        """The commands that start a server in an empty folder: the last one keeps running."""
         raise NotImplementedError
 
     def launch(self) -> None:
@@ -345,7 +345,7 @@ def redis_cache(redis_server: Redis, settings: Any) -> Iterator[BaseCache]:
     settings.CACHES = {**settings.CACHES, "redis": redis_server.cache()}
     settings.DANCE_CACHE = "redis"
     cache = caches["redis"]
-    # Not clear(), which would flush the keys of everybody else as well.
+    # Not clear(): it would delete the keys of other programs.
     cache.delete_pattern("*")
     yield cache
     cache.delete_pattern("*")

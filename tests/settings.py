@@ -68,7 +68,7 @@ def database(server):
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
-                # Nobody reads it after a power cut, and to wait for the disk is what takes long.
+                # The database need not survive a power cut, and waiting for the disk is slow.
                 "init_command": "PRAGMA synchronous=OFF",
             },
         }

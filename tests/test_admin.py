@@ -45,7 +45,7 @@ def act(client, action, *rows, **fields):
 
 @pytest.fixture
 def staff(client, make_user):
-    """A browser of somebody who may do what is said."""
+    """A browser of a staff user with these permissions."""
 
     def staff(*permissions):
         somebody = make_user("staff", is_staff=True)
@@ -61,7 +61,7 @@ def staff(client, make_user):
 # --- what is seen -----------------------------------------------------------------------------
 
 
-def test_the_list_tells_whose_token_and_until_when(admin_client, user):
+def test_the_list_shows_user_provider_account_and_expiry(admin_client, user):
     row = connect(user, last_error="server_error", account="42")
     page = admin_client.get(BASE).content.decode()
     for seen in ("github", "ada", "42", "read:user", "server_error", "icon-yes.svg"):
@@ -102,7 +102,7 @@ def test_users_and_accounts_can_be_searched_for(admin_client, user, make_user):
         assert b"1 OAuth token" in admin_client.get(BASE, {"q": text}).content
 
 
-def test_an_unreadable_row_is_shown_as_such(admin_client, user):
+def test_an_unreadable_row_is_shown_as_unreadable(admin_client, user):
     row = connect(user)
     break_seal(row)
     for page in ("", f"{row.pk}/change/"):
@@ -131,7 +131,9 @@ def test_nothing_can_be_added_or_changed(admin_client, user):
 
 
 @pytest.mark.parametrize("model", [TeamToken, SiteToken])
-def test_a_model_of_ones_own_is_shown_by_the_columns_it_has(admin_client, settings, model, user):
+def test_a_token_model_of_the_site_is_shown_with_its_own_columns(
+    admin_client, settings, model, user
+):
     fields = {"user": user} if model is TeamToken else {}
     row = model.objects.create(provider="github", token=GRANTED, **fields)
     settings.ROOT_URLCONF = __name__
@@ -158,7 +160,7 @@ def test_selected_tokens_are_refreshed(admin_client, user, make_user, responses)
     assert LogEntry.objects.get().change_message == "Refreshed."
 
 
-def test_why_a_token_was_not_refreshed_is_said(admin_client, user, make_user, responses):
+def test_the_message_says_why_a_token_was_not_refreshed(admin_client, user, make_user, responses):
     responses.post(TOKEN_URL, status=503)
     down = connect(user)
     bare = connect(make_user("grace"), refresh_token="")
@@ -179,14 +181,14 @@ def test_why_a_token_was_not_refreshed_is_said(admin_client, user, make_user, re
     ]
 
 
-def test_a_dead_grant_is_said_to_be_deleted(admin_client, user, responses):
+def test_the_message_says_that_a_revoked_grant_was_deleted(admin_client, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_grant"}, status=400)
     said = act(admin_client, "refresh", connect(user))
     assert said == ["Deleted: the provider has ended the grant: 1"]
     assert not OAuthToken.objects.exists()
 
 
-def test_a_refusal_is_said_without_the_providers_words(admin_client, user, responses):
+def test_the_message_of_a_refusal_has_no_text_of_the_provider(admin_client, user, responses):
     answer = {"error": "invalid_client", "error_description": "planted"}
     responses.post(TOKEN_URL, json=answer, status=401)
     said = act(admin_client, "refresh", connect(user))
@@ -204,13 +206,15 @@ def test_selected_tokens_are_revoked_and_deleted(admin_client, user, responses):
     assert LogEntry.objects.get().is_deletion()
 
 
-def test_a_provider_that_does_not_answer_keeps_no_token_here(admin_client, user, responses):
+def test_a_token_is_deleted_if_the_provider_does_not_answer(admin_client, user, responses):
     responses.post(REVOKE_URL, status=503)
     act(admin_client, "revoke", connect(user, "google"))
     assert not OAuthToken.objects.exists()
 
 
-def test_what_cannot_be_revoked_is_left_and_the_reason_said(admin_client, user, make_user):
+def test_a_token_that_cannot_be_revoked_is_kept_and_the_message_says_why(
+    admin_client, user, make_user
+):
     broken = connect(user)
     break_seal(broken)
     closed = OAuthToken.objects.create(user=user, provider="closed", token=GRANTED)
@@ -221,7 +225,7 @@ def test_what_cannot_be_revoked_is_left_and_the_reason_said(admin_client, user, 
     assert OAuthToken.objects.count() == 2
 
 
-def test_djangos_own_delete_asks_no_provider(admin_client, user, responses):
+def test_djangos_delete_action_sends_no_request(admin_client, user, responses):
     connect(user, "google")
     act(admin_client, "delete_selected", OAuthToken.objects.get(), post="yes")
     assert not OAuthToken.objects.exists()
@@ -229,7 +233,9 @@ def test_djangos_own_delete_asks_no_provider(admin_client, user, responses):
 
 
 @pytest.mark.parametrize("action", ["refresh", "revoke"])
-def test_only_so_many_at_once(admin_client, make_user, responses, monkeypatch, action):
+def test_an_action_accepts_a_limited_number_of_rows(
+    admin_client, make_user, responses, monkeypatch, action
+):
     monkeypatch.setattr("django_dance.admin.MOST_AT_ONCE", 2)
     assert MOST_AT_ONCE == 100
     rows = [connect(make_user(f"user-{n}")) for n in range(3)]
@@ -258,6 +264,6 @@ def test_an_action_needs_its_permission(staff, user, responses, permissions, act
     assert len(responses.calls) == 0 and OAuthToken.objects.count() == 1
 
 
-def test_who_may_not_look_sees_nothing(staff, user):
+def test_a_user_without_the_view_permission_sees_no_page(staff, user):
     connect(user)
     assert staff().get(BASE).status_code == 403

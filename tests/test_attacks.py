@@ -43,7 +43,7 @@ def session(user):
 # --- where the token goes ---------------------------------------------------------------------
 
 
-def test_a_backslash_leads_nowhere_else(user, settings):
+def test_a_backslash_in_a_url_does_not_change_its_origin(user, settings):
     settings.DEBUG = True
     with Loopback() as home, Loopback() as evil:
         options = {**settings.DANCE_PROVIDERS["github"], "BASE_URL": home.url}
@@ -56,8 +56,8 @@ def test_a_backslash_leads_nowhere_else(user, settings):
         assert evil.received == []
 
 
-def test_what_is_signed_is_what_was_checked(session):
-    """Should two parsers ever disagree again, the last word is with what will be sent."""
+def test_a_request_to_another_origin_is_not_signed(session):
+    """If two parsers of URLs disagree, the prepared request decides."""
     elsewhere = requests.Request("GET", "https://evil.example/").prepare()
     with pytest.raises(UntrustedOrigin):
         session._signer(session.token)(elsewhere)
@@ -65,7 +65,7 @@ def test_what_is_signed_is_what_was_checked(session):
 
 
 @pytest.mark.parametrize("name", ["etsy", "trakt", "twitch"])
-def test_a_presets_headers_stay_at_home_too(user, settings, responses, name):
+def test_the_headers_of_a_preset_are_not_sent_to_another_origin(user, settings, responses, name):
     from .catalogue import PRESETS
 
     settings.DANCE_PROVIDERS = {name: {"PROVIDER": PRESETS[name]}}
@@ -88,7 +88,7 @@ def test_a_presets_headers_stay_at_home_too(user, settings, responses, name):
 # --- whose token it is ------------------------------------------------------------------------
 
 
-def test_a_session_follows_who_is_logged_in(make_user):
+def test_a_session_follows_the_logged_in_user(make_user):
     ada, grace = make_user("ada"), make_user("grace")
     for user in (ada, grace):
         providers["github"].session(user=user).token = {"access_token": user.username}
@@ -104,13 +104,13 @@ def test_a_session_follows_who_is_logged_in(make_user):
     assert not session.authorized
 
 
-def test_a_changed_config_forgets_by_every_operator(session, make_user):
+def test_every_operator_that_changes_config_drops_the_token(session, make_user):
     session.config |= {"user": make_user("grace")}
     assert not session.authorized
 
 
 @pytest.mark.parametrize("nobody", [None, AnonymousUser()])
-def test_nobody_is_not_the_current_visitor(session, nobody):
+def test_for_user_refuses_none_and_anonymous_users(session, nobody):
     with pytest.raises(OwnerRequired):
         session.for_user(nobody)
 
@@ -120,7 +120,7 @@ def test_a_template_cannot_disconnect(session):
     assert OAuthToken.objects.exists()
 
 
-def test_the_container_can_be_looked_at_by_anything(rf):
+def test_the_container_can_be_copied(rf):
     request = rf.get("/")
     copied = copy.copy(OAuth(request))
     assert copied._request is request
@@ -132,7 +132,7 @@ def test_facts_cannot_be_changed_by_a_request():
     assert providers["github"].authorization_url_params == {}
 
 
-# --- what prints ------------------------------------------------------------------------------
+# --- error reports ----------------------------------------------------------------------------
 
 
 def test_a_database_that_fails_while_storing_reports_no_token(user, monkeypatch):
@@ -148,7 +148,7 @@ def test_a_database_that_fails_while_storing_reports_no_token(user, monkeypatch)
     assert_clean(text)
 
 
-def test_an_answer_of_no_use_reports_no_token(user, responses):
+def test_the_error_of_an_invalid_refresh_response_has_no_token(user, responses):
     session = providers["github"].session(user=user)
     session.token = {**GRANTED, "expires_in": -1}
     responses.post(TOKEN_URL, body=json.dumps({**GRANTED, "token_type": "mac"}))
@@ -160,7 +160,7 @@ def test_an_answer_of_no_use_reports_no_token(user, responses):
     assert_clean(text)
 
 
-# --- what a provider can send -----------------------------------------------------------------
+# --- hostile responses of a provider ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -171,25 +171,25 @@ def test_an_answer_of_no_use_reports_no_token(user, responses):
         ({"expires_in": 0, "refresh_token": None}, "token_response_invalid"),
     ],
 )
-def test_an_odd_grant_is_refused(member, dance, events, extra, code):
+def test_an_invalid_grant_is_refused(member, dance, events, extra, code):
     assert_refused(dance(member, granted=extra).callback(), code, events)
 
 
 @pytest.mark.parametrize("depth", [60, 500, 900, 5000])
-def test_a_deep_answer_is_refused(member, dance, events, responses, depth):
+def test_a_deeply_nested_response_is_refused(member, dance, events, responses, depth):
     body = json.dumps(GRANTED)[:-1] + ', "x": ' + "[" * depth + "]" * depth + "}"
     responses.post(TOKEN_URL, body=body)
     assert_refused(dance(member, granted=False).callback(), "token_response_invalid", events)
 
 
 @pytest.mark.parametrize("moment", [10**400, 1e20, "abc", [1], -(10**30), True, float("nan")])
-def test_an_odd_moment_is_no_500(member, dance, moment):
+def test_an_invalid_expiry_is_not_a_500(member, dance, moment):
     granted = {"expires_at": moment, "expires_in": None}
     assert dance(member, granted=granted).callback().status_code == 302
     assert OAuthToken.objects.get().expires_at is None
 
 
-def test_a_provider_cannot_say_what_only_we_may(clock, member, dance):
+def test_a_grant_cannot_set_internal_fields(clock, member, dance):
     granted = {"id_claims": {"sub": "admin"}, "declined_scope": 5, "granted_at": "never"}
     dance(member, granted=granted).callback()
     token = OAuthToken.objects.get().token
@@ -197,7 +197,7 @@ def test_a_provider_cannot_say_what_only_we_may(clock, member, dance):
     assert token["granted_at"] == clock.now
 
 
-def test_a_refresh_cannot_say_it_either(session, responses):
+def test_a_refresh_cannot_set_internal_fields(session, responses):
     stored = {**GRANTED, "expires_in": -1, "id_claims": {"sub": "me"}}
     session.token = stored
     responses.post(TOKEN_URL, json={**GRANTED, "id_claims": {"sub": "admin"}})
@@ -207,25 +207,25 @@ def test_a_refresh_cannot_say_it_either(session, responses):
 
 
 @pytest.mark.parametrize("location", ["https://[", "//[", "https://℀.com", "\x80\xff"])
-def test_an_odd_redirect_is_no_500(member, dance, events, responses, session, location):
+def test_an_invalid_redirect_is_not_a_500(member, dance, events, responses, session, location):
     responses.post(TOKEN_URL, status=302, headers={"Location": location})
     OAuthToken.objects.all().delete()
     assert_refused(dance(member, granted=False).callback(), "token_response_invalid", events)
 
 
-def test_an_odd_redirect_of_the_api_is_not_followed(session, responses):
+def test_an_invalid_redirect_of_the_api_is_not_followed(session, responses):
     responses.get(f"{API}/a", status=302, headers={"Location": "https://["})
     assert session.get("/a").status_code == 302
 
 
-def test_a_401_of_another_host_says_nothing_of_the_token(session, responses):
+def test_a_401_of_another_host_refreshes_nothing(session, responses):
     responses.get(f"{API}/a", status=302, headers={"Location": "https://elsewhere.example/"})
     responses.get("https://elsewhere.example/", status=401)
     assert session.get("/a").status_code == 401
     assert len(responses.calls) == 2
 
 
-def test_a_grant_that_dies_at_once_ends_on_a_page_and_not_in_a_loop(member, dance, responses):
+def test_a_grant_that_is_revoked_at_once_ends_on_a_page_and_not_in_a_loop(member, dance, responses):
     dance(member, granted={"expires_in": 0}).callback()
     responses.replace("POST", TOKEN_URL, status=400, json={"error": "invalid_grant"})
     response = member.get("/uncaught/")
@@ -236,7 +236,7 @@ def test_a_grant_that_dies_at_once_ends_on_a_page_and_not_in_a_loop(member, danc
 # --- cookies ----------------------------------------------------------------------------------
 
 
-def test_a_stray_cookie_keeps_nobody_out(member, dance):
+def test_a_stray_cookie_does_not_stop_a_dance(member, dance):
     for name in ("__Host-dance_[x]", "__Host-dance_" + "z" * 24, "__Host-dance_"):
         member.cookies.load({})
         member.cookies[name.replace("[", "").replace("]", "")] = "x" * 5100
@@ -251,7 +251,7 @@ def test_a_long_next_is_measured_in_bytes(member, dance):
     assert dance(member, next="/" + "🕺" * 300).callback()["Location"] == "/"
 
 
-def test_an_anonymous_visitor_with_a_strict_session_keeps_it(settings, dance, db):
+def test_an_anonymous_visitor_keeps_a_strict_session(settings, dance, db):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
     browser = Browser()
     session = browser.session
@@ -270,7 +270,7 @@ def test_an_anonymous_visitor_with_a_strict_session_keeps_it(settings, dance, db
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_async_call_where_the_token_says_the_host(make_user, settings, responses):
+def test_an_async_call_goes_to_the_host_in_the_token(make_user, settings, responses):
     settings.DANCE_PROVIDERS = {
         "salesforce": {"PROVIDER": "django_dance.contrib.salesforce.Salesforce"}
     }
@@ -282,7 +282,7 @@ def test_an_async_call_where_the_token_says_the_host(make_user, settings, respon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_compliance_hooks_are_for_async_calls_too(make_user, responses):
+def test_compliance_hooks_run_for_async_calls(make_user, responses):
     session = providers["github"].session(user=make_user())
     session.token = GRANTED
     seen = []
@@ -298,7 +298,7 @@ def test_compliance_hooks_are_for_async_calls_too(make_user, responses):
     assert seen == ["/a", "/a"]
 
 
-def test_those_who_wait_for_metadata_share_the_answer(responses, monkeypatch):
+def test_threads_that_wait_for_metadata_share_the_response(responses, monkeypatch):
     """One slow failure is one failure, and not one after another."""
     discovery.forget()
     # No second passes for those who come late; after one the provider may be asked again.
@@ -331,7 +331,7 @@ def test_those_who_wait_for_metadata_share_the_answer(responses, monkeypatch):
     discovery.forget()
 
 
-def test_a_form_that_cannot_be_signed_is_not_emptied(user):
+def test_a_form_that_cannot_be_signed_is_an_error(user):
     session = providers["tripit"].session(user=user)
     session.token = {"oauth_token": "a", "oauth_token_secret": "b"}
     form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -339,7 +339,7 @@ def test_a_form_that_cannot_be_signed_is_not_emptied(user):
         session.post("/a", data=b"a=\xff", headers=form)
 
 
-def test_a_storage_that_wants_another_user_says_what_is_wrong():
+def test_the_error_of_invalid_storage_options_names_the_cause():
     from django.core.exceptions import ImproperlyConfigured
 
     with pytest.raises(ImproperlyConfigured, match="cannot be imported"):
@@ -348,7 +348,7 @@ def test_a_storage_that_wants_another_user_says_what_is_wrong():
         _ = ModelStorage(model=None).model
 
 
-def test_no_token_is_still_no_token(user):
+def test_a_call_without_any_token_requires_authorization(user):
     with pytest.raises(AuthorizationRequired):
         providers["github"].session(user=user).get("/user")
 
@@ -361,7 +361,7 @@ def test_another_token_means_another_account(session, responses):
     assert session.account_info().id == "2"
 
 
-def test_a_refused_callback_keeps_no_request_token_in_the_request(member, events):
+def test_a_refused_callback_leaves_no_request_token_in_the_request(member, events):
     member.get("/login/tripit/authorized/", {"denied": "planted", "access_token": "planted"})
     (heard,) = events.named("oauth_error")
     assert "planted" not in str(heard["request"].GET) + heard["request"].META["QUERY_STRING"]

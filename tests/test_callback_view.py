@@ -179,14 +179,16 @@ def test_another_user_is_refused(member, user, dance, events, make_user):
     assert OAuthToken.objects.get().user == user
 
 
-def test_who_logged_out_meanwhile_is_refused(member, dance, events):
+def test_a_user_who_logged_out_during_the_dance_is_refused(member, dance, events):
     begun = dance(member)
     member.logout()
     member.cookies.update(begun.response.cookies)
     assert_refused(begun.callback(), "user_mismatch", events, status=403)
 
 
-def test_an_anonymous_flow_is_not_linked_to_who_logged_in_meanwhile(client, dance, events, user):
+def test_an_anonymous_flow_is_not_linked_to_a_user_who_logged_in_meanwhile(
+    client, dance, events, user
+):
     begun = dance(client)
     client.force_login(user)
     assert_refused(begun.callback(), "user_mismatch", events, status=403)
@@ -217,7 +219,7 @@ def test_the_callback_is_for_get_only(member, dance, method, responses):
     assert begun.callback().status_code == 302
 
 
-def test_the_providers_refusal_comes_after_the_state(member, dance, events):
+def test_the_state_is_checked_before_the_refusal_of_the_provider(member, dance, events):
     begun = dance(member)
     response = begun.callback(state="x" * 43, error="access_denied", error_description="forged")
     assert_refused(response, "flow_unknown", events)
@@ -240,7 +242,7 @@ def test_the_providers_refusal_comes_after_the_state(member, dance, events):
 @pytest.mark.parametrize(
     "error", ["", "nonsense", "temporarily_unavailable", "x" * 9999, "\r\nfoo: bar"]
 )
-def test_an_odd_refusal_ends_the_flow(member, dance, events, error, responses):
+def test_an_unknown_refusal_ends_the_flow(member, dance, events, error, responses):
     begun = dance(member)
     assert_refused(begun.callback(error=error), "provider_error", events)
     assert_refused(begun.callback(), "flow_unknown", events)
@@ -275,7 +277,7 @@ def test_tokens_and_scopes_in_the_callback_are_ignored(member, dance):
 # --- anonymous visitors, scopes -------------------------------------------------------------------
 
 
-def test_an_anonymous_visitor_has_a_token_of_his_own(client, dance, responses):
+def test_an_anonymous_visitor_has_a_separate_token(client, dance, responses):
     dance(client).callback()
     assert not OAuthToken.objects.exists()
     responses.get("https://api.github.com/user", json={"login": "x"})
@@ -283,13 +285,13 @@ def test_an_anonymous_visitor_has_a_token_of_his_own(client, dance, responses):
     assert Browser().get("/profile/").status_code == 302
 
 
-def test_an_anonymous_token_is_not_carried_over_at_login(client, user, dance):
+def test_an_anonymous_token_is_not_adopted_at_login(client, user, dance):
     dance(client).callback()
     client.force_login(user)
     assert client.get("/profile/").status_code == 302
 
 
-def test_a_missing_scope_is_asked_for_with_those_granted_before(member, dance, responses):
+def test_a_missing_scope_is_requested_with_the_granted_ones(member, dance, responses):
     dance(member).callback()
     response = member.get("/async-profile/")
     assert response.status_code == 302
@@ -311,7 +313,7 @@ def test_scopes_are_not_declined_if_the_configuration_changes_in_between(
     assert token.get("scope", []) == answer.split()
 
 
-def test_a_declined_scope_of_the_configuration_is_noted(member, dance, settings, user):
+def test_a_declined_scope_of_the_configuration_is_stored(member, dance, settings, user):
     github = settings.DANCE_PROVIDERS["github"]
     settings.DANCE_PROVIDERS = {"github": {**github, "SCOPE": "read:user repo"}}
     dance(member, granted={"scope": "read:user"}).callback()
@@ -330,7 +332,7 @@ def test_a_declined_scope_ends_on_a_page_and_not_in_a_loop(member, dance, respon
 # --- a strict session cookie ----------------------------------------------------------------------
 
 
-def test_a_strict_session_cookie_is_fetched_by_one_bounce(member, user, dance, settings, events):
+def test_a_strict_session_cookie_is_fetched_by_one_reload(member, user, dance, settings, events):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
     begun = dance(member)
     withheld = member.cookies.pop("sessionid")
@@ -348,7 +350,7 @@ def test_a_strict_session_cookie_is_fetched_by_one_bounce(member, user, dance, s
 
 
 @pytest.mark.parametrize("backend", ["Raising", "Silent"])
-def test_a_cache_that_is_down_keeps_nobody_out(member, dance, settings, backend):
+def test_a_cache_that_is_down_does_not_stop_a_dance(member, dance, settings, backend):
     settings.CACHES = {"default": {"BACKEND": f"tests.caches.{backend}Cache"}}
     assert dance(member).callback().status_code == 302
     assert OAuthToken.objects.count() == 1
@@ -360,7 +362,7 @@ def test_a_bad_callback_touches_no_database(client, django_assert_num_queries, r
     assert not responses.calls
 
 
-def test_login_required_middleware_lets_the_dance_through(client, dance, settings):
+def test_login_required_middleware_allows_the_dance(client, dance, settings):
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE,
         "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -369,9 +371,7 @@ def test_login_required_middleware_lets_the_dance_through(client, dance, setting
     assert client.get("/plain/").status_code == 302
 
 
-def test_a_storage_that_breaks_is_a_500_but_not_without_the_event(
-    member, dance, events, monkeypatch
-):
+def test_a_storage_that_fails_is_a_500_and_sends_oauth_error(member, dance, events, monkeypatch):
     def fail(self, owner, token):
         raise DatabaseError("the disk is full")
 
@@ -382,7 +382,7 @@ def test_a_storage_that_breaks_is_a_500_but_not_without_the_event(
     assert events.codes == ["storage_failed"]
 
 
-def test_a_site_without_room_for_the_token_says_so(member, dance, events, settings):
+def test_a_token_too_large_for_the_session_is_refused(member, dance, events, settings):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.SessionStorage"}
     client = Browser()
@@ -390,12 +390,14 @@ def test_a_site_without_room_for_the_token_says_so(member, dance, events, settin
     assert_refused(response, "token_too_large", events)
 
 
-def test_a_storage_that_wants_a_user_refuses_an_anonymous_visitor(client, dance, events, settings):
+def test_a_storage_that_requires_a_user_refuses_an_anonymous_visitor(
+    client, dance, events, settings
+):
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.ModelStorage"}
     assert_refused(dance(client).callback(), "user_required", events, status=403)
 
 
-def test_the_error_page_leads_back_out_and_not_into_the_next_dance(member, dance, user):
+def test_the_error_page_links_to_the_dance_and_to_a_page_outside(member, dance, user):
     link = providers["github"].session(user=user).get_login_url("/async-profile/", "repo")
     begun = dance(member, **query(link))
     page = begun.callback(code=None, error="access_denied").content.decode()

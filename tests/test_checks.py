@@ -52,7 +52,7 @@ def ids():
     return [message.id.partition(".")[2] for message in run()]
 
 
-def test_the_tests_own_site_is_in_order():
+def test_the_site_of_the_tests_has_no_problems():
     assert run() == []
 
 
@@ -99,7 +99,7 @@ def test_the_tests_own_site_is_in_order():
         ({**GITHUB, "STORAGE": "nowhere.Storage"}, "E006", "cannot be imported"),
     ],
 )
-def test_a_wrong_option_is_told_and_refused_at_use(settings, options, expected, hint):
+def test_an_invalid_option_is_found_and_refused_at_use(settings, options, expected, hint):
     settings.DANCE_PROVIDERS = {"github": options}
     messages = [message for message in run() if message.level >= checks.ERROR]
     assert [m.id for m in messages] == [f"django_dance.{expected}"], messages
@@ -112,12 +112,12 @@ def test_a_wrong_option_is_told_and_refused_at_use(settings, options, expected, 
 @pytest.mark.parametrize(
     "name", ["GitHub", "git hub", "", "1hub", "git.hub", "adopt", "x" * 51, "gi/t"]
 )
-def test_a_wrong_name_is_told(settings, name):
+def test_an_invalid_provider_name_is_found(settings, name):
     settings.DANCE_PROVIDERS = {name: GITHUB}
     assert "E001" in ids()
 
 
-def test_a_broken_provider_takes_nothing_else_down(settings, client):
+def test_an_invalid_provider_does_not_stop_other_checks(settings, client):
     settings.DANCE_PROVIDERS = {"broken": {"PROVIDER": "nowhere.X"}, "github": GITHUB}
     settings.ROOT_URLCONF = "tests.lean_urls"
     assert client.get("/plain/").status_code == 200
@@ -129,7 +129,7 @@ def test_providers_must_be_a_dict(settings):
     assert "E001" in ids()
 
 
-def test_missing_credentials_are_warned_of_by_the_names_of_their_settings(settings):
+def test_the_warning_of_missing_credentials_names_the_settings(settings):
     settings.GITHUB_OAUTH_CLIENT_SECRET = None
     (message,) = run()
     assert message.id == "django_dance.W005"
@@ -178,7 +178,7 @@ def test_a_public_client_needs_no_secret(settings):
         ("DANCE_TENANT", ["tests.cache.test_tenants.current_tenant"], "E008"),
     ],
 )
-def test_a_wrong_setting_is_told(settings, name, value, expected):
+def test_an_invalid_setting_is_found(settings, name, value, expected):
     setattr(settings, name, value)
     (message,) = run()
     assert message.id == f"django_dance.{expected}"
@@ -211,44 +211,44 @@ def test_a_misspelt_setting_gets_a_suggestion(settings):
     assert run()[0].hint == "Did you mean DANCE_PROVIDERS?"
 
 
-def test_the_middleware_must_be_there(settings):
+def test_the_middleware_is_required(settings):
     settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "OAuthMiddleware" not in m]
     (message,) = run()
     assert message.id == "django_dance.E009"
     assert '"django_dance.middleware.OAuthMiddleware"' in message.hint
 
 
-def test_the_middleware_must_stand_in_order(settings):
+def test_the_order_of_the_middleware_is_checked(settings):
     ours = "django_dance.middleware.OAuthMiddleware"
     settings.MIDDLEWARE = [ours, *(m for m in settings.MIDDLEWARE if m != ours)]
     assert ids() == ["E010", "E010"]
 
 
-def test_sessions_must_be_there_for_tokens_in_sessions(settings):
+def test_tokens_in_sessions_need_the_session_middleware(settings):
     settings.MIDDLEWARE = [m for m in settings.MIDDLEWARE if "SessionMiddleware" not in m]
     assert "E006" in ids()
 
 
-def test_the_urls_must_be_included(settings):
+def test_missing_urls_are_found(settings):
     settings.ROOT_URLCONF = "tests.bare_urls"
     messages = run()
     assert {m.id for m in messages} == {"django_dance.W011"}
     assert 'include("django_dance.urls")' in messages[0].hint
 
 
-def test_the_templates_must_be_found(settings):
+def test_missing_templates_are_found(settings):
     settings.TEMPLATES = []
     assert "E012" in ids()
 
 
-def test_a_cache_per_process_is_warned_of_at_deployment():
+def test_a_cache_of_one_process_gives_a_warning_at_deployment():
     assert "django_dance.W013" in [m.id for m in run(deploy=True)]
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
     with override_settings(CACHES={"default": redis}):
         assert "django_dance.W013" not in [m.id for m in run(deploy=True)]
 
 
-def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(settings):
+def test_a_shared_cache_whose_keys_name_no_site_gives_a_warning_at_deployment(settings):
     def warnings():
         return [m for m in run(deploy=True) if m.id == "django_dance.W014"]
 
@@ -265,7 +265,7 @@ def test_a_shared_cache_whose_keys_name_no_site_is_warned_of_at_deployment(setti
     assert warnings() == []
 
 
-def test_a_cache_without_tokens_needs_no_name_of_the_site(settings):
+def test_a_cache_without_tokens_needs_no_site_name(settings):
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -276,7 +276,7 @@ def test_a_cache_without_tokens_needs_no_name_of_the_site(settings):
     assert "django_dance.W014" not in [m.id for m in run(deploy=True)]
 
 
-def test_a_storages_own_cache_needs_a_name_of_the_site_too(settings, monkeypatch):
+def test_the_own_cache_of_a_storage_needs_a_site_name(settings, monkeypatch):
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://x"}
     settings.CACHES = {**settings.CACHES, "own": redis}
     monkeypatch.setattr("django_dance.checks.CACHES", {"own", "not there"})
@@ -285,7 +285,7 @@ def test_a_storages_own_cache_needs_a_name_of_the_site_too(settings, monkeypatch
 
 
 @pytest.mark.parametrize("storage", ["FallbackStorage", "SessionStorage"])
-def test_a_session_cookie_for_a_whole_domain_is_warned_of(settings, storage):
+def test_a_session_cookie_for_a_whole_domain_gives_a_warning(settings, storage):
     settings.SESSION_COOKIE_DOMAIN = ".example.com"
     settings.DANCE_STORAGE = f"django_dance.storage.{storage}"
     (message,) = run()
@@ -293,13 +293,13 @@ def test_a_session_cookie_for_a_whole_domain_is_warned_of(settings, storage):
     assert "'.example.com'" in message.msg and "github" in message.msg
 
 
-def test_a_session_cookie_for_a_whole_domain_is_fine_without_tokens_in_sessions(settings):
+def test_without_tokens_in_sessions_a_session_cookie_for_a_whole_domain_is_allowed(settings):
     settings.SESSION_COOKIE_DOMAIN = ".example.com"
     settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
     assert run() == []
 
 
-def test_a_session_cookie_is_warned_of_for_the_providers_that_keep_tokens_in_sessions(settings):
+def test_the_warning_names_the_providers_that_store_tokens_in_sessions(settings):
     settings.SESSION_COOKIE_DOMAIN = ".example.com"
     settings.DANCE_STORAGE = "django_dance.storage.ModelStorage"
     settings.DANCE_PROVIDERS = {
@@ -434,7 +434,7 @@ def test_the_first_example_works_pasted_into_a_new_project(newcomer):
         ),
     ],
 )
-def test_a_newcomers_mistake_is_answered_by_manage_py_check(newcomer, wrong, cure):
+def test_manage_py_check_names_the_cure_of_a_common_mistake(newcomer, wrong, cure):
     site, manage = newcomer
     paste(site, **wrong)
     told = manage("manage.py", "check", check=False)
@@ -466,7 +466,7 @@ def test_without_the_app_the_urls_the_middleware_and_the_storage_say_what_to_add
             use()
 
 
-def test_a_newcomer_without_a_secret_is_told_by_check_and_at_use(newcomer):
+def test_a_missing_secret_is_named_by_the_check_and_at_use(newcomer):
     site, manage = newcomer
     paste(site)
     told = manage("manage.py", "check", GITHUB_SECRET="")
@@ -476,7 +476,7 @@ def test_a_newcomer_without_a_secret_is_told_by_check_and_at_use(newcomer):
     assert "ImproperlyConfigured: GitHub does not know this site" in visited.stderr
 
 
-def test_a_newcomer_who_forgot_the_provider_is_told_at_use(newcomer):
+def test_a_missing_provider_is_named_at_use(newcomer):
     site, manage = newcomer
     paste(site, views=VIEWS.replace("github", "gitlab"))
     manage("manage.py", "migrate", "--verbosity", "0")
@@ -504,7 +504,7 @@ def test_a_newcomer_who_forgot_the_provider_is_told_at_use(newcomer):
         ),
     ],
 )
-def test_what_is_wrong_is_told_without_the_secret_in_it(settings, name, value):
+def test_no_problem_shows_the_secret_in_a_setting(settings, name, value):
     setattr(settings, name, value)
     messages = run()
     assert [message for message in messages if message.level >= checks.ERROR]

@@ -32,7 +32,7 @@ def test_disconnect_revokes_and_deletes(member, dance, responses, settings, even
 
 
 @pytest.mark.parametrize("answer", [{"status": 503}, {"body": requests.ConnectionError()}])
-def test_disconnect_deletes_even_if_the_provider_does_not_listen(
+def test_disconnect_deletes_the_token_even_if_the_provider_fails(
     member, dance, responses, settings, answer
 ):
     settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.test_disconnect.Revoking"}}
@@ -42,7 +42,7 @@ def test_disconnect_deletes_even_if_the_provider_does_not_listen(
     assert not OAuthToken.objects.exists()
 
 
-def test_disconnect_is_for_post_with_a_csrf_token_only(user):
+def test_disconnect_requires_a_post_with_a_csrf_token(user):
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(user)
     assert browser.get("/login/github/disconnect/").status_code == 405

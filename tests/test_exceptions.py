@@ -31,7 +31,7 @@ from .conftest import TOKEN_URL
     ],
     ids=["required", "unavailable", "storage", "flow", "refused"],
 )
-def test_an_error_comes_back_from_a_queue_as_it_was(make):
+def test_a_pickled_error_keeps_its_type_and_its_fields(make):
     error = make()
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (type(error), str(error))

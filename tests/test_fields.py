@@ -19,8 +19,8 @@ from django_dance.tokens import ResourceOwner, Secret, Token
 
 from .models import SiteToken, TeamToken
 
-#: What commit 433a6b7 wrote into the token tables, with the SECRET_KEY of the tests and with
-#: DANCE_ENCRYPTION_KEYS. Do not write it anew: rows with these seals exist.
+#: Rows that commit 433a6b7 wrote into the token tables, with the SECRET_KEY of the tests and with
+#: DANCE_ENCRYPTION_KEYS. Do not write them anew: rows with these seals exist.
 WRITTEN = json.loads((Path(__file__).parent / "rows_of_433a6b7.json").read_text("utf-8"))
 MODELS = {model._meta.label_lower: model for model in (OAuthToken, TeamToken, SiteToken)}
 
@@ -63,7 +63,7 @@ def insert(row):
 
 
 @pytest.fixture(params=WRITTEN["sets"], ids=["SECRET_KEY", "DANCE_ENCRYPTION_KEYS"])
-def written(request, people, settings):
+def old_rows(request, people, settings):
     """The rows that commit 433a6b7 wrote; the settings have the keys that it had."""
     settings.DANCE_ENCRYPTION_KEYS = request.param["DANCE_ENCRYPTION_KEYS"]
     for row in request.param["rows"]:
@@ -77,24 +77,24 @@ def assert_opens(rows):
         assert found.token.fields_to_store == row["opens_to"], row
 
 
-def test_every_row_that_an_earlier_release_wrote_opens(written):
-    assert len(written) == 13
-    assert_opens(written)
+def test_every_row_that_an_earlier_release_wrote_opens(old_rows):
+    assert len(old_rows) == 13
+    assert_opens(old_rows)
 
 
-def test_an_earlier_release_opens_the_rows_that_this_one_writes(written):
+def test_an_earlier_release_opens_the_rows_that_this_one_writes(old_rows):
     """During a deployment both run: the identity is the same text.
 
     The format is tested in tests/tokens/test_sealing.py.
     """
-    for row in written:
+    for row in old_rows:
         found = MODELS[row["model"]].objects.get(pk=row["pk"])
         names = [name for name in ("provider", "user", "account") if name in row["fields"]]
         identity = [row["model"], *(str(row["fields"][name]) for name in names)]
         assert token_field(type(found)).identity(found) == json.dumps(identity)
 
 
-def test_the_storage_finds_the_accounts_that_an_earlier_release_stored(written, people):
+def test_the_storage_finds_the_accounts_that_an_earlier_release_stored(old_rows, people):
     storage = ModelStorage()
     ada = ResourceOwner(providers["gitlab"], user=people["1"])
     assert storage.accounts(ada) == ("9919", "583231")
@@ -105,12 +105,12 @@ def test_the_storage_finds_the_accounts_that_an_earlier_release_stored(written, 
     assert storage.get(ada)["oauth_token_secret"] == "ada-tripit-secret"
 
 
-def test_every_row_that_an_earlier_release_wrote_can_be_encrypted_anew(written, settings):
+def test_every_row_that_an_earlier_release_wrote_can_be_encrypted_anew(old_rows, settings):
     old = settings.DANCE_ENCRYPTION_KEYS or [settings.SECRET_KEY]
     settings.DANCE_ENCRYPTION_KEYS = ["new", *old]
     call_command("dance_reencrypt", verbosity=0)
     settings.DANCE_ENCRYPTION_KEYS = ["new"]
-    in_our_table = [row for row in written if MODELS[row["model"]] is OAuthToken]
+    in_our_table = [row for row in old_rows if MODELS[row["model"]] is OAuthToken]
     assert len(in_our_table) == 10
     assert_opens(in_our_table)
 
@@ -126,7 +126,7 @@ def test_fixtures_that_an_earlier_release_dumped_can_be_loaded(people):
 # --- a seal that is moved -----------------------------------------------------------------------
 
 
-def moved(source, target):
+def copy_seal(source, target):
     """The target, with the text that the table has in the source's row."""
     sealed = type(source).objects.filter(pk=source.pk).values_list("token", flat=True).get()
     assert type(target).objects.filter(pk=target.pk).update(token=str(sealed)) == 1
@@ -179,7 +179,7 @@ def test_a_seal_does_not_open_in_another_row(pair, caplog, one, other):
     source, target = pair({"user_id": 1, **one}, {"user_id": 1, **other})
     assert OAuthToken.objects.get(pk=source.pk).token["access_token"] == "one"
     with pytest.raises(SealBroken):
-        _ = moved(source, target).token
+        _ = copy_seal(source, target).token
     provider = type("AnyProvider", (), {"name": target.provider, "label": target.provider})
     owner = ResourceOwner(provider, user_id=target.user_id, account=target.account)
     with caplog.at_level(logging.ERROR, logger="django_dance"):
@@ -198,7 +198,7 @@ def test_a_seal_does_not_open_in_another_row(pair, caplog, one, other):
 def test_a_seal_does_not_open_in_another_table(pair, tables, fields):
     source, target = pair(*fields, models=tables)
     with pytest.raises(SealBroken):
-        _ = moved(source, target).token
+        _ = copy_seal(source, target).token
 
 
 def test_a_seal_opens_in_a_row_of_the_same_user_provider_and_account(pair):
@@ -234,7 +234,7 @@ def test_the_identity_is_the_model_and_its_provider_user_and_account():
     assert token_field().identity(row) == r'["django_dance.oauthtoken", "github", "17", "\u00fc"]'
 
 
-def test_a_field_that_the_model_does_not_have_is_passed_over():
+def test_a_field_that_the_model_does_not_have_is_ignored():
     row = TeamToken(provider="github", user_id=17)
     assert token_field(TeamToken).identity(row) == '["tests.teamtoken", "github", "17"]'
     assert token_field(SiteToken).identity(SiteToken(provider="x")) == '["tests.sitetoken", "x"]'
@@ -248,7 +248,7 @@ def test_a_key_is_the_same_as_a_text_and_as_a_number():
 
 
 @isolate_apps("tests")
-def test_the_identity_is_what_the_model_says_that_it_is_bound_to():
+def test_the_model_may_choose_the_fields_of_the_identity():
     class Connection(models.Model):  # noqa: DJ008
         tenant = models.CharField(max_length=10)
         number = models.IntegerField()
@@ -267,7 +267,7 @@ def test_the_identity_is_what_the_model_says_that_it_is_bound_to():
 # --- migrations ---------------------------------------------------------------------------------
 
 
-def test_a_migration_says_what_the_seal_is_bound_to_and_nothing_else():
+def test_a_migration_contains_only_the_fields_of_the_identity():
     _, path, args, options = SealedTokenField().deconstruct()
     assert path == "django_dance.fields.SealedTokenField"
     assert (args, options) == ([], {"bound_to": ("provider", "user", "account")})
@@ -291,7 +291,7 @@ def test_no_form_shows_the_token_unless_the_model_says_so():
 
 
 @pytest.fixture
-def stored(people):
+def stored_row(people):
     row = OAuthToken(provider="github", user_id=1, token=Token(FIELDS))
     row.save()
     return row
@@ -301,7 +301,7 @@ def test_the_attribute_of_the_class_is_the_descriptor():
     assert OAuthToken.token.field is token_field()
 
 
-def test_a_stored_token_is_read_as_a_token_with_the_fields_as_granted(stored):
+def test_a_stored_token_is_read_as_a_token_with_the_fields_as_granted(stored_row):
     token = OAuthToken.objects.get().token
     assert isinstance(token, Token)
     assert token.fields_to_store == FIELDS
@@ -310,35 +310,35 @@ def test_a_stored_token_is_read_as_a_token_with_the_fields_as_granted(stored):
     assert token["expires_in"] > 3600
 
 
-def test_the_table_has_the_sealed_text_and_the_instance_keeps_it(stored):
+def test_the_table_has_the_sealed_text_and_the_instance_keeps_it(stored_row):
     row = OAuthToken.objects.get()
     sealed = OAuthToken.objects.values_list("token", flat=True).get()
     assert "planted" not in sealed
     assert row.token.sealed == sealed == row.__dict__["token"]
 
 
-def test_a_token_that_was_set_is_read_as_it_was_set(stored):
+def test_a_token_that_was_set_is_read_as_it_was_set(stored_row):
     given = {"access_token": "other"}
-    stored.token = given
-    assert stored.token is given
-    stored.token = None
-    assert stored.token is None
+    stored_row.token = given
+    assert stored_row.token is given
+    stored_row.token = None
+    assert stored_row.token is None
 
 
-def test_a_deferred_token_is_fetched_once(stored, django_assert_num_queries):
+def test_a_deferred_token_is_fetched_once(stored_row, django_assert_num_queries):
     row = OAuthToken.objects.defer("token").get()
     with django_assert_num_queries(1):
         assert row.token["access_token"] == "planted-access"
         assert row.token["access_token"] == "planted-access"
 
 
-def test_a_token_of_none_is_not_taken_for_a_deferred_one(django_assert_num_queries, db):
+def test_a_token_of_none_is_not_treated_as_deferred(django_assert_num_queries, db):
     row = OAuthToken(provider="github", user_id=1, token=None)
     with django_assert_num_queries(0):
         assert row.token is None
 
 
-def test_no_query_is_made_to_read_a_token(stored, django_assert_num_queries):
+def test_no_query_is_made_to_read_a_token(stored_row, django_assert_num_queries):
     row = OAuthToken.objects.get()
     with django_assert_num_queries(0):
         assert row.token["refresh_token"] == "planted-refresh"
@@ -354,22 +354,22 @@ def test_a_token_is_sealed_with_the_fields_as_granted(given):
     assert row.token.fields_to_store == FIELDS
 
 
-def test_a_sealed_token_may_be_given_to_update(stored):
-    sealed = token_field().sealed(stored, {"access_token": "newer"})
+def test_a_sealed_token_may_be_passed_to_update(stored_row):
+    sealed = token_field().sealed(stored_row, {"access_token": "newer"})
     OAuthToken.objects.update(token=sealed)
     assert OAuthToken.objects.get().token["access_token"] == "newer"
 
 
 @pytest.mark.parametrize("given", [FIELDS, Token(FIELDS)], ids=["dict", "Token"])
 @pytest.mark.parametrize("use", ["update", "filter"])
-def test_a_token_in_clear_cannot_be_given_to_update_or_a_filter(stored, given, use):
+def test_a_plain_token_cannot_be_passed_to_update_or_a_filter(stored_row, given, use):
     with pytest.raises(TypeError, match=r"^A token is bound to its row: set it on an instance"):
         list(getattr(OAuthToken.objects, use)(token=given))
 
 
-def test_a_token_that_was_read_finds_its_row_and_opens_in_no_other(stored, people):
+def test_a_token_that_was_read_finds_its_row_and_opens_in_no_other(stored_row, people):
     token = OAuthToken.objects.get().token
-    assert OAuthToken.objects.filter(token=token).get() == stored
+    assert OAuthToken.objects.filter(token=token).get() == stored_row
     other = OAuthToken(provider="github", user_id=2, token={"access_token": "other"})
     other.save()
     OAuthToken.objects.filter(pk=other.pk).update(token=token)
@@ -377,20 +377,20 @@ def test_a_token_that_was_read_finds_its_row_and_opens_in_no_other(stored, peopl
         _ = OAuthToken.objects.get(pk=other.pk).token
 
 
-def test_a_token_that_was_read_from_another_row_may_be_set_on_an_instance(stored, people):
+def test_a_token_that_was_read_from_another_row_may_be_set_on_an_instance(stored_row, people):
     """A copy is sealed for the row that it is saved in."""
     OAuthToken(provider="github", user_id=2, token=OAuthToken.objects.get().token).save()
     assert OAuthToken.objects.get(user_id=2).token.fields_to_store == FIELDS
 
 
-def test_a_row_that_was_not_read_is_saved_with_the_same_seal(stored):
+def test_a_row_that_was_not_read_is_saved_with_the_same_seal(stored_row):
     before = OAuthToken.objects.values_list("token", flat=True).get()
     row = OAuthToken.objects.get()
     row.save(update_fields=["token", "scope"])
     assert OAuthToken.objects.values_list("token", flat=True).get() == before
 
 
-def test_a_field_knows_whether_the_token_is_the_one_that_was_loaded(stored):
+def test_a_field_knows_whether_the_token_is_the_one_that_was_loaded(stored_row):
     field = token_field()
     row = OAuthToken.objects.get()
     assert field.is_as_loaded(row)
@@ -404,7 +404,7 @@ def test_a_field_knows_whether_the_token_is_the_one_that_was_loaded(stored):
 
 
 @pytest.mark.parametrize("name", ["scope", "last_error", "expires_at"])
-def test_a_token_that_was_set_stays_set_when_another_field_is_read_anew(stored, people, name):
+def test_a_token_that_was_set_stays_set_when_another_field_is_read_anew(stored_row, people, name):
     row = OAuthToken.objects.get()
     other = OAuthToken(provider="github", user_id=2, token={"access_token": "other"})
     other.save()
@@ -424,7 +424,7 @@ def test_a_token_that_was_set_stays_set_when_another_field_is_read_anew(stored, 
     ],
     ids=["deferred", "refresh_from_db", "the field alone", "from_queryset"],
 )
-def test_a_token_that_was_read_late_is_not_written_over_a_newer_one(stored, read):
+def test_a_deferred_token_that_was_read_late_does_not_replace_a_newer_one(stored_row, read):
     row = OAuthToken.objects.defer("token").get()
     read(row)
     _ = row.token
@@ -438,7 +438,7 @@ def test_a_token_that_was_read_late_is_not_written_over_a_newer_one(stored, read
 # --- fixtures and empty columns -----------------------------------------------------------------
 
 
-def test_a_fixture_has_the_sealed_text(stored):
+def test_a_fixture_has_the_sealed_text(stored_row):
     row = OAuthToken.objects.get()
     sealed = OAuthToken.objects.values_list("token", flat=True).get()
     assert token_field().value_to_string(row) == sealed
@@ -460,5 +460,5 @@ def test_a_column_without_a_token_is_none_and_an_empty_text_in_a_fixture():
     assert field.value_to_string(OAuthToken(token=None)) == ""
 
 
-def test_a_token_in_clear_stays_one_in_python():
+def test_a_plain_token_stays_plain_in_python():
     assert token_field().to_python(FIELDS) is FIELDS

@@ -42,7 +42,7 @@ def test_the_button_begins_the_dance(member):
     assert len(flow_cookies(member)) == 1
 
 
-def test_the_button_can_be_made_the_rule(member, settings):
+def test_a_setting_requires_the_button_for_every_dance(member, settings):
     settings.DANCE_LOGIN_ON_GET = False
     assert b"<form" in member.get("/login/github/").content
     assert flow_cookies(member) == []
@@ -66,26 +66,26 @@ def test_a_post_needs_a_csrf_token(user):
     "headers",
     [{"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}, {"x-moz": "prefetch"}],
 )
-def test_a_prefetch_begins_nothing(member, headers):
+def test_a_prefetch_begins_no_dance(member, headers):
     response = member.get("/login/github/", headers=headers)
     assert response.status_code == 204
     assert flow_cookies(member) == []
 
 
 @pytest.mark.parametrize("method", ["head", "options", "put", "delete"])
-def test_other_methods_begin_nothing(member, method):
+def test_other_methods_begin_no_dance(member, method):
     assert getattr(member, method)("/login/github/").status_code == 405
     assert flow_cookies(member) == []
 
 
-def test_the_redirect_to_the_provider_leaves_no_trace(member, dance):
+def test_the_redirect_to_the_provider_is_not_cached_and_sends_no_referrer(member, dance):
     response = dance(member).response
     assert response.content == b""
     assert response["Cache-Control"] == "no-store, private"
     assert response["Referrer-Policy"] == "no-referrer"
 
 
-def test_forwarded_headers_have_no_say(member, dance):
+def test_forwarded_headers_are_ignored(member, dance):
     response = member.get(
         "/login/github/",
         headers={"x-forwarded-host": "evil.example", "x-forwarded-proto": "http"},
@@ -173,7 +173,7 @@ def test_the_cookie_of_a_flow_does_not_contain_the_configured_scopes(member, set
 
 
 @pytest.mark.parametrize("parameter", ["scope", "ask"])
-def test_a_scope_that_nobody_signed_is_refused(member, events, parameter):
+def test_an_unsigned_scope_is_refused(member, events, parameter):
     response = member.get(f"/login/github/?{parameter}=admin")
     assert_refused(response, "scope_invalid", events)
     assert flow_cookies(member) == []
@@ -194,12 +194,12 @@ def test_a_script_prefix_is_part_of_the_callback_address(member):
     "variable",
     ["OAUTHLIB_INSECURE_TRANSPORT", "OAUTHLIB_RELAX_TOKEN_SCOPE", "AUTHLIB_INSECURE_TRANSPORT"],
 )
-def test_the_environment_loosens_nothing(member, monkeypatch, variable, events):
+def test_environment_variables_do_not_allow_plain_http(member, monkeypatch, variable, events):
     monkeypatch.setenv(variable, "1")
     member.scheme = "http"
     assert_refused(member.get("/login/github/"), "insecure_transport", events)
 
 
-def test_pages_with_forms_let_the_browser_say_where_it_comes_from(member):
+def test_pages_with_forms_let_the_browser_send_the_origin(member):
     response = member.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
     assert response["Referrer-Policy"] == "strict-origin"

@@ -30,12 +30,12 @@ def connected(member, user, responses):
 
 
 @pytest.mark.parametrize("url", [*VIEWS, "/async-profile/"])
-def test_every_kind_of_view_lets_a_connected_visitor_in(connected, url):
+def test_every_kind_of_view_accepts_a_connected_user(connected, url):
     assert connected.get(url).json() == {"login": "ada"}
 
 
 @pytest.mark.parametrize("url", [*VIEWS, "/async-profile/"])
-def test_every_kind_of_view_sends_others_to_the_login(member, url):
+def test_every_kind_of_view_redirects_other_users_to_the_login(member, url):
     response = member.get(url)
     assert response.status_code == 302
     assert response["Location"].startswith(f"/login/github/?next=%2F{url.strip('/')}%2F")
@@ -45,7 +45,7 @@ def test_every_kind_of_view_sends_others_to_the_login(member, url):
     "url", ["/profile/", "/async-profile/", "/async-class-profile/", "/uncaught/"]
 )
 @pytest.mark.django_db(transaction=True)
-def test_the_same_under_asgi(url, make_user, responses):
+def test_every_kind_of_view_works_under_asgi(url, make_user, responses):
     user = make_user()
     responses.get(API, json={"login": "ada"})
 
@@ -72,7 +72,7 @@ def test_the_same_under_asgi(url, make_user, responses):
         {"x-requested-with": "XMLHttpRequest"},
     ],
 )
-def test_a_script_gets_a_401_with_the_way_to_the_login(member, headers):
+def test_a_script_gets_a_401_with_the_login_url(member, headers):
     response = member.get("/uncaught/", headers=headers)
     assert response.status_code == 401
     assert response.json() == {
@@ -86,7 +86,7 @@ def test_a_script_gets_a_401_with_the_way_to_the_login(member, headers):
     assert response["WWW-Authenticate"] == 'OAuth realm="github"'
 
 
-def test_the_decorator_asks_for_each_request_anew(member, user):
+def test_the_decorator_checks_the_token_for_each_request(member, user):
     assert member.get("/class-profile/").status_code == 302
     providers["github"].session(user=user).token = {"access_token": "x", "expires_in": -1}
     assert member.get("/class-profile/").status_code == 302
@@ -94,7 +94,9 @@ def test_the_decorator_asks_for_each_request_anew(member, user):
     assert member.get("/class-profile/").status_code == 302
 
 
-def test_untouched_it_costs_no_query_and_no_session_write(client, django_assert_num_queries):
+def test_a_page_without_oauth_costs_no_query_and_no_session_write(
+    client, django_assert_num_queries
+):
     with django_assert_num_queries(0):
         response = client.get("/plain/")
     assert response.content == b"plain" and not response.cookies
@@ -106,7 +108,7 @@ def test_a_page_with_one_call_costs_session_user_and_token(connected, django_ass
     assert "django_dance_oauthtoken" in queries[-1]["sql"]
 
 
-def test_untouched_it_does_not_import_requests():
+def test_a_page_without_oauth_does_not_import_requests():
     program = textwrap.dedent("""
         import os, sys
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.lean_settings"
@@ -121,18 +123,18 @@ def test_untouched_it_does_not_import_requests():
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
-def test_without_the_middleware_the_decorator_says_what_to_add():
+def test_without_the_middleware_the_error_of_the_decorator_names_it():
     view = authorization_required("github")(lambda request: HttpResponse())
     with pytest.raises(ImproperlyConfigured, match="MIDDLEWARE, after the session"):
         view(RequestFactory().get("/"))
 
 
-def test_the_decorator_wants_a_name():
+def test_the_decorator_requires_a_provider_name():
     with pytest.raises(TypeError, match=r'@authorization_required\("github"\)'):
         authorization_required(lambda request: None)
 
 
-def test_the_session_has_the_decorator_too(connected, rf, user):
+def test_the_session_has_the_decorator(connected, rf, user):
     request = rf.get("/")
     request.user = user
     OAuthMiddleware(lambda request: HttpResponse())(request)
@@ -140,7 +142,7 @@ def test_the_session_has_the_decorator_too(connected, rf, user):
     assert view(request) == "in"
 
 
-def test_the_mixin_wants_a_name(rf):
+def test_the_mixin_requires_a_provider_name(rf):
     class Nameless(AuthorizationRequiredMixin, View):
         pass
 
@@ -148,7 +150,7 @@ def test_the_mixin_wants_a_name(rf):
         Nameless.as_view()(rf.get("/"))
 
 
-def test_it_is_sync_and_async_capable():
+def test_the_middleware_is_sync_and_async_capable():
     assert OAuthMiddleware.sync_capable and OAuthMiddleware.async_capable
 
 
@@ -163,7 +165,9 @@ def test_a_provider_that_is_down_is_a_503(member, user, responses, headers, kind
     assert response["Content-Type"].startswith(kind)
 
 
-def test_a_storage_that_wants_a_user_sends_an_anonymous_visitor_to_the_login(client, settings):
+def test_a_storage_that_requires_a_user_redirects_an_anonymous_visitor_to_the_login(
+    client, settings
+):
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.ModelStorage"}
     assert client.get("/profile/").status_code == 302
     assert client.get("/uncaught/").status_code == 302

@@ -12,7 +12,7 @@ from .conftest import before_first, store_token, token_fields, tokens_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_to_save_an_instance_that_was_read_before_brings_no_old_token_back(user):
+def test_saving_an_old_instance_does_not_restore_its_old_token(user):
     owner = store_token(user, "old")
     row = OAuthToken.objects.get()
     store_token(user, "new", expires_at=1, scope="repo")
@@ -23,7 +23,7 @@ def test_to_save_an_instance_that_was_read_before_brings_no_old_token_back(user)
     assert (row.scope, row.expires_at.timestamp(), row.last_error) == ("repo", 1, "")
 
 
-def test_to_save_an_instance_that_was_read_before_ends_no_lease(user):
+def test_saving_an_old_instance_does_not_end_a_lease(user):
     owner = store_token(user)
     row = OAuthToken.objects.get()
     with ModelStorage().lease(owner, 5):
@@ -31,7 +31,7 @@ def test_to_save_an_instance_that_was_read_before_ends_no_lease(user):
         assert OAuthToken.objects.get().lease
 
 
-def test_to_save_an_instance_writes_the_token_that_it_was_given(user):
+def test_saving_an_instance_stores_the_token_that_was_set(user):
     store_token(user, "old")
     row = OAuthToken.objects.get()
     row.token = token_fields("new")
@@ -39,14 +39,14 @@ def test_to_save_an_instance_writes_the_token_that_it_was_given(user):
     assert tokens_of(user) == {"": "new"}
 
 
-def test_to_save_an_instance_fetches_no_deferred_column(user):
+def test_saving_an_instance_does_not_fetch_a_deferred_column(user):
     store_token(user)
     row = OAuthToken.objects.defer("token").get()
     row.save()
     assert row.get_deferred_fields() == {"token"}
 
 
-def test_a_row_that_was_deleted_is_not_made_again_by_saving_it(user):
+def test_saving_an_instance_of_a_deleted_row_does_not_create_it_again(user):
     owner = store_token(user)
     row = OAuthToken.objects.get()
     ModelStorage().delete(owner)
@@ -55,7 +55,7 @@ def test_a_row_that_was_deleted_is_not_made_again_by_saving_it(user):
     assert not OAuthToken.objects.exists()
 
 
-def test_a_row_that_vanishes_while_it_is_written_is_made_anew(user):
+def test_a_row_that_is_deleted_during_the_write_is_created_again(user):
     owner = store_token(user)
 
     def vanish(sender, instance, **arguments):
@@ -68,7 +68,7 @@ def test_a_row_that_vanishes_while_it_is_written_is_made_anew(user):
     assert tokens_of(user) == {"": "new"}
 
 
-def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(user):
+def test_a_database_error_is_not_treated_as_a_deleted_row(user):
     owner = store_token(user)
 
     def fail():
@@ -78,7 +78,7 @@ def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(user):
         ModelStorage().set(owner, token_fields("new"))
 
 
-def test_saving_a_row_whose_token_was_not_loaded_changes_nothing_of_it(user):
+def test_saving_an_instance_without_its_token_keeps_the_newer_token(user):
     owner = store_token(user, "before", scope=["old"])
     row = OAuthToken.objects.defer("token").get()
     ModelStorage().set(owner, token_fields("after", scope=["new"]))

@@ -1,4 +1,4 @@
-"""Plant secrets, run everything at DEBUG, and search what was printed for them."""
+"""Plant secrets, run everything at DEBUG, and search the output for them."""
 
 import json
 import logging
@@ -91,7 +91,7 @@ def test_an_oauth_1_dance_logs_no_secret(member, responses, debug_logs, url):
     assert_clean(debug_logs.text)
 
 
-def test_nothing_that_holds_a_secret_prints_it():
+def test_no_object_that_holds_a_secret_prints_it():
     token = Token(GRANTED)
     credentials = ClientCredentials("id", "planted-secret")
     flow = Flow(

@@ -1,4 +1,4 @@
-"""The signals of a dance, and what their receivers may decide."""
+"""The signals of a dance, and the decisions of their receivers."""
 
 import pytest
 import requests
@@ -31,7 +31,7 @@ def test_false_from_oauth_authorized_means_do_not_store(
     assert OAuthToken.objects.count() == stored
 
 
-def test_a_receiver_can_call_the_api_and_log_somebody_in(
+def test_a_receiver_can_call_the_api_and_log_a_user_in(
     client, user, dance, responses, connect_receiver, events
 ):
     responses.get("https://api.github.com/user", json={"login": "ada"})
@@ -46,7 +46,7 @@ def test_a_receiver_can_call_the_api_and_log_somebody_in(
     assert client.get("/whoami/").content.decode() == str(user.pk)
 
 
-def test_a_receiver_whose_api_call_fails_is_no_500(
+def test_a_receiver_whose_api_call_fails_is_not_a_500(
     member, dance, responses, connect_receiver, events
 ):
     responses.get("https://api.github.com/user", body=requests.ConnectionError())
@@ -69,7 +69,7 @@ def test_a_response_from_oauth_error_is_sent_on_every_path(
     assert (response.status_code, response.content) == (418, b"mine")
 
 
-def test_signals_carry_who_and_where(member, user, dance, events):
+def test_signals_have_the_owner_and_the_request(member, user, dance, events):
     dance(member).callback()
     for name, heard in events:
         assert heard["sender"] is GitHub, name

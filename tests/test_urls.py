@@ -26,7 +26,7 @@ def assert_not_served(provider):
         resolve(f"/login/{provider}/")
 
 
-def test_they_follow_providers_that_are_overridden():
+def test_the_urls_follow_overridden_providers():
     assert_served("github")
     with override_settings(DANCE_PROVIDERS=OTHER):
         assert_served("other")
@@ -35,7 +35,7 @@ def test_they_follow_providers_that_are_overridden():
     assert_not_served("other")
 
 
-def test_they_follow_providers_whose_urls_are_included_below_others(settings):
+def test_the_urls_follow_providers_in_an_included_urlconf(settings):
     urls = types.ModuleType("urls")
     urls.urlpatterns = [path("", include([path("login/", include("django_dance.urls"))]))]
     settings.ROOT_URLCONF = urls

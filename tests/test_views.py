@@ -40,7 +40,7 @@ def browser_of(user):
 # --- CSRF ---------------------------------------------------------------------------------------
 
 
-def test_no_foreign_form_disconnects_though_the_site_has_no_csrf_middleware(
+def test_a_foreign_form_does_not_disconnect_without_the_csrf_middleware(
     connected, responses, without_csrf_middleware
 ):
     response = browser_of(connected).post(DISCONNECT)
@@ -49,9 +49,7 @@ def test_no_foreign_form_disconnects_though_the_site_has_no_csrf_middleware(
     assert not responses.calls
 
 
-def test_no_foreign_form_begins_a_dance_though_the_site_has_no_csrf_middleware(
-    user, without_csrf_middleware
-):
+def test_a_foreign_form_begins_no_dance_without_the_csrf_middleware(user, without_csrf_middleware):
     browser = browser_of(user)
     assert browser.post(LOGIN, {"next": "/"}).status_code == 403
     assert flow_cookies(browser) == []
@@ -76,7 +74,7 @@ def test_the_sites_own_form_begins_a_dance_and_disconnects(
 
 
 def test_a_form_of_the_provider_needs_no_csrf_token(user, settings):
-    """It changes nothing; what comes back by GET is looked at then."""
+    """The form changes nothing; the GET request that follows is checked."""
     settings.DANCE_PROVIDERS = {"github": {"PROVIDER": "tests.flows.test_form_post.Posting"}}
     response = browser_of(user).post("/login/github/authorized/", {"state": "x"})
     assert response.status_code == 302
@@ -110,18 +108,18 @@ def test_only_a_post_disconnects(member, connected, responses, method):
         ("/a\\b", "/"),
     ],
 )
-def test_where_to_go_after_disconnecting_is_checked(member, next_url, location):
+def test_the_next_url_after_disconnecting_is_checked(member, next_url, location):
     fields = {} if next_url is None else {"next": next_url}
     assert member.post(DISCONNECT, fields)["Location"] == location
 
 
-def test_where_to_go_after_disconnecting_is_in_the_form_only(member):
+def test_the_next_url_after_disconnecting_is_read_from_the_form_only(member):
     assert member.post(f"{DISCONNECT}?next=/profile/")["Location"] == "/"
 
 
 @pytest.mark.parametrize("next_url", ["/a\tb", "/a b", "/a\x7f", "/a\\b", "/\x00"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_where_to_go_after_a_dance_has_no_control_character(member, dance, next_url, method):
+def test_the_next_url_after_a_dance_has_no_control_character(member, dance, next_url, method):
     for asked, expected in ((next_url, "/"), ("/profile/", "/profile/")):
         begun = dance(member)
         response = getattr(member, method)(LOGIN, {"next": asked})
@@ -133,7 +131,7 @@ def test_where_to_go_after_a_dance_has_no_control_character(member, dance, next_
 
 
 @pytest.fixture
-def deactivated(member, user, settings):
+def deactivate_user(member, user, settings):
     """A user who was deactivated, on a site whose backend keeps such users logged in."""
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     member.force_login(user)
@@ -145,8 +143,8 @@ def deactivated(member, user, settings):
     return deactivate
 
 
-def test_a_deactivated_user_begins_no_dance(member, deactivated, events):
-    deactivated()
+def test_a_deactivated_user_begins_no_dance(member, deactivate_user, events):
+    deactivate_user()
     response = member.get(LOGIN)
     assert response.status_code == 403
     assert events.codes == ["user_inactive"]
@@ -154,11 +152,11 @@ def test_a_deactivated_user_begins_no_dance(member, deactivated, events):
     assert events.named("oauth_before_login") == []
 
 
-def test_a_user_who_was_deactivated_meanwhile_connects_nothing(
-    member, deactivated, dance, events, responses
+def test_a_user_who_is_deactivated_during_the_dance_gets_no_connection(
+    member, deactivate_user, dance, events, responses
 ):
     begun = dance(member)
-    deactivated()
+    deactivate_user()
     assert begun.callback().status_code == 403
     assert events.codes == ["user_inactive"]
     assert not responses.calls
@@ -170,7 +168,9 @@ def test_a_user_who_was_deactivated_meanwhile_connects_nothing(
     [("ada", "grace"), ("ada", None), (None, "ada")],
     ids=["another user", "logged out", "logged in"],
 )
-def test_who_comes_back_must_be_who_began(client, make_user, dance, events, responses, began, came):
+def test_the_user_of_the_callback_must_be_the_user_of_the_login(
+    client, make_user, dance, events, responses, began, came
+):
     users = {name: make_user(name) for name in ("ada", "grace")} | {None: AnonymousUser()}
     client.get("/whoami/")
     if began:
@@ -238,16 +238,16 @@ def test_a_session_cookie_is_fetched_once_only(came_back, events):
 
 
 @pytest.mark.parametrize("samesite", ["Lax", "None", None, False])
-def test_a_session_cookie_that_no_browser_withholds_is_not_fetched(came_back, events, samesite):
+def test_a_session_cookie_without_samesite_strict_is_not_fetched(came_back, events, samesite):
     assert came_back(samesite).status_code == 403
     assert events.codes == ["user_mismatch"]
 
 
-def test_a_strict_session_cookie_that_has_come_is_not_fetched(came_back):
+def test_a_strict_session_cookie_that_arrived_is_not_fetched(came_back):
     assert came_back("Strict", session_cookie=True).status_code == 302
 
 
-def test_no_session_cookie_is_fetched_where_there_was_none(came_back):
+def test_no_session_cookie_is_fetched_if_there_was_none(came_back):
     assert came_back("Strict", logged_in=False, session=False).status_code == 302
 
 
@@ -264,7 +264,7 @@ def test_no_session_cookie_is_fetched_where_there_was_none(came_back):
         ("x-moz", "prefetch"),
     ],
 )
-def test_a_page_that_is_fetched_ahead_begins_no_dance(member, events, name, value):
+def test_a_prefetched_page_begins_no_dance(member, events, name, value):
     response = member.get(LOGIN, headers={name: value})
     assert (response.status_code, response.content) == (204, b"")
     assert "no-store" in response["Cache-Control"]
@@ -273,7 +273,7 @@ def test_a_page_that_is_fetched_ahead_begins_no_dance(member, events, name, valu
 
 
 @pytest.mark.parametrize("name", ["sec-purpose", "purpose", "x-moz"])
-def test_a_page_that_is_fetched_for_the_visitor_begins_a_dance(member, name):
+def test_a_page_that_the_visitor_opens_begins_a_dance(member, name):
     assert member.get(LOGIN, headers={name: "navigate"}).status_code == 302
 
 
@@ -281,13 +281,13 @@ def test_a_page_that_is_fetched_for_the_visitor_begins_a_dance(member, name):
     ("site", "status"),
     [("cross-site", 200), ("same-site", 302), ("same-origin", 302), ("none", 302)],
 )
-def test_only_a_foreign_site_must_show_a_button_first(member, site, status):
+def test_only_a_link_on_a_foreign_site_leads_to_the_button(member, site, status):
     response = member.get(LOGIN, headers={"sec-fetch-site": site})
     assert response.status_code == status
     assert len(flow_cookies(member)) == (status == 302)
 
 
-def test_the_button_repeats_what_the_link_asked_for_and_no_more(member):
+def test_the_button_repeats_only_our_parameters_of_the_link(member):
     response = member.get(
         f"{LOGIN}?next=/a&ask=b&state=c&csrfmiddlewaretoken=d",
         headers={"sec-fetch-site": "cross-site"},
@@ -299,7 +299,7 @@ def test_the_button_repeats_what_the_link_asked_for_and_no_more(member):
     ]
 
 
-def test_the_form_goes_before_the_address(member, dance):
+def test_fields_of_the_form_take_precedence_over_the_address(member, dance):
     """A form without fields of ours leaves them in its address."""
     for url, form, location in (
         (f"{LOGIN}?next=/address", {"next": "/form"}, "/form"),
@@ -323,7 +323,7 @@ def assert_guarded(response, referrer="no-referrer"):
     assert response["X-Frame-Options"] == "DENY"
 
 
-def test_no_response_of_a_dance_is_kept_or_framed_or_named_to_others(
+def test_no_response_of_a_dance_is_cached_or_framed_or_sends_a_referrer(
     member, dance, settings, events
 ):
     begun = dance(member)
@@ -341,7 +341,7 @@ def test_no_response_of_a_dance_is_kept_or_framed_or_named_to_others(
     assert_guarded(member.post("/login/github/authorized/", {"state": "x"}))
 
 
-def test_a_response_of_a_receiver_is_guarded_too(member, dance, responses):
+def test_a_response_of_a_receiver_has_the_security_headers(member, dance, responses):
     def answer(sender, **arguments):
         return HttpResponse("mine")
 
@@ -378,7 +378,7 @@ SECRETS = {
 }
 
 
-def test_a_request_keeps_nothing_secret_of_the_callback(member, dance, responses):
+def test_the_request_has_no_secret_of_the_callback(member, dance, responses):
     seen = []
 
     def look(sender, request, **arguments):
@@ -405,14 +405,14 @@ def test_a_request_keeps_nothing_secret_of_the_callback(member, dance, responses
         request.GET["code"] = "x"
 
 
-def test_a_receiver_is_told_where_the_visitor_is_sent(member, events):
+def test_a_receiver_gets_the_url_of_the_provider(member, events):
     location = member.get(LOGIN)["Location"]
     (told,) = events.named("oauth_before_login")
     assert told["url"] == location
     assert told["owner"].request is told["request"]
 
 
-def test_a_view_of_a_provider_that_the_settings_no_longer_name_still_answers(rf, user, settings):
+def test_the_view_of_a_removed_provider_still_answers(rf, user, settings):
     """A URLconf is loaded once; tests and sites with own providers change the settings."""
     provider = providers["github"]
     settings.DANCE_PROVIDERS = {}
@@ -422,7 +422,7 @@ def test_a_view_of_a_provider_that_the_settings_no_longer_name_still_answers(rf,
     assert view(request).status_code == 302
 
 
-def test_the_options_of_the_settings_of_now_count(member, settings, responses):
+def test_a_view_uses_the_current_settings(member, settings, responses):
     responses.post(TOKEN_URL, json=GRANTED)
     settings.DANCE_PROVIDERS = {
         "github": {**settings.DANCE_PROVIDERS["github"], "SCOPE": "repo gist"}

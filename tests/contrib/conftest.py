@@ -17,7 +17,7 @@ from django_dance.providers import OAuth1Provider, discovery, providers
 from .. import keys
 from ..catalogue import PRESETS, required
 
-#: What the settings hold for each preset, by the end of the setting's name.
+#: The value of each setting of a preset, by the end of the setting's name.
 SETTINGS = {
     "CLIENT_ID": "the client",
     "CLIENT_SECRET": "planted-client-secret",

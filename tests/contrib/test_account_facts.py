@@ -14,7 +14,7 @@ from .conftest import with_field
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-#: Preset → how it is asked, what it answers, and who that is.
+#: Preset → the request for the account, the response, and (id, label) of the account.
 ACCOUNTS = {
     "anilist": (
         ("POST", "https://graphql.anilist.co/"),
@@ -144,7 +144,7 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_the_provider_says_who_somebody_is(connected, responses, name):
+def test_the_provider_names_the_account(connected, responses, name):
     asked, answer, who = ACCOUNTS[name]
     responses.add(*asked, json=answer)
     info = connected(name).account_info()
@@ -153,7 +153,7 @@ def test_the_provider_says_who_somebody_is(connected, responses, name):
 
 
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_it_is_asked_with_the_token_and_once_per_session(connected, responses, name):
+def test_the_account_is_requested_once_per_session_with_the_token(connected, responses, name):
     asked, answer, _ = ACCOUNTS[name]
     responses.add(*asked, json=answer)
     session = connected(name)
@@ -164,7 +164,7 @@ def test_it_is_asked_with_the_token_and_once_per_session(connected, responses, n
 
 @pytest.mark.parametrize("value", [True, False, "", None, 1.5, [], {"id": 1}, ...], ids=str)
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_what_is_no_id_is_nobody(connected, responses, name, value):
+def test_an_invalid_account_id_is_an_error(connected, responses, name, value):
     asked, answer, _ = ACCOUNTS[name]
     responses.add(*asked, json=with_field(answer, PRESETS[name].account_id, value))
     session = connected(name)
@@ -177,7 +177,7 @@ def test_what_is_no_id_is_nobody(connected, responses, name, value):
     [("", 200), ("<html>", 200), ("[]", 200), ("null", 200), ('"x"', 200), ("full", 404)],
 )
 @pytest.mark.parametrize("name", ["github", "klaviyo", "linear", "twitch", "zoho"])
-def test_what_is_no_answer_is_nobody(connected, responses, name, body, status):
+def test_an_invalid_account_response_is_an_error(connected, responses, name, body, status):
     asked, answer, _ = ACCOUNTS[name]
     responses.add(*asked, body=json.dumps(answer) if body == "full" else body, status=status)
     with pytest.raises(InvalidResponse, match="did not name the account"):
@@ -185,7 +185,7 @@ def test_what_is_no_answer_is_nobody(connected, responses, name, body, status):
 
 
 @pytest.mark.parametrize("name", ["anilist", "linear", "meetup", "monday", "snapchat"])
-def test_graphql_is_asked_in_json(connected, responses, name):
+def test_a_graphql_query_is_sent_as_json(connected, responses, name):
     session = connected(name)
     responses.post(session.absolute_url(session.provider.account_url), json={})
     with pytest.raises(InvalidResponse):
@@ -195,14 +195,14 @@ def test_graphql_is_asked_in_json(connected, responses, name):
         assert field in query
 
 
-def test_an_error_of_graphql_is_nobody(connected, responses):
+def test_a_graphql_error_is_an_error(connected, responses):
     url = "https://api.linear.app/graphql"
     responses.post(url, json={"errors": [{"message": "no"}], "data": None})
     with pytest.raises(InvalidResponse, match="Linear did not name the account"):
         connected("linear").account_info()
 
 
-#: Preset → the fields of a token that say whose it is, and who that is.
+#: Preset → the fields of a token that name the account, and (id, label) of the account.
 TOKENS = {
     "bungie": ({"membership_id": "4611686018"}, ("4611686018", "4611686018")),
     "mailchimp": ({"user_id": 15197, "accountname": "Engines"}, ("15197", "Engines")),
@@ -225,7 +225,7 @@ TOKENS = {
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_the_token_says_who_somebody_is_and_nobody_is_asked(connected, responses, name):
+def test_the_token_names_the_account_without_a_request(connected, responses, name):
     fields, who = TOKENS[name]
     info = connected(name, fields).account_info()
     assert (info.id, info.label) == who
@@ -244,14 +244,14 @@ def test_the_fields_of_an_account_have_no_secret_of_the_token(connected, name):
 
 @pytest.mark.parametrize("value", [True, False, "", None, [], ...], ids=str)
 @pytest.mark.parametrize("name", TOKENS)
-def test_a_token_without_an_id_is_nobodys(connected, name, value):
+def test_a_token_without_an_account_id_is_an_error(connected, name, value):
     fields = with_field(TOKENS[name][0], PRESETS[name].account_id, value)
     with pytest.raises(InvalidResponse, match="did not name the account"):
         connected(name, fields).account_info()
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_without_a_token_authorization_is_required(site, user, name):
+def test_account_info_without_a_token_requires_authorization(site, user, name):
     site(name)
     with pytest.raises(AuthorizationRequired):
         providers[name].session(user=user).account_info()

@@ -25,7 +25,7 @@ def apple_secret(responses):
 
 @pytest.fixture
 def apple_grant(site, responses):
-    """What the token endpoint was asked."""
+    """The requests to the token endpoint."""
     provider = site("apple", team_id="TEAM012345", key_id="KEY0123456")
     responses.post(provider.token_url, json=GRANTED)
     provider.grant(provider.token_url, {}, provider.get_client_credentials(None))
@@ -48,7 +48,7 @@ def test_apples_client_secret_names_its_key(apple_grant):
     assert (header["alg"], header["kid"]) == ("ES256", "KEY0123456")
 
 
-def test_apples_client_secret_is_good_for_five_minutes(apple_grant):
+def test_apples_client_secret_is_valid_for_five_minutes(apple_grant):
     claims = jwt.decode(apple_secret(apple_grant), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 300
     assert abs(claims["iat"] - time.time()) < 60
@@ -62,7 +62,7 @@ def test_apples_key_is_not_sent(apple_grant):
     assert set(form_fields(apple_grant.calls[0])) == {"client_id", "client_secret"}
 
 
-def test_apples_revocation_is_signed_too(connected, responses):
+def test_apples_revocation_has_a_signed_client_secret(connected, responses):
     responses.post("https://appleid.apple.com/auth/revoke")
     revoke_token(connected("apple"))
     sent = form_fields(responses.calls[0])
@@ -90,7 +90,7 @@ def test_without_apples_key_the_error_names_the_setting(site, settings):
     ],
     ids=["no PEM", "a public key", "an RSA key", "another curve", "cut short"],
 )
-def test_what_is_no_key_of_apples_is_told_by_the_name_of_its_setting(site, settings, key):
+def test_the_error_of_an_invalid_apple_key_names_the_setting(site, settings, key):
     provider = site("apple")
     settings.APPLE_OAUTH_PRIVATE_KEY = key
     with pytest.raises(ImproperlyConfigured, match="APPLE_OAUTH_PRIVATE_KEY is no P-256") as caught:
@@ -99,14 +99,14 @@ def test_what_is_no_key_of_apples_is_told_by_the_name_of_its_setting(site, setti
 
 
 @pytest.mark.parametrize("fact", ["team_id", "key_id"])
-def test_apple_cannot_do_without_a_team_and_a_key(fact):
+def test_apple_requires_a_team_and_a_key(fact):
     provider = PRESETS["apple"]("apple", **{"team_id": "T", "key_id": "K", fact: ""})
     (problem,) = provider.problems()
     assert problem.id == "django_dance.E003"
     assert f"has no {fact.upper()}" in problem.message
 
 
-def test_apple_answers_by_a_form(site, member, responses, user):
+def test_apple_sends_the_callback_as_a_form(site, member, responses, user):
     apple = Identifying(responses, site("apple"))
     dance = Dance(member, "apple")
     assert dance.asked["response_mode"] == "form_post"

@@ -41,7 +41,7 @@ def azure_dance(site, member, responses):
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations"])
-def test_azure_takes_the_issuer_of_the_tenant_that_the_token_names(azure_dance, tenant):
+def test_azure_accepts_the_issuer_of_the_tenant_that_the_token_names(azure_dance, tenant):
     assert azure_dance(tenant, tid=TENANT, iss=azure_issuer(TENANT)).status_code == 302
 
 
@@ -59,12 +59,12 @@ def test_azure_refuses_another_issuer_than_the_tokens_tenant(azure_dance, events
     assert_refused(azure_dance("common", tid=tid, iss=issuer), events, "id_token_issuer")
 
 
-def test_azure_takes_the_issuer_of_one_directory(azure_dance, responses):
+def test_azure_accepts_the_issuer_of_one_directory(azure_dance, responses):
     assert azure_dance(TENANT, tid=TENANT, iss=azure_issuer(TENANT)).status_code == 302
     assert not [call for call in responses.calls if "well-known" in call.request.url]
 
 
-def test_azure_of_one_directory_refuses_people_of_another(azure_dance, events):
+def test_azure_of_one_directory_refuses_users_of_another(azure_dance, events):
     response = azure_dance(TENANT, tid=OTHER_TENANT, iss=azure_issuer(OTHER_TENANT))
     assert_refused(response, events, "id_token_issuer")
 
@@ -72,12 +72,12 @@ def test_azure_of_one_directory_refuses_people_of_another(azure_dance, events):
 @pytest.mark.parametrize(
     ("tenant", "behind"), [("consumers", CONSUMERS), ("contoso.onmicrosoft.com", TENANT)]
 )
-def test_azure_asks_which_directory_an_alias_is(azure_dance, tenant, behind):
+def test_azure_requests_the_directory_of_an_alias(azure_dance, tenant, behind):
     issuer = azure_issuer(behind)
     assert azure_dance(tenant, published=issuer, tid=behind, iss=issuer).status_code == 302
 
 
-def test_azure_of_a_domain_refuses_people_of_another_directory(azure_dance, events):
+def test_azure_of_a_domain_refuses_users_of_another_directory(azure_dance, events):
     response = azure_dance(
         "contoso.onmicrosoft.com",
         published=azure_issuer(TENANT),
@@ -87,7 +87,7 @@ def test_azure_of_a_domain_refuses_people_of_another_directory(azure_dance, even
     assert_refused(response, events, "id_token_issuer")
 
 
-def test_azure_does_not_believe_metadata_of_another_issuer(azure_dance, events):
+def test_azure_refuses_metadata_of_another_issuer(azure_dance, events):
     issuer = f"https://evil.example/{TENANT}/v2.0"
     response = azure_dance("consumers", published=issuer, tid=TENANT, iss=issuer)
     assert_refused(response, events, "metadata_invalid")

@@ -30,7 +30,7 @@ from ..conftest import query
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
-#: What a token endpoint grants beyond the standard fields, where a preset's facts need it.
+#: The fields of a grant beyond the standard ones, for presets whose facts need them.
 GRANTED = {
     "mailchimp": {},
     "salesforce": {"instance_url": "https://acme.my.salesforce.com"},
@@ -38,7 +38,7 @@ GRANTED = {
     "square": {"expires_in": None, "expires_at": "2099-01-01T00:00:00Z"},
     "zoho": {"api_domain": "https://www.zohoapis.eu"},
 }
-#: The presets whose own code is tried by a test of its own, and what it is about.
+#: The presets whose own code has its own tests, and the subject of those tests.
 QUIRKS = {
     "callback_uri": {"ebay"},
     "client_auth": {"apple"},
@@ -76,7 +76,7 @@ def fields_of(request):
 
 
 class FakeProvider:
-    """Answers as the facts of a preset say, and keeps what it was asked."""
+    """Answers as the facts of a preset say, and records the requests."""
 
     def __init__(self, provider, responses):
         self.provider, self.asked, self.count, self.nonce = provider, [], 0, None
@@ -161,8 +161,8 @@ class FakeProvider:
 TENANT = {"tid": "11111111-2222-3333-4444-555555555555"}
 
 
-def authenticated(provider, request):
-    """How the client said who it is, for comparison with what the preset states."""
+def client_authentication(provider, request):
+    """The way in which the client authenticated, for comparison with the facts of the preset."""
     fields, header = fields_of(request), request.headers.get("Authorization", "")
     client = provider.client_id, fields.get(provider.client_secret_param)
     if header.startswith("Basic "):
@@ -183,7 +183,7 @@ def refreshable(user, provider):
     return providers[provider.name].session(user=user)
 
 
-def test_every_preset_dances(preset, member, user, responses):
+def test_every_preset_finishes_a_dance(preset, member, user, responses):
     if isinstance(preset, OAuth1Provider):
         dance_1(preset, member, user, responses)
     else:
@@ -243,7 +243,7 @@ def dance_2(provider, member, user, responses):
     assert sent["grant_type"] == "authorization_code" and sent["code"] == "planted-code"
     assert ("code_verifier" in sent) == (provider.pkce is not None)
     if provider.name not in QUIRKS["client_auth"]:
-        assert authenticated(provider, exchange) == provider.client_auth
+        assert client_authentication(provider, exchange) == provider.client_auth
     for header, value in provider.token_headers.items():
         assert exchange.headers[header] == value
 

@@ -39,7 +39,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
 }
 
-#: Names that people can change, or that go to somebody else some day.
+#: Names that users can change, or that another user may get later.
 MUTABLE = {
     "display_name",
     "email",
@@ -210,7 +210,7 @@ def test_a_module_has_one_preset(module):
     assert len(PRESETS.provider_classes(module)) == 1
 
 
-def test_every_exception_is_of_a_preset_and_has_a_reason():
+def test_every_exception_names_a_preset_and_a_reason():
     for module, reasons in EXCEPTIONS.items():
         assert module in MODULES
         assert set(reasons) <= set(FACTS)
@@ -218,7 +218,7 @@ def test_every_exception_is_of_a_preset_and_has_a_reason():
 
 
 def methods():
-    """What each preset does as well as says: the body, without its docstring → who has it."""
+    """The methods of the presets: body without docstring → the presets that have it."""
     found = defaultdict(list)
     for module in MODULES:
         for cls in PRESETS.provider_classes(module):

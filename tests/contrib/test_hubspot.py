@@ -35,7 +35,7 @@ def test_a_hubspot_account_does_not_repeat_the_token(connected, responses):
     assert "token" not in connected("hubspot").account_info().fields
 
 
-def test_hubspot_is_asked_by_introspection(connected, responses):
+def test_the_hubspot_account_is_requested_by_introspection(connected, responses):
     responses.post(INTROSPECT, json=INTROSPECTED)
     connected("hubspot").account_info()
     assert form_fields(responses.calls[0]) == {
@@ -46,7 +46,7 @@ def test_hubspot_is_asked_by_introspection(connected, responses):
     }
 
 
-def test_hubspot_is_asked_once_per_session(connected, responses):
+def test_the_hubspot_account_is_requested_once_per_session(connected, responses):
     responses.post(INTROSPECT, json=INTROSPECTED)
     session = connected("hubspot")
     assert session.account_info() is session.account_info()
@@ -55,26 +55,26 @@ def test_hubspot_is_asked_once_per_session(connected, responses):
 
 @pytest.mark.parametrize("field", ["hub_id", "user_id"])
 @pytest.mark.parametrize("value", [True, False, "", None, 0, [1], {}, ...])
-def test_hubspot_does_not_say_whose_token_it_is(connected, responses, field, value):
+def test_an_incomplete_hubspot_introspection_is_an_error(connected, responses, field, value):
     responses.post(INTROSPECT, json=with_field(INTROSPECTED, field, value))
     with pytest.raises(InvalidResponse, match="HubSpot did not name the account"):
         connected("hubspot").account_info()
 
 
-def test_a_hubspot_token_that_is_not_active_is_nobodys(connected, responses):
+def test_an_inactive_hubspot_token_is_an_error(connected, responses):
     responses.post(INTROSPECT, json={"active": False})
     with pytest.raises(InvalidResponse, match="did not name the account"):
         connected("hubspot").account_info()
 
 
-def test_a_hubspot_token_is_refreshed_before_it_is_asked_about(connected, responses):
+def test_a_hubspot_token_is_refreshed_before_the_introspection(connected, responses):
     responses.post(PRESETS["hubspot"].token_url, json={**GRANTED, "access_token": "planted-2"})
     responses.post(INTROSPECT, json=INTROSPECTED)
     expire_token(connected("hubspot")).account_info()
     assert form_fields(responses.calls[-1])["token"] == "planted-2"
 
 
-def test_without_a_token_hubspot_is_not_asked(site, user, responses):
+def test_without_a_token_hubspot_gets_no_request(site, user, responses):
     site("hubspot")
     with pytest.raises(AuthorizationRequired):
         providers["hubspot"].session(user=user).account_info()

@@ -5,13 +5,13 @@ import pytest
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-def test_jira_is_always_called_with_json(connected, responses):
+def test_calls_to_jira_have_the_content_type_json(connected, responses):
     responses.get("https://jira.example.com/rest/api/2/myself", json={})
     connected("jira").get("rest/api/2/myself")
     assert responses.calls[0].request.headers["Content-Type"] == "application/json"
 
 
-def test_a_call_of_jira_may_say_otherwise(connected, responses):
+def test_a_call_to_jira_may_have_another_content_type(connected, responses):
     responses.post("https://jira.example.com/upload", json={})
     connected("jira").post("upload", data=b"x", headers={"Content-Type": "text/plain"})
     assert responses.calls[0].request.headers["Content-Type"] == "text/plain"

@@ -24,7 +24,7 @@ def linkedin_dance(site, member, responses):
     return dance
 
 
-def test_no_nonce_is_demanded_of_linkedin(linkedin_dance, user):
+def test_linkedin_needs_no_nonce(linkedin_dance, user):
     assert linkedin_dance().status_code == 302
     assert providers["linkedin"].session(user=user).id_claims["sub"] == "248289761001"
 
@@ -42,5 +42,5 @@ def test_no_nonce_is_demanded_of_linkedin(linkedin_dance, user):
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),
 )
-def test_all_else_is_demanded_of_linkedin(linkedin_dance, events, claims, code):
+def test_every_other_claim_of_linkedin_is_checked(linkedin_dance, events, claims, code):
     assert_refused(linkedin_dance(**claims), events, code)

@@ -36,24 +36,24 @@ def mailchimp_dance(site, member, responses):
     return dance
 
 
-def test_mailchimp_is_asked_for_the_data_centre_with_the_new_token(mailchimp_dance, responses):
+def test_the_mailchimp_metadata_are_requested_with_the_new_token(mailchimp_dance, responses):
     assert mailchimp_dance(METADATA).status_code == 302
     assert responses.calls[-1].request.headers["Authorization"] == "OAuth planted-access"
 
 
-def test_mailchimps_api_is_where_the_metadata_says(mailchimp_dance, user, responses):
+def test_mailchimps_api_is_at_the_address_in_the_metadata(mailchimp_dance, user, responses):
     mailchimp_dance(METADATA)
     responses.get("https://us6.api.mailchimp.com/3.0/lists", json={})
     assert providers["mailchimp"].session(user=user).get("lists").ok
 
 
-def test_mailchimps_tokens_are_for_ever(mailchimp_dance, user):
+def test_mailchimps_tokens_do_not_expire(mailchimp_dance, user):
     mailchimp_dance(METADATA)
     token = providers["mailchimp"].session(user=user).token
     assert token.expires_at is None and "expires_in" not in token
 
 
-def test_a_mailchimp_account_is_kept_with_the_token(mailchimp_dance, user, responses):
+def test_the_mailchimp_account_is_stored_with_the_token(mailchimp_dance, user, responses):
     mailchimp_dance(METADATA)
     asked = len(responses.calls)
     info = providers["mailchimp"].session(user=user).account_info()
@@ -86,7 +86,7 @@ def test_a_dance_with_a_foreign_api_endpoint_is_refused(mailchimp_dance, events,
 
 
 @pytest.mark.parametrize("endpoint", FOREIGN)
-def test_a_foreign_api_endpoint_is_no_home_of_mailchimps(connected, responses, endpoint):
+def test_a_stored_foreign_api_endpoint_gets_no_call(connected, responses, endpoint):
     session = connected("mailchimp", {"api_endpoint": endpoint})
     with pytest.raises(UntrustedOrigin, match="Mailchimp's token names"):
         session.get("lists")

@@ -16,12 +16,12 @@ def test_myanimelist_is_refused_until_plain_pkce_is_allowed():
     assert "set ALLOW_PLAIN_PKCE to True" in problem.hint
 
 
-def test_myanimelist_cannot_be_used_until_then():
+def test_myanimelist_cannot_be_used_without_plain_pkce():
     with pytest.raises(ImproperlyConfigured, match="ALLOW_PLAIN_PKCE"):
         PRESETS["myanimelist"]("myanimelist").current()
 
 
-def test_myanimelist_is_sent_the_verifier_as_challenge(site, member, responses):
+def test_myanimelist_gets_the_verifier_as_challenge(site, member, responses):
     responses.post(site("myanimelist").token_url, json=GRANTED)
     dance = Dance(member, "myanimelist")
     assert dance.asked["code_challenge_method"] == "plain"

@@ -21,25 +21,27 @@ def quickbooks_dance(site, member, responses, user):
     return dance
 
 
-def test_quickbooks_company_is_kept_with_the_token(quickbooks_dance):
+def test_the_quickbooks_company_is_stored_with_the_token(quickbooks_dance):
     session = quickbooks_dance(realmId="1185883450")
     assert session.token["realmId"] == "1185883450"
     assert session.token["access_token"] == "planted-access"
     assert 3500 < session.token["expires_in"] <= 3600
 
 
-def test_quickbooks_without_a_company_is_a_token_all_the_same(quickbooks_dance):
+def test_a_quickbooks_token_without_a_company_is_stored(quickbooks_dance):
     assert "realmId" not in quickbooks_dance().token
 
 
-def test_quickbooks_company_outlives_a_refresh(quickbooks_dance):
+def test_the_quickbooks_company_is_kept_by_a_refresh(quickbooks_dance):
     session = expire_token(quickbooks_dance(realmId="1185883450"))
     assert session.ready_token()["realmId"] == "1185883450"
     assert not session.token.expired
 
 
 @pytest.mark.parametrize("realm", ["../../x", "..%2f..%2fx", "..\\..\\x", "x/../../.."])
-def test_a_hostile_company_does_not_climb_out_of_quickbooks_api(quickbooks_dance, responses, realm):
+def test_a_hostile_company_does_not_leave_the_path_of_quickbooks_api(
+    quickbooks_dance, responses, realm
+):
     session = quickbooks_dance(realmId=realm)
     asked = len(responses.calls)
     with pytest.raises(UntrustedOrigin, match=r"must not lead out|neither control characters"):
@@ -47,12 +49,12 @@ def test_a_hostile_company_does_not_climb_out_of_quickbooks_api(quickbooks_dance
     assert len(responses.calls) == asked
 
 
-def test_a_hostile_company_is_not_who_somebody_is(quickbooks_dance, responses):
+def test_a_hostile_company_does_not_change_the_account(quickbooks_dance, responses):
     session = quickbooks_dance(realmId="somebody else's")
     responses.get(session.provider.account_url, json={"sub": "a1b2", "email": "ada@example.com"})
     assert session.account_info().id == "a1b2"
 
 
-def test_a_hostile_company_is_no_other_field_of_the_token(quickbooks_dance):
+def test_a_hostile_company_does_not_change_other_fields_of_the_token(quickbooks_dance):
     session = quickbooks_dance(realmId='","access_token":"mine', access_token="mine")
     assert session.access_token == "planted-access"

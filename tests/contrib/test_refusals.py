@@ -1,4 +1,4 @@
-"""What the presets make of the refusals that their providers document.
+"""How the presets treat the refusals that their providers document.
 
 The table has the documented answer to a refresh whose grant has ended, or that comes at a bad
 moment. No answer is guessed: :data:`UNDOCUMENTED` lists the presets without a documented answer.

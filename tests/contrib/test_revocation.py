@@ -71,13 +71,13 @@ def test_naver_revokes_by_a_grant(connected, responses):
     }
 
 
-def test_naver_says_no_with_200(connected, responses):
+def test_naver_refuses_with_status_200(connected, responses):
     responses.post(NAVER, json={"error": "024", "error_description": "Authentication failed"})
     with pytest.raises(TokenRequestRefused, match="Naver refused: 024"):
         revoke_token(connected("naver"))
 
 
-def test_soundcloud_is_signed_out_of_by_json(connected, responses):
+def test_soundcloud_revokes_by_json(connected, responses):
     responses.post("https://secure.soundcloud.com/sign-out")
     revoke_token(connected("soundcloud"))
     (call,) = responses.calls
@@ -104,7 +104,7 @@ def test_stripe_disconnects_an_account_with_the_secret_key_in_a_header(connected
     assert form_fields(call) == {"client_id": "the client", "stripe_user_id": "acct_1"}
 
 
-def test_stripe_forgets_a_token_that_names_no_account(connected, responses):
+def test_a_stripe_token_without_an_account_is_deleted(connected, responses):
     responses.post("https://connect.stripe.com/oauth/deauthorize", json={}, status=400)
     connected("stripe").disconnect()
     assert not OAuthToken.objects.exists()
@@ -124,7 +124,7 @@ REVOCATIONS = {
 
 @pytest.mark.parametrize(("status", "error"), [(400, ProviderError), (503, ProviderUnavailable)])
 @pytest.mark.parametrize("name", REVOCATIONS)
-def test_a_revocation_that_fails_raises(connected, responses, name, status, error):
+def test_a_failed_revocation_raises_an_error(connected, responses, name, status, error):
     responses.add(*REVOCATIONS[name], status=status, json={})
     with pytest.raises(error, match=str(status)) as caught:
         revoke_token(connected(name, {"stripe_user_id": "acct_1"}))
@@ -133,7 +133,7 @@ def test_a_revocation_that_fails_raises(connected, responses, name, status, erro
 
 
 @pytest.mark.parametrize("name", REVOCATIONS)
-def test_a_token_is_forgotten_though_it_could_not_be_revoked(connected, responses, name):
+def test_a_token_is_deleted_if_its_revocation_fails(connected, responses, name):
     responses.add(*REVOCATIONS[name], status=503)
     connected(name, {"stripe_user_id": "acct_1"}).disconnect()
     assert not OAuthToken.objects.exists()

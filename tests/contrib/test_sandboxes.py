@@ -61,7 +61,7 @@ SANDBOXES = {
 
 
 @pytest.mark.parametrize("name", SANDBOXES)
-def test_a_sandbox_is_somewhere_else(site, name):
+def test_a_sandbox_has_its_own_facts(site, name):
     option, facts = SANDBOXES[name]
     provider = site(name, **{option: True})
     assert {fact: getattr(provider, fact) for fact in facts} == facts
@@ -77,7 +77,7 @@ def test_a_sandbox_has_no_address_of_the_real_one(site, name):
             assert getattr(sandbox, fact) != getattr(real, fact)
 
 
-def test_an_option_goes_before_what_a_sandbox_changes(site):
+def test_an_option_takes_precedence_over_the_sandbox(site):
     provider = site("salesforce", is_sandbox=True, host="acme.my.salesforce.com")
     assert provider.token_url == "https://acme.my.salesforce.com/services/oauth2/token"
 
@@ -87,6 +87,6 @@ def test_squares_sandbox_does_not_ask_for_a_login(site, member):
     assert "session" not in Dance(member, "square").asked
 
 
-def test_square_itself_asks_for_a_login(site, member):
+def test_square_asks_for_a_login(site, member):
     site("square")
     assert Dance(member, "square").asked["session"] == "false"

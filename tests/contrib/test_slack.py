@@ -41,20 +41,20 @@ def slack_dance(site, member, responses, user):
     return dance
 
 
-def test_slacks_bot_token_is_the_one_in_use(slack_dance, responses):
+def test_slacks_bot_token_is_used(slack_dance, responses):
     session = slack_dance(SLACK, user_scope="search:read")
     responses.post("https://slack.com/api/auth.test", json={})
     session.post("auth.test")
     assert responses.calls[-1].request.headers["Authorization"] == "Bearer planted-bot"
 
 
-def test_slacks_user_token_is_kept_beside_it(slack_dance):
+def test_slacks_user_token_is_stored_beside_the_bot_token(slack_dance):
     session = slack_dance(SLACK, user_scope="search:read")
     assert session.token["authed_user"]["access_token"] == "planted-user"
     assert session.scopes == {"chat:write"}
 
 
-def test_slacks_user_token_is_in_use_where_there_is_no_other(slack_dance, responses):
+def test_slacks_user_token_is_used_if_there_is_no_bot_token(slack_dance, responses):
     session = slack_dance(SLACK_USER, scope="", user_scope="search:read")
     responses.post("https://slack.com/api/auth.test", json={})
     session.post("auth.test")
@@ -63,23 +63,23 @@ def test_slacks_user_token_is_in_use_where_there_is_no_other(slack_dance, respon
 
 
 @pytest.mark.parametrize("answer", [SLACK, SLACK_USER], ids=["bot", "user"])
-def test_a_token_of_slacks_says_who_installed_it(slack_dance, answer):
+def test_a_slack_token_names_the_user_who_installed_the_app(slack_dance, answer):
     info = slack_dance(answer).account_info()
     assert (info.id, info.label) == ("U1234", "Analytical Engines")
 
 
-def test_slacks_tokens_do_not_print_however_deep_they_lie(slack_dance):
+def test_nested_slack_tokens_are_not_printed(slack_dance):
     token = slack_dance(SLACK).token
     printed = f"{token!r} {token} {token['authed_user']!r} {list(token.values())!r}"
     assert "planted" not in printed
 
 
-def test_slack_says_no_with_200(site, member, responses, events):
+def test_slack_refuses_with_status_200(site, member, responses, events):
     responses.post(site("slack").token_url, json={"ok": False, "error": "invalid_code"})
     assert_refused(Dance(member, "slack").callback(), events, "token_refused")
 
 
-def test_slacks_user_scopes_are_asked_for_beside_the_bots(site, member):
+def test_slacks_user_scopes_are_requested_beside_the_bot_scopes(site, member):
     site("slack", user_scope="search:read,users:read", scope=["chat:write", "channels:read"])
     asked = Dance(member, "slack").asked
     assert asked["scope"] == "chat:write,channels:read"

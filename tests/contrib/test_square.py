@@ -8,7 +8,7 @@ from .conftest import grant
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-def test_squares_expiry_is_a_date(site, responses):
+def test_the_expiry_of_a_square_token_is_a_date(site, responses):
     ends = timezone.now() + timezone.timedelta(days=30)
     answer = {"access_token": "planted", "token_type": "bearer", "expires_at": ends.isoformat()}
     fields = grant(site("square"), responses, answer)
@@ -17,7 +17,7 @@ def test_squares_expiry_is_a_date(site, responses):
 
 
 @pytest.mark.parametrize("ends", ["soon", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00", 5, None])
-def test_a_date_of_squares_that_is_none_is_no_expiry(site, responses, ends):
+def test_an_invalid_date_of_square_is_ignored(site, responses, ends):
     answer = {"access_token": "planted", "token_type": "bearer", "expires_at": ends}
     fields = grant(site("square"), responses, answer)
     assert not {"expires_at", "expires_in"} & set(fields)

@@ -8,7 +8,7 @@ from .conftest import GRANTED, form_fields
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-def test_tiktok_calls_the_client_id_a_key(site, member, responses):
+def test_tiktok_gets_the_client_id_as_client_key(site, member, responses):
     responses.post(site("tiktok").token_url, json=GRANTED)
     dance = Dance(member, "tiktok")
     assert dance.asked["client_key"] == "the client"

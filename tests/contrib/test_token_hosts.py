@@ -10,7 +10,7 @@ from .conftest import GRANTED, expire_token
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-#: Preset → the field that names the host, what it may say, and where a call then goes.
+#: Preset → the field that names the host, a value of it, and the address of a call then.
 HOMES = {
     "salesforce": (
         "instance_url",
@@ -44,7 +44,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_the_token_says_where_its_api_is(connected, responses, name):
+def test_a_call_goes_to_the_host_in_the_token(connected, responses, name):
     field, home, url = HOMES[name]
     responses.get(url, json={})
     assert connected(name, {field: home}).get("services/data").ok
@@ -52,14 +52,14 @@ def test_the_token_says_where_its_api_is(connected, responses, name):
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_the_home_that_a_token_names_is_trusted_by_its_address_too(connected, responses, name):
+def test_an_absolute_url_at_the_host_in_the_token_is_trusted(connected, responses, name):
     field, home, url = HOMES[name]
     responses.get(url, json={})
     assert connected(name, {field: home}).get(url).ok
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_the_home_of_another_token_is_not_trusted(connected, responses, name):
+def test_the_host_of_another_token_is_not_trusted(connected, responses, name):
     field, home, _ = HOMES[name]
     other = home.replace("acme", "other").replace("www", "other")
     with pytest.raises(UntrustedOrigin, match="is not a trusted origin"):
@@ -68,14 +68,14 @@ def test_the_home_of_another_token_is_not_trusted(connected, responses, name):
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_a_token_that_names_no_home_is_at_home_where_the_facts_say(connected, name):
+def test_a_token_without_a_host_uses_the_base_url_of_the_preset(connected, name):
     session = connected(name)
     assert session.base_url == session.provider.base_url
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=str)
 @pytest.mark.parametrize("name", HOMES)
-def test_a_token_that_names_a_foreign_home_is_sent_nowhere(connected, responses, name, hostile):
+def test_a_token_with_a_foreign_host_is_not_sent(connected, responses, name, hostile):
     field = HOMES[name][0]
     home = PRESETS[name].base_url_domains[0]
     if isinstance(hostile, str):
@@ -89,7 +89,7 @@ def test_a_token_that_names_a_foreign_home_is_sent_nowhere(connected, responses,
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_a_refresh_can_name_another_home(connected, responses, name):
+def test_a_refresh_can_name_another_host(connected, responses, name):
     field, home, url = HOMES[name]
     session = expire_token(
         connected(name, {field: home.replace("acme", "old").replace("eu", "com")})
@@ -101,7 +101,7 @@ def test_a_refresh_can_name_another_home(connected, responses, name):
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_a_refresh_that_names_no_home_leaves_it(connected, responses, name):
+def test_a_refresh_without_a_host_keeps_the_host(connected, responses, name):
     field, home, url = HOMES[name]
     session = expire_token(connected(name, {field: home}))
     responses.post(session.provider.token_url, json=GRANTED)
@@ -110,7 +110,7 @@ def test_a_refresh_that_names_no_home_leaves_it(connected, responses, name):
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_the_very_call_that_refreshes_goes_to_the_new_home(connected, responses, name):
+def test_the_call_that_refreshes_goes_to_the_new_host(connected, responses, name):
     field, home, url = HOMES[name]
     session = expire_token(
         connected(name, {field: home.replace("acme", "old").replace("eu", "com")})
@@ -121,7 +121,7 @@ def test_the_very_call_that_refreshes_goes_to_the_new_home(connected, responses,
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_a_refresh_that_names_a_foreign_home_ends_in_no_call(connected, responses, name):
+def test_after_a_refresh_with_a_foreign_host_no_call_is_sent(connected, responses, name):
     field, home, _ = HOMES[name]
     session = expire_token(connected(name, {field: home}))
     responses.post(session.provider.token_url, json={**GRANTED, field: "https://evil.example"})

@@ -27,7 +27,7 @@ def tumblr(connected, responses):
 
 
 @pytest.mark.parametrize("blogs", [(FIRST, PRIMARY), (PRIMARY, FIRST), (PRIMARY,)])
-def test_somebody_at_tumblr_is_their_primary_blog(tumblr, blogs):
+def test_a_tumblr_account_is_the_primary_blog(tumblr, blogs):
     info = tumblr(tumblr_answer(*blogs))
     assert (info.id, info.label) == ("t:ada", "ada")
 
@@ -44,6 +44,6 @@ def test_somebody_at_tumblr_is_their_primary_blog(tumblr, blogs):
         (FIRST, "ada"),
     ],
 )
-def test_without_a_primary_blog_somebody_at_tumblr_is_nobody(tumblr, blogs):
+def test_a_tumblr_account_without_a_primary_blog_is_an_error(tumblr, blogs):
     with pytest.raises(InvalidResponse, match="Tumblr did not name the account"):
         tumblr(tumblr_answer(*blogs))

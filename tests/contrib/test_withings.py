@@ -11,7 +11,7 @@ from .conftest import GRANTED, expire_token, grant
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
 
-def test_withings_token_is_in_the_body(site, responses):
+def test_the_withings_token_is_in_the_field_body(site, responses):
     answer = {"status": 0, "body": {**GRANTED, "userid": 363}}
     assert grant(site("withings"), responses, answer)["userid"] == 363
 
@@ -25,14 +25,14 @@ def test_withings_token_is_in_the_body(site, responses):
         ({"status": 100}, "invalid_request"),
     ],
 )
-def test_withings_says_no_with_200(site, responses, answer, error):
+def test_withings_refuses_with_status_200(site, responses, answer, error):
     with pytest.raises(TokenRequestRefused, match=error) as caught:
         grant(site("withings"), responses, answer)
     assert caught.value.error == error
     assert caught.value.error_description.startswith(str(answer["status"]))
 
 
-def test_a_dead_refresh_token_of_withings_is_forgotten(connected, responses):
+def test_a_token_that_withings_revoked_is_deleted(connected, responses):
     responses.post(
         PRESETS["withings"].token_url, json={"status": 503, "error": "invalid refresh_token"}
     )

@@ -94,15 +94,15 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def migrated(tmp_path_factory):
+def template_folder(tmp_path_factory):
     """A folder with a database to copy."""
     folder = tmp_path_factory.mktemp("migrated")
     Site(folder).manage("migrate", "--verbosity", "0")
     return folder
 
 
-def _running_site(migrated, folder, **environment):
-    shutil.copytree(migrated, folder, dirs_exist_ok=True)
+def _running_site(template_folder, folder, **environment):
+    shutil.copytree(template_folder, folder, dirs_exist_ok=True)
     with reserved_port() as port:
         site = Site(folder, port, **environment)
         assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
@@ -113,13 +113,13 @@ def _running_site(migrated, folder, **environment):
 
 
 @pytest.fixture(scope="module")
-def lasting_site(migrated, tmp_path_factory):
-    yield from _running_site(migrated, tmp_path_factory.mktemp("site"))
+def lasting_site(template_folder, tmp_path_factory):
+    yield from _running_site(template_folder, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
 def site(lasting_site):
-    """The site outlives the test; what the test's people agreed to does not."""
+    """The site outlives the test; the consents of the test do not."""
     yield lasting_site
     for name in ("Ada Lovelace", "Grace Hopper"):
         visitor = Person(lasting_site.origin).press(f"Continue as {name}")
@@ -132,8 +132,10 @@ def site(lasting_site):
 
 
 @pytest.fixture(scope="module")
-def strict_site(migrated, tmp_path_factory):
-    yield from _running_site(migrated, tmp_path_factory.mktemp("strict"), DEMO_SAMESITE="Strict")
+def strict_site(template_folder, tmp_path_factory):
+    yield from _running_site(
+        template_folder, tmp_path_factory.mktemp("strict"), DEMO_SAMESITE="Strict"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +149,7 @@ def site_with_policy(migrated, tmp_path_factory):
 
 
 class Page(HTMLParser):
-    """What a person sees of a page: its text, its links, and its forms' buttons."""
+    """The visible parts of a page: its text, its links, and the buttons of its forms."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -196,7 +198,7 @@ class Page(HTMLParser):
 
 
 class Person:
-    """Somebody with a browser that has no JavaScript."""
+    """A person with a browser that has no JavaScript."""
 
     def __init__(self, origin: str) -> None:
         self.browser = requests.Session()
@@ -205,7 +207,7 @@ class Person:
         self.url = origin
         self.open("/")
 
-    def _arrived(self, response: requests.Response) -> Person:
+    def _load(self, response: requests.Response) -> Person:
         self.url, self.status = response.url, response.status_code
         assert self.status < 500, response.text
         self.page = Page(response.text)
@@ -214,7 +216,7 @@ class Person:
         return self
 
     def open(self, path: str) -> Person:
-        return self._arrived(self.browser.get(urljoin(self.url, path), timeout=PATIENCE))
+        return self._load(self.browser.get(urljoin(self.url, path), timeout=PATIENCE))
 
     def follow(self, link: str) -> Person:
         return self.open(self.page.links[link])
@@ -222,7 +224,7 @@ class Person:
     def press(self, button: str, **typed: str) -> Person:
         form, fields = self.page.buttons[button]
         assert form["method"] == "post"
-        return self._arrived(
+        return self._load(
             self.browser.post(
                 urljoin(self.url, form.get("action", "")),
                 data={**fields, **form["pressed"], **typed},
@@ -280,7 +282,7 @@ def test_the_whole_dance(ada):
     assert ada.sees("You are not connected to Notebook yet.")
 
 
-def test_a_page_that_needs_one_scope_more_asks_for_it(connected):
+def test_a_page_that_needs_another_scope_asks_for_it(connected):
     connected.open("/").follow("Write a note")
     assert connected.path == "/notebook/authorize/"
     assert connected.sees("See your name and your notes")
@@ -294,12 +296,12 @@ def test_a_page_that_needs_one_scope_more_asks_for_it(connected):
     assert connected.open("/").sees("Scopes read write")
 
 
-def test_a_note_without_text_is_told_of(connected):
+def test_an_empty_note_gets_an_error_message(connected):
     connected.open("/notes/").press("Allow").press("Add", text=" ")
     assert connected.sees("Notebook did not accept the note.")
 
 
-def test_a_token_that_is_over_is_refreshed_on_the_way(connected):
+def test_an_expired_token_is_refreshed_by_the_call(connected):
     connected.press("Let it expire now")
     assert connected.sees("Valid expired; the next call refreshes it")
     connected.follow("Call the API")
@@ -308,7 +310,7 @@ def test_a_token_that_is_over_is_refreshed_on_the_way(connected):
     assert connected.open("/").sees("more seconds, then it is refreshed")
 
 
-def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
+def test_a_user_whose_grant_the_provider_revoked_must_connect_again(connected):
     connected.open("/").follow("Connected applications at Notebook")
     assert connected.path == "/notebook/applications/"
     assert connected.sees("The example site")
@@ -317,7 +319,7 @@ def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
     assert connected.sees("No application is connected.")
 
     connected.follow("To the example site").follow("Call the API")
-    # It was granted a moment ago: who is sent straight back might be sent round in circles.
+    # The token was granted a moment ago: another redirect could lead into a loop.
     assert connected.status == 403
     assert connected.sees("The permission that was just granted is no longer accepted.")
     connected.follow("Ask again")
@@ -327,13 +329,13 @@ def test_who_is_put_out_at_the_provider_has_to_ask_again(connected):
     assert connected.sees("Notebook knows you as Ada Lovelace")
 
 
-def test_what_was_agreed_to_once_is_not_asked_again(connected):
+def test_a_second_dance_needs_no_consent(connected):
     connected.open("/").press("Disconnect").follow("Connect to Notebook")
     assert (connected.path, connected.status) == ("/", 200)
     assert connected.sees("Hello, Ada. You are connected.")
 
 
-def test_the_provider_says_in_its_metadata_that_it_names_itself_in_answers(site):
+def test_the_metadata_promise_the_issuer_in_the_callback(site):
     answer = requests.get(
         f"{site.origin}/.well-known/oauth-authorization-server", timeout=PATIENCE
     ).json()
@@ -365,7 +367,7 @@ def test_the_whole_dance_with_the_older_provider(ada):
     assert "Connect to Album" in ada.page.links
 
 
-def test_a_visitor_who_declines_at_the_older_provider_is_told_so(ada):
+def test_a_visitor_who_declines_at_the_older_provider_gets_a_page(ada):
     ada.follow("Connect to Album").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Album")
@@ -410,7 +412,7 @@ class Album:
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
-def test_the_older_provider_gives_strangers_no_credentials(site, wrong):
+def test_the_older_provider_refuses_an_unknown_client(site, wrong):
     assert Album(site).request_token().status_code == 200
     refused = Album(site, **wrong).request_token()
     assert refused.status_code in (400, 401)
@@ -436,7 +438,7 @@ def test_the_older_provider_exchanges_temporary_credentials_once_and_after_conse
     assert [exchange(verifier), exchange(verifier)] == [200, 401]
 
 
-def test_the_older_provider_takes_no_call_that_is_not_signed(site):
+def test_the_older_provider_refuses_an_unsigned_call(site):
     answer = requests.get(f"{site.origin}/album/api/me", timeout=PATIENCE)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'OAuth realm="Album"'
@@ -451,7 +453,7 @@ def test_an_async_view_makes_the_same_call(connected):
     assert (answered["username"], answered["name"]) == ("ada", "Ada Lovelace")
 
 
-def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
+def test_a_visitor_who_declines_gets_a_page_and_no_connection(ada):
     ada.follow("Connect to Notebook").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Notebook")
@@ -459,13 +461,13 @@ def test_a_visitor_who_declines_is_told_so_and_stays_unconnected(ada):
     assert ada.follow("Back to the site").sees("You are not connected to Notebook yet.")
 
 
-def test_declining_one_scope_more_keeps_the_others(connected):
+def test_declining_another_scope_keeps_the_granted_ones(connected):
     connected.open("/notes/").press("Do not allow")
     assert connected.status == 403
     assert connected.open("/").sees("Hello, Ada. You are connected.")
 
 
-def test_who_is_not_signed_in_comes_back_to_the_page_they_wanted(person):
+def test_a_login_returns_to_the_requested_page(person):
     person.open("/profile/")
     assert (person.path, person.status) == ("/", 200)
     person.press("Continue as Grace Hopper")
@@ -475,7 +477,7 @@ def test_who_is_not_signed_in_comes_back_to_the_page_they_wanted(person):
     assert person.sees("Notebook knows you as Grace Hopper")
 
 
-def test_a_dance_begun_by_nobody_is_not_finished_by_somebody(person):
+def test_a_dance_of_an_anonymous_visitor_cannot_be_finished_by_a_user(person):
     # Client and provider are one site here, so who signs in there is signed in here as well.
     person.open("/login/notebook/").press("Continue as Grace Hopper").press("Allow")
     assert person.status == 403
@@ -483,7 +485,7 @@ def test_a_dance_begun_by_nobody_is_not_finished_by_somebody(person):
     assert person.open("/").sees("You are not connected to Notebook yet.")
 
 
-def test_nobody_but_the_demo_s_people_can_be_signed_in_as(person):
+def test_only_the_users_of_the_demo_can_sign_in(person):
     form, fields = person.page.buttons["Continue as Ada Lovelace"]
     answer = person.browser.post(
         urljoin(person.url, form["action"]),
@@ -609,7 +611,7 @@ def elsewhere(site):
 
 
 @pytest.mark.interop
-def test_a_browser_dances(browser, site):
+def test_a_browser_finishes_a_dance(browser, site):
     browser.open(f"{site.origin}/")
     browser.click("Continue as Ada Lovelace")
     browser.click("Connect to Notebook")
@@ -672,7 +674,7 @@ def test_a_link_on_another_site_leads_to_a_button(browser, site, elsewhere):
 
 
 @pytest.mark.interop
-def test_a_strict_session_cookie_survives_the_way_back(browser, strict_site):
+def test_a_dance_works_with_a_strict_session_cookie(browser, strict_site):
     # Under this name the client is another site than the provider, which stays on localhost.
     client = f"http://127.0.0.1:{strict_site.port}"
     browser.open(f"{client}/")

@@ -1,4 +1,4 @@
-"""What our presets send, beside what Flask-Dance sends: equal, but for a table of differences."""
+"""Our presets and those of Flask-Dance send the same, except for a table of differences."""
 
 import base64
 import contextlib
@@ -116,8 +116,8 @@ PRESETS = {
 #: Stands for all presets in a row that applies to each of them.
 EVERY = "every preset"
 IN_THE_BODY = "The provider's documentation puts the client's credentials into the request body."
-#: Every difference: preset, what differs, Flask-Dance's value, our value, reason. The page shows
-#: the same table.
+#: Every difference: preset, name, Flask-Dance's value, our value, reason. The page shows the same
+#: table.
 DIFFERENCES = [
     (
         "every preset",
@@ -476,7 +476,7 @@ DIFFERENCES = [
     ),
 ]
 CASES = [(module, options) for module, (_, *each) in PRESETS.items() for options in ({}, *each)]
-#: What an option is called here.
+#: Flask-Dance's name of an option → our name.
 RENAMED = {
     "app_key": "client_id",
     "app_secret": "client_secret",
@@ -498,7 +498,7 @@ COMMON = {
     "session_class",
     "storage",
 }
-#: What the two arguments are called there that are a client's credentials.
+#: Flask-Dance's names of the two arguments for the credentials of the client.
 CREDENTIALS = {
     **dict.fromkeys(PRESETS, ("client_id", "client_secret")),
     "dropbox": ("app_key", "app_secret"),
@@ -513,7 +513,7 @@ OAUTH1 = "oauth_token=a-token&oauth_token_secret=a-token-secret&oauth_callback_c
 
 
 def theirs(module, options):
-    """What Flask-Dance sends."""
+    """The requests of Flask-Dance."""
     make = getattr(
         importlib.import_module(f"flask_dance.contrib.{module}"), f"make_{module}_blueprint"
     )
@@ -539,11 +539,11 @@ def theirs(module, options):
         app.preprocess_request()
         blueprint.session.get("probe")
     refreshed = not oauth1 and blueprint.auto_refresh_url is not None
-    return observed(url, sent, called, refreshed)
+    return values_to_compare(url, sent, called, refreshed)
 
 
 def ours(module, options):
-    """What our preset sends."""
+    """The requests of our preset."""
     cls = preset(module)
     options = {RENAMED.get(name, name): value for name, value in options.items()}
     provider = cls(module, authorized_url="{provider.name}/authorized", **options).current()
@@ -567,7 +567,9 @@ def ours(module, options):
     session.current_token.use_unsaved(Token(parse_qsl(OAUTH1) if oauth1 else GRANTED))
     with provider_mock(oauth1) as called:
         session.get("probe")
-    return observed(url, sent, called, getattr(provider, "auto_refresh_url", None) is not None)
+    return values_to_compare(
+        url, sent, called, getattr(provider, "auto_refresh_url", None) is not None
+    )
 
 
 @contextlib.contextmanager
@@ -585,8 +587,8 @@ def provider_mock(oauth1):
         calls.extend(mock.calls)
 
 
-def observed(url, sent, called, refreshed):
-    """Everything worth comparing, by what people call it."""
+def values_to_compare(url, sent, called, refreshed):
+    """Every value to compare, by its name in the table."""
     found = {"authorization URL": bare(url)}
     for name, value in parse_qsl(urlsplit(url).query):
         if name == "code_challenge_method":
@@ -601,7 +603,7 @@ def observed(url, sent, called, refreshed):
         authorization = text(request.headers.get("Authorization", ""))
         body = dict(parse_qsl(text(request.body or "")))
         if authorization.startswith("OAuth "):
-            # RFC 5849: what is random, and the signature, which is over it, aside.
+            # RFC 5849: without the random values, and without the signature, which covers them.
             for name, value in re.findall(r'(\w+)="([^"]*)"', authorization):
                 if name not in ("oauth_nonce", "oauth_timestamp", "oauth_signature"):
                     found[f"{kind}: `{name}`"] = unquote(value)
@@ -655,7 +657,7 @@ def preset(module):
 
 @cache
 def differences(module, options):
-    """What differs: (preset, what, theirs, ours)."""
+    """The differences: (preset, name, their value, our value)."""
     options = {name: list(v) if isinstance(v, tuple) else v for name, v in options}
     if module == "jira":
         options = {"base_url": "https://jira.example.com/", **options}
@@ -678,7 +680,7 @@ def differences(module, options):
     }
 
 
-def frozen(options):
+def to_tuple(options):
     return tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in options.items())
 
 
@@ -693,8 +695,8 @@ def differing_options(module):
 # --- the table --------------------------------------------------------------------------------
 
 
-def covered(found):
-    """The rows of the table that say so, and what none of them says."""
+def split_by_table(found):
+    """The rows of the table for these differences, and the differences without a row."""
     rows = {row[:4] for row in DIFFERENCES}
     everywhere = {row[1:] for row in rows if row[0] == EVERY}
     return {(EVERY, *d[1:]) if d[1:] in everywhere else d for d in found} & rows, {
@@ -707,13 +709,13 @@ def covered(found):
     CASES,
     ids=[f"{module}-{'-'.join(options) or 'defaults'}" for module, options in CASES],
 )
-def test_a_preset_sends_what_flask_dance_sends_but_for_the_table(module, options):
-    assert covered(differences(module, frozen(options)))[1] == set()
+def test_a_preset_sends_the_same_as_flask_dance_except_for_the_table(module, options):
+    assert split_by_table(differences(module, to_tuple(options)))[1] == set()
 
 
 @pytest.mark.parametrize("module", PRESETS)
-def test_a_preset_has_the_options_of_flask_dance_but_for_the_table(module):
-    assert covered(differing_options(module))[1] == set()
+def test_a_preset_has_the_options_of_flask_dance_except_for_the_table(module):
+    assert split_by_table(differing_options(module))[1] == set()
 
 
 def test_every_option_is_compared():
@@ -732,16 +734,16 @@ def test_every_preset_of_flask_dance_is_compared():
     assert {module.name for module in modules} == set(PRESETS)
 
 
-def test_every_row_of_the_table_is_so():
+def test_every_row_of_the_table_is_true():
     found = set()
     for module, options in CASES:
-        found |= differences(module, frozen(options))
+        found |= differences(module, to_tuple(options))
     for module in PRESETS:
         found |= set(differing_options(module))
-    assert covered(found)[0] == {row[:4] for row in DIFFERENCES}
+    assert split_by_table(found)[0] == {row[:4] for row in DIFFERENCES}
 
 
-#: What is said of a value, and is none.
+#: Descriptions of a value, in place of a value.
 PLAIN = ("–", "yes", "no", "random", "HTTP Basic", "in the body")
 
 

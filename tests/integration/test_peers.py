@@ -1,5 +1,5 @@
-"""Clients that nobody here wrote dance with our server, over real HTTP; and our client dances with
-our server, and with Authlib's. With django-oauth-toolkit's it does in ``test_real_server.py``."""
+"""Clients of other projects dance with our server, over real HTTP; and our client dances with our
+server, and with Authlib's. With django-oauth-toolkit's it does in ``test_real_server.py``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.interop,
 ]
 
-#: Where nobody listens: the browser brings the answer no further than its address.
+#: No server listens there: the browser does not open the address of the callback.
 CALLBACK = "https://app.example/callback"
 TIMEOUT = 60
 
@@ -145,7 +145,7 @@ def test_requests_oauthlib_dances_refreshes_and_revokes(site, browse, user):  # 
         assert session.get(site.me).status_code == 200
         assert site.knows(first["access_token"]) == 401
 
-        # requests-oauthlib leaves this request to oauthlib, and its sending to whoever calls it.
+        # requests-oauthlib lets oauthlib prepare this request, and the caller sends it.
         where, headers, body = WebApplicationClient(
             client.client_id
         ).prepare_token_revocation_request(site.revoke, second["refresh_token"])
@@ -154,7 +154,7 @@ def test_requests_oauthlib_dances_refreshes_and_revokes(site, browse, user):  # 
         assert session.get(site.me).status_code == 401
 
 
-def test_requests_oauthlib_refreshes_by_itself_what_is_over(site, browse, user):  # noqa: F811
+def test_requests_oauthlib_refreshes_an_expired_token_by_itself(site, browse, user):  # noqa: F811
     client, secret = site.register()
     updates = []
     with requests_oauthlib.OAuth2Session(
@@ -238,7 +238,7 @@ def test_authlib_without_the_verifier_is_refused(site, browse, user):  # noqa: F
         assert not Token.objects.exists()
 
 
-def test_what_a_user_denies_reaches_authlib_as_an_error(site, browse, user):  # noqa: F811
+def test_a_denial_is_reported_to_authlib_as_an_error(site, browse, user):  # noqa: F811
     client, secret = site.register()
     with authlib_session(site, client, secret) as session:
         url, _ = session.create_authorization_url(site.authorize, code_verifier=generate_token(48))
@@ -291,7 +291,7 @@ def test_httpx_oauth_dances_refreshes_and_revokes(site, browse, user, method):  
 
 @pytest.fixture
 def ours(site, configure, settings):  # noqa: F811
-    """The site as a client of itself, which wants every answer to say who it is from."""
+    """The site as a client of itself; it requires the issuer in every callback."""
     client, secret = site.register(f"{site.url}/login/github/authorized/")
     settings.GITHUB_OAUTH_CLIENT_ID, settings.GITHUB_OAUTH_CLIENT_SECRET = client.client_id, secret
     return configure(
@@ -331,7 +331,7 @@ def make_older(user):
 
 
 def later(**fields):
-    """Move what the server knows into the past."""
+    """Move the dates of the server's rows into the past."""
     moved = ("created_at", "expires", "spent_at")
     Token.objects.update(**{name: F(name) - timedelta(**fields) for name in moved})
 
@@ -343,7 +343,7 @@ def test_our_client_dances_with_our_server(connected, user, events):
     assert events.codes == []
 
 
-def test_our_client_hears_that_the_user_said_no(ours, browser, user, events):
+def test_our_client_reports_a_denial(ours, browser, user, events):
     ended = browser.submit(browser.get("/login/github/?next=/whoami/"), decision="deny")
     assert ended.status_code == 403
     assert events.codes == ["access_denied"]
@@ -355,7 +355,7 @@ def test_our_client_hears_that_the_user_said_no(ours, browser, user, events):
     [(None, "issuer_missing"), ("https://evil.example", "issuer_mismatch")],
 )
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_our_client_takes_no_answer_of_our_server_without_its_name(
+def test_our_client_refuses_a_callback_of_our_server_without_the_issuer(
     ours, browser, user, events, issuer, code, decision
 ):
     answer = consent(browser, "/login/github/?next=/whoami/", decision)
@@ -368,7 +368,9 @@ def test_our_client_takes_no_answer_of_our_server_without_its_name(
     assert user.oauth_tokens.exists() == (decision == "allow")
 
 
-def test_our_client_gets_a_new_pair_of_tokens_when_one_is_over(connected, ours, user, events):
+def test_our_client_gets_a_new_pair_of_tokens_when_the_access_token_expires(
+    connected, ours, user, events
+):
     before = user.oauth_tokens.get().token
     expire(user)
     assert me(ours.session(user=user))["login"] == "ada"
@@ -379,7 +381,7 @@ def test_our_client_gets_a_new_pair_of_tokens_when_one_is_over(connected, ours, 
     assert Token.objects.filter(spent_at=None, revoked_at=None).count() == 1
 
 
-def test_a_refresh_token_that_was_copied_ends_all_for_our_client(
+def test_a_reused_refresh_token_revokes_all_tokens_of_our_client(
     connected, ours, site, user, settings, events
 ):
     copied = str(user.oauth_tokens.get().token["refresh_token"])
@@ -412,7 +414,7 @@ def test_our_client_revokes_at_our_server_when_it_disconnects(connected, site, u
     assert not user.oauth_tokens.exists()
 
 
-def test_our_client_must_ask_again_when_our_server_has_put_it_out(
+def test_our_client_needs_a_new_dance_after_our_server_revoked_the_grant(
     connected, ours, site, browser, user
 ):
     page = browser.get(site.applications)
@@ -429,7 +431,7 @@ def test_our_client_must_ask_again_when_our_server_has_put_it_out(
     assert page.status_code == 200
 
 
-def test_our_client_can_ask_our_server_for_one_scope_more(connected, ours, browser, user):
+def test_our_client_can_request_another_scope_at_our_server(connected, ours, browser, user):
     assert connected.missing_scopes("write") == ("write",)
     page = browser.get(connected.get_login_url(next="/whoami/", scope=["write"]))
     assert "Change everything" in page.text
@@ -480,7 +482,9 @@ def test_our_client_dances_with_authlibs_server(at_authlib, authlib, user, event
     assert events.codes == []
 
 
-def test_authlibs_server_rotates_and_our_client_keeps_up(at_authlib, authlib, user, events):
+def test_our_client_follows_the_token_rotation_of_authlibs_server(
+    at_authlib, authlib, user, events
+):
     for count in (2, 3):
         expire(user)
         assert providers["github"].session(user=user).get("/api/me").json()["login"] == "ada"
@@ -496,7 +500,7 @@ def test_our_client_revokes_at_authlibs_server_when_it_disconnects(at_authlib, a
     assert not user.oauth_tokens.exists()
 
 
-def test_a_token_that_authlibs_server_has_ended_must_be_asked_for_again(at_authlib, authlib, user):
+def test_a_token_that_authlibs_server_revoked_needs_a_new_dance(at_authlib, authlib, user):
     authlib.tokens[-1].revoked = True
     make_older(user)
     with pytest.raises(AuthorizationRequired) as raised:

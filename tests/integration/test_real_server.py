@@ -142,7 +142,7 @@ def begun(browser, next="/whoami/"):
 
 @pytest.fixture
 def session(toolkit, browse, user):
-    """The session of ``user``, who has danced."""
+    """The session of ``user`` after a dance."""
     browser = browse()
     browser.submit(begun(browser))
     return toolkit.session(user=user)
@@ -154,7 +154,7 @@ def expire(user):
     row.save()
 
 
-def test_a_dance_with_a_real_server_stores_a_token_that_its_api_takes(
+def test_a_dance_with_a_real_server_stores_a_token_that_its_api_accepts(
     toolkit, browse, user, events
 ):
     browser = browse()
@@ -173,7 +173,7 @@ def test_a_dance_with_a_real_server_stores_a_token_that_its_api_takes(
     assert [heard for heard, _ in events] == ["oauth_before_login", "oauth_authorized"]
 
 
-def test_a_server_that_names_itself_in_its_answer_is_believed(
+def test_a_callback_with_the_issuer_is_accepted(
     toolkit, live_server, configure, settings, browse, user, events
 ):
     settings.OAUTH2_PROVIDER = {
@@ -188,7 +188,7 @@ def test_a_server_that_names_itself_in_its_answer_is_believed(
     assert (events.codes, user.oauth_tokens.count()) == ([], 1)
 
 
-def test_a_server_that_should_name_itself_and_does_not_is_not_believed(
+def test_a_callback_without_a_promised_issuer_is_refused(
     toolkit, live_server, configure, browse, user, events
 ):
     configure(live_server.url, ISSUER=live_server.url, AUTHORIZATION_RESPONSE_ISS=True)
@@ -199,7 +199,7 @@ def test_a_server_that_should_name_itself_and_does_not_is_not_believed(
 
 
 @pytest.mark.parametrize("client_auth", ["basic", "post"])
-def test_the_client_is_known_by_either_way_of_authentication(
+def test_the_server_accepts_both_ways_of_client_authentication(
     toolkit, live_server, configure, browse, user, client_auth
 ):
     configure(live_server.url, CLIENT_AUTH=client_auth)
@@ -273,7 +273,7 @@ def test_a_grant_revoked_at_the_server_ends_in_authorization_required(
     assert not user.oauth_tokens.exists()
     assert [event["reason"] for event in events.named("token_revoked")] == ["invalid_grant"]
 
-    # And then nobody asks the server again.
+    # The next call does not ask the server.
     with pytest.raises(AuthorizationRequired) as raised:
         toolkit.session(user=user).get(ME)
     assert raised.value.reason == "no_token"
@@ -299,7 +299,7 @@ def test_disconnecting_revokes_the_grant_at_the_server(toolkit, browse, user, ev
     assert [event["reason"] for event in events.named("token_revoked")] == ["disconnected"]
 
 
-def test_a_visitor_who_does_not_consent_is_told_so(toolkit, browse, user, events):
+def test_a_visitor_who_does_not_consent_gets_a_page(toolkit, browse, user, events):
     browser = browse()
     ended = browser.submit(begun(browser), without=("allow",))
     assert ended.status_code == 403
@@ -351,9 +351,7 @@ def test_a_view_that_needs_the_token_leads_through_the_dance_and_back(api, brows
     assert received.path == "/v1/user"
 
 
-def test_a_token_that_the_api_no_longer_takes_is_refreshed_and_the_call_made_again(
-    api, browse, user, events
-):
+def test_a_token_that_the_api_refuses_is_refreshed_and_the_call_repeated(api, browse, user, events):
     browser = browse()
     browser.submit(begun(browser))
     before = user.oauth_tokens.get().token
@@ -367,7 +365,7 @@ def test_a_token_that_the_api_no_longer_takes_is_refreshed_and_the_call_made_aga
     ]
 
 
-def test_a_grant_that_is_gone_leads_a_visitor_to_a_new_dance(api, browse, user, events):
+def test_a_revoked_grant_leads_the_visitor_to_a_new_dance(api, browse, user, events):
     browser = browse()
     browser.submit(begun(browser))
     RefreshToken.objects.get().revoke()

@@ -28,7 +28,7 @@ def example(name):
 
 
 @pytest.fixture
-def ended(user):
+def expired_user(user):
     """A user whose token has ended."""
     providers["github"].session(user=user).token = {**GRANTED, "expires_in": -5}
     return user
@@ -68,13 +68,13 @@ def count_stars():
     return out.getvalue(), err.getvalue()
 
 
-def test_a_command_refreshes_on_the_way(ended, refreshes):
+def test_a_command_refreshes_an_expired_token(expired_user, refreshes):
     assert count_stars() == ("ada: 2\n", "")
     assert refreshes.call_count == 1
     assert OAuthToken.objects.get().token["access_token"] == "planted-newer"
 
 
-def test_a_command_goes_on_with_the_next_user(ended, make_user, responses, dead):
+def test_a_command_goes_on_with_the_next_user(expired_user, make_user, responses, dead):
     responses.get(f"{API}/user/starred", json=[])
     grace = make_user("grace")
     providers["github"].session(user=grace).token = GRANTED
@@ -82,7 +82,7 @@ def test_a_command_goes_on_with_the_next_user(ended, make_user, responses, dead)
     assert OAuthToken.objects.get().user == grace
 
 
-def test_a_command_leaves_for_later_what_cannot_be_now(ended, down):
+def test_a_command_skips_a_token_that_cannot_be_refreshed_now(expired_user, down):
     assert count_stars() == ("", "ada: not now; the next run will do it\n")
     assert OAuthToken.objects.exists()
 
@@ -97,29 +97,29 @@ def celery_task():
 
 
 @pytest.mark.interop
-def test_a_celery_task_refreshes_on_the_way(celery_task, ended, refreshes):
-    assert celery_task.apply([ended.pk]).get() == 2
+def test_a_celery_task_refreshes_an_expired_token(celery_task, expired_user, refreshes):
+    assert celery_task.apply([expired_user.pk]).get() == 2
     assert refreshes.call_count == 1
 
 
 @pytest.mark.interop
-def test_a_celery_task_is_tried_again_when_the_provider_is_down(celery_task, ended, down):
-    result = celery_task.apply([ended.pk])
+def test_a_celery_task_is_tried_again_when_the_provider_is_down(celery_task, expired_user, down):
+    result = celery_task.apply([expired_user.pk])
     with pytest.raises(ProviderUnavailable):
         result.get()
-    # A refresh that failed is not tried again at once, whoever asks.
+    # After a failed refresh, no process tries again at once.
     assert down.call_count == 1
     assert OAuthToken.objects.exists()
 
 
 @pytest.mark.interop
 def test_a_celery_task_asks_the_user_to_connect_again(
-    celery_task, ended, dead, settings, mailoutbox
+    celery_task, expired_user, dead, settings, mailoutbox
 ):
     settings.DANCE_BASE_URL = "https://example.com"
-    ended.email = "ada@example.com"
-    ended.save()
-    assert celery_task.apply([ended.pk]).get() is None
+    expired_user.email = "ada@example.com"
+    expired_user.save()
+    assert celery_task.apply([expired_user.pk]).get() is None
     (mail,) = mailoutbox
     assert mail.to == ["ada@example.com"]
     assert mail.body.endswith(" https://example.com/login/github/")
@@ -134,19 +134,19 @@ def django_task():
     return example("django_tasks").count_repositories
 
 
-def test_a_task_of_djangos_refreshes_on_the_way(django_task, ended, refreshes):
-    assert django_task.enqueue(ended.pk).return_value == {"repositories": 2}
+def test_a_django_task_refreshes_an_expired_token(django_task, expired_user, refreshes):
+    assert django_task.enqueue(expired_user.pk).return_value == {"repositories": 2}
     assert refreshes.call_count == 1
 
 
-def test_a_task_of_djangos_says_that_the_user_has_to_connect_again(django_task, ended, dead):
-    assert django_task.enqueue(ended.pk).return_value == {
+def test_a_django_task_returns_that_the_user_must_connect_again(django_task, expired_user, dead):
+    assert django_task.enqueue(expired_user.pk).return_value == {
         "connect_again": "/login/github/",
         "reason": "revoked",
     }
 
 
-def test_a_task_of_djangos_fails_when_the_provider_is_down(django_task, ended, down):
-    (error,) = django_task.enqueue(ended.pk).errors
+def test_a_django_task_fails_when_the_provider_is_down(django_task, expired_user, down):
+    (error,) = django_task.enqueue(expired_user.pk).errors
     assert error.exception_class is ProviderUnavailable
     assert "planted" not in error.traceback

@@ -48,7 +48,7 @@ def sent(call):
     return {name: values[0] for name, values in parse_qs(call.request.body).items()}
 
 
-def test_the_site_gets_a_token_of_its_own(provider, responses):
+def test_client_credentials_grant_a_token_for_the_site(provider, responses):
     responses.post(TOKEN, json=GRANTED)
     token = provider.client_credentials(scope="admin")
     assert token["access_token"] == "planted" and not token.expired
@@ -76,7 +76,7 @@ def test_the_grants_without_a_browser_send_the_parameters_of_token_requests(resp
     assert sent(responses.calls[2])["grant_type"].endswith("device_code")
 
 
-def test_a_device_asks_shows_and_gets(provider, responses, naps):
+def test_a_device_shows_its_code_and_gets_a_token(provider, responses, naps):
     responses.post(DEVICE, json=CODES)
     for error in ("authorization_pending", "slow_down", "authorization_pending"):
         responses.post(TOKEN, status=400, json={"error": error})
@@ -99,7 +99,7 @@ def test_a_device_asks_shows_and_gets(provider, responses, naps):
 @pytest.mark.parametrize(
     ("error", "code"), [("access_denied", "access_denied"), ("expired_token", "flow_expired")]
 )
-def test_a_device_that_is_refused_stops(provider, responses, naps, error, code):
+def test_a_refused_device_stops_waiting(provider, responses, naps, error, code):
     responses.post(DEVICE, json=CODES)
     responses.post(TOKEN, status=400, json={"error": error})
     with pytest.raises(FlowError) as caught:
@@ -116,7 +116,7 @@ def test_an_optional_member_of_a_device_authorization_may_be_empty(provider, res
     assert authorization.verification_uri_complete is None
 
 
-def test_a_device_waits_no_longer_than_its_code_lives(provider, responses, naps, monkeypatch):
+def test_a_device_stops_waiting_when_its_code_expires(provider, responses, naps, monkeypatch):
     responses.post(DEVICE, json=CODES)
     responses.post(TOKEN, status=400, json={"error": "authorization_pending"})
     authorization = provider.begin_device()
@@ -138,19 +138,19 @@ def test_a_device_waits_no_longer_than_its_code_lives(provider, responses, naps,
         ({"error": "unauthorized_client"}, TokenRequestRefused),
     ],
 )
-def test_odd_device_codes_are_refused(provider, responses, change, error):
+def test_invalid_device_codes_are_refused(provider, responses, change, error):
     responses.post(DEVICE, json={**CODES, **change})
     with pytest.raises(error):
         provider.begin_device()
 
 
 @pytest.mark.parametrize("interval", [None, 0, -1, "x", 10**9])
-def test_odd_intervals_are_bounded(provider, responses, interval):
+def test_invalid_intervals_are_limited(provider, responses, interval):
     responses.post(DEVICE, json={**CODES, "interval": interval, "expires_in": "soon"})
     assert 1 <= provider.begin_device().interval <= 60
 
 
-def test_a_refusal_is_told(provider, responses):
+def test_a_refused_grant_raises_an_error(provider, responses):
     responses.post(TOKEN, status=401, json={"error": "invalid_client"})
     with pytest.raises(TokenRequestRefused, match="invalid_client"):
         provider.client_credentials()
@@ -159,7 +159,7 @@ def test_a_refusal_is_told(provider, responses):
         provider.begin_device()
 
 
-def test_a_provider_without_the_endpoint_says_what_is_missing():
+def test_the_error_without_the_endpoint_names_the_option():
     provider = OAuth2Provider("mine", client_id="id", client_secret="secret")
     with pytest.raises(ImproperlyConfigured, match="DEVICE_AUTHORIZATION_URL"):
         provider.begin_device()

@@ -98,7 +98,7 @@ class Issuer:
             **self.claims,
         }
         claims = {name: value for name, value in claims.items() if value is not None}
-        # Not jwt.encode(), which refuses to write what we want to be sent.
+        # Not jwt.encode(): it refuses the invalid claims that the test sends.
         payload = json.dumps(claims).encode()
         return jwt.PyJWS().encode(payload, self.key, algorithm=self.alg, headers=self.header)
 
@@ -133,13 +133,13 @@ def begin(issuer, member):
     return begin
 
 
-def refused(response, code, events):
+def assert_refused(response, code, events):
     assert response.status_code == 400, response.content
     assert events.codes == [code]
     assert not OAuthToken.objects.exists()
 
 
-def test_an_issuer_is_all_it_takes(issuer, begin, user):
+def test_a_provider_needs_only_an_issuer(issuer, begin, user):
     begun = begin()
     assert begun.url.startswith("https://id.example.com/authorize?")
     assert begun.callback().status_code == 302
@@ -154,7 +154,7 @@ def test_an_issuer_is_all_it_takes(issuer, begin, user):
 @pytest.mark.parametrize(
     ("key", "alg"), [(RSA, "RS384"), (RSA, "PS256"), (EC256, "ES256"), (EC384, "ES384")]
 )
-def test_other_algorithms_of_the_list_are_taken(issuer, begin, key, alg):
+def test_each_listed_algorithm_is_accepted(issuer, begin, key, alg):
     issuer.keys, issuer.key, issuer.alg = [jwk(key)], key, alg
     assert begin().callback().status_code == 302
 
@@ -199,7 +199,7 @@ def test_other_algorithms_of_the_list_are_taken(issuer, begin, key, alg):
 )
 def test_a_wrong_claim_is_refused(issuer, begin, events, claims, code):
     issuer.claims = claims
-    refused(begin().callback(), f"id_token_{code}", events)
+    assert_refused(begin().callback(), f"id_token_{code}", events)
 
 
 @pytest.mark.parametrize(
@@ -209,16 +209,16 @@ def test_a_wrong_claim_is_refused(issuer, begin, events, claims, code):
 def test_a_claim_of_another_time_is_refused(issuer, begin, events, claim, seconds, code):
     begun = begin()
     issuer.claims = {claim: time.time() + seconds}
-    refused(begun.callback(), f"id_token_{code}", events)
+    assert_refused(begun.callback(), f"id_token_{code}", events)
 
 
 def test_a_missing_nonce_is_refused(issuer, begin, events):
     begun = begin()
     issuer.nonce = None
-    refused(begun.callback(), "id_token_nonce", events)
+    assert_refused(begun.callback(), "id_token_nonce", events)
 
 
-def test_at_hash_and_azp_that_are_right_are_taken(issuer, begin):
+def test_a_correct_at_hash_and_azp_are_accepted(issuer, begin):
     half = hashlib.sha256(b"planted-access").digest()[:16]
     issuer.claims = {"at_hash": b64(half), "aud": ["id-client", "api"], "azp": "id-client"}
     assert begin().callback().status_code == 302
@@ -284,17 +284,17 @@ def unsigned(alg):
 def test_a_hostile_token_is_refused(issuer, begin, events, token, code):
     begun = begin()
     issuer.answer = {"id_token": token() if callable(token) else token}
-    refused(begun.callback(), f"id_token_{code}", events)
+    assert_refused(begun.callback(), f"id_token_{code}", events)
     assert len(issuer.calls("https://id.example.com/keys")) <= 1
 
 
 @pytest.mark.parametrize("nothing", [{}, {"id_token": None}, {"id_token": ""}])
 def test_openid_without_an_id_token_is_refused(issuer, begin, events, nothing):
     issuer.answer, issuer.raw = {"id_token": None}, nothing
-    refused(begin().callback(), "id_token_missing", events)
+    assert_refused(begin().callback(), "id_token_missing", events)
 
 
-def test_without_openid_no_id_token_is_wanted(issuer, begin, settings, member):
+def test_without_openid_no_id_token_is_required(issuer, begin, settings, member):
     settings.DANCE_PROVIDERS = {"id": {**settings.DANCE_PROVIDERS["id"], "SCOPE": "read"}}
     issuer.answer = {"id_token": "junk"}
     begun = Dance(member, "id")
@@ -302,9 +302,9 @@ def test_without_openid_no_id_token_is_wanted(issuer, begin, settings, member):
     assert begun.callback().status_code == 302
 
 
-def test_a_key_of_the_same_name_that_did_not_sign_is_refused(issuer, begin, events):
+def test_a_signature_of_another_key_with_the_same_id_is_refused(issuer, begin, events):
     issuer.key = OTHER
-    refused(begin().callback(), "id_token_signature", events)
+    assert_refused(begin().callback(), "id_token_signature", events)
 
 
 @pytest.mark.parametrize(
@@ -323,9 +323,9 @@ def test_a_key_of_the_same_name_that_did_not_sign_is_refused(issuer, begin, even
         [*({"kty": "oct", "k": "AA", "kid": str(n)} for n in range(5000)), jwk(RSA)],
     ],
 )
-def test_keys_that_will_not_do_are_passed_over(issuer, begin, events, keys):
+def test_unusable_keys_are_skipped(issuer, begin, events, keys):
     issuer.keys = keys
-    refused(begin().callback(), "id_token_key", events)
+    assert_refused(begin().callback(), "id_token_key", events)
 
 
 def test_a_usable_key_among_junk_is_found(issuer, begin):
@@ -342,7 +342,7 @@ def test_without_a_key_id_a_few_keys_are_tried(issuer, begin, events):
 def test_without_a_key_id_not_many_keys_are_tried(issuer, begin, events):
     issuer.header = {}
     issuer.keys = [jwk(OTHER, str(n)) for n in range(5)] + [jwk(RSA)]
-    refused(begin().callback(), "id_token_signature", events)
+    assert_refused(begin().callback(), "id_token_signature", events)
 
 
 def test_a_curve_must_fit_the_algorithm():
@@ -360,7 +360,7 @@ def test_keys_rotate(issuer, begin, member, monkeypatch):
     assert len(issuer.calls("https://id.example.com/keys")) == 2
 
 
-def test_keys_that_rotate_after_the_last_look_are_looked_for_once_more(issuer, begin, monkeypatch):
+def test_keys_that_rotate_after_the_last_request_are_requested_again(issuer, begin, monkeypatch):
     start = time.monotonic()
     monkeypatch.setattr(discovery.time, "monotonic", lambda: start)
     assert begin().callback().status_code == 302
@@ -382,7 +382,7 @@ def test_a_key_without_an_id_may_be_replaced(issuer, begin, monkeypatch):
     assert len(issuer.calls("https://id.example.com/keys")) == 2
 
 
-def test_unknown_keys_are_asked_for_twice_a_minute_at_most(issuer, begin, member):
+def test_unknown_keys_are_requested_twice_a_minute_at_most(issuer, begin, member):
     assert begin().callback().status_code == 302
     for n in range(50):
         issuer.header = {"kid": f"random-{n}"}
@@ -391,7 +391,7 @@ def test_unknown_keys_are_asked_for_twice_a_minute_at_most(issuer, begin, member
     assert len(issuer.calls(WELL_KNOWN)) == 1
 
 
-def test_a_signature_that_does_not_fit_asks_for_keys_once_a_minute_at_most(issuer, begin):
+def test_a_wrong_signature_requests_the_keys_once_a_minute_at_most(issuer, begin):
     assert begin().callback().status_code == 302
     issuer.key = OTHER
     for _ in range(5):
@@ -449,7 +449,7 @@ def test_a_key_id_that_is_empty_is_as_one_that_is_missing(issuer, begin):
         {"jwks_uri": "javascript:alert(1)"},
     ],
 )
-def test_metadata_that_lies_is_refused(issuer, member, events, change):
+def test_metadata_with_wrong_values_is_refused(issuer, member, events, change):
     issuer.metadata |= change
     response = member.get("/login/id/")
     assert response.status_code == 400
@@ -519,7 +519,7 @@ def test_metadata_without_keys_are_enough_without_openid(issuer, settings, membe
 
 def test_metadata_without_keys_are_not_enough_for_an_id_token(issuer, begin, events):
     del issuer.metadata["jwks_uri"]
-    refused(begin().callback(), "metadata_invalid", events)
+    assert_refused(begin().callback(), "metadata_invalid", events)
 
 
 @pytest.mark.parametrize("missing", ["authorization_endpoint", "token_endpoint"])
@@ -544,7 +544,7 @@ def test_metadata_that_lacks_an_endpoint_is_refused(issuer, member, events, miss
         ({"body": requests.ConnectionError()}, "provider_unavailable"),
     ],
 )
-def test_metadata_that_cannot_be_read_is_no_500(issuer, member, events, responses, answer, code):
+def test_unreadable_metadata_is_not_a_500(issuer, member, events, responses, answer, code):
     responses.replace("GET", WELL_KNOWN, **answer)
     assert member.get("/login/id/").status_code == 400
     assert events.codes == [code]
@@ -569,10 +569,10 @@ def test_endpoints_that_change_during_a_dance_are_refused(issuer, begin, events,
     begun = begin()
     issuer.metadata["token_endpoint"] = "https://id.example.com/elsewhere"
     discovery.forget()
-    refused(begun.callback(), "metadata_changed", events)
+    assert_refused(begun.callback(), "metadata_changed", events)
 
 
-def test_iss_is_wanted_where_the_metadata_says_so(issuer, begin, events):
+def test_iss_is_required_if_the_metadata_promises_it(issuer, begin, events):
     issuer.metadata["authorization_response_iss_parameter_supported"] = True
     begun = begin()
     assert begun.callback().status_code == 400
@@ -581,10 +581,10 @@ def test_iss_is_wanted_where_the_metadata_says_so(issuer, begin, events):
     assert begun.callback(iss=ISSUER).status_code == 302
 
 
-def test_metadata_may_allow_what_it_likes(issuer, begin, events):
+def test_metadata_may_have_unknown_values(issuer, begin, events):
     issuer.metadata["id_token_signing_alg_values_supported"] = ["none", "HS256"]
     issuer.answer = {"id_token": unsigned("none")}
-    refused(begin().callback(), "id_token_algorithm", events)
+    assert_refused(begin().callback(), "id_token_algorithm", events)
 
 
 def test_two_providers_do_not_share_documents(issuer):
@@ -594,7 +594,7 @@ def test_two_providers_do_not_share_documents(issuer):
 
 
 @pytest.mark.django_db
-def test_checks_and_urls_ask_nobody(issuer, responses):
+def test_checks_and_urls_send_no_request(issuer, responses):
     from django.core import checks
     from django.urls import reverse
 
@@ -616,14 +616,14 @@ def session(issuer, begin, user):
     return providers["id"].session(user=user)
 
 
-def test_a_refresh_may_bring_a_new_id_token(session, issuer, responses):
+def test_a_refresh_may_return_a_new_id_token(session, issuer, responses):
     responses.get("https://api.example.com/x", json={})
     issuer.claims = {"name": "Ada L.", "iat": time.time() - 9999}
     session.get("/x")
     assert session.id_claims["name"] == "Ada L."
 
 
-def test_a_refresh_may_bring_none(session, issuer, responses):
+def test_a_refresh_may_return_no_id_token(session, issuer, responses):
     responses.get("https://api.example.com/x", json={})
     issuer.answer = {"id_token": None}
     session.get("/x")
@@ -749,7 +749,7 @@ def test_a_refreshed_token_is_stored_before_its_id_token_is_checked(session, iss
     assert after["id_token"] != before
 
 
-def test_userinfo_is_about_this_very_subject(session, issuer, responses):
+def test_userinfo_must_have_the_same_subject(session, issuer, responses):
     url = "https://id.example.com/userinfo"
     responses.get(url, json={"sub": "248289761001", "email": "ada@example.com"})
     assert session.userinfo()["email"] == "ada@example.com"
@@ -936,7 +936,9 @@ def test_anonymous_visitors_can_dance_too(issuer, db):
     assert begun.callback().status_code == 302
 
 
-def test_a_dance_with_an_issuer_logs_and_prints_no_secret(issuer, begin, user, responses, caplog):
+def test_a_dance_with_an_issuer_does_not_log_or_print_a_secret(
+    issuer, begin, user, responses, caplog
+):
     caplog.set_level("DEBUG")
     begun = begin()
     begun.callback()
@@ -960,12 +962,12 @@ def without_keys(session, issuer, responses):
     return session
 
 
-def test_a_refresh_token_is_kept_though_the_id_token_beside_it_cannot_be_checked(without_keys):
+def test_a_refreshed_token_is_stored_if_its_id_token_cannot_be_checked(without_keys):
     assert without_keys.get("/x").ok
     assert OAuthToken.objects.get().token["refresh_token"] == "planted-rotated"
 
 
-def test_an_id_token_that_cannot_be_checked_changes_nothing(without_keys):
+def test_an_unchecked_id_token_does_not_replace_the_stored_claims(without_keys):
     before = without_keys.token
     without_keys.get("/x")
     assert without_keys.token["access_token"] == "planted-2"

@@ -1,4 +1,4 @@
-"""OpenID Connect with servers that nobody here wrote: django-oauth-toolkit's and Authlib's."""
+"""OpenID Connect with the servers of other projects: django-oauth-toolkit and Authlib."""
 
 import json
 import threading
@@ -351,7 +351,7 @@ def dance(member):
     return member.get(f"{back.path}?{back.query}")
 
 
-def test_authlib_identifies_refreshes_and_tells(authlib, member, user):
+def test_authlib_identifies_and_refreshes_and_serves_userinfo(authlib, member, user):
     assert dance(member)["Location"] == "/x"
     session = providers["github"].session(user=user)
     assert session.id_claims["sub"] == "248289761001"

@@ -1,4 +1,4 @@
-"""Refusals: the words of a provider, and what they mean in each place where it refuses."""
+"""Refusals: the words of a provider, and their meaning in each place where it refuses."""
 
 import html
 import json

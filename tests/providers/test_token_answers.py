@@ -1,4 +1,4 @@
-"""Answers of the token endpoint: what is accepted, and how it is read."""
+"""Token responses: which are refused, and how expiry and scopes are read."""
 
 import pytest
 import requests
@@ -52,7 +52,7 @@ from ..conftest import GRANTED, TOKEN_URL, assert_refused
         ({"json": {**GRANTED, "token_type": 5}}, "token_response_invalid"),
     ],
 )
-def test_a_useless_answer_is_refused(member, dance, events, responses, answer, code):
+def test_an_invalid_token_response_is_refused(member, dance, events, responses, answer, code):
     responses.post(TOKEN_URL, **answer)
     assert_refused(dance(member, granted=False).callback(), code, events)
     assert len(events.codes) == 1
@@ -77,7 +77,9 @@ def test_a_useless_answer_is_refused(member, dance, events, responses, answer, c
         ("9" * 400, None),
     ],
 )
-def test_expires_in_is_read_as_providers_mean_it(clock, member, dance, expires_in, lifetime):
+def test_expires_in_is_read_in_every_format_that_providers_send(
+    clock, member, dance, expires_in, lifetime
+):
     dance(member, granted={"expires_in": expires_in}).callback()
     token = OAuthToken.objects.get().token
     assert token.lifetime == lifetime
@@ -98,6 +100,6 @@ def test_expires_in_is_read_as_providers_mean_it(clock, member, dance, expires_i
         ({"a": 1}, ["read:user"]),
     ],
 )
-def test_scopes_are_read_as_providers_mean_them(member, dance, scope, granted):
+def test_scopes_are_read_in_every_format_that_providers_send(member, dance, scope, granted):
     dance(member, granted={"scope": scope}).callback()
     assert OAuthToken.objects.get().token["scope"] == granted

@@ -275,7 +275,7 @@ def test_the_verifier_denied_is_a_refusal(configure, server, member, events):
     params = {**dance.decide(), "oauth_verifier": "denied"}
     assert dance.answer(params).status_code == 403
     assert events.codes == ["access_denied"]
-    assert not server.asked("/oauth/access_token")
+    assert not server.requests_to("/oauth/access_token")
 
 
 def test_any_other_problem_is_an_error_of_the_provider(configure, member, events):
@@ -313,7 +313,7 @@ def test_the_right_callback_is_accepted_after_a_wrong_one(
     response = dance.answer(wrong)
     assert response.status_code == 400
     assert events.codes == [code]
-    assert not server.asked("/oauth/access_token")
+    assert not server.requests_to("/oauth/access_token")
     assert not user.oauth_tokens.exists()
 
     assert dance.answer(right).status_code == 302
@@ -346,7 +346,7 @@ def test_a_callback_is_accepted_once(configure, server, member, events):
     member.cookies = cookies  # a thief of cookies would send these
     assert dance.answer(right).status_code == 400
     assert events.codes == ["flow_spent"]
-    assert len(server.asked("/oauth/access_token")) == 1
+    assert len(server.requests_to("/oauth/access_token")) == 1
 
 
 def test_the_token_of_one_provider_is_refused_at_the_callback_of_another(
@@ -367,7 +367,7 @@ def test_a_callback_after_logging_out_is_refused(configure, server, member, user
     del member.cookies["sessionid"]
     assert dance.answer(right).status_code == 403
     assert events.codes == ["user_mismatch"]
-    assert not server.asked("/oauth/access_token")
+    assert not server.requests_to("/oauth/access_token")
 
 
 SPOILED = {
@@ -412,7 +412,7 @@ def test_an_invalid_access_token_response_is_refused(
     assert [heard for heard, _ in events] == ["oauth_before_login", "oauth_error"]
     assert not user.oauth_tokens.exists()
     assert flow_cookies(member) == []
-    assert not server.asked("/elsewhere")
+    assert not server.requests_to("/elsewhere")
 
 
 @pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED)
@@ -427,7 +427,7 @@ def test_an_invalid_request_token_response_is_refused(configure, server, member,
     assert [heard for heard, _ in events] == ["oauth_error"]
     assert events.codes == ["token_response_invalid"]
     assert flow_cookies(member) == []
-    assert not server.asked("/elsewhere")
+    assert not server.requests_to("/elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ def test_a_refusal_and_a_temporary_failure_have_different_errors(
         response = Dance(member).finish()
     assert response.status_code == 400
     assert events.codes == [code]
-    assert len(server.asked(path)) == 1
+    assert len(server.requests_to(path)) == 1
     assert not user.oauth_tokens.exists()
 
 
