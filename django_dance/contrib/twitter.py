@@ -14,6 +14,8 @@ class Twitter(OAuth2Provider):
     revocation_url = "https://api.x.com/2/oauth2/revoke"
     scope = "users.read tweet.read offline.access"
     refresh_rotates = True
+    # https://github.com/transitive-bullshit/chatgpt-twitter-bot/blob/main/src/twitter.ts
+    refusals = {"dead": ("invalid_request: value passed for the token was invalid",)}
     account_url = "users/me"
     account_id = "data.id"
     account_label = "data.username"

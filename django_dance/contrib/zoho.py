@@ -23,7 +23,14 @@ class Zoho(OAuth2Provider):
     scope_separator = ","
     refresh_rotates = False
     authorization_scheme = "Zoho-oauthtoken"
-    refusals = {"dead": ("invalid_code",)}
+    refusals = {
+        # https://help.zoho.com/portal/en/community/topic/kaizen-43-tokens-and-limitations
+        "busy": (
+            "Access Denied",
+            "You have made too many requests continuously. Please try again after some time.",
+        ),
+        "dead": ("invalid_code",),
+    }
     account_url = "https://{host}/oauth/user/info"
     account_id = "ZUID"
     account_label = "Display_Name"

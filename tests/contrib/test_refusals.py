@@ -169,6 +169,16 @@ ANSWERS = [
         "https://developer.squareup.com/forums/t/getting-error-while-renew-token/11056",
     ),
     Answer(
+        "twitter",
+        400,
+        {
+            "error": "invalid_request",
+            "error_description": "Value passed for the token was invalid.",
+        },
+        "dead",
+        "https://github.com/transitive-bullshit/chatgpt-twitter-bot/blob/main/src/twitter.ts",
+    ),
+    Answer(
         "withings",
         200,
         {"status": 503, "error": "invalid refresh_token"},
@@ -181,6 +191,25 @@ ANSWERS = [
         {"error": "invalid_grant"},
         "dead",
         "https://www.plushcap.com/content/nango/blog/nango-xero-oauth-refresh-token-invalid_grant-what-it-means-how-to-fix-it",
+    ),
+    Answer(
+        "zoho",
+        400,
+        {
+            "error": "Access Denied",
+            "error_description": "You have made too many requests continuously. Please try again "
+            "after some time.",
+            "status": "failure",
+        },
+        "busy",
+        "https://help.zoho.com/portal/en/community/topic/kaizen-43-tokens-and-limitations",
+    ),
+    Answer(
+        "zoho",
+        200,
+        {"error": "Access Denied"},
+        "busy",
+        "https://help.zoho.com/portal/en/community/topic/kaizen-43-tokens-and-limitations",
     ),
     Answer(
         "zoho",
@@ -450,7 +479,6 @@ UNDOCUMENTED = [
     "tiktok",
     "todoist",
     "trakt",
-    "twitter",
     "typeform",
     "uber",
     "webex",
