@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.apps import AppConfig
 from django.conf import settings as django_settings
@@ -25,9 +26,15 @@ from django.utils.module_loading import import_string
 from .cache import CACHES
 from .conf import is_shared, settings
 from .connections import POLICIES
+from .decorators import required_scopes
+from .flows import Additions
 from .http import is_secure, origin
 from .providers import providers
 from .storage import BaseStorage, FallbackStorage, SessionStorage, build
+from .tokens import scope_list
+
+#: The longest scope, in bytes of a URL, that fits into 4 kB of headers with all the rest.
+MAX_SCOPE_IN_URL = 1_600
 
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _EARLIER = (
@@ -311,6 +318,7 @@ def _middleware() -> Iterator[CheckMessage]:
 
 def _urls() -> Iterator[CheckMessage]:
     yield from _redirects()
+    yield from _scopes_of_views()
     for name in _valid_providers():
         if providers[name].problems():
             continue
@@ -333,6 +341,21 @@ def _urls() -> Iterator[CheckMessage]:
                     "i18n_patterns(), and do not translate its route.",
                     id="django_dance.W016",
                 )
+
+
+def _scopes_of_views() -> Iterator[CheckMessage]:
+    """Check the scopes that decorators and mixins name. The URLconf has imported the views."""
+    for name, scopes in sorted(required_scopes):
+        if name not in _valid_providers():
+            continue
+        wanted = providers[name].additional_scope(scope_list(" ".join(scopes)))
+        if not Additions(scope=wanted, keep_granted=True).fit:
+            yield Error(
+                f"A view needs {len(wanted)} scopes of {name} that its SCOPE does not name. The "
+                "cookie of a flow cannot store that many, so the login would be refused.",
+                hint=f"Name most of them in SCOPE of DANCE_PROVIDERS[{name!r}]: {wanted[0]} …",
+                id="django_dance.E018",
+            )
 
 
 def _callback_addresses(name: str) -> set[str]:
@@ -366,7 +389,22 @@ def _redirects() -> Iterator[CheckMessage]:
             )
 
 
+def _long_urls() -> Iterator[CheckMessage]:
+    for name in _valid_providers():
+        provider = providers[name]
+        scope = urlencode({"scope": " ".join(provider.configured_scope)})
+        if len(scope) > MAX_SCOPE_IN_URL:
+            yield checks.Warning(
+                f"The SCOPE of DANCE_PROVIDERS[{name!r}] makes the provider's URL longer than "
+                f"{len(scope)} bytes, and the answer of the login has it in a header.",
+                hint="Many proxies read at most 4 kB of headers and answer 502 otherwise. Ask for "
+                "fewer scopes, or allow more: in nginx, proxy_buffer_size 16k.",
+                id="django_dance.W019",
+            )
+
+
 def _deployment() -> Iterator[CheckMessage]:
+    yield from _long_urls()
     if "*" in django_settings.ALLOWED_HOSTS and not settings.base_url and _valid_providers():
         yield checks.Warning(
             "ALLOWED_HOSTS accepts every host, and DANCE_BASE_URL is not set: no dance can begin, "

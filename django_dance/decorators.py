@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .sessions import DanceSession
 
 
+#: The scopes that views need, each with the name of the provider. A system check reads them.
+required_scopes: set[tuple[str, tuple[str, ...]]] = set()
+
 #: A view. Its type is kept.
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -48,9 +51,16 @@ def authorization_required(
     """
     if not isinstance(provider, str):
         raise TypeError('Name the provider: @authorization_required("github").')
+    scopes = tuple((scope,) if isinstance(scope, str) else scope)
+    if scopes:
+        required_scopes.add((provider, scopes))
+    return guard(provider, scopes, answer)
+
+
+def guard(provider: str, scopes: tuple[str, ...], answer: str) -> Callable[[_View], _View]:
+    """Return the decorator that checks the token before each call of a view."""
     if answer not in ("auto", "page", "json"):
         raise ValueError(f'answer is {answer!r}; it must be "auto", "page" or "json".')
-    scopes = (scope,) if isinstance(scope, str) else tuple(scope)
 
     def decorator(view: _View) -> _View:
         if iscoroutinefunction(view):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .decorators import authorization_required
+from .decorators import authorization_required, guard
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -28,6 +28,11 @@ class AuthorizationRequiredMixin(_View):
     #: The answer of the middleware if there is no usable token: "auto", "page" or "json".
     answer: str = "auto"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.provider and isinstance(cls.scope, (str, list, tuple)):
+            authorization_required(cls.provider, scope=cls.scope)  # for the system check
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check the visitor's token, and call the handler."""
         if not self.provider:
@@ -35,11 +40,12 @@ class AuthorizationRequiredMixin(_View):
                 f'{type(self).__name__} must name its provider: provider = "github".'
             )
         dispatch = super().dispatch
-        guard = authorization_required(self.provider, scope=self.scope, answer=self.answer)
+        scopes = (self.scope,) if isinstance(self.scope, str) else tuple(self.scope)
+        check = guard(self.provider, scopes, self.answer)
         if self.view_is_async:
 
             async def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 return await dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
-            return guard(handler)(request, *args, **kwargs)
-        return guard(dispatch)(request, *args, **kwargs)
+            return check(handler)(request, *args, **kwargs)
+        return check(dispatch)(request, *args, **kwargs)

@@ -199,13 +199,15 @@ class LoginView(DanceView):
         """Begin the dance that a login link asks for, and redirect to the provider."""
         asked = params.getlist("next")
         next_url = safe_next(request, asked[0]) if len(asked) == 1 else None
+        additions = self.additions(request, params)
+        scope = self.provider.requested_scope(request, additions)
         flow = Flow.begin(
             request,
             self.provider.name,
             next_url or self.provider.after_url(),
-            self.provider.configured_scope,
-            self.additions(request, params),
-            self.provider.configuration_digest(),
+            scope,
+            additions,
+            self.provider.configuration_digest(scope),
         )
         _refuse_inactive(request)
         url, flow = self.provider.begin(request, flow)
@@ -229,7 +231,7 @@ class LoginView(DanceView):
         return response
 
     def additions(self, request: HttpRequest, params: QueryDict) -> Additions:
-        """Return the link's additions. If it asks for more scopes, add the granted ones, too."""
+        """Return the link's additions. If it asks for scopes, the granted ones are kept, too."""
         if not params.keys() & {PARAMETER, "scope"}:
             return Additions()
         try:
@@ -241,12 +243,16 @@ class LoginView(DanceView):
                 "scope_invalid",
                 "the login link was not signed by us for this visitor, or is more than a day old",
             ) from None
-        if not added.scope:
-            return added
-        granted = self.provider.session(request, account=added.account).scopes
-        scopes = dict.fromkeys([*sorted(granted), *added.scope])
-        configured = self.provider.configured_scope
-        return replace(added, scope=tuple(scope for scope in scopes if scope not in configured))
+        if added.scope:
+            scope = self.provider.additional_scope(added.scope)
+            added = replace(added, scope=scope, keep_granted=True)
+        if not added.fit:
+            raise FlowError(
+                "flow_too_large",
+                "the login link asks for more than the flow's cookie can store: name most of the "
+                f"scopes in SCOPE of DANCE_PROVIDERS[{self.provider.name!r}]",
+            )
+        return added
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -287,9 +293,9 @@ class AuthorizedView(DanceView):
                 "user_mismatch", "the flow was begun by another user, or before a logout"
             )
         _refuse_inactive(request)
-        self.flow = flow = flow.with_configuration(
-            self.provider.configured_scope, self.provider.configuration_digest()
-        )
+        scope = self.provider.requested_scope(request, flow.additions)
+        digest = self.provider.configuration_digest(scope)
+        self.flow = flow = flow.with_configuration(scope, digest)
         self.provider.check_callback(flow, params)
         mark_used(flow)
         try:

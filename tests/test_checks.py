@@ -12,7 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import include
 
+from django_dance import decorators
+from django_dance.decorators import authorization_required
 from django_dance.middleware import OAuthMiddleware
+from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 
@@ -551,3 +554,52 @@ def test_a_site_that_accepts_every_host_is_warned_of_at_deployment(settings):
     assert "DANCE_BASE_URL" in warning.hint
     settings.DANCE_BASE_URL = "https://example.com"
     assert warnings() == []
+
+
+SCOPES = [f"esi-characters.read_agents_research.v{number}" for number in range(45)]
+
+
+@pytest.fixture
+def view_with_scopes(monkeypatch):
+    """Makes a view that needs these scopes."""
+    monkeypatch.setattr(decorators, "required_scopes", set())
+    monkeypatch.setattr("django_dance.checks.required_scopes", decorators.required_scopes)
+
+    def decorated(scopes):
+        authorization_required("github", scope=scopes)(lambda request: None)
+
+    def mixed_in(scopes):
+        type("Mixed", (AuthorizationRequiredMixin,), {"provider": "github", "scope": scopes})
+
+    return {"decorator": decorated, "mixin": mixed_in}
+
+
+@pytest.mark.parametrize("kind", ["decorator", "mixin"])
+def test_a_view_with_more_scopes_than_a_flow_can_store_is_an_error(
+    view_with_scopes, settings, kind
+):
+    view_with_scopes[kind](SCOPES[:10])
+    assert run() == []
+    view_with_scopes[kind](SCOPES)
+    (message,) = run()
+    assert message.id == "django_dance.E018"
+    assert "SCOPE of DANCE_PROVIDERS['github']" in message.hint
+    settings.DANCE_PROVIDERS = {"github": {**GITHUB, "SCOPE": SCOPES}}
+    assert run() == []
+
+
+def test_a_mixin_may_find_its_scopes_at_each_request():
+    class Dynamic(AuthorizationRequiredMixin):
+        provider = "github"
+
+        @property
+        def scope(self):
+            return ["repo"]
+
+
+def test_a_scope_that_a_proxy_may_find_too_long_is_warned_of_at_deployment(settings):
+    settings.DANCE_PROVIDERS = {"github": {**GITHUB, "SCOPE": SCOPES}}
+    (warning,) = [m for m in run(deploy=True) if m.id == "django_dance.W019"]
+    assert "proxy_buffer_size" in warning.hint
+    settings.DANCE_PROVIDERS = {"github": {**GITHUB, "SCOPE": SCOPES[:20]}}
+    assert "django_dance.W019" not in [m.id for m in run(deploy=True)]

@@ -8,7 +8,7 @@ from django.urls import set_script_prefix
 
 from django_dance.providers import providers
 
-from .conftest import Browser, assert_refused, flow_cookies, provider_url, query
+from .conftest import GRANTED, Browser, assert_refused, flow_cookies, provider_url, query
 
 
 def test_login_sends_the_visitor_to_the_provider(member, dance):
@@ -203,3 +203,87 @@ def test_environment_variables_do_not_allow_plain_http(member, monkeypatch, vari
 def test_pages_with_forms_let_the_browser_send_the_origin(member):
     response = member.get("/login/github/", headers={"sec-fetch-site": "cross-site"})
     assert response["Referrer-Policy"] == "strict-origin"
+
+
+# --- the size of the answer -----------------------------------------------------------------------
+
+#: 45 scopes, as at EVE Online.
+SCOPES = [f"esi-characters.read_agents_research.v{number}" for number in range(45)]
+
+
+@pytest.fixture
+def with_scopes(settings):
+    def with_scopes(scopes):
+        github = {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": scopes}
+        settings.DANCE_PROVIDERS = {"github": github}
+
+    return with_scopes
+
+
+def size_of_headers(response):
+    lines = [f"{name}: {value}\r\n" for name, value in response.items() if name != "Location"]
+    lines += [f"Set-Cookie: {morsel.OutputString()}\r\n" for morsel in response.cookies.values()]
+    return sum(len(line.encode()) for line in lines)
+
+
+@pytest.mark.parametrize("count", [1, 45, 500])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_headers_of_a_login_are_small_however_many_scopes_are_configured(
+    member, with_scopes, count, method
+):
+    with_scopes((SCOPES * 12)[:count])
+    response = getattr(member, method)("/login/github/", {"next": "/" + "é" * 255})
+    assert size_of_headers(response) < 2000
+
+
+def test_the_headers_of_a_login_are_small_however_many_scopes_were_granted(
+    member, user, with_scopes
+):
+    with_scopes("read:user")
+    providers["github"].session(user=user).token = {**GRANTED, "scope": " ".join(SCOPES)}
+    link = providers["github"].session(user=user).get_login_url("/" + "é" * 255, "repo")
+    response = member.get(link)
+    assert set(SCOPES) < set(query(response["Location"])["scope"].split())
+    assert size_of_headers(response) < 2000
+
+
+def test_a_login_with_the_longest_additions_has_small_headers(member, user, with_scopes):
+    with_scopes("read:user")
+    scopes = " ".join(SCOPES)[: 512 - len('{"scope":"","keep_granted":true}')]
+    link = providers["github"].session(user=user).get_login_url("/" + "é" * 255, scopes)
+    response = member.get(link)
+    assert response.status_code == 302
+    assert size_of_headers(response) < 2000
+
+
+def test_scopes_that_do_not_fit_are_refused_with_the_cure(
+    member, user, with_scopes, events, caplog
+):
+    with_scopes("read:user")
+    link = providers["github"].session(user=user).get_login_url(scope=SCOPES)
+    assert_refused(member.get(link), "flow_too_large", events)
+    assert "in SCOPE of DANCE_PROVIDERS['github']" in caplog.text
+    with_scopes(SCOPES)
+    assert member.get(link).status_code == 302
+
+
+def test_the_scopes_of_a_dance_are_those_that_were_granted_or_asked_for(
+    member, user, dance, responses
+):
+    """The flow stores none of those that were granted before."""
+    providers["github"].session(user=user).token = {**GRANTED, "scope": "read:user gist"}
+    link = providers["github"].session(user=user).get_login_url(scope="repo")
+    begun = dance(member, granted={"scope": "read:user"}, **query(link))
+    assert begun.asked["scope"] == "read:user gist repo"
+    begun.callback()
+    token = providers["github"].session(user=user).token
+    assert token["declined_scope"] == ["gist", "repo"]
+
+
+def test_scopes_are_not_declined_if_others_were_granted_in_between(member, user, dance):
+    providers["github"].session(user=user).token = {**GRANTED, "scope": "read:user"}
+    link = providers["github"].session(user=user).get_login_url(scope="repo")
+    begun = dance(member, granted={"scope": "read:user"}, **query(link))
+    providers["github"].session(user=user).token = {**GRANTED, "scope": "read:user gist"}
+    begun.callback()
+    assert "declined_scope" not in providers["github"].session(user=user).token

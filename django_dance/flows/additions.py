@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from django.core import signing
@@ -16,6 +17,9 @@ from ..tokens import scope_list
 PARAMETER = "ask"
 #: The age, in seconds, at which a login link with additions becomes invalid.
 MAX_LINK_AGE = 24 * 3600
+#: The longest additions, in bytes. With them and the longest ``next``, the headers of the answer
+#: that begins a dance have less than 2 kB beside the provider's URL.
+MAX_ADDITIONS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,8 @@ class Additions:
     """
 
     scope: tuple[str, ...] = ()
+    #: Whether the dance also asks for the scopes that were granted before.
+    keep_granted: bool = False
     #: The id at the provider of the account that the dance is for.
     account: str = ""
     #: Parameters of the authorization request (OpenID Connect Core 3.1.2.1).
@@ -62,6 +68,12 @@ class Additions:
             max_age=max_age,
         )
 
+    @property
+    def fit(self) -> bool:
+        """Whether they fit into the cookie of a flow."""
+        text = json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False)
+        return len(text.encode()) <= MAX_ADDITIONS
+
     def __bool__(self) -> bool:
         return self != NO_ADDITIONS
 
@@ -91,10 +103,11 @@ class Additions:
 
         :raises ValueError: they have another format.
         """
-        texts = [value for name, value in stated.items() if name != "max_age"]
+        arguments = {name: value for name, value in stated.items() if name != "keep_granted"}
+        texts = [value for name, value in arguments.items() if name != "max_age"]
         try:
             if all(isinstance(text, str) for text in texts):
-                return cls.of(**stated)
+                return replace(cls.of(**arguments), keep_granted="keep_granted" in stated)
         except (TypeError, ValueError):
             pass
         raise ValueError("The additions have another format.")

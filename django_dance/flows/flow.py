@@ -41,10 +41,10 @@ class Flow:
     #: All scopes that it asks for. The cookie stores those of the additions only.
     scope: tuple[str, ...] = ()
     additions: Additions = NO_ADDITIONS
-    #: A digest of the provider's configuration when the flow began; ``None`` in the cookie of an
-    #: earlier release, which stores all scopes.
+    #: A digest of the requested scopes and of the provider's configuration when the flow began;
+    #: ``None`` in the cookie of an earlier release, which stores all scopes.
     configuration: str | None = ""
-    #: Whether the configuration has changed since then. Then the requested scopes are not known.
+    #: Whether one of these has changed since then. Then the requested scopes are not known.
     configuration_changed: bool = False
     #: OAuth 1: the temporary credentials (RFC 5849 §2.1).
     request_token: str = ""
@@ -66,8 +66,8 @@ class Flow:
 
         :param provider: the provider's name.
         :param next: the path of this site where the dance ends.
-        :param scope: the scopes that the configuration asks for.
-        :param configuration: a digest of this configuration.
+        :param scope: the scopes to ask for.
+        :param configuration: a digest of these scopes and of the configuration.
         """
         return cls(
             provider=provider,
@@ -75,22 +75,22 @@ class Flow:
             began=int(time.time()),
             user=user_key(request) or ("" if has_session_cookie(request) else None),
             next=next,
-            scope=tuple(dict.fromkeys((*scope, *additions.scope))),
+            scope=tuple(scope),
             additions=additions,
             configuration=configuration,
         )
 
     def with_configuration(self, scope: Iterable[str], configuration: str) -> Flow:
-        """Return the flow with the configured scopes, which the cookie does not store.
+        """Return the flow with all of its scopes, which the cookie does not store.
 
-        :param scope: the scopes that the configuration asks for now.
-        :param configuration: a digest of the present configuration.
+        :param scope: the scopes that the same flow would ask for now.
+        :param configuration: a digest of these scopes and of the present configuration.
         """
         if self.configuration is None:
             return self
         return replace(
             self,
-            scope=tuple(dict.fromkeys((*scope, *self.additions.scope))),
+            scope=tuple(scope),
             configuration_changed=configuration != self.configuration,
         )
 

@@ -347,10 +347,22 @@ class Provider(Facts):
         """The scopes that every dance asks for."""
         return scope_list(getattr(self, "scope", None))
 
-    def configuration_digest(self) -> str:
-        """Return a digest of the facts that decide what a dance asks for."""
+    def additional_scope(self, scopes: Iterable[str]) -> tuple[str, ...]:
+        """Return those of ``scopes`` that a dance does not ask for without a login link."""
+        configured = set(self.configured_scope)
+        return tuple(scope for scope in scopes if scope not in configured)
+
+    def requested_scope(self, request: HttpRequest, additions: Additions) -> tuple[str, ...]:
+        """Return all scopes that a dance of this visitor asks for."""
+        granted: Iterable[str] = ()
+        if additions.keep_granted:
+            granted = sorted(self.session(request, account=additions.account).scopes)
+        return tuple(dict.fromkeys([*self.configured_scope, *granted, *additions.scope]))
+
+    def configuration_digest(self, scope: Iterable[str]) -> str:
+        """Return a digest of the scopes and of the facts that decide what a dance asks for."""
         params = sorted(dict(self.authorization_url_params or {}).items())
-        asked = json.dumps([self.configured_scope, params])
+        asked = json.dumps([list(scope), params])
         return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
     # --- the two steps ------------------------------------------------------------------------
