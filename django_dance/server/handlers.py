@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import parameters
+from . import cors, parameters
 from .callbacks import reject_coroutine
 from .logins import lead_to_login
 from .refusals import DESCRIPTIONS, describe, reason_of
@@ -223,7 +223,7 @@ def introspect_handler(server: AuthorizationServer, view: View) -> View:
         return server.endpoints(request).create_introspect_response("/", "POST", form, {})
 
     view = reject_coroutine(view, "introspect_handler")
-    return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer)
+    return _client_endpoint(server, view, parameters.ABOUT_A_TOKEN, answer, is_open=False)
 
 
 def _client_endpoint(
@@ -231,6 +231,8 @@ def _client_endpoint(
     view: View,
     names: frozenset[str],
     answer: Callable[[HttpRequest, dict[str, str], Any], Any],
+    *,
+    is_open: bool = True,
 ) -> View:
     """An endpoint that a client posts a form to.
 
@@ -238,6 +240,7 @@ def _client_endpoint(
     :param names: the parameters that are read; others are ignored.
     :param answer: called with the request, the form and the result of the view. It returns a
         response, or oauthlib's headers, body and status.
+    :param is_open: clients in browsers may use the endpoint.
     """
 
     def log(request: HttpRequest, error: str, description: str) -> None:
@@ -255,8 +258,16 @@ def _client_endpoint(
     @sensitive_post_parameters()
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "OPTIONS" and is_open and server.option("browser_clients"):
+            return cors.preflight("POST")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        response = respond(request, *args, **kwargs)
+        if not is_open:
+            return response
+        return cors.allow_client(server, request, response, vars(request).get("_oauth_client"))
+
+    def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             form = parameters.form_parameters(request, names)
             answered = answer(request, form, view(request, *args, **kwargs))

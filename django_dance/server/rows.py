@@ -106,6 +106,10 @@ class ClientRow:
         return uri in registered
 
     @property
+    def redirect_uris(self) -> list[str]:
+        return list(self._list("redirect_uris"))
+
+    @property
     def default_redirect_uri(self) -> str | None:
         """The only redirect URI (RFC 6749 §3.1.2.3); ``None`` if the client has several."""
         uris = self._list("redirect_uris", None)

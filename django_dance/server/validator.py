@@ -110,6 +110,9 @@ class Validator(RequestValidator):
             name = request.client_id
             client = self.server.callbacks.required("clientgetter")(name) if name else None
             vars(request)["known_client"] = client if is_active(client) else None
+            if self.http_request is not None:
+                # For the headers of the response.
+                vars(self.http_request)["_oauth_client"] = vars(request)["known_client"]
         return vars(request)["known_client"]
 
     # --- the authorization request (RFC 6749 §4.1.1) --------------------------------------------

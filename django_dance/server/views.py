@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import consent
+from . import consent, cors
 from .bindings import rows_to_write
 from .handlers import AuthorizationRequest
 from .models import Consent
@@ -147,16 +147,18 @@ class IntrospectView(EndpointView):
 class MetadataView(ServerView):
     """The metadata of the server (RFC 8414)."""
 
-    http_method_names = ["get", "head"]
+    http_method_names = ["get", "head", "options"]
 
     #: The namespace that includes the server's URLs; "" for the namespace of this view.
     namespace = ""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         match = request.resolver_match
-        return JsonResponse(
-            self.server.metadata(self.namespace or (match.namespace if match else ""))
-        )
+        namespace = self.namespace or (match.namespace if match else "")
+        return cors.allow_all(JsonResponse(self.server.metadata(namespace)))
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return cors.preflight("GET, HEAD")
 
 
 @method_decorator(csrf_protect, name="dispatch")
