@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import requests
 
+from ..servers import Absent, PostgreSQL, Redis, find, start
 from ..soak.journal import Answer, DatabaseCut, Journal, Loss, Refresh, Struck, WorkerKill
 from ..soak.provider import Provider
 from ..soak.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
 
 #: A user sent this request at second 10, and got the answer at second 20.
 GOOD = Answer("user01", "gunicorn", "GET /profile/", sent=10, ended=20, status=200)
@@ -186,3 +194,33 @@ def test_the_provider_ends_a_grant_that_is_revoked(provider):
     assert post(provider, "revoke/", token=tokens["refresh_token"]).status_code == 200
     assert refresh(provider, tokens).json() == {"error": "invalid_grant"}
     assert provider.find_reused_refresh("user01") is None
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def servers():
+    """Skips the test if the soak could not find or start its servers."""
+    with ExitStack() as stack:
+        postgresql = find(PostgreSQL, stack)
+        if isinstance(postgresql, Absent):
+            pytest.skip(postgresql.reason)
+        start(Redis, stack)
+        yield {"DANCE_TEST_POSTGRESQL_PORT": str(postgresql.port)}
+
+
+@pytest.mark.interop
+@pytest.mark.repository
+def test_no_answer_is_wrong_and_no_connection_is_lost_while_parts_of_the_site_fail(servers):
+    soak = subprocess.run(
+        [
+            *(sys.executable, ROOT / "scripts" / "soak", "--seeds", "1", "--seconds", "30"),
+            *("--worker-kills", "4", "--redis-kills", "3", "--database-cuts", "4"),
+        ],
+        env={**os.environ, **servers},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert soak.returncode == 0, soak.stdout

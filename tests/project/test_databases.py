@@ -33,6 +33,15 @@ def test_a_temporary_server_is_started_if_none_answers(kind):
     assert not server.answers()
 
 
+def test_a_server_that_was_killed_starts_again_at_the_same_port():
+    with ExitStack() as stack:
+        server = start(Redis, stack)
+        server.kill()
+        assert not server.answers()
+        server.launch()
+        assert server.answers()
+
+
 def test_a_server_that_cannot_be_started_is_left_out_with_its_reason():
     reason = (
         "NoSuchServer is left out: nothing lets the tests in at redis://127.0.0.1:1, "

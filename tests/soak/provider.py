@@ -151,7 +151,9 @@ class Provider(Loopback):
                 return _error(
                     "invalid_token", 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}
                 )
-        return _json({"username": grant.account, "name": grant.account.title()})
+        return _json(
+            {"id": grant.account, "username": grant.account, "name": grant.account.title()}
+        )
 
     def _new_tokens(self, grant: Grant) -> dict[str, object]:
         access = self._new_token("access", grant.account)
