@@ -58,7 +58,7 @@ Answer = tuple[int, dict[str, str], "str | bytes"]
 
 @dataclass
 class Grant:
-    """What a visitor has granted: in an authorization code, or in the tokens that came from it."""
+    """The grant of a visitor: first an authorization code has it, and then its tokens."""
 
     scope: str = ""
     redirect_uri: str = ""
@@ -238,11 +238,11 @@ class FakeProvider(Loopback):
             if grant.challenge and not _fits(grant.challenge, sent.get("code_verifier", "")):
                 return self.refusal("dead")
             self.grants.append(grant)
-            return self._granted(grant)
+            return self._grant(grant)
         if kind == "refresh_token":
-            return self._refreshed(sent.get("refresh_token", ""))
+            return self._refresh(sent.get("refresh_token", ""))
         if kind == "client_credentials":
-            return self._granted(Grant(sent.get(self.facts.scope_param, "")), refreshable=False)
+            return self._grant(Grant(sent.get(self.facts.scope_param, "")), refreshable=False)
         code = sent.get("device_code", "").removeprefix("planted-device-")
         device = self._devices.get(code)
         if not isinstance(device, Grant):
@@ -250,17 +250,17 @@ class FakeProvider(Loopback):
             return (400, JSON, json.dumps(body)) if body else self.refusal("pending")
         del self._devices[code]
         self.grants.append(device)
-        return self._granted(device)
+        return self._grant(device)
 
-    def _refreshed(self, refresh_token: str) -> Answer:
+    def _refresh(self, refresh_token: str) -> Answer:
         grant = next((g for g in self.grants if refresh_token in g.refresh_tokens), None)
         if grant is None or grant.ended:
             return self.refusal("dead")
         if self.facts.refresh_rotates:
             grant.refresh_tokens.remove(refresh_token)
-        return self._granted(grant)
+        return self._grant(grant)
 
-    def _granted(self, grant: Grant, *, refreshable: bool = True) -> Answer:
+    def _grant(self, grant: Grant, *, refreshable: bool = True) -> Answer:
         facts, number = self.facts, next(self._count)
         fields: dict[str, Any] = {
             "access_token": f"planted-access-{number}",

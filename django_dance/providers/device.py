@@ -43,7 +43,7 @@ if TYPE_CHECKING:
             self, answer: ProtocolResponse, fields: Mapping[str, Any]
         ) -> Refusal | None: ...
         def meaning_of(self, error: ProviderError) -> str: ...
-        def _refused(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError: ...
+        def _refusal_error(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError: ...
 else:
     _Base = object
 
@@ -143,7 +143,7 @@ class BackgroundGrants(_Base):
         refusal = self.refusal(answer, fields)
         if refusal is not None:
             del fields  # a traceback would print the words, which may repeat secrets
-            raise self._refused(answer, refusal)
+            raise self._refusal_error(answer, refusal)
         return DeviceAuthorization.from_response(fields, scopes)
 
     def poll_device(self, authorization: DeviceAuthorization) -> Token | None:

@@ -41,8 +41,8 @@ from .refusals import (
     Refusal,
     https_only,
     meaning,
-    pairs,
     read_refusal,
+    word_pairs,
 )
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
     def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
         if "error" in params:
-            raise self._callback_refused(params)
+            raise self._callback_error(params)
         data = {
             **(self.token_url_params or {}),
             "grant_type": "authorization_code",
@@ -388,12 +388,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises ProviderUnavailable: the answer asks to try later.
         :raises InvalidResponse: the answer has no usable token.
         """
-        fields = self.parse(answer) if answer.status == 200 else self._refused_fields(answer)
+        fields = self.parse(answer) if answer.status == 200 else self._refusal_fields(answer)
         fields = without_empty(fields)
         refusal = self.refusal(answer, fields)
         if refusal is not None:
             del fields  # a traceback would print the words, which may repeat secrets
-            raise self._refused(answer, refusal)
+            raise self._refusal_error(answer, refusal)
         if answer.status != 200:
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         strip_internal_fields(fields)
@@ -422,7 +422,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         """
         return read_refusal(answer, fields)
 
-    def _refused_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
+    def _refusal_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
         """Return the members of a refusal, which may have another format than a grant."""
         for read in (partial(self.parse, answer), answer.json, answer.form):
             with suppress(InvalidResponse):
@@ -438,9 +438,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def _words(self) -> tuple[tuple[str, str], ...]:
         """The words of the settings, of the class and of its base classes, with their meanings."""
         facts = (vars(cls).get("refusals") for cls in type(self).__mro__)
-        return tuple(pair for words in (self.refusals, *facts) for pair in pairs(words))
+        return tuple(pair for words in (self.refusals, *facts) for pair in word_pairs(words))
 
-    def _refused(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError:
+    def _refusal_error(self, answer: ProtocolResponse, refusal: Refusal) -> ProviderError:
         """Return the error for a refusal of the token endpoint (RFC 6749 §5.2)."""
         means = meaning(self._words, refusal.code, refusal.text)
         code = clean_text(refusal.code, 40) or (refusal.text if means != UNKNOWN else "")
@@ -464,7 +464,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         error.refusal = means
         return error
 
-    def _callback_refused(self, params: Mapping[str, Any]) -> FlowError:
+    def _callback_error(self, params: Mapping[str, Any]) -> FlowError:
         """Return the error for an error response of the authorization endpoint."""
         # RFC 6749 §4.1.2.1
         error = clean_words(params.get("error")) or ""

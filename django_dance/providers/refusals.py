@@ -1,4 +1,4 @@
-"""Refusals: the words with which a provider refuses, and what they mean.
+"""Refusals: the words with which a provider refuses, and the meanings of these words.
 
 The standard words are those of RFC 6749 §4.1.2.1 and §5.2, RFC 8628 §3.5 and OpenID Connect Core
 3.1.2.6. A preset adds its provider's own words as the fact ``refusals``.
@@ -78,7 +78,7 @@ def meaning(words: Iterable[tuple[str, str]], code: str | None, text: str | None
     return found or UNKNOWN
 
 
-def pairs(refusals: Mapping[str, str | Sequence[str]] | None) -> Iterator[tuple[str, str]]:
+def word_pairs(refusals: Mapping[str, str | Sequence[str]] | None) -> Iterator[tuple[str, str]]:
     """Yield each word of a fact ``refusals`` with its meaning."""
     for means, words in (refusals or {}).items():
         for word in (words,) if isinstance(words, str) else words:
