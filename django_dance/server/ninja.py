@@ -58,7 +58,7 @@ class Refused(HttpError):
     ) -> None:
         super().__init__(rejection.status, rejection.message)
         self.rejection, self.server = rejection, server
-        self.scopes = scopes if rejection.status == 403 else ()
+        self.scopes = () if rejection.status == 400 else scopes
 
 
 def add_challenges(api: NinjaAPI) -> None:

@@ -135,7 +135,7 @@ class ResourceProtector:
         )
         vars(request)["error_message"] = rejection.message
         challenge = access_tokens.challenge(
-            rejection, server.name, scopes if rejection.status == 403 else ()
+            rejection, server.name, () if rejection.status == 400 else scopes
         )
         handler = server.callbacks.optional("invalid_response")
         if handler is None:

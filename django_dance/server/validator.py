@@ -135,7 +135,14 @@ class Validator(RequestValidator):
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Any, request: Request
     ) -> bool:
-        return ClientRow(client).may_request(scopes, self.server.scopes)
+        row, known = ClientRow(client), self.server.scopes
+        if row.may_request(scopes, known):
+            return True
+        # RFC 6749 §3.3: the scopes are narrowed. The token response names those that are granted.
+        left = [scope for scope in scopes if row.may_request([scope], known)]
+        if left:
+            request.scopes = left
+        return bool(left)
 
     def is_pkce_required(self, client_id: str, request: Request) -> bool:
         return True  # RFC 9700 §2.1.1

@@ -298,9 +298,25 @@ def test_a_code_challenge_with_s256_is_required(ask, changes):
     assert_told(ask(**changes), "invalid_request")
 
 
-@pytest.mark.parametrize("scope", ["unknown", "email unknown", "admin", "EMAIL", "email,address"])
+@pytest.mark.parametrize("scope", ["unknown", "admin unknown", "admin", "EMAIL", "email,address"])
 def test_a_client_may_request_only_its_own_scopes(ask, scope):
     assert_told(ask(scope=scope), "invalid_scope")
+
+
+def test_scopes_that_the_client_may_not_request_are_left_out(app, member):
+    wide = "email admin unknown"
+    page = member.get(app.address(scope=wide)).content.decode()
+    assert "see your email address" in page and "change everything" not in page
+    token = app.token(member, scope=wide)
+    assert token["scope"] == "email"
+    assert Consent.objects.get().scopes == ["email"]
+    assert "code" in query(member.get(app.address(scope=wide))["Location"])
+
+
+def test_the_scopes_of_a_client_that_acts_for_itself_are_narrowed_too(register):
+    app = register(grant_types="client_credentials")
+    form = {"grant_type": "client_credentials", "scope": "email admin"}
+    assert app.post("token/", form).json()["scope"] == "email"
 
 
 def test_a_scope_that_the_server_does_not_know_is_refused(ask, app):

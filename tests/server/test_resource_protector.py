@@ -27,7 +27,10 @@ def assert_refused(response, status, error=None, scope=None):
     challenge = response["WWW-Authenticate"]
     assert challenge.startswith('Bearer realm="oauth_server"')
     assert (f'error="{error}"' in challenge) if error else ("error" not in challenge)
-    assert (f'scope="{scope}"' in challenge) if scope else ("scope=" not in challenge)
+    if scope:
+        assert f'scope="{scope}"' in challenge
+    elif status != 401:
+        assert "scope=" not in challenge
     assert response["Cache-Control"] == "no-store"
 
 
@@ -641,6 +644,15 @@ def test_invalid_response_answers_a_refused_request(own, granted, scope, token, 
     response = own.call(own.require_oauth(scope)(let_in), token)
     assert response.content.decode() == message
     assert response["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_the_challenge_names_the_scopes_that_the_view_needs(app, granted):
+    """A client without a token learns what to ask for."""
+    for token in (None, "unknown"):
+        header = {"authorization": f"Bearer {token}"} if token else {}
+        response = app.line.get("/both/", headers=header)
+        assert_refused(response, 401, token and "invalid_token", "email address")
+        assert "scope=" not in app.line.get("/anything/", headers=header)["WWW-Authenticate"]
 
 
 def test_the_repr_of_an_access_token_has_no_secret(own, granted):

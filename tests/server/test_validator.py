@@ -314,11 +314,11 @@ def test_a_client_has_its_own_grant_types(site, fields, kind, right):
         ({}, {"default_scopes": ["a", "b"]}, ["a"], True),
         ({}, {"default_scopes": ["a", "b"]}, ["b", "a"], True),
         ({}, {"default_scopes": ["a", "b"]}, [], True),
-        ({}, {"default_scopes": ["a", "b"]}, ["a", "c"], False),
+        ({}, {"default_scopes": ["a", "b"]}, ["c", "d"], False),
         ({}, {}, ["a"], False),
         ({}, {}, [], True),
         ({"a": "A", "b": "B"}, {"default_scopes": ["a", "b"]}, ["a", "b"], True),
-        ({"a": "A"}, {"default_scopes": ["a", "b"]}, ["a", "b"], False),
+        ({"a": "A"}, {"default_scopes": ["a", "b"]}, ["b"], False),
         ({"a": "A"}, {"validate_scopes": lambda scopes: True}, ["b"], False),
         ({"a": "A"}, {"validate_scopes": lambda scopes: scopes == ["a"] and 1}, ["a"], True),
         ({}, {"validate_scopes": lambda scopes: False, "default_scopes": ["a"]}, ["a"], False),
@@ -328,6 +328,20 @@ def test_a_client_has_its_own_grant_types(site, fields, kind, right):
 def test_a_scope_must_be_known_to_the_server_and_the_client(known, fields, scopes, right):
     validator = Site(scopes=known).validator
     assert validator.validate_scopes("app", scopes, client(**fields), request()) is right
+
+
+@pytest.mark.parametrize(
+    ("known", "fields"),
+    [
+        ({}, {"default_scopes": ["a"]}),
+        ({"a": "A"}, {"default_scopes": ["a", "b"]}),
+        ({}, {"validate_scopes": lambda scopes: scopes == ["a"]}),
+    ],
+)
+def test_scopes_that_are_not_allowed_are_left_out(known, fields):
+    asks = request()
+    assert Site(scopes=known).validator.validate_scopes("app", ["b", "a"], client(**fields), asks)
+    assert asks.scopes == ["a"]
 
 
 def test_a_client_that_requests_no_scope_gets_its_own(site):
