@@ -247,7 +247,8 @@ class _RefreshAttempt:
             pause = min(max(pause, error.retry_after), LONGEST_RETRY_AFTER)
         note = {
             "last_error": error.error or error.code,
-            "last_error_description": error.error_description or "",
+            # A session in a cookie has little room.
+            "last_error_description": (error.error_description or "")[:100],
             "failures": failures,
             "retry_at": now + pause,
             "refusals": refusals,

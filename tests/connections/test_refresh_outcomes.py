@@ -595,6 +595,12 @@ def test_refusals_of_a_token_that_has_not_expired_do_not_count(connected, refuse
     assert OAuthToken.objects.get().token.refusals == 0
 
 
+def test_the_words_of_the_provider_are_noted_in_short(connected, refuse):
+    connected()
+    refuse(0, at_0={"status": 400, "json": {"error": "odd", "error_description": "x" * 1000}})
+    assert OAuthToken.objects.get().token["last_error_description"] == "x" * 100
+
+
 def test_a_failure_is_noted_with_the_words_of_the_provider(connected, refuse, user):
     connected()
     refuse(0)
