@@ -94,9 +94,8 @@ def invalidate_row(sender: Any, instance: Any, using: str, **kwargs: Any) -> Non
         return
     account = getattr(instance, "account", "")
     mark_written(using, key, account)
-    aliases = CACHES | ({settings.token_cache} if settings.token_cache else set())
-    for alias in aliases:
-        on_commit_or_now(using, partial(TokenCache(alias).invalidate, key))
-    if kwargs.get("signal") is post_delete:
-        for alias in aliases or {None}:
+    for alias in CACHES | {settings.token_cache}:
+        if alias:
+            on_commit_or_now(using, partial(TokenCache(alias).invalidate, key))
+        if kwargs.get("signal") is post_delete:
             on_commit_or_now(using, partial(forget_parked, alias, using, parking_key(key, account)))

@@ -42,11 +42,10 @@ def store_connection(session: Session, token: Token) -> None:
         _resolve_conflict(session, account.id)
     place = owner if account is None else owner.for_account(account.id)
     if known == ("",):
-        # A stored token without an account id is assumed to be the same account.
         before = Token.of(storage.reread(owner))
     else:
         before = Token.of(storage.reread(place)) if place.account in known else None
-    if before is not None:
+    if before is not None and (place.account in filter(None, known) or _is_same(before, token)):
         # Some providers grant a refresh token at the first login of an account only.
         token = before.successor(token)
     if account is None:
@@ -99,6 +98,16 @@ def adopt(session: Session) -> bool:
     return True
 
 
+def _is_same(before: Token, token: Token) -> bool:
+    """Whether the ID tokens say that both tokens are of one account.
+
+    Otherwise the earlier refresh token might belong to another account, such as one of an attacker
+    who has planted the session.
+    """
+    earlier, claims = before.get("id_claims") or {}, token.get("id_claims") or {}
+    return all(claims.get(name) and claims[name] == earlier.get(name) for name in ("iss", "sub"))
+
+
 def _ask_account(session: Session) -> AccountInfo | None:
     """Ask the provider for the account of the token; ``None`` if it cannot be told."""
     if not session.provider.account_id:
@@ -108,6 +117,8 @@ def _ask_account(session: Session) -> AccountInfo | None:
     except AuthorizationRequired as error:
         raise FlowError("account_unknown", "the provider rejects the token it granted") from error
     except (DanceError, OSError) as error:  # the exceptions of `requests` are OSErrors
+        if getattr(error, "code", "") == "account_unknown":
+            raise FlowError("account_unknown", str(error)) from error
         logger.warning(
             "%s: the account of the token is not known: %s",
             session.provider.name,

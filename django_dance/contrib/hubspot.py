@@ -1,6 +1,5 @@
 from typing import TYPE_CHECKING
 
-from ..exceptions import InvalidResponse
 from ..providers import AccountInfo, OAuth2Provider
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class HubSpot(OAuth2Provider):
         ).json()
         fields.pop("token", None)  # the access token again
         hub, user = fields.get("hub_id"), fields.get(self.account_id)
-        for found in (hub, user):
-            if isinstance(found, bool) or not isinstance(found, (int, str)) or not found:
-                raise InvalidResponse(f"{self.label} did not name the account of the token.")
-        return AccountInfo(f"{hub}:{user}", str(fields.get(self.account_label) or user), fields)
+        account = ":".join(self.check_account_id(found or None) for found in (hub, user))
+        return AccountInfo(
+            self.check_account_id(account), str(fields.get(self.account_label) or user), fields
+        )

@@ -12,7 +12,14 @@ from ..conf import settings
 from ..exceptions import InvalidResponse, StorageError, UntrustedOrigin
 from ..providers import OAuth1Provider, Provider, providers
 from ..storage import MemoryStorage, NullStorage, SessionStorage
-from ..tokens import ResourceOwner, Token, check_token_fields, scope_list, strip_internal_fields
+from ..tokens import (
+    ResourceOwner,
+    Token,
+    check_token_fields,
+    is_account_id,
+    scope_list,
+    strip_internal_fields,
+)
 from .sources import Source
 
 
@@ -106,7 +113,10 @@ class TokenImporter:
             and provider.token_storage.keeps_accounts(owner)
             and self.source.has_our_ids(self.source.provider(row), provider)
         )
-        return self.source.uid(row) if known else ""
+        account = self.source.uid(row) if known else ""
+        if account and not is_account_id(account):
+            raise NotImported("several accounts may have the id of the account, or it is too long")
+        return account
 
     def _check_conflicts(self, owner: ResourceOwner, account: str) -> None:
         storage = owner.provider.token_storage

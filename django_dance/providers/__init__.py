@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .base import AccountInfo, ClientCredentials, Provider
+    from .base import AccountInfo, ClientCredentials, Provider, UnusableAccountId
     from .oauth1 import OAuth1Provider
     from .oauth2 import BasicAuth, OAuth2Provider
     from .oidc import IdentityChanged, OIDCProvider
@@ -24,13 +24,14 @@ __all__ = [
     "Problem",
     "Provider",
     "Refusal",
+    "UnusableAccountId",
     "providers",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "base": ["AccountInfo", "ClientCredentials", "Provider"],
+        "base": ["AccountInfo", "ClientCredentials", "Provider", "UnusableAccountId"],
         "oauth1": ["OAuth1Provider"],
         "oauth2": ["BasicAuth", "OAuth2Provider"],
         "oidc": ["IdentityChanged", "OIDCProvider"],

@@ -19,7 +19,15 @@ from .. import forbid_in_templates
 from ..conf import import_if_path, require_app, settings
 from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
-from ..tokens import ResourceOwner, Secret, Token, scope_list, without_secrets
+from ..tokens import (
+    MAX_ACCOUNT_ID,
+    ResourceOwner,
+    Secret,
+    Token,
+    is_account_id,
+    scope_list,
+    without_secrets,
+)
 from .options import Facts, good_url
 
 if TYPE_CHECKING:
@@ -42,6 +50,12 @@ class ClientCredentials:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", Secret(self.client_secret or ""))
+
+
+class UnusableAccountId(InvalidResponse):
+    """The id of the account is too long, or several accounts may have it."""
+
+    code = "account_unknown"
 
 
 @dataclass(frozen=True)
@@ -201,11 +215,25 @@ class Provider(Facts):
             except InvalidResponse:
                 fields = None
         found = _field(fields, self.account_id)
-        # The id must be a number or a text. Two accounts could have the same other value.
-        if isinstance(found, bool) or not isinstance(found, (int, str)) or found in ("", "None"):
-            raise InvalidResponse(f"{self.label} did not name the account of the token.")
+        account = self.check_account_id(found)
         label = _field(fields, self.account_label) if self.account_label else None
-        return AccountInfo(str(found), str(label or found), fields)
+        return AccountInfo(account, str(label or found), fields)
+
+    def check_account_id(self, found: object) -> str:
+        """Return an account's id as text, if it can belong to one account only.
+
+        :raises InvalidResponse: it is neither a number nor a text, or is empty.
+        :raises UnusableAccountId: several accounts may have it, or it is too long.
+        """
+        # Two accounts could have the same other value.
+        if isinstance(found, bool) or not isinstance(found, (int, str)) or found == "":
+            raise InvalidResponse(f"{self.label} did not name the account of the token.")
+        if not is_account_id(str(found)):
+            raise UnusableAccountId(
+                f"{self.label} named the account by an id that several accounts may share, or that "
+                f"is longer than {MAX_ACCOUNT_ID} characters."
+            )
+        return str(found)
 
     # --- sessions -----------------------------------------------------------------------------
 

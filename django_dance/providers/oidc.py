@@ -281,12 +281,11 @@ class OIDCProvider(OAuth2Provider):
         token = session.ready_token()
         signed = token.get("id_claims")
         claims = signed or self.userinfo(token)
-        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
-            raise InvalidResponse(f"{self.label} did not name the account of the token.")
+        account = self.check_account_id(claims.get("sub"))
         if signed and not self._name(signed):
             claims = {**self._claims_elsewhere(token), **signed}
-        label = self._name(claims) or claims.get("email") or claims["sub"]
-        return AccountInfo(claims["sub"], str(label), claims)
+        label = self._name(claims) or claims.get("email") or account
+        return AccountInfo(account, str(label), claims)
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         """Return the name in the claims of a person (OpenID Connect Core 5.1), or ``""``."""

@@ -23,7 +23,7 @@ from ..exceptions import (
     StorageError,
     failure_fields,
 )
-from ..tokens import ResourceOwner, Token, same_token
+from ..tokens import MAX_ACCOUNT_ID, ResourceOwner, Token, same_token
 from .base import BaseStorage, plain_fields
 from .lease import lock_busy_error, row_lease, thread_lock
 from .row_cache import UNSET, RowCache
@@ -128,6 +128,11 @@ class ModelStorage(BaseStorage):
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         where = self._where(owner)
+        if len(owner.account) > MAX_ACCOUNT_ID:
+            raise StorageError(
+                f"The id of the account at {owner.provider.label} is longer than {MAX_ACCOUNT_ID} "
+                "characters."
+            )
         values = self._columns(token)
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()

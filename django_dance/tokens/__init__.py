@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
+    from .accounts import MAX_ACCOUNT_ID, is_account_id
     from .owner import ResourceOwner
     from .sealing import seal, unseal, uses_current_key
     from .token import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "MAX_ACCOUNT_ID",
     "REFRESH_FAILURE_FIELDS",
     "SECRETS",
     "VERDICT_FIELDS",
@@ -35,6 +37,7 @@ __all__ = [
     "check_token_fields",
     "clean_text",
     "clean_words",
+    "is_account_id",
     "same_token",
     "scope_list",
     "seal",
@@ -50,6 +53,7 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
+        "accounts": ["MAX_ACCOUNT_ID", "is_account_id"],
         "owner": ["ResourceOwner"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [

@@ -98,14 +98,88 @@ def test_a_token_of_an_unknown_account_becomes_the_token_of_the_named_account(
     assert tokens_of(user) == {"1": "known"}
 
 
-def test_a_token_of_an_unknown_account_gives_its_refresh_token_to_the_named_account(
+def test_a_named_account_does_not_get_the_refresh_token_of_an_unknown_account(
     member, user, connect
 ):
-    unknown = {"access_token": "unknown", "refresh_token": "planted-kept"}
+    unknown = {"access_token": "unknown", "refresh_token": "planted-other"}
     ModelStorage().set(ResourceOwner(providers["github"], user=user), unknown)
     connect(member, 1, access_token="known", refresh_token=None)
     row = user.oauth_tokens.get()
-    assert (row.account, row.token["refresh_token"]) == ("1", "planted-kept")
+    assert (row.account, row.token.get("refresh_token")) == ("1", None)
+
+
+def test_an_account_does_not_get_the_refresh_token_of_one_whose_name_could_not_be_asked(
+    member, user, connect, responses
+):
+    responses.post(TOKEN_URL, json={**GRANTED, "refresh_token": "planted-other"})
+    responses.get(f"{API}user", status=500)
+    assert Dance(member).callback().status_code == 302
+    connect(member, 2, refresh_token=None)
+    assert "refresh_token" not in user.oauth_tokens.get(account="2").token
+
+
+@pytest.mark.parametrize("before", [{}, {"iss": "https://id.example", "sub": "2"}])
+def test_a_refresh_token_is_kept_if_the_id_tokens_are_of_one_person(user, before, responses):
+    claims = {"iss": "https://id.example", "sub": "1"}
+    for earlier, kept in ((before, False), (claims, True)):
+        github = providers["github"].session(user=user)
+        github.token = {**GRANTED, "id_claims": earlier, "refresh_token": "planted-earlier"}
+        granted = Token({**GRANTED, "id_claims": claims, "refresh_token": None})
+        store_connection(providers["github"].session(user=user), granted)
+        assert (user.oauth_tokens.get().token["refresh_token"] == "planted-earlier") is kept
+        user.oauth_tokens.all().delete()
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        " ",
+        "\u200b",
+        "null",
+        "NULL",
+        "None",
+        "undefined",
+        "NaN",
+        "nan",
+        " 1",
+        "1 ",
+        "1\u200b",
+        "1\u2060",
+        "\ufeff1",
+        "1\u00ad",
+        "1\ufe0f",
+        "1\u3164",
+        "1\u00a0",
+        "1\u034f2",
+        "1\n",
+        "1\x00",
+        "1\u202e2",
+        "x" * 256,
+        "x" * 300,
+    ],
+)
+def test_an_account_id_that_several_accounts_may_have_is_refused(
+    member, user, connect, account, events
+):
+    response = connect(member, account)
+    assert response.status_code == 400
+    assert events.codes == ["account_unknown"]
+    assert not user.oauth_tokens.exists()
+
+
+@pytest.mark.parametrize(
+    "account", [0, 7, "a b", "ada@example.com", "Ä", "日本", "x" * 255, "nancy"]
+)
+def test_another_account_id_is_accepted(member, user, connect, account):
+    assert connect(member, account).status_code == 302
+    assert user.oauth_tokens.get().account == str(account)
+
+
+def test_a_storage_refuses_an_account_id_that_is_too_long(user):
+    owner = ResourceOwner(providers["github"], user=user, account="x" * 300)
+    with pytest.raises(StorageError, match="longer than 255"):
+        ModelStorage().set(owner, GRANTED)
+    assert ModelStorage().get(owner) is None
 
 
 def test_a_user_has_at_most_one_token_of_an_unknown_account(member, user, dance):
@@ -114,20 +188,24 @@ def test_a_user_has_at_most_one_token_of_an_unknown_account(member, user, dance)
     assert tokens_of(user) == {"": "planted-access-token"}
 
 
-def test_two_dances_with_an_unknown_account_keep_the_refresh_token(member, user, dance, responses):
-    assert dance(member, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+def test_two_dances_with_an_unknown_account_do_not_keep_the_refresh_token(
+    member, user, dance, responses
+):
+    assert dance(member, granted={"refresh_token": "planted-other"}).callback().status_code == 302
     responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
     assert Dance(member).callback().status_code == 302
-    assert user.oauth_tokens.get().token["refresh_token"] == "planted-kept"
+    assert "refresh_token" not in user.oauth_tokens.get().token
 
 
-def test_a_visitor_keeps_a_refresh_token_that_is_not_granted_again(client, dance, responses, rf):
-    assert dance(client, granted={"refresh_token": "planted-kept"}).callback().status_code == 302
+def test_a_visitor_does_not_get_the_refresh_token_of_a_planted_session(
+    client, dance, responses, rf
+):
+    assert dance(client, granted={"refresh_token": "planted-other"}).callback().status_code == 302
     responses.replace("POST", TOKEN_URL, json={**GRANTED, "refresh_token": None})
     assert Dance(client).callback().status_code == 302
     request = rf.get("/")
     request.session = client.session
-    assert providers["github"].session(request).token["refresh_token"] == "planted-kept"
+    assert "refresh_token" not in providers["github"].session(request).token
 
 
 def test_an_unknown_account_does_not_replace_a_known_one(member, user, connect, responses, events):
