@@ -126,7 +126,12 @@ class PostgreSQL(Server):
 
     def commands(self, folder: Path) -> list[list[str]]:
         at = ["-D", f"{folder}/data"]
-        options = ["fsync=off", f"listen_addresses={HOST}", f"unix_socket_directories={folder}"]
+        options = [
+            "fsync=off",
+            "full_page_writes=off",
+            f"listen_addresses={HOST}",
+            f"unix_socket_directories={folder}",
+        ]
         return [
             [program("initdb"), *at, "-U", self.user, "-A", "trust", "-E", "UTF8", "--no-sync"],
             [program("postgres"), *at, "-p", str(self.port), *(f"-c{each}" for each in options)],
@@ -154,6 +159,9 @@ class MariaDB(Server):
             "port": self.port,
             "socket": folder / "socket",
             "pid-file": folder / "pid",
+            # The data need not survive a power cut, and waiting for the disk is slow.
+            "innodb-flush-log-at-trx-commit": 0,
+            "innodb-doublewrite": 0,
         }
         return [
             [
