@@ -16,6 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from ..tokens import Secret
 from . import token_cache
 from .hashing import digest
+from .resources import metadata_url
 from .rows import TokenRow, is_active
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class AccessToken:
     access_token: str = field(default="", repr=False)
     #: The time at which the token expires; ``None`` if it does not expire.
     expires: datetime | None = None
+    #: The resources that the token is for (RFC 8707); empty if it is not bound to any.
+    resources: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "access_token", Secret(self.access_token))
@@ -51,6 +54,10 @@ class AccessToken:
 
     def __repr__(self) -> str:
         return f"<AccessToken for {' '.join(sorted(self.scopes)) or 'no scope'}>"
+
+    def is_for(self, resource: str | None) -> bool:
+        """Whether a view of this resource may accept it; ``None`` for a view of no resource."""
+        return not self.resources if resource is None else resource in self.resources
 
     def allows(self, scopes: Iterable[str], *, any: bool = False) -> bool:
         """Whether the token has all of these scopes, or with ``any`` one of them."""
@@ -77,6 +84,7 @@ NO_TOKEN = "", "Bearer token not found."
 UNKNOWN = "invalid_token", "Bearer token not found."
 EXPIRED = "invalid_token", "Bearer token is expired."
 WRONG_SCOPE = "insufficient_scope", "Bearer token scope not valid.", 403
+WRONG_RESOURCE = "invalid_token", "Bearer token is for another resource."
 MALFORMED = "invalid_request", "There must be one bearer token, in the Authorization header.", 400
 NOT_ACCEPTED = "invalid_token", "Bearer token not accepted."
 
@@ -134,6 +142,7 @@ def verify_token(server: AuthorizationServer, request: HttpRequest) -> AccessTok
         scopes=frozenset(token.scopes),
         access_token=text,
         expires=expires,
+        resources=frozenset(row.resources),
     )
     if row.family and token_cache.is_enabled():
         token_cache.put(
@@ -146,6 +155,7 @@ def verify_token(server: AuthorizationServer, request: HttpRequest) -> AccessTok
                 scopes=tuple(sorted(found.scopes)),
                 expires=None if expires is None else expires.timestamp(),
                 family=row.family,
+                resources=tuple(row.resources),
             ),
             read=read,
         )
@@ -169,6 +179,7 @@ def _token_from_cache(
         scopes=frozenset(cached.scopes),
         access_token=text,
         expires=None if expires is None else datetime.fromtimestamp(expires, UTC),
+        resources=frozenset(cached.resources),
     )
 
 
@@ -180,8 +191,13 @@ def _active_user(label: str, pk: str) -> Any:
     return user if is_active(user) else AnonymousUser()
 
 
-def challenge(rejection: TokenRejected, realm: str, scopes: Iterable[str]) -> HttpResponse:
-    """The response to a request that is refused (RFC 6750 §3)."""
+def challenge(
+    rejection: TokenRejected, realm: str, scopes: Iterable[str], resource: str | None = None
+) -> HttpResponse:
+    """The response to a request that is refused (RFC 6750 §3).
+
+    :param resource: the resource; the challenge names the URL of its metadata (RFC 9728 §5.1).
+    """
     parts = [f'realm="{realm}"']
     fields = {}
     if rejection.error:
@@ -189,6 +205,8 @@ def challenge(rejection: TokenRejected, realm: str, scopes: Iterable[str]) -> Ht
         parts += [f'{name}="{value}"' for name, value in fields.items()]
     if scopes := " ".join(scopes):
         parts.append(f'scope="{scopes}"')
+    if resource is not None:
+        parts.append(f'resource_metadata="{metadata_url(resource)}"')
     response = JsonResponse(fields, status=rejection.status)
     response["WWW-Authenticate"] = "Bearer " + ", ".join(parts)
     response["Cache-Control"] = "no-store"

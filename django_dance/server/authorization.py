@@ -26,6 +26,7 @@ from .callbacks import Callbacks, reject_coroutine
 from .conf import OPTIONS, settings
 from .endpoints import Endpoints
 from .resource_protector import ResourceProtector
+from .resources import canonical
 from .validator import Validator
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class AuthorizationServer:
     token_view: Any = "django_dance.server.views.TokenView"  # noqa: S105
     revoke_view: Any = "django_dance.server.views.RevokeView"
     introspect_view: Any = "django_dance.server.views.IntrospectView"
+    resource_metadata_view: Any = "django_dance.server.views.ResourceMetadataView"
     metadata_view: Any = "django_dance.server.views.MetadataView"
     applications_view: Any = "django_dance.server.views.ApplicationsView"
 
@@ -79,6 +81,8 @@ class AuthorizationServer:
                 f"There are {', '.join(sorted(OPTIONS))}."
             )
         self.name = name
+        #: The protected resources of the views, each with the scopes that they need.
+        self.resources: dict[str, set[str]] = {}
         self.callbacks = Callbacks(self, AuthorizationServer)
         self.protector = ResourceProtector(self)
         self._options = options
@@ -292,6 +296,7 @@ class AuthorizationServer:
         *,
         lifetime: int | None = None,
         with_refresh_token: bool = False,
+        resources: Iterable[str] = (),
     ) -> dict[str, Any]:
         """Issue a token, and return the fields of a token response (RFC 6749 §5.1).
 
@@ -300,9 +305,12 @@ class AuthorizationServer:
         :param user: the user who is asked for no consent; ``None`` if the client acts for itself.
         :param client: a client, or its ``client_id``.
         :param lifetime: seconds; the default is the lifetime of the client's access tokens.
+        :param resources: the protected resources that the token is for.
         :raises ValueError: the client is unknown, or it may not have the token.
         """
-        return issuing.create_token(self, user, client, scopes, lifetime, with_refresh_token)
+        return issuing.create_token(
+            self, user, client, scopes, lifetime, with_refresh_token, resources
+        )
 
     def end_tokens(self, user: Any, client_id: str | None = None) -> None:
         """Revoke all codes and tokens of a user, for one client or for all.
@@ -342,20 +350,40 @@ class AuthorizationServer:
 
     # --- protected views --------------------------------------------------------------------------
 
-    def require_oauth(self, *scopes: str, any: bool = False) -> Callable[[F], F]:
+    def require_oauth(
+        self, *scopes: str, any: bool = False, resource: str | None = None
+    ) -> Callable[[F], F]:
         """A decorator that accepts a request only if its token has all ``scopes``.
 
         In the view ``request.oauth_token`` is the token, and ``request.user`` the user who granted
         it, even if the session cookie belongs to another user.
 
         :param any: one of the scopes is enough.
+        :param resource: the URL of the protected resource that the view belongs to. The token must
+            be for this resource (RFC 8707), and the resource has metadata (RFC 9728).
         """
         if not all(isinstance(scope, str) for scope in scopes):
             raise TypeError('Call the decorator: @server.require_oauth("email").')
-        return partial(self.protector.protect, scopes=scopes, any=any)
+        if resource is not None:
+            resource = self.add_resource(resource, scopes)
+        return partial(self.protector.protect, scopes=scopes, any=any, resource=resource)
+
+    def add_resource(self, resource: str, scopes: Iterable[str]) -> str:
+        """Add a protected resource and the scopes that it needs, and return its normal form.
+
+        :raises ValueError: it is not the URL of a resource.
+        """
+        resource = canonical(resource)
+        self.resources.setdefault(resource, set()).update(scopes)
+        return resource
 
     def verify_request(
-        self, request: HttpRequest, scopes: Iterable[str] = (), *, any: bool = False
+        self,
+        request: HttpRequest,
+        scopes: Iterable[str] = (),
+        *,
+        any: bool = False,
+        resource: str | None = None,
     ) -> tuple[bool, HttpRequest]:
         """Whether the request has a token with all ``scopes``, and the request. No hook is called.
 
@@ -364,8 +392,11 @@ class AuthorizationServer:
         is looked up once for each request, however often this method is called.
 
         :param any: one of the scopes is enough.
+        :param resource: the URL of the protected resource that the token must be for.
         """
-        return self.protector.rejection(request, scopes, any) is None, request
+        if resource is not None:
+            resource = canonical(resource)
+        return self.protector.rejection(request, scopes, any, resource) is None, request
 
     # --- URLs -------------------------------------------------------------------------------------
 

@@ -171,6 +171,8 @@ class TokenBinding(Binding):
             user=request.user,
             scope=" ".join(request.scopes),
             granted_scope=" ".join(request.granted_scopes or request.scopes),
+            resource=" ".join(vars(request).get("resources", ())),
+            granted_resource=" ".join(vars(request).get("granted_resources", ())),
             expires=now + timedelta(seconds=token["expires_in"]),
             refresh_expires=until if refresh_token else None,
             family=request.family,
@@ -235,6 +237,7 @@ class GrantBinding(Binding):
             code_digest=digest(code["code"]),
             user=request.user,
             scope=" ".join(request.scopes),
+            resource=" ".join(vars(request).get("resources", ())),
             expires=timezone.now() + timedelta(seconds=self._server.code_lifetime),
         )
 

@@ -164,7 +164,15 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 hint=str(error),
                 id="django_dance_server.E004",
             )
-    for name in ("authorize", "token", "revoke", "introspect", "metadata", "applications"):
+    for name in (
+        "authorize",
+        "token",
+        "revoke",
+        "introspect",
+        "metadata",
+        "resource_metadata",
+        "applications",
+    ):
         try:
             server.view(name)
         except ImproperlyConfigured as error:

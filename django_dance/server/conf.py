@@ -18,12 +18,13 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SERVER_ALLOW_PASSWORD_GRANT": False,
     "DANCE_SERVER_TOKEN_CACHE": None,
     "DANCE_SERVER_LIMIT_CACHE": "default",
+    "DANCE_SERVER_LOCALHOST_PORTS": False,
     "DANCE_SERVER_TOKEN_GENERATOR": None,
     "DANCE_SERVER_REFRESH_TOKEN_GENERATOR": None,
 }
 
-#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The caches are only
-#: settings: a user or client that is saved belongs to no single server.
+#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The caches and the rule
+#: for localhost are only settings: a user or client that is saved belongs to no single server.
 OPTIONS = frozenset(
     name.removeprefix("DANCE_SERVER_").lower() for name in DEFAULTS if not name.endswith("_CACHE")
 )

@@ -27,6 +27,7 @@ from oauthlib.oauth2 import (
 from oauthlib.oauth2.rfc6749 import errors
 
 from ..tokens import Secret
+from . import resources
 
 #: RFC 7636 §4.2: 32 bytes as base64url, without padding.
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
@@ -58,6 +59,13 @@ class CodeGrant(AuthorizationCodeGrant):
         super().__init__(validator)
         validators: Any = self.custom_validators  # type: ignore[attr-defined]
         validators.pre_auth.append(check_authorization_request)
+        validators.pre_auth.append(self.check_resources)
+
+    def check_resources(self, request: Request) -> dict[str, Any]:
+        """:raises InvalidTarget: the request names an unknown resource."""
+        validator: Any = self.request_validator
+        vars(request)["resources"] = resources.requested(validator.server, request)
+        return {}
 
     def create_authorization_code(self, request: Request) -> dict[str, str]:
         code: dict[str, str] = {"code": random_token(request)}

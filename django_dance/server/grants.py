@@ -83,10 +83,14 @@ class CachedGrant:
     server: str
     bound_to: str
     used: bool = False
+    resources: tuple[str, ...] = ()
 
     def seal(self, key: str) -> str:
         """The sealed entry: an attacker who can write to the cache cannot forge a code."""
-        return seal_entry(asdict(self), purpose="server grant", key=key)
+        fields = asdict(self)
+        if not self.resources:
+            del fields["resources"]  # a process of an earlier release does not know the field
+        return seal_entry(fields, purpose="server grant", key=key)
 
 
 class FoundGrant:
@@ -179,6 +183,7 @@ class GrantCache:
             **grant_fields(self._server, client_id, request),
             user_key=(user._meta.label_lower, str(user.pk)),
             scopes=tuple(request.scopes),
+            resources=tuple(vars(request).get("resources", ())),
             issued=time.time(),
             family=new_family(),
         )

@@ -61,6 +61,8 @@ class AuthorizationRequest:
     prompts: frozenset[str]
     #: The largest number of seconds since the user's login; ``None`` if the request has none.
     max_age: int | None = None
+    #: The resources that the token is for (RFC 8707); empty for a token that is for none.
+    resources: tuple[str, ...] = ()
     #: A URI with the parameters of the request, for oauthlib.
     uri: str
 
@@ -133,6 +135,7 @@ def _validate(server: AuthorizationServer, request: HttpRequest) -> Authorizatio
         state=found["state"],
         prompts=frozenset(params.get("prompt", "").split()),
         max_age=int(params["max_age"]) if "max_age" in params else None,
+        resources=tuple(vars(found["request"]).get("resources", ())),
         uri=uri,
     )
 

@@ -9,6 +9,7 @@ from oauthlib.common import Request
 
 from ..tokens import Secret
 from .endpoints import random_token
+from .resources import canonical
 from .rows import ClientRow, is_active
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def create_token(
     scopes: Iterable[str],
     lifetime: int | None,
     with_refresh_token: bool,
+    resources: Iterable[str],
 ) -> dict[str, Any]:
     """See :meth:`.AuthorizationServer.create_token`."""
     if isinstance(client, str):
@@ -43,7 +45,7 @@ def create_token(
         lifetime = server.lifetime("access_token_lifetime", client)
     request = Request("/")
     request.client, request.user, request.scopes = client, user, wanted
-    vars(request)["http_request"] = None
+    vars(request).update(http_request=None, resources=list(map(canonical, resources)))
     new: Any = server.generator("token_generator") or random_token
     token: dict[str, Any] = {
         "access_token": Secret(new(request)),

@@ -195,6 +195,10 @@ class AbstractCredential(models.Model):
     scope = models.TextField(_("scope"), blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     expires = models.DateTimeField(_("expires"), db_index=True)
+    #: The resources that it is for, separated by spaces (RFC 8707).
+    resource = models.TextField(
+        _("resource"), blank=True, default="", db_default="", editable=False
+    )
     #: The name of the server that issued it.
     server = models.CharField(max_length=50, editable=False)
     #: A fingerprint of the client's secret and the user's password.
@@ -211,6 +215,10 @@ class AbstractCredential(models.Model):
     @property
     def scopes(self) -> list[str]:
         return self.scope.split()
+
+    @property
+    def resources(self) -> list[str]:
+        return self.resource.split()
 
 
 class AbstractGrant(AbstractCredential):
@@ -282,6 +290,8 @@ class AbstractToken(AbstractCredential):
     )
     #: The scopes that the user granted. A refresh may ask for fewer of them (RFC 6749 §6).
     granted_scope = models.TextField(blank=True, editable=False)
+    #: The resources that the user granted. A refresh may ask for fewer of them (RFC 8707 §2.2).
+    granted_resource = models.TextField(blank=True, default="", db_default="", editable=False)
     refresh_expires = models.DateTimeField(_("refresh expires"), null=True, blank=True)
     spent_at = models.DateTimeField(_("refreshed at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
@@ -296,6 +306,10 @@ class AbstractToken(AbstractCredential):
     @property
     def granted_scopes(self) -> list[str]:
         return self.granted_scope.split()
+
+    @property
+    def granted_resources(self) -> list[str]:
+        return self.granted_resource.split()
 
     def in_force_for(self, client: Any) -> bool:
         """Whether the token, the client and the user are unchanged since the token was issued."""

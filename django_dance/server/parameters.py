@@ -20,6 +20,7 @@ AUTHORIZATION = frozenset(
         "max_age",
         "prompt",
         "redirect_uri",
+        "resource",
         "request",
         "request_uri",
         "response_mode",
@@ -38,6 +39,7 @@ TOKEN = frozenset(
         "password",
         "redirect_uri",
         "refresh_token",
+        "resource",
         "scope",
         "username",
     }
@@ -115,11 +117,12 @@ def _read(
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, values in source.lists():
-        # RFC 6749 §3.1 and §3.2: no parameter more than once, known or unknown.
-        if len(values) > 1:
+        # RFC 6749 §3.1 and §3.2: no parameter more than once, known or unknown; RFC 8707 §2: but a
+        # request may name several resources. A URI has no spaces.
+        if len(values) > 1 and name != "resource":
             raise error("A parameter is repeated.")
         if name in names:
-            found[name] = str(values[0])
+            found[name] = " ".join(map(str, values))
     for name, value in found.items():
         if len(value) > _LONGEST:
             raise error("A parameter is too long.")

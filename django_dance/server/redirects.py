@@ -7,6 +7,7 @@ import re
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from ..http import is_loopback
+from .conf import settings
 
 #: RFC 3986 §2.2 and §2.3, with "*" and without "#".
 _ALLOWED = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
@@ -15,8 +16,10 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 #: The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207 §2).
 _RESPONSE = frozenset({"code", "error", "error_description", "error_uri", "iss", "state"})
-#: RFC 8252 §8.3: IP addresses only, because the name localhost may resolve to another address.
-_LOOPBACK = re.compile(r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?(?P<path>(?:/.*)?)")
+#: RFC 8252 §8.3: the name localhost may resolve to another address, so it needs a setting.
+_LOOPBACK = re.compile(
+    r"(?P<host>http://(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(?P<path>(?:/.*)?)"
+)
 
 
 def redirect_uri_error(uri: str) -> str | None:
@@ -74,4 +77,6 @@ def _has_valid_port(parts: SplitResult) -> bool:
 def loopback_uri_without_port(uri: str) -> str | None:
     """A redirect URI on loopback without its port; ``None`` for any other redirect URI."""
     match = _LOOPBACK.fullmatch(uri)
-    return match and match["host"] + match["path"]
+    if match is None or (match["host"] == "http://localhost" and not settings.localhost_ports):
+        return None
+    return match["host"] + match["path"]

@@ -34,12 +34,17 @@ class ResourceProtector:
     def __init__(self, server: AuthorizationServer) -> None:
         self._server = server
 
-    def protect(self, view: F, *, scopes: tuple[str, ...], any: bool) -> F:
-        """The view, called only with a token that has all ``scopes``, or with ``any`` one."""
+    def protect(
+        self, view: F, *, scopes: tuple[str, ...], any: bool, resource: str | None = None
+    ) -> F:
+        """The view, called only with a token that has all ``scopes``, or with ``any`` one.
+
+        :param resource: the token must be for this resource.
+        """
 
         @wraps(view)
         async def async_wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            response: Any = await sync_to_async(self.check_request)(request, scopes, any)
+            response: Any = await sync_to_async(self.check_request)(request, scopes, any, resource)
             if response is None:
                 response = view(request, *args, **kwargs)
                 if isawaitable(response):
@@ -48,7 +53,7 @@ class ResourceProtector:
 
         @wraps(view)
         def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            response: Any = self.check_request(request, scopes, any)
+            response: Any = self.check_request(request, scopes, any, resource)
             return vary_on_token(view(request, *args, **kwargs) if response is None else response)
 
         # A browser does not add a bearer token by itself, so the view needs no CSRF protection.
@@ -56,9 +61,16 @@ class ResourceProtector:
         return cast("F", csrf_exempt(login_not_required(protected)))
 
     def rejection(
-        self, request: HttpRequest, scopes: Iterable[str], any: bool
+        self,
+        request: HttpRequest,
+        scopes: Iterable[str],
+        any: bool,
+        resource: str | None = None,
     ) -> TokenRejected | None:
         """The reason to refuse the request's token for these scopes; ``None`` to accept it.
+
+        A token that is bound to resources (RFC 8707) is refused elsewhere, and a token that is not
+        bound is refused at a resource.
 
         The token is looked up once for each request.
         """
@@ -74,6 +86,8 @@ class ResourceProtector:
         rejection: TokenRejected | None = None
         if isinstance(found, TokenRejected):
             rejection = found
+        elif not found.is_for(resource):
+            rejection = TokenRejected(*access_tokens.WRONG_RESOURCE)
         elif not found.allows(scopes, any=any):
             rejection = TokenRejected(*access_tokens.WRONG_SCOPE)
         # A token without the scopes is not shown to views and hooks: they must not trust it.
@@ -82,7 +96,11 @@ class ResourceProtector:
         return rejection
 
     def check_request(
-        self, request: HttpRequest, scopes: tuple[str, ...], any: bool
+        self,
+        request: HttpRequest,
+        scopes: tuple[str, ...],
+        any: bool,
+        resource: str | None = None,
     ) -> HttpResponseBase | None:
         """The response that refuses the request; ``None`` to accept it."""
         callbacks = self._server.callbacks
@@ -90,7 +108,7 @@ class ResourceProtector:
             response = hook(request)
             if isinstance(response, HttpResponseBase):
                 return response
-        rejection = self.rejection(request, scopes, any)
+        rejection = self.rejection(request, scopes, any, resource)
         set_identity(request, vars(request)["oauth_token"])
         valid = rejection is None
         for hook in callbacks.after_request:
@@ -106,7 +124,7 @@ class ResourceProtector:
         if not valid:
             set_identity(request, None)
             rejection = rejection or TokenRejected(*access_tokens.NOT_ACCEPTED)
-            return self._rejection_response(request, rejection, scopes)
+            return self._rejection_response(request, rejection, scopes, resource)
         found = vars(request)["_oauth_found"]
         token = vars(request)["oauth_token"] or found
         if not isinstance(token, AccessToken):
@@ -123,7 +141,11 @@ class ResourceProtector:
         return None if isinstance(found, AccessToken) else _csrf_refusal(request)
 
     def _rejection_response(
-        self, request: HttpRequest, rejection: TokenRejected, scopes: tuple[str, ...]
+        self,
+        request: HttpRequest,
+        rejection: TokenRejected,
+        scopes: tuple[str, ...],
+        resource: str | None,
     ) -> HttpResponseBase:
         server = self._server
         logger.warning(
@@ -135,7 +157,7 @@ class ResourceProtector:
         )
         vars(request)["error_message"] = rejection.message
         challenge = access_tokens.challenge(
-            rejection, server.name, () if rejection.status == 400 else scopes
+            rejection, server.name, () if rejection.status == 400 else scopes, resource
         )
         handler = server.callbacks.optional("invalid_response")
         if handler is None:

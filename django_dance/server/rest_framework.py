@@ -29,13 +29,15 @@ class TokenAuthentication(BaseAuthentication):
 
     #: The server. A site with one server need not name it; otherwise a subclass does.
     server: AuthorizationServer | None = None
+    #: The URL of the protected resource that the tokens must be for (RFC 8707), if any.
+    resource: str | None = None
 
     def authenticate(self, request: Any) -> tuple[Any, AccessToken] | None:
         """The user and the token of the request; ``None`` if it has no bearer token."""
         from django.contrib.auth.models import AnonymousUser
 
         http_request = request._request
-        rejection = self._server().protector.rejection(http_request, (), False)
+        rejection = self._rejection(request)
         if rejection is None:
             token: AccessToken = vars(http_request)["oauth_token"]
             return AnonymousUser() if token.user is None else token.user, token
@@ -44,13 +46,29 @@ class TokenAuthentication(BaseAuthentication):
         fields = {"error": rejection.error, "error_description": rejection.message}
         if rejection.status == 401:
             raise AuthenticationFailed(fields)
-        raise Refused(rejection, self._server(), ())
+        raise Refused(rejection, self, ())
 
     def authenticate_header(self, request: Any) -> str:
         """The challenge of a response 401 (RFC 6750 §3)."""
-        server = self._server()
-        found = server.protector.rejection(request._request, (), False)
-        return challenge(found or TokenRejected(*access_tokens.NO_TOKEN), server, ())
+        rejection = self._rejection(request) or TokenRejected(*access_tokens.NO_TOKEN)
+        view = request.parser_context["view"]
+        scopes = required_scopes(view, request.method) if hasattr(view, "required_scopes") else []
+        return self.challenge(rejection, scopes)
+
+    def challenge(self, rejection: TokenRejected, scopes: Iterable[str]) -> str:
+        """The header ``WWW-Authenticate`` of a refusal."""
+        response = access_tokens.challenge(
+            rejection, self._server().name, scopes, self._resource(scopes)
+        )
+        return str(response["WWW-Authenticate"])
+
+    def _rejection(self, request: Any) -> TokenRejected | None:
+        return self._server().protector.rejection(request._request, (), False, self._resource(()))
+
+    def _resource(self, scopes: Iterable[str]) -> str | None:
+        if self.resource is None:
+            return None
+        return self._server().add_resource(self.resource, scopes)
 
     def _server(self) -> AuthorizationServer:
         if self.server is not None:
@@ -67,11 +85,11 @@ class Refused(APIException):
     """A response that refuses the token, with its challenge."""
 
     def __init__(
-        self, rejection: TokenRejected, server: AuthorizationServer, scopes: Iterable[str]
+        self, rejection: TokenRejected, authenticator: TokenAuthentication, scopes: Iterable[str]
     ) -> None:
         super().__init__({"error": rejection.error, "error_description": rejection.message})
         self.status_code = rejection.status
-        self.auth_header = challenge(rejection, server, scopes)
+        self.auth_header = authenticator.challenge(rejection, scopes)
 
 
 class HasScopes(BasePermission):
@@ -94,7 +112,7 @@ class HasScopes(BasePermission):
         (authenticator,) = (
             found for found in request.authenticators if isinstance(found, TokenAuthentication)
         )
-        raise Refused(TokenRejected(*access_tokens.WRONG_SCOPE), authenticator._server(), scopes)
+        raise Refused(TokenRejected(*access_tokens.WRONG_SCOPE), authenticator, scopes)
 
 
 class HasAnyScope(HasScopes):
@@ -133,11 +151,6 @@ def required_scopes(view: Any, method: str) -> list[str]:
             "dict of lists by method."
         )
     return list(found)
-
-
-def challenge(rejection: TokenRejected, server: AuthorizationServer, scopes: Iterable[str]) -> str:
-    """The header ``WWW-Authenticate`` of a refusal."""
-    return str(access_tokens.challenge(rejection, server.name, scopes)["WWW-Authenticate"])
 
 
 try:

@@ -164,6 +164,16 @@ class CredentialRow:
         return getattr(self._row, "family", None) or None
 
     @property
+    def resources(self) -> list[str]:
+        """The resources that it is for (RFC 8707)."""
+        return list(getattr(self._row, "resources", None) or ())
+
+    @property
+    def granted_resources(self) -> list[str]:
+        """The resources that the user granted, although a token may be for fewer."""
+        return list(getattr(self._row, "granted_resources", None) or self.resources)
+
+    @property
     def is_replayed(self) -> bool:
         """Whether it was used a second time before the tokens of the first use were stored."""
         return bool(getattr(self._row, "replayed", False))

@@ -42,6 +42,7 @@ class VerifiedToken:
     #: Seconds since the epoch.
     expires: float | None
     family: str
+    resources: tuple[str, ...] = ()
 
 
 def is_enabled() -> bool:

@@ -15,7 +15,7 @@ from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import client_secrets, limits, revocation, token_cache
+from . import client_secrets, limits, resources, revocation, token_cache
 from .hashing import new_family
 from .refusals import keep_reason
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
@@ -268,6 +268,10 @@ class Validator(RequestValidator):
         state["family"] = (source and source.family) or new_family()
         state["refresh_expires"] = old_token and old_token.refresh_expires
         state["granted_scopes"] = old_token.granted_scopes if old_token else request.scopes
+        # RFC 8707 §2.2: a token request may narrow the resources, and never widen them.
+        wanted = state.get("resources") or resources.requested(self.server, request)
+        state["granted_resources"] = wanted if source is None else source.granted_resources
+        state["resources"] = resources.narrowed(wanted, state["granted_resources"], request)
         if "refresh_token" not in _client_row(request).grant_types:
             token.pop("refresh_token", None)
         with transaction.atomic(using=self.server.database):
@@ -371,6 +375,8 @@ class Validator(RequestValidator):
             "client_id": owner.client_id,
             "iss": self.server.issuer,
         }
+        if audience := row.granted_resources if refresh else row.resources:
+            claims["aud"] = audience
         if not refresh:
             claims["token_type"] = "Bearer"  # noqa: S105
         for claim, name in (("exp", end), ("iat", "created_at")):

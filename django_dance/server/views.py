@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import consent, cors
+from . import consent, cors, resources
 from .bindings import rows_to_write
 from .handlers import AuthorizationRequest
 from .models import Consent
@@ -118,6 +118,7 @@ class AuthorizeView(ServerView):
             "user": user,
             "shown_to": _user_mark(user),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
+            "resources": asked.resources,
             # A client chooses its name, so the page also shows the host that gets the response. A
             # URI with an app's own scheme has no meaningful host.
             "redirect_host": parts.netloc
@@ -156,6 +157,21 @@ class MetadataView(ServerView):
         match = request.resolver_match
         namespace = self.namespace or (match.namespace if match else "")
         return cors.allow_all(JsonResponse(self.server.metadata(namespace)))
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return cors.preflight("GET, HEAD")
+
+
+class ResourceMetadataView(ServerView):
+    """The metadata of the protected resources (RFC 9728)."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        found = resources.metadata(self.server, request.path)
+        if found is None:
+            raise Http404
+        return cors.allow_all(JsonResponse(found))
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return cors.preflight("GET, HEAD")

@@ -62,7 +62,7 @@ class Application:
         return {name: value for name, value in asking.items() if value is not None}
 
     def address(self, **changes):
-        return f"{self.root}authorize/?{urlencode(self.asking(**changes))}"
+        return f"{self.root}authorize/?{urlencode(self.asking(**changes), doseq=True)}"
 
     def send(self, browser, decision="allow", **changes):
         """A browser opens the consent page and presses a button there."""

@@ -191,6 +191,19 @@ def test_no_code_is_sent_to_an_invalid_redirect_uri_even_if_it_is_registered(
 NATIVE = "http://127.0.0.1/callback"
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_name_localhost_with_any_port_needs_a_setting(register, member, settings, allowed):
+    settings.DANCE_SERVER_LOCALHOST_PORTS = allowed
+    app = register(public=True, registered_redirect_uris="http://localhost/callback")
+    response = app.send(member, redirect_uri="http://localhost:1234/callback")
+    assert response.status_code == (303 if allowed else 400)
+    for other in ("http://127.0.0.1:1234/callback", "http://localhost:1234/other"):
+        assert app.send(member, redirect_uri=other).status_code == 400
+    confidential = register("Other", registered_redirect_uris="http://localhost/callback")
+    response = confidential.send(member, redirect_uri="http://localhost:1234/callback")
+    assert response.status_code == 400
+
+
 @pytest.mark.parametrize("uri", [NATIVE, "http://127.0.0.1:1234/callback"])
 def test_a_public_client_may_use_any_port_on_loopback(register, member, uri):
     app = register(public=True, registered_redirect_uris=NATIVE)

@@ -8,10 +8,10 @@ from .conftest import make_server, serve
 
 pytestmark = pytest.mark.interop
 
-CHALLENGE = 'Bearer realm="oauth_server"'
+CHALLENGE = 'Bearer realm="oauth_server", scope="email"'
 INVALID = (
     'Bearer realm="oauth_server", error="invalid_token", '
-    'error_description="Bearer token not found."'
+    'error_description="Bearer token not found.", scope="email"'
 )
 
 

@@ -1,0 +1,92 @@
+"""Protected resources: their metadata (RFC 9728), and resource indicators (RFC 8707).
+
+The specification of MCP, revisions 2025-11-25 and 2026-07-28, requires both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from oauthlib.oauth2.rfc6749 import errors
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
+
+_WELL_KNOWN = "/.well-known/oauth-protected-resource"
+_PORTS = {"https": 443, "http": 80}
+
+
+class InvalidTarget(errors.OAuth2Error):
+    """The request names a resource for which it cannot get a token (RFC 8707 §2)."""
+
+    error = "invalid_target"
+    description = "The resource is unknown, or it is not one that the user allowed."
+
+
+def canonical(uri: str) -> str:
+    """The URI of a resource in the form in which it is compared.
+
+    :raises ValueError: it is not an absolute http or https URI without fragment (RFC 8707 §2).
+    """
+    parts = urlsplit(uri)
+    host, port = parts.hostname, parts.port
+    if parts.scheme not in _PORTS or not host or "@" in parts.netloc or "#" in uri:
+        raise ValueError(f"{uri!r} is not an absolute https URI without fragment.")
+    if ":" in host:
+        host = f"[{host}]"
+    if port not in (None, _PORTS[parts.scheme]):
+        host = f"{host}:{port}"
+    return urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
+
+
+def metadata_url(resource: str) -> str:
+    """The URL of the metadata of a resource (RFC 9728 §3.1)."""
+    parts = urlsplit(resource)
+    path = "" if parts.path == "/" else parts.path
+    return urlunsplit((parts.scheme, parts.netloc, f"{_WELL_KNOWN}{path}", parts.query, ""))
+
+
+def metadata(server: AuthorizationServer, path: str) -> dict[str, Any] | None:
+    """The metadata of the resource whose metadata are at this path (RFC 9728 §2)."""
+    for resource, scopes in server.resources.items():
+        if urlsplit(metadata_url(resource)).path == path:
+            return {
+                "resource": resource,
+                "authorization_servers": [server.issuer],
+                "scopes_supported": sorted(scopes),
+                "bearer_methods_supported": ["header"],
+            }
+    return None
+
+
+def requested(server: AuthorizationServer, request: Any) -> list[str]:
+    """The resources that a request names. A server without resources ignores them.
+
+    :param request: oauthlib's request; ``resource`` has the values, separated by spaces.
+    :raises InvalidTarget: one of them is unknown.
+    """
+    if not server.resources:
+        return []
+    found = []
+    for uri in (getattr(request, "resource", None) or "").split():
+        try:
+            resource = canonical(uri)
+        except ValueError:
+            raise InvalidTarget(request=request) from None
+        if resource not in server.resources:
+            raise InvalidTarget(request=request)
+        found.append(resource)
+    return list(dict.fromkeys(found))
+
+
+def narrowed(wanted: list[str], granted: Iterable[str], request: Any) -> list[str]:
+    """The resources of a new token: those that the request names, or all that were granted.
+
+    :raises InvalidTarget: the request names a resource that was not granted.
+    """
+    granted = list(granted)
+    if not set(wanted) <= set(granted):
+        raise InvalidTarget(request=request)
+    return wanted or granted

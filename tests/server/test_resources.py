@@ -1,0 +1,198 @@
+"""Protected resources: metadata (RFC 9728) and resource indicators (RFC 8707)."""
+
+import pytest
+from django.http import JsonResponse
+from django.urls import path, re_path
+
+from django_dance.server import bind_cache_grant
+from django_dance.server.models import Token
+from django_dance.server.resources import canonical, metadata_url
+
+from ..conftest import query
+from .conftest import make_server, serve
+
+TOOLS, FILES = "https://testserver/tools", "https://testserver/files"
+METADATA = "https://testserver/.well-known/oauth-protected-resource"
+
+
+def seen(request):
+    return JsonResponse({"resources": sorted(request.oauth_token.resources)})
+
+
+@pytest.fixture(params=["table", "cache"])
+def site(request, settings):
+    own = make_server()
+    if request.param == "cache":
+        bind_cache_grant(own)
+        settings.DANCE_SERVER_TOKEN_CACHE = "default"
+    serve(
+        settings,
+        own,
+        path("tools", own.require_oauth("email", resource=TOOLS)(seen)),
+        path("files", own.require_oauth("address", resource=FILES)(seen)),
+        re_path(r"^\.well-known/oauth-protected-resource(?:/.*)?$", own.view("resource_metadata")),
+    )
+    return own
+
+
+@pytest.fixture
+def app(site, register):
+    return register(grant_types="authorization_code refresh_token client_credentials")
+
+
+def token_for(app, member, resource):
+    """As a client of MCP asks for it: the resource is in both requests."""
+    code = app.code(member, resource=resource, scope="email address")
+    return app.redeem(code, resource=resource)
+
+
+def status(app, path, token):
+    return app.get(path, token["access_token"]).status_code
+
+
+# --- metadata -------------------------------------------------------------------------------------
+
+
+def test_the_metadata_of_a_resource_name_its_server_and_scopes(site, client):
+    response = client.get("/.well-known/oauth-protected-resource/tools")
+    assert response.json() == {
+        "resource": TOOLS,
+        "authorization_servers": ["https://testserver"],
+        "scopes_supported": ["email"],
+        "bearer_methods_supported": ["header"],
+    }
+    assert response["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/unknown", "/tools/more"])
+def test_an_unknown_resource_has_no_metadata(site, client, path):
+    assert client.get(f"/.well-known/oauth-protected-resource{path}").status_code == 404
+
+
+def test_the_challenges_name_the_metadata(app, member):
+    where = f'resource_metadata="{METADATA}/tools"'
+    for header in ({}, {"authorization": "Bearer unknown"}):
+        response = app.line.get("/tools", headers=header)
+        assert response.status_code == 401
+        assert where in response["WWW-Authenticate"]
+        assert 'scope="email"' in response["WWW-Authenticate"]
+    narrow = app.redeem(app.code(member, resource=TOOLS, scope="address")).json()
+    response = app.get("/tools", narrow["access_token"])
+    assert response.status_code == 403 and where in response["WWW-Authenticate"]
+    assert "resource_metadata" not in app.line.get("/email/")["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "normal", "metadata"),
+    [
+        ("https://Host.example", "https://host.example/", ""),
+        ("https://host.example:443/mcp", "https://host.example/mcp", "/mcp"),
+        ("https://host.example/mcp/", "https://host.example/mcp/", "/mcp/"),
+    ],
+)
+def test_resources_are_compared_in_a_normal_form(uri, normal, metadata):
+    assert canonical(uri) == normal
+    url = f"https://host.example/.well-known/oauth-protected-resource{metadata}"
+    assert metadata_url(normal) == url
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["", "mcp", "/mcp", "urn:mcp", "https://", "https://a.example/#x", "https://u@a.example/"],
+)
+def test_a_resource_must_be_an_absolute_url_without_fragment(uri):
+    with pytest.raises(ValueError, match="is not an absolute https URI"):
+        make_server().require_oauth("email", resource=uri)
+
+
+# --- resource indicators --------------------------------------------------------------------------
+
+
+def test_a_token_is_accepted_by_its_resource_only(app, member):
+    token = token_for(app, member, TOOLS).json()
+    assert app.get("/tools", token["access_token"]).json() == {"resources": [TOOLS]}
+    for _ in range(2):  # the token cache
+        response = app.get("/files", token["access_token"])
+        assert response.status_code == 401
+        assert 'error="invalid_token"' in response["WWW-Authenticate"]
+        assert status(app, "/email/", token) == 401
+        assert status(app, "/tools", token) == 200
+
+
+def test_a_token_without_a_resource_is_refused_by_a_resource(app, member):
+    token = app.token(member)
+    assert status(app, "/tools", token) == 401
+    assert status(app, "/email/", token) == 200
+
+
+def test_a_token_can_be_for_several_resources(app, member):
+    code = app.code(member, resource=[TOOLS, FILES], scope="email address")
+    token = app.redeem(code).json()
+    assert status(app, "/tools", token) == status(app, "/files", token) == 200
+    claims = app.introspect(token["access_token"]).json()
+    assert claims["aud"] == [TOOLS, FILES]
+    assert app.introspect(token["refresh_token"]).json()["aud"] == [TOOLS, FILES]
+
+
+def test_a_token_request_narrows_the_resources_of_the_code(app, member):
+    code = app.code(member, resource=[TOOLS, FILES], scope="email address")
+    token = app.redeem(code, resource=FILES).json()
+    assert (status(app, "/tools", token), status(app, "/files", token)) == (401, 200)
+
+
+def test_a_refresh_narrows_the_resources_and_the_next_one_may_name_others(app, member):
+    code = app.code(member, resource=[TOOLS, FILES], scope="email address")
+    first = app.redeem(code).json()
+    second = app.refresh(first["refresh_token"], resource=TOOLS).json()
+    assert (status(app, "/tools", second), status(app, "/files", second)) == (200, 401)
+    third = app.refresh(second["refresh_token"], resource=FILES).json()
+    assert (status(app, "/tools", third), status(app, "/files", third)) == (401, 200)
+    fourth = app.refresh(third["refresh_token"]).json()
+    assert status(app, "/tools", fourth) == status(app, "/files", fourth) == 200
+
+
+def assert_invalid_target(response):
+    assert response.status_code == 400
+    assert response.json()["error"] == "invalid_target"
+
+
+def test_no_request_widens_the_resources(app, member):
+    code = app.code(member, resource=TOOLS)
+    assert_invalid_target(app.redeem(code, resource=FILES))
+    token = app.redeem(code).json()
+    assert_invalid_target(app.refresh(token["refresh_token"], resource=FILES))
+    assert status(app, "/tools", app.refresh(token["refresh_token"]).json()) == 200
+    plain = app.token(member)
+    assert_invalid_target(app.refresh(plain["refresh_token"], resource=TOOLS))
+
+
+def test_a_client_gets_a_token_for_a_resource_for_itself(app):
+    form = {"grant_type": "client_credentials", "scope": "email", "resource": TOOLS}
+    assert status(app, "/tools", app.post("token/", form).json()) == 200
+    assert_invalid_target(app.post("token/", {**form, "resource": "https://testserver/none"}))
+
+
+@pytest.mark.parametrize("resource", ["https://testserver/none", "tools", f"{TOOLS}#x"])
+def test_an_unknown_resource_is_reported_to_the_client(app, member, resource):
+    answer = query(member.get(app.address(resource=resource))["Location"])
+    assert answer["error"] == "invalid_target" and answer["state"] == "planted-state"
+
+
+def test_a_server_without_resources_ignores_the_parameter(register, member, settings):
+    serve(settings, make_server())
+    app = register()
+    token = app.redeem(app.code(member, resource="https://any.example/")).json()
+    assert status(app, "/email/", token) == 200
+    assert Token.objects.get().resource == ""
+
+
+def test_a_created_token_can_be_for_a_resource(site, app, user):
+    token = site.create_token(user, app.client, ["email"], resources=[TOOLS])
+    assert status(app, "/tools", token) == 200
+
+
+def test_verify_request_checks_the_resource(site, app, member, rf):
+    token = token_for(app, member, TOOLS).json()["access_token"]
+    for resource, expected in ((TOOLS, True), (FILES, False), (None, False)):
+        request = rf.get("/", headers={"authorization": f"Bearer {token}"})
+        assert site.verify_request(request, ["email"], resource=resource)[0] is expected
