@@ -23,7 +23,7 @@ from django.urls import NoReverseMatch
 from django.utils import translation
 from django.utils.module_loading import import_string
 
-from .cache import CACHES
+from .cache import CACHES, database_of
 from .conf import is_shared, settings
 from .connections import POLICIES
 from .decorators import required_scopes
@@ -403,6 +403,13 @@ def _long_urls() -> Iterator[CheckMessage]:
             )
 
 
+def _is_in_database(alias: str) -> bool:
+    try:
+        return database_of(caches[alias]) is not None
+    except Exception:  # noqa: BLE001  a backend may raise anything
+        return False
+
+
 def _deployment() -> Iterator[CheckMessage]:
     yield from _long_urls()
     if "*" in django_settings.ALLOWED_HOSTS and not settings.base_url and _valid_providers():
@@ -420,6 +427,16 @@ def _deployment() -> Iterator[CheckMessage]:
             + (", and which tokens it has deleted." if settings.token_cache else "."),
             hint="Use a shared cache, such as Redis, and name its alias in DANCE_CACHE.",
             id="django_dance.W013",
+        )
+    if alias in caches.settings and _is_in_database(alias):
+        yield checks.Warning(
+            f"The cache {alias!r} is in the database.",
+            hint="Run `manage.py createcachetable`. While a transaction is open, as with "
+            "ATOMIC_REQUESTS, a callback marks its flow as used on a second connection; on SQLite "
+            "a callback that fails rolls the mark back. A refreshed token that the database cannot "
+            "store is not kept there for other processes. Prefer a cache outside of the database, "
+            "such as Redis, and name its alias in DANCE_CACHE.",
+            id="django_dance.W020",
         )
     for alias in sorted(caches.settings.keys() & {*CACHES, settings.token_cache}):
         if is_shared(alias) and not settings.names_site(alias):

@@ -251,6 +251,19 @@ def test_a_cache_of_one_process_gives_a_warning_at_deployment():
         assert "django_dance.W013" not in [m.id for m in run(deploy=True)]
 
 
+def test_a_cache_in_the_database_gives_a_warning_at_deployment(settings):
+    assert "django_dance.W020" not in [m.id for m in run(deploy=True)]
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache_table",
+        }
+    }
+    (message,) = [m for m in run(deploy=True) if m.id == "django_dance.W020"]
+    assert "'default'" in message.msg
+    assert "createcachetable" in message.hint
+
+
 def test_a_shared_cache_whose_keys_name_no_site_gives_a_warning_at_deployment(settings):
     def warnings():
         return [m for m in run(deploy=True) if m.id == "django_dance.W014"]

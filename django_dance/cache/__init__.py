@@ -9,7 +9,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .entries import MISS, open_entry, seal_entry
-    from .failures import ask_cache
+    from .failures import ask_cache, database_of
     from .generations import GenerationalCache, Generations
     from .invalidation import CACHES, invalidate_row, on_commit_or_now
     from .names import cache_name, tenant
@@ -24,6 +24,7 @@ __all__ = [
     "TokenCache",
     "ask_cache",
     "cache_name",
+    "database_of",
     "find_parked",
     "forget_parked",
     "invalidate_row",
@@ -39,7 +40,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "entries": ["MISS", "open_entry", "seal_entry"],
-        "failures": ["ask_cache"],
+        "failures": ["ask_cache", "database_of"],
         "generations": ["GenerationalCache", "Generations"],
         "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row"],
         "names": ["cache_name", "tenant"],

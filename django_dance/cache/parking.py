@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.cache import caches
-from django.db import router
 
 from ..conf import is_shared
 from .entries import open_entry, seal_entry
-from .failures import ask_cache
+from .failures import ask_cache, database_of
 
 #: The longest time that a token is parked, in seconds.
 LIFETIME = 24 * 3600
@@ -95,11 +94,7 @@ def _can_share(alias: str | None, using: str) -> bool:
     if alias not in caches.settings or not is_shared(alias):
         return False
 
-    def is_elsewhere(cache: Any) -> bool:
-        model = getattr(cache, "cache_model_class", None)  # of Django's DatabaseCache
-        return model is None or router.db_for_read(model) != using
-
-    return ask_cache(alias, is_elsewhere, False, effect=_EFFECT)
+    return ask_cache(alias, lambda cache: database_of(cache) != using, False, effect=_EFFECT)
 
 
 def _digest(token: Mapping[str, Any]) -> str:

@@ -29,5 +29,6 @@ def mark_used(flow: Flow) -> None:
     # Logins must work while the cache is down. The cookie is deleted, and the provider accepts a
     # code only once (RFC 6749 §4.1.2).
     effect = "a replayed callback cannot be recognised"
-    if ask_cache(settings.cache or "default", was_used, False, effect=effect):
+    # A callback that fails rolls the transaction of the view back, and not the mark.
+    if ask_cache(settings.cache or "default", was_used, False, effect=effect, apart=True):
         raise FlowError("flow_spent", "this callback was answered already")
