@@ -74,8 +74,12 @@ def admit(session: Session, token: Token) -> Token:
     if token.verdict != REJECTED or session.current_token.on_trial:
         return token
     if not is_withheld(token):
-        with session.storage.lease(owner_of(session, token), float(settings.timeout)):
-            noted = _note(session, token, {"trials": token.trials + 1}, only_if=_is_due)
+        noted = session.storage.run_alone(
+            owner_of(session, token),
+            float(settings.timeout),
+            lambda until: _note(session, token, {"trials": token.trials + 1}, only_if=_is_due),
+            lambda: None,
+        )
         if noted is not None:
             session.current_token.on_trial = noted.verdict == REJECTED
             return noted

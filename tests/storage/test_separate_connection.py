@@ -20,6 +20,7 @@ from ..conftest import (
     make_session,
     run_concurrently,
     store_expired_token,
+    store_token,
     token_fields,
     token_requests,
     tokens_of,
@@ -207,3 +208,15 @@ def test_the_limit_of_the_wait_for_locks_does_not_stay_on_the_server(user, respo
             (False, "SET SESSION innodb_lock_wait_timeout = 10"),
             (False, f"SET SESSION innodb_lock_wait_timeout = {usual}"),
         ]
+
+
+def test_the_trial_of_a_rejected_token_does_not_wait_for_its_own_transaction(
+    user, api, short_lock_timeout, clock
+):
+    rejected = {"verdict": "rejected", "verdict_at": clock.now - 7200, "trials": 0}
+    store_token(user, **rejected)
+    with transaction.atomic():
+        assert make_session(user).get(API).ok
+    row = user.oauth_tokens.get()
+    assert "verdict" not in row.token
+    assert row.lease == ""
