@@ -84,7 +84,8 @@ class AuthorizationRequired(DanceError):
 
     :ivar provider: the provider of the dance.
     :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"rejected"`` (the token is kept,
-        and the API and the account's address refuse it), ``"missing_scopes"``,
+        and the API and the account's address refuse it), ``"step_up"`` (the API wants a
+        stronger or newer login: ``acr_values`` and ``max_age``), ``"missing_scopes"``,
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted),
         ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
         that are not known) or ``"revoked_at_once"`` (the grant was over within a minute

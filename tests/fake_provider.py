@@ -292,6 +292,7 @@ class FakeProvider(Loopback):
             "iat": now,
             "exp": now + 300,
             "nonce": grant.nonce,
+            "acr": getattr(self.facts, "acr_values", None),
         }
         return jwt.encode(claims, keys.RSA, algorithm="RS256", headers={"kid": "k"})
 

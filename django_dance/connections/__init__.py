@@ -7,6 +7,7 @@ from .. import load_on_first_use
 if TYPE_CHECKING:
     from .connect import POLICIES, adopt, store_connection
     from .health import (
+        FRESH,
         admit,
         is_withheld,
         judge,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .refresh import refresh_or_keep, refresh_token
 
 __all__ = [
+    "FRESH",
     "POLICIES",
     "admit",
     "adopt",
@@ -39,6 +41,7 @@ __getattr__ = load_on_first_use(
     {
         "connect": ["POLICIES", "adopt", "store_connection"],
         "health": [
+            "FRESH",
             "admit",
             "is_withheld",
             "judge",

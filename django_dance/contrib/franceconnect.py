@@ -28,4 +28,6 @@ class FranceConnect(OIDCProvider):
     sandbox = False
 
     option_facts = {"sandbox": {"host": "fcp-low.integ01.dev-franceconnect.fr"}}
+    # https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-eidas-acr/
+    acr_levels = ("eidas1", "eidas2", "eidas3")
     authorization_url_options = {"acr_values": {"acr_values": "{acr_values}"}}

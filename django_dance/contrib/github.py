@@ -23,6 +23,14 @@ class GitHub(OAuth2Provider):
     revocation_params = {"access_token": "access_token"}
     revocation_request_format = "json"
     issuer = "https://{host}/login/oauth"
+    # https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+    scope_implies = {
+        "repo": ("repo:status", "repo_deployment", "public_repo", "repo:invite", "security_events"),
+        "admin:*": ("write:*",),
+        "write:*": ("read:*",),
+        "user": ("read:user", "user:email", "user:follow"),
+        "project": ("read:project",),
+    }
     # GitHub grants refresh tokens only to GitHub Apps. Each can be used once.
     refresh_rotates = True
     # https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors

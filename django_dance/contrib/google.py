@@ -20,6 +20,9 @@ class Google(OIDCProvider):
     issuer = "https://accounts.google.com"
     scope = "https://www.googleapis.com/auth/userinfo.profile"
     refresh_rotates = False
+    # The answer has the long names, whichever were asked for:
+    # https://developers.google.com/identity/protocols/oauth2/scopes#openid-connect
+    scope_implies = {"https://www.googleapis.com/auth/userinfo.*": ("*",)}
     account_url = "oauth2/v3/userinfo"
     choose_account_params = {"prompt": "select_account", "login_hint": "{id}"}
 

@@ -14,6 +14,8 @@ class Mastodon(OAuth2Provider):
     auto_refresh_url = None
     revocation_url = "https://{host}/oauth/revoke"
     client_auth = "post"
+    # https://docs.joinmastodon.org/api/oauth-scopes/
+    scope_implies = {"read": ("read:*",), "write": ("write:*",)}
     scope = "read"
     account_url = "v1/accounts/verify_credentials"
     account_id = "id"

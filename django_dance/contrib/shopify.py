@@ -18,6 +18,8 @@ class Shopify(OAuth2Provider):
     client_auth = "post"
     scope = "read_products"
     scope_separator = ","
+    # https://shopify.dev/docs/api/usage/access-scopes: write access includes read access
+    scope_implies = {"write_*": ("read_*",)}
     token_header = "X-Shopify-Access-Token"
     authorization_scheme = ""
     account_url = "shop.json"

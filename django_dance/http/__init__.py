@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
+    from .challenges import oauth_challenge
     from .frames import drop_frames
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
@@ -22,6 +23,7 @@ __all__ = [
     "leave_unsigned",
     "limited_request",
     "load_private_key",
+    "oauth_challenge",
     "origin",
     "protocol_call",
 ]
@@ -29,6 +31,7 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
+        "challenges": ["oauth_challenge"],
         "frames": ["drop_frames"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],

@@ -494,6 +494,25 @@ class Provider(Facts):
     def _needs_oauth2(self, name: str) -> str:
         return f"{name} is for OAuth 2, and {self.name} uses OAuth 1."
 
+    def includes_scope(self, granted: Iterable[str], wanted: str) -> bool:
+        """Return whether the granted scopes include a scope (:attr:`scope_implies`)."""
+        found, found_now = set(granted), list(granted)
+        while found_now and wanted not in found:
+            scope = found_now.pop()
+            for pattern, implied in self.scope_implies.items():
+                before, star, after = pattern.partition("*")
+                rest = scope.removeprefix(before).removesuffix(after) if star else ""
+                if scope != f"{before}{rest}{after}":
+                    continue
+                for name in implied:
+                    if not star and name.endswith("*") and wanted.startswith(name[:-1]):
+                        return True
+                    name = name.replace("*", rest) if star else name
+                    if name not in found:
+                        found.add(name)
+                        found_now.append(name)
+        return wanted in found
+
     def authorization_params(self) -> dict[str, str]:
         """Return the parameters that the facts add to the authorization URL."""
         params = dict(self.authorization_url_params or {})

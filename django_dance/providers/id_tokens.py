@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jwt
@@ -256,6 +256,38 @@ def check_userinfo(claims: Mapping[str, Any], issuer: str, client_id: str) -> No
         _check_audience(claims, client_id)
     if "exp" in claims and _numeric_date(claims, "exp") <= time.time() - LEEWAY:
         raise refusal("expired", "the signed userinfo has expired")
+
+
+def check_authentication(
+    claims: Mapping[str, Any],
+    *,
+    acr_values: Sequence[str],
+    max_age: str | None,
+    levels: Sequence[str] = (),
+) -> None:
+    """Check how and when the visitor logged in at the provider, if the dance asked for that.
+
+    The visitor could have removed both parameters from the URL (Core 3.1.3.7, items 12 and 13).
+
+    :param acr_values: the accepted authentication context classes.
+    :param max_age: the longest time since the login, in seconds, as it was in the URL.
+    :param levels: authentication context classes, the weakest first.
+    :raises FlowError: ``id_token_acr`` or ``id_token_auth_time``.
+    """
+    acr = claims.get("acr")
+    accepted = {*acr_values}
+    asked = [levels.index(value) for value in acr_values if value in levels]
+    if asked:
+        accepted.update(levels[min(asked) :])
+    if acr_values and (not isinstance(acr, str) or acr not in accepted):
+        raise refusal("acr", "the visitor has not logged in at the provider as this site demands")
+    if max_age is not None:
+        try:
+            latest = _numeric_date(claims, "auth_time") + float(max_age) + LEEWAY
+        except (FlowError, ValueError):
+            latest = 0.0
+        if latest < time.time():
+            raise refusal("auth_time", "the visitor's login at the provider is too long ago")
 
 
 def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:

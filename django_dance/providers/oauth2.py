@@ -317,10 +317,16 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if not scopes and not flow.configuration_changed:
             scopes = list(flow.scope)
         if scopes:
-            fields["scope"] = scopes
-            declined = [scope for scope in flow.scope if scope not in scopes]
+            fields["scope"] = scopes = with_proven_scopes(scopes, flow.scope, fields)
+            declined = [scope for scope in flow.scope if not self.includes_scope(scopes, scope)]
             if declined and not flow.configuration_changed:
                 fields["declined_scope"] = declined
+        asked = flow.additions
+        if asked.acr_values or asked.max_age is not None:
+            fields["asked_authentication"] = {
+                "acr_values": asked.acr_values,
+                "max_age": "" if asked.max_age is None else str(asked.max_age),
+            }
         return fields
 
     def endpoint(self, fact: str) -> str:
@@ -511,7 +517,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
             for name, value in token.fields_to_store.items()
             if name not in ("expires_in", "expires_at", *REFRESH_FAILURE_FIELDS)
         }
-        return Token.granted({**kept, **fields, "refreshed_at": int(time.time())})
+        new = {**kept, **fields, "refreshed_at": int(time.time())}
+        if "scope" in fields:
+            new["scope"] = with_proven_scopes(fields["scope"], scope_list(kept.get("scope")), new)
+        return Token.granted(new)
 
     def keep_identity(self, token: Token, refreshed: Token) -> Token:
         """Return the refreshed token without the parts that are not checked yet. A hook.
@@ -586,6 +595,21 @@ class OAuth2Provider(BackgroundGrants, Provider):
             f"{self.authorization_scheme} {token['access_token']}".lstrip()
         )
         return request
+
+
+def with_proven_scopes(
+    scopes: Sequence[str], asked: Sequence[str], fields: Mapping[str, Any]
+) -> list[str]:
+    """Return the granted scopes with those that the fields of the answer prove.
+
+    With a resource indicator, the answer's ``scope`` is that of the access token only (RFC 8707
+    §2.2), which has neither ``openid`` nor ``offline_access``.
+
+    :param asked: the scopes that were asked for.
+    """
+    proofs = {"openid": "id_token", "offline_access": "refresh_token"}
+    proven = [scope for scope, field in proofs.items() if scope in asked and fields.get(field)]
+    return list(dict.fromkeys([*scopes, *proven]))
 
 
 class BasicAuth:

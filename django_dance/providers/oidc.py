@@ -62,6 +62,9 @@ class OIDCProvider(OAuth2Provider):
     jwks_url: str | None = fact(None, url=True)
     #: The userinfo endpoint (OpenID Connect Core 5.3).
     userinfo_url: str | None = fact(None, url=True)
+    #: The authentication context classes of the provider, the weakest first. If a dance asks for
+    #: one of them, a later one is accepted, too. Other values must be equal.
+    acr_levels: Sequence[str] = ()
     #: The endpoint that ends the session at the provider (OpenID Connect RP-Initiated Logout).
     end_session_url: str | None = fact(None, url=True)
     account_id = "sub"
@@ -148,7 +151,16 @@ class OIDCProvider(OAuth2Provider):
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
     ) -> dict[str, Any]:
         fields = super().granted(fields, flow, client)
-        return self.identify(fields, flow.scope, client, nonce=flow.nonce)
+        fields = self.identify(fields, flow.scope, client, nonce=flow.nonce)
+        if claims := fields.get("id_claims"):
+            asked = {**self.authorization_params(), **flow.additions.request_params()}
+            id_tokens.check_authentication(
+                claims,
+                acr_values=asked.get("acr_values", "").split(),
+                max_age=asked.get("max_age"),
+                levels=self.acr_levels,
+            )
+        return fields
 
     def identify(
         self,

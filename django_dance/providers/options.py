@@ -128,6 +128,9 @@ class Facts:
     authorization_url_options: Mapping[str, Mapping[str, str]] = fact({}, fixed=True)
     #: Fact → the facts that change if it is true. The settings take precedence.
     option_facts: Mapping[str, Mapping[str, Any]] = fact({}, fixed=True)
+    #: Scope → other scopes, or other names of it, that a token with this scope has, too. ``*``
+    #: stands for any text, and for the same text on both sides.
+    scope_implies: Mapping[str, Sequence[str]] = {}
     #: A file or directory of CA certificates, for a server whose certificate has a CA of your own.
     ca_bundle: str | None = None
     #: This site's credentials. Better kept in the settings that ``from_config`` names.

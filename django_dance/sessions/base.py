@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import UserDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 
 from .. import forbid_in_templates
-from ..connections import admit, is_withheld, note_acceptance
+from ..connections import FRESH, admit, is_withheld, note_acceptance
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
 from ..signals import token_revoked
-from ..tokens import ResourceOwner, Token, scope_list
-from .call_flow import CallingSession
+from ..tokens import ResourceOwner, Token, clean_text, scope_list
+from .call_flow import IDEMPOTENT, CallingSession
 from .current_token import CurrentToken
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ..storage import BaseStorage
 
 logger = logging.getLogger("django_dance")
+
+#: The longest list of scopes in a challenge that is read, in characters.
+MAX_SCOPE = 2000
 
 
 class Config(UserDict[str, Any]):
@@ -211,8 +215,8 @@ class DanceSession(CallingSession):
 
     def missing_scopes(self, *scopes: str) -> tuple[str, ...]:
         """Return those of ``scopes`` that were not granted."""
-        granted = self.scopes
-        return tuple(s for s in scope_list(" ".join(scopes)) if s not in granted)
+        granted, includes = self.scopes, self.provider.includes_scope
+        return tuple(s for s in scope_list(" ".join(scopes)) if not includes(granted, s))
 
     def require(self, scope: str | Iterable[str] = ()) -> None:
         """Check that there is a usable token with these scopes.
@@ -226,11 +230,35 @@ class DanceSession(CallingSession):
             raise self._required("rejected")
         missing = self.missing_scopes(*scope_list(scope))
         if missing:
-            # Asking again for scopes that the visitor has just declined would not end.
-            before = token.get("declined_scope")
-            declined = isinstance(before, list) and set(missing) <= set(before)
-            reason = "declined_scopes" if declined else "missing_scopes"
-            raise self._required(reason, missing)
+            raise self._scopes_required(token, missing)
+
+    def _scopes_required(self, token: Token, missing: tuple[str, ...]) -> AuthorizationRequired:
+        # Asking again for scopes that the visitor has just declined would not end.
+        before = token.get("declined_scope")
+        declined = isinstance(before, list) and set(missing) <= set(before)
+        return self._required("declined_scopes" if declined else "missing_scopes", missing)
+
+    def _check_challenge(
+        self, challenge: dict[str, str], token: Token, method: str
+    ) -> AuthorizationRequired | None:
+        if challenge["error"] == "insufficient_scope" and method.upper() in IDEMPOTENT:
+            scope = clean_text(challenge.get("scope"), MAX_SCOPE) or ""
+            missing = self.missing_scopes(scope)
+            # If the token has all of them, a new dance would bring nothing.
+            return self._scopes_required(token, missing) if missing else None
+        if challenge["error"] == "insufficient_user_authentication":
+            # RFC 9470 §3
+            acr_values = clean_text(challenge.get("acr_values")) or ""
+            age = challenge.get("max_age", "")
+            max_age = int(age) if re.fullmatch(r"[0-9]{1,9}", age) else None
+            asked = {"acr_values": acr_values, "max_age": "" if max_age is None else str(max_age)}
+            before = token.get("asked_authentication")
+            if before == asked and token.age < FRESH:
+                return None  # the dance has just asked for it
+            required = self._required("step_up")
+            required.acr_values, required.max_age = acr_values, max_age
+            return required
+        return None
 
     @forbid_in_templates
     def disconnect(self) -> None:

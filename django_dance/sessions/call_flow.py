@@ -24,19 +24,22 @@ from ..connections import (
     question,
     replace_refused_token,
 )
-from ..exceptions import DanceError, ProviderError
+from ..exceptions import AuthorizationRequired, DanceError, ProviderError
 from ..http import (
     ProtocolResponse,
     drop_frames,
     get_shared_adapter,
     limited_request,
+    oauth_challenge,
     origin,
 )
 from ..tokens import Secret, Token, same_token
 from .targets import TargetMixin
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
+#: The challenges of a 401 whose token is valid (RFC 6750 §3.1, RFC 9470 §3, RFC 9449 §8).
+_OTHER_CHALLENGES = ("insufficient_scope", "insufficient_user_authentication", "use_dpop_nonce")
 #: The arguments that ``requests.Session.request`` also takes by position, after the URL.
 _POSITIONAL = (
     "params",
@@ -251,7 +254,7 @@ class CallingSession(TargetMixin):
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
         send = partial(send or self._send, method, url, kwargs)
-        return (yield from self._exchange(send, signer, _is_repeatable(method, kwargs)))
+        return (yield from self._exchange(send, signer, method, _is_repeatable(method, kwargs)))
 
     def _send_flow(
         self, request: requests.PreparedRequest, kwargs: dict[str, Any], withhold_token: bool
@@ -266,13 +269,15 @@ class CallingSession(TargetMixin):
             self._check_prepared(request.url or "", request.headers, None)
             signer = self._signer((yield Step(self.ready_token)))
         send = partial(self._send_prepared, request, kwargs)
-        repeatable = _is_repeatable(request.method or "", {"data": request.body})
-        return (yield from self._exchange(send, signer, repeatable))
+        method = request.method or ""
+        repeatable = _is_repeatable(method, {"data": request.body})
+        return (yield from self._exchange(send, signer, method, repeatable))
 
     def _exchange(
         self,
         send: Callable[[Signer | None], requests.Response],
         signer: Signer | None,
+        method: str,
         repeatable: bool,
     ) -> CallFlow:
         """Send a request, examine the answer, and perhaps send the request again."""
@@ -298,6 +303,12 @@ class CallingSession(TargetMixin):
                 return response
         if note := note_answer(session, signer.token, response):
             yield Step(note)
+        if challenge := self._challenge(response):
+            check = partial(self._check_challenge, challenge, signer.token, method)
+            required = yield Step(check)
+            if required is not None:
+                response.close()
+                raise required
         return response
 
     async def aget(self, url: str, **kwargs: Any) -> requests.Response:
@@ -346,8 +357,26 @@ class CallingSession(TargetMixin):
 
     def _is_refused(self, response: requests.Response) -> bool:
         """Whether the answer may mean that the token is not valid any more."""
-        # After a redirect, a 401 of another host does not concern this token.
-        return response.status_code == 401 and origin(response.url) in self.trusted_origins()
+        return (
+            response.status_code == 401
+            # After a redirect, a 401 of another host does not concern this token.
+            and origin(response.url) in self.trusted_origins()
+            and self._challenge(response).get("error") not in _OTHER_CHALLENGES
+        )
+
+    def _challenge(self, response: requests.Response) -> dict[str, str]:
+        """Return the parameters of the answer's challenge, if it names an error of OAuth."""
+        if response.status_code not in (401, 403) or "WWW-Authenticate" not in response.headers:
+            return {}
+        if origin(response.url) not in self.trusted_origins():
+            return {}
+        return oauth_challenge(response.headers)
+
+    def _check_challenge(
+        self, challenge: dict[str, str], token: Token, method: str
+    ) -> AuthorizationRequired | None:
+        """Return the exception for a challenge that a new dance can meet, or ``None``."""
+        return None
 
     def _question(self, token: Token) -> Callable[[], int | None] | None:
         """Return a function that asks for the account of a token, and returns the status.
@@ -463,7 +492,7 @@ class CallingSession(TargetMixin):
 
 def _is_repeatable(method: str, kwargs: Mapping[str, Any]) -> bool:
     """Whether the call may be sent again: it is idempotent, and its body can be read again."""
-    if method.upper() not in _IDEMPOTENT or kwargs.get("files"):
+    if method.upper() not in IDEMPOTENT or kwargs.get("files"):
         return False
     body = kwargs.get("data")
     return body is None or isinstance(body, (str, bytes, dict, list, tuple))

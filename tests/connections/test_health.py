@@ -54,7 +54,7 @@ class Api(Loopback):
         accepted = received.headers["Authorization"] == f"Bearer {self.accepted}"
         status = self.account if received.path == "/v1/me" else self.others
         status = 200 if accepted else status
-        headers = {"WWW-Authenticate": self.challenge} if status == 401 else {}
+        headers = {"WWW-Authenticate": self.challenge} if status in (401, 403) else {}
         if status == 302:
             headers = {"Location": "/v1/elsewhere"}
         return status, headers, '{"id": 7, "sub": "7", "message": "planted"}'
@@ -649,3 +649,96 @@ def test_a_row_without_our_new_fields_reads_as_before():
     token = Token({"access_token": "planted"})
     assert (token.verdict, token.trials) == ("", 0)
     assert not health.is_withheld(token)
+
+
+# --- challenges -----------------------------------------------------------------------------------
+
+STEP_UP = 'Bearer error="insufficient_user_authentication", acr_values="urn:high", max_age="5"'
+SCOPE = 'Bearer realm="api", error="insufficient_scope", scope="read write"'
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_login_that_the_api_demands_is_asked_for_and_nothing_is_refreshed(
+    call, api, connect, method
+):
+    session = connect(token=REFRESHABLE)
+    api.others, api.challenge = 401, STEP_UP
+    for _ in range(20):
+        with pytest.raises(AuthorizationRequired, match="step_up") as caught:
+            call(session(), method, "/things")
+    required = caught.value
+    assert (required.reason, required.acr_values, required.max_age) == ("step_up", "urn:high", 5)
+    assert (api.refreshes, api.questions) == (0, 0)
+    assert session().authorized
+
+
+@pytest.mark.parametrize(
+    ("challenge", "acr_values", "max_age"),
+    [
+        ("Bearer error=insufficient_user_authentication", "", None),
+        ('DPoP error="insufficient_user_authentication", max_age=0', "", 0),
+        ('Bearer error="insufficient_user_authentication", max_age="soon"', "", None),
+        ('Bearer error="insufficient_user_authentication", max_age="-1"', "", None),
+        ('Basic realm="x, Bearer error=y", ' + STEP_UP, "urn:high", 5),
+        (STEP_UP + ', DPoP error="invalid_token"', "urn:high", 5),
+    ],
+)
+def test_the_challenge_is_read_with_care(api, connect, challenge, acr_values, max_age):
+    session = connect()
+    api.others, api.challenge = 401, challenge
+    with pytest.raises(AuthorizationRequired, match="step_up") as caught:
+        session().get("/things")
+    assert (caught.value.acr_values, caught.value.max_age) == (acr_values, max_age)
+
+
+def test_a_login_that_the_dance_has_just_asked_for_is_not_asked_for_again(
+    clock, call, api, connect
+):
+    asked = {"acr_values": "urn:high", "max_age": "5"}
+    session = connect(token={"granted_at": clock.now, "asked_authentication": asked})
+    api.others, api.challenge = 401, STEP_UP
+    assert call(session(), "GET", "/things").status_code == 401
+    clock.now += 60
+    with pytest.raises(AuthorizationRequired, match="step_up"):
+        call(session(), "GET", "/things")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_scopes_that_the_api_demands_are_asked_for(call, api, connect, status):
+    session = connect(token={**REFRESHABLE, "scope": ["read"]})
+    api.others, api.challenge = status, SCOPE
+    with pytest.raises(AuthorizationRequired, match="missing_scopes") as caught:
+        call(session(), "GET", "/things")
+    assert caught.value.missing_scopes == ("write",)
+    assert (api.refreshes, api.questions) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "scope", "challenge"),
+    [
+        ("POST", ["read"], SCOPE),
+        ("GET", ["read", "write"], SCOPE),
+        ("GET", ["read"], 'Bearer error="insufficient_scope"'),
+        ("GET", ["read"], 'Basic error="insufficient_scope", scope="write"'),
+        ("GET", ["read"], 'Bearer scope="write"'),
+    ],
+    ids=["not idempotent", "granted", "no scope", "another scheme", "no error"],
+)
+def test_a_403_is_passed_on_otherwise(call, api, connect, method, scope, challenge):
+    session = connect(token={"scope": scope})
+    api.others, api.challenge = 403, challenge
+    assert call(session(), method, "/things").status_code == 403
+
+
+def test_scopes_that_were_declined_are_not_asked_for_without_an_end(call, api, connect):
+    session = connect(token={"scope": ["read"], "declined_scope": ["write"]})
+    api.others, api.challenge = 403, SCOPE
+    with pytest.raises(AuthorizationRequired, match="declined_scopes"):
+        call(session(), "GET", "/things")
+
+
+def test_a_dpop_nonce_is_the_callers_business(call, api, connect):
+    session = connect(token=REFRESHABLE)
+    api.others, api.challenge = 401, 'DPoP error="use_dpop_nonce"'
+    assert call(session(), "GET", "/things").status_code == 401
+    assert (api.refreshes, api.questions) == (0, 0)

@@ -131,6 +131,7 @@ class FakeProvider:
                 "iss": provider.issuer_of(TENANT),
                 "aud": provider.client_id,
                 "sub": "248289761001",
+                "acr": getattr(provider, "acr_values", None),
             }
             claims |= {"exp": now + 300, "iat": now, "nonce": self.nonce, **TENANT}
             fields["id_token"] = jwt.encode(

@@ -32,6 +32,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "apple": {"length": "The client secret is signed anew for each request."},
     "azure": {"length": "An issuer of many tenants."},
     "lichess": {"registration_url": "Nothing is registered there: any name will do as client id."},
+    "github": {"length": "Many scopes that include others."},
     "slack": {"length": "Tokens of bots and users, and errors of its own."},
     "zoho": {"length": "Many data centres, and errors of its own."},
     "square": {

@@ -430,6 +430,92 @@ def test_a_key_id_that_is_empty_is_as_one_that_is_missing(issuer, begin):
     assert begin().callback().status_code == 302
 
 
+def ask(settings, **params):
+    entry = settings.DANCE_PROVIDERS["id"]
+    settings.DANCE_PROVIDERS = {"id": {**entry, "AUTHORIZATION_URL_PARAMS": params}}
+
+
+@pytest.mark.parametrize("acr", [None, "urn:low", "", 1, ["urn:high"], "urn:high "])
+def test_a_login_that_is_weaker_than_the_settings_demand_is_refused(
+    issuer, begin, events, settings, acr
+):
+    # The visitor has removed the parameter from the URL.
+    ask(settings, acr_values="urn:high urn:higher")
+    issuer.claims = {"acr": acr}
+    assert_refused(begin().callback(), "id_token_acr", events)
+
+
+@pytest.mark.parametrize("acr", ["urn:high", "urn:higher"])
+def test_a_login_that_the_settings_demand_is_accepted(issuer, begin, user, settings, acr):
+    ask(settings, acr_values="urn:high urn:higher")
+    issuer.claims = {"acr": acr}
+    assert begin().callback().status_code == 302
+    assert user.oauth_tokens.exists()
+
+
+@pytest.mark.parametrize(("acr", "status"), [("two", 302), ("three", 302), ("one", 400)])
+def test_a_stronger_login_than_the_settings_demand_is_accepted(
+    issuer, begin, settings, acr, status
+):
+    ask(settings, acr_values="two")
+    settings.DANCE_PROVIDERS["id"]["ACR_LEVELS"] = ("one", "two", "three")
+    issuer.claims = {"acr": acr}
+    assert begin().callback().status_code == status
+
+
+@pytest.mark.parametrize("ago", [None, 121, 3600, "now", True])
+def test_a_login_that_is_older_than_the_settings_demand_is_refused(
+    clock, issuer, begin, events, settings, ago
+):
+    ask(settings, max_age="60")
+    moment = clock.now - ago if type(ago) is int else ago
+    issuer.claims = {"auth_time": moment}
+    assert_refused(begin().callback(), "id_token_auth_time", events)
+
+
+@pytest.mark.parametrize("ago", [0, 60, 120])
+def test_a_login_that_is_recent_enough_is_accepted(clock, issuer, begin, user, settings, ago):
+    ask(settings, max_age="60")
+    issuer.claims = {"auth_time": clock.now - ago}
+    assert begin().callback().status_code == 302
+
+
+def test_the_login_that_a_link_demands_is_checked(clock, issuer, member, user, events):
+    link = providers["id"].session(user=user).get_login_url(acr_values="urn:high", max_age=60)
+    begun = member.get(link)
+    asked = query(begun["Location"])
+    assert (asked["acr_values"], asked["max_age"]) == ("urn:high", "60")
+    issuer.nonce = asked["nonce"]
+    back = {"state": asked["state"], "code": "planted-code"}
+    issuer.claims = {"auth_time": clock.now}
+    assert_refused(member.get("/login/id/authorized/", back), "id_token_acr", events)
+
+
+def test_the_login_is_not_checked_if_nothing_was_demanded(issuer, begin):
+    issuer.claims = {"acr": "0", "auth_time": 1}
+    assert begin().callback().status_code == 302
+
+
+def test_an_id_token_proves_openid_and_a_refresh_token_offline_access(
+    issuer, begin, user, settings, responses
+):
+    settings.DANCE_PROVIDERS["id"]["SCOPE"] = "openid offline_access files email"
+    issuer.answer = {"scope": "files"}
+    assert begin().callback().status_code == 302
+    session = providers["id"].session(user=user)
+    assert session.scopes == {"files", "openid", "offline_access"}
+    assert session.token["declined_scope"] == ["email"]
+    session.require(scope="openid offline_access")
+    session.refresh()
+    assert providers["id"].session(user=user).scopes == {"files", "openid", "offline_access"}
+
+
+def test_a_scope_that_was_not_asked_for_is_not_proven(issuer, begin, user):
+    issuer.answer = {"scope": "openid"}
+    assert begin().callback().status_code == 302
+    assert providers["id"].session(user=user).scopes == {"openid"}
+
+
 # --- metadata ---------------------------------------------------------------------------------
 
 
@@ -978,25 +1064,13 @@ def test_an_unchecked_id_token_does_not_replace_the_stored_claims(without_keys):
 # --- the guide ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("acr", "seconds_ago", "status"),
-    [
-        ("urn:example:two-factors", 0, 302),
-        ("urn:example:password", 0, 403),
-        (None, 0, 403),
-        ("urn:example:two-factors", 3600, 403),
-        ("urn:example:two-factors", None, 403),
-    ],
-)
-def test_the_receiver_in_the_guide_checks_acr_and_auth_time(
-    issuer, begin, acr, seconds_ago, status
-):
+@pytest.mark.parametrize(("amr", "status"), [(["pwd", "otp"], 302), (["pwd"], 403), (None, 403)])
+def test_the_receiver_in_the_guide_checks_amr(issuer, begin, amr, status):
     guide = (Path(__file__).parents[2] / "docs" / "oidc.md").read_text("utf-8")
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "acr" in block]
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "amr" in block]
     recipe = {}
     exec(code.replace('"company"', '"id"'), recipe)
-    auth_time = None if seconds_ago is None else time.time() - seconds_ago
-    issuer.claims = {"acr": acr, "auth_time": auth_time}
+    issuer.claims = {"amr": amr}
     try:
         assert begin().callback().status_code == status
     finally:

@@ -745,3 +745,39 @@ def test_declined_scopes_that_are_not_a_list_are_ignored(user):
     store_token(user, declined_scope=None)
     with pytest.raises(AuthorizationRequired, match="missing_scopes"):
         make_session(user).require("repo")
+
+
+# --- scopes that another scope includes -----------------------------------------------------------
+
+GOOGLE = "https://www.googleapis.com/auth/userinfo."
+
+
+@pytest.mark.parametrize(
+    ("preset", "granted", "included", "not_included"),
+    [
+        ("google.Google", [GOOGLE + "email"], ["email", GOOGLE + "email"], ["profile"]),
+        ("google.Google", [GOOGLE + "profile"], ["profile"], ["email", "https", "openid"]),
+        ("shopify.Shopify", ["write_products"], ["read_products"], ["read_orders", "write_x"]),
+        ("shopify.Shopify", ["read_products"], [], ["write_products", "read_"]),
+        ("github.GitHub", ["admin:org"], ["write:org", "read:org"], ["read:user", "admin:x"]),
+        ("github.GitHub", ["repo"], ["public_repo"], ["user"]),
+        ("mastodon.Mastodon", ["read"], ["read:accounts"], ["write:accounts", "readx"]),
+    ],
+)
+def test_a_scope_includes_others_as_the_preset_says(preset, granted, included, not_included):
+    from django.utils.module_loading import import_string
+
+    options = {"host": "x.example.com"} if "ho" in preset or "ma" in preset else {}
+    provider = import_string(f"django_dance.contrib.{preset}")("x", **options)
+    assert all(provider.includes_scope(granted, scope) for scope in included)
+    assert not any(provider.includes_scope(granted, scope) for scope in not_included)
+
+
+@pytest.mark.django_db
+def test_a_view_may_ask_for_a_scope_that_another_one_includes(user):
+    session = providers["github"].session(user=user)
+    session.token = {**GRANTED, "scope": "repo"}
+    session.require(scope=["public_repo"])
+    assert session.missing_scopes("public_repo", "user") == ("user",)
+    with pytest.raises(AuthorizationRequired, match="missing_scopes"):
+        session.require(scope="user:email")
