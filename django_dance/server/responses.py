@@ -39,7 +39,7 @@ class Redirect(HttpResponseRedirect):
         super().__init__(f"{uri}{separator}{urlencode(list(params))}")
         # RFC 9700 §4.12: with 307 a browser would post the consent form to the client.
         self.status_code = 303 if method == "POST" else 302
-        self["Cache-Control"] = "no-store"
+        self["Cache-Control"] = "no-store, private"
         self["Referrer-Policy"] = "no-referrer"
 
 
@@ -64,7 +64,8 @@ def authorization_response(
 
 def add_security_headers(response: _Response) -> _Response:
     """Forbid to cache the response, to frame it (RFC 9700 §4.16), and to tell its URL to others."""
-    response["Cache-Control"] = "no-store"
+    # `private`, too: some versions of Django's UpdateCacheMiddleware ignore `no-store`.
+    response["Cache-Control"] = "no-store, private"
     response["X-Frame-Options"] = "DENY"
     _forbid_frames(response)
     # With no-referrer a browser sends `Origin: null` with a form, which Django's CSRF check

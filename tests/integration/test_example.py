@@ -139,10 +139,10 @@ def strict_site(template_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site_with_policy(migrated, tmp_path_factory):
+def site_with_policy(template_folder, tmp_path_factory):
     module = "tests.integration.csp"
     folder = tmp_path_factory.mktemp("policy")
-    yield from _running_site(migrated, folder, DJANGO_SETTINGS_MODULE=module)
+    yield from _running_site(template_folder, folder, DJANGO_SETTINGS_MODULE=module)
 
 
 # --- a person ---------------------------------------------------------------------------------
@@ -730,6 +730,44 @@ def test_a_page_fits_the_screen_and_can_be_used_by_keyboard(browser, site_with_p
     assert browser.driver.switch_to.active_element.text == "Continue to Notebook"
     browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
     browser.sees("Allow")
+
+
+@pytest.mark.interop
+def test_the_text_of_a_form_survives_a_lost_connection(browser, site_with_policy):
+    driver = browser.driver
+    browser.open(f"{site_with_policy.origin}/")
+    browser.click("Continue as Grace Hopper")
+    browser.sees("Hello, Grace.")
+    browser.open(f"{site_with_policy.origin}/notes/")
+    for _ in ("read", "write"):
+        browser.click("Continue to Notebook")
+        browser.click("Allow")
+    browser.sees("Your notes at Notebook")
+    browser.type("text", "Written before the connection was lost")
+    form = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    browser.open(f"{site_with_policy.origin}/")
+    browser.click("Disconnect")
+    browser.sees("You are not connected to Notebook yet.")
+    driver.close()
+    driver.switch_to.window(form)
+    browser.click("Add")
+    browser.sees("Your form was not sent: connect to Notebook again")
+    browser.click("Connect again")
+    browser._wait(lambda driver: len(driver.window_handles) == 2, "second tab")
+    (other,) = {*driver.window_handles} - {form}
+    driver.switch_to.window(other)
+    browser.sees("Connect to Notebook?")
+    browser.click("Continue to Notebook")
+    browser._wait(lambda driver: "ask=" in driver.current_url, "link for more scopes")
+    browser.click("Continue to Notebook")
+    browser.sees("Your notes at Notebook")
+    driver.close()
+    driver.switch_to.window(form)
+    driver.back()
+    browser.sees("Your notes at Notebook")
+    browser.click("Add")
+    browser.sees("Written before the connection was lost")
 
 
 @pytest.mark.interop

@@ -366,12 +366,12 @@ def test_the_consent_page_has_the_security_headers(app, member):
     assert page["X-Frame-Options"] == "DENY"
     assert page["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert page["Referrer-Policy"] == "strict-origin"
-    assert page["Cache-Control"] == "no-store"
+    assert page["Cache-Control"] == "no-store, private"
 
 
 def test_the_redirect_with_the_code_is_not_cached_and_sends_no_referrer(app, member):
     response = app.send(member)
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "no-store, private"
     assert response["Referrer-Policy"] == "no-referrer"
 
 
@@ -412,7 +412,7 @@ def test_a_prefetch_gets_no_code(app, member, header):
     assert "code" in query(member.get(app.address())["Location"])
     issued = Grant.objects.count()
     response = member.get(app.address(), headers=header)
-    assert response.status_code == 204 and response["Cache-Control"] == "no-store"
+    assert response.status_code == 204 and response["Cache-Control"] == "no-store, private"
     assert Grant.objects.count() == issued
 
 

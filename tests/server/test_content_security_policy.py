@@ -89,7 +89,7 @@ def test_a_browser_that_opens_a_page_gets_a_page_that_leads_to_the_client(app, m
         member.get(app.address(), headers=NAVIGATION),  # the consent is remembered
     ):
         assert response.status_code == 200 and "Location" not in response
-        assert response["Cache-Control"] == "no-store"
+        assert response["Cache-Control"] == "no-store, private"
         assert response["Referrer-Policy"] == "no-referrer"
         url = response.context["url"]
         assert url.startswith("https://app.example/callback?code=")

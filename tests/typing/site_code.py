@@ -61,6 +61,8 @@ def use_a_session(request: SiteRequest, user: User) -> None:
     assert_type(session.refresh(within=600), Token)
     assert_type(session.login_url, str)
     assert_type(session.get_login_url(next="/", scope="repo"), str)
+    assert_type(session.get_login_url(account="1", prompt="login", login_hint="ada"), str)
+    assert_type(session.get_login_url(acr_values=["high"], max_age=60), str)
     assert_type(session.account_info(), AccountInfo)
     assert_type(session.accounts, list[DanceSession])
     assert_type(session.account("1").account_label, str)
