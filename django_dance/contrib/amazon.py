@@ -14,6 +14,8 @@ class Amazon(OAuth2Provider):
     token_url = "https://api.amazon.com/auth/o2/token"
     client_auth = "post"
     scope = "profile"
+    # https://developer.amazon.com/docs/login-with-amazon/obtain-customer-profile.html: status 400
+    token_over = {"error": ("invalid_token",)}
     account_url = "user/profile"
     account_id = "user_id"
     account_label = "name"

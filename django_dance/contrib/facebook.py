@@ -19,6 +19,8 @@ class Facebook(OAuth2Provider):
     revocation_auth = "token"
     revocation_method = "DELETE"
     revocation_param = ""
+    # https://developers.facebook.com/docs/graph-api/guides/error-handling/: the status is 400
+    token_over = {"error.code": ("190",)}
     account_url = "me?fields=id,name"
     account_id = "id"
     account_label = "name"

@@ -29,6 +29,8 @@ class Slack(OAuth2Provider):
         "dead": ("invalid_refresh_token",),
         "client": ("bad_client_secret", "invalid_client_id"),
     }
+    # https://docs.slack.dev/reference/methods/auth.test: refusals have the status 200
+    token_over = {"error": ("invalid_auth", "token_expired", "token_revoked")}
     # The token itself names the user who installed the application.
     account_id = "authed_user.id"
     account_label = "team.name"

@@ -21,6 +21,8 @@ class Withings(OAuth2Provider):
     scope = "user.info,user.metrics"
     scope_separator = ","
     refresh_rotates = True
+    # https://developer.withings.com/api-reference/#section/Response-status: the HTTP status is 200
+    token_over = {"status": ("401",)}
     # The token itself names the account.
     account_id = "userid"
     account_label = "userid"

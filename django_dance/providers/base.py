@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from ..storage import BaseStorage
     from .device import DeviceAuthorization
 
+#: The longest answer of an API that is read as a refusal, in bytes.
+MAX_REFUSAL = 16 * 1024
+
 
 @dataclass(frozen=True)
 class ClientCredentials:
@@ -493,6 +496,22 @@ class Provider(Facts):
 
     def _needs_oauth2(self, name: str) -> str:
         return f"{name} is for OAuth 2, and {self.name} uses OAuth 1."
+
+    def token_is_over(self, status: int, body: bytes) -> bool:
+        """Return whether an answer of the API means that the token is not valid any more. A hook.
+
+        :param status: the status of the answer.
+        :param body: its body; empty if the caller streams the answer.
+        """
+        if status == 401:
+            return True
+        if not self.token_over or not body or len(body) > MAX_REFUSAL:
+            return False
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            return False
+        return any(str(_field(fields, path)) in found for path, found in self.token_over.items())
 
     def includes_scope(self, granted: Iterable[str], wanted: str) -> bool:
         """Return whether the granted scopes include a scope (:attr:`scope_implies`)."""

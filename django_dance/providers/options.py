@@ -128,6 +128,9 @@ class Facts:
     authorization_url_options: Mapping[str, Mapping[str, str]] = fact({}, fixed=True)
     #: Fact → the facts that change if it is true. The settings take precedence.
     option_facts: Mapping[str, Mapping[str, Any]] = fact({}, fixed=True)
+    #: The answers of the API, besides a 401, which mean that the token is not valid any more: the
+    #: path of a field of the JSON answer → its values. The status of the answer does not matter.
+    token_over: Mapping[str, Sequence[str]] = {}
     #: Scope → other scopes, or other names of it, that a token with this scope has, too. ``*``
     #: stands for any text, and for the same text on both sides.
     scope_implies: Mapping[str, Sequence[str]] = {}

@@ -357,8 +357,10 @@ class CallingSession(TargetMixin):
 
     def _is_refused(self, response: requests.Response) -> bool:
         """Whether the answer may mean that the token is not valid any more."""
+        # A streamed answer belongs to the caller.
+        body = response.content if response._content_consumed else b""  # type: ignore[attr-defined]
         return (
-            response.status_code == 401
+            self.provider.token_is_over(response.status_code, body)
             # After a redirect, a 401 of another host does not concern this token.
             and origin(response.url) in self.trusted_origins()
             and self._challenge(response).get("error") not in _OTHER_CHALLENGES
@@ -394,9 +396,11 @@ class CallingSession(TargetMixin):
 
         def ask() -> int | None:
             try:
-                return self._send_limited(method, url, arguments, signer).status_code
+                answer = self._send_limited(method, url, arguments, signer)
             except ProviderError:
                 return None  # 429, 5xx, no answer in time, or a redirect
+            over = self.provider.token_is_over(answer.status_code, answer.content)
+            return 401 if over else answer.status_code
 
         return ask
 
@@ -471,7 +475,7 @@ class CallingSession(TargetMixin):
         self, method: str, url: str, kwargs: dict[str, Any], signer: Signer | None
     ) -> requests.Response:
         body = {name: kwargs.get(name) for name in ("data", "json")}
-        return limited_request(
+        answer = limited_request(
             method,
             url,
             like=self,
@@ -480,6 +484,8 @@ class CallingSession(TargetMixin):
             verify=self.verify,
             **body,
         )
+        _ = answer.content  # it is in memory already
+        return answer
 
     def merge_environment_settings(  # type: ignore[override]
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any

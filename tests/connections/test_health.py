@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils.module_loading import import_string
 
 from django_dance.connections import health
 from django_dance.exceptions import (
@@ -36,6 +37,7 @@ class Api(Loopback):
         #: The access token that is accepted whatever the statuses are.
         self.accepted = None
         self.refreshes = 0
+        self.error_status, self.error = None, {"ok": False, "error": {"code": 190}}
         self.token_status = 200
         super().__init__()
 
@@ -57,7 +59,12 @@ class Api(Loopback):
         headers = {"WWW-Authenticate": self.challenge} if status in (401, 403) else {}
         if status == 302:
             headers = {"Location": "/v1/elsewhere"}
-        return status, headers, '{"id": 7, "sub": "7", "message": "planted"}'
+        body = {"id": 7, "sub": "7", "message": "planted"}
+        return (
+            status,
+            headers,
+            json.dumps(body if accepted or status != self.error_status else self.error),
+        )
 
     def count(self, path):
         return sum(received.path == path for received in self.received)
@@ -742,3 +749,83 @@ def test_a_dpop_nonce_is_the_callers_business(call, api, connect):
     api.others, api.challenge = 401, 'DPoP error="use_dpop_nonce"'
     assert call(session(), "GET", "/things").status_code == 401
     assert (api.refreshes, api.questions) == (0, 0)
+
+
+# --- APIs that tell it in another way -------------------------------------------------------------
+
+OVER = {"TOKEN_OVER": {"error.code": ["190"]}}
+
+
+@pytest.fixture(params=[200, 400, 403])
+def telling(request, api):
+    """The status with which the API tells that a token is over."""
+    api.error_status = api.others = request.param
+    api.account = 401
+    return request.param
+
+
+def test_an_answer_that_tells_that_the_token_is_over_refreshes_it(call, api, connect, telling):
+    session = connect(token=REFRESHABLE, **OVER)
+    api.account = 404
+    api.accepted = "planted-1"
+    assert call(session(), "GET", "/things").status_code == 200
+    assert api.refreshes == 1
+
+
+def test_an_answer_that_tells_that_the_token_is_over_is_judged(call, api, connect, telling):
+    session = connect(**OVER)
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        call(session(), "GET", "/things")
+    assert api.questions == 1
+
+
+def test_the_account_address_may_tell_it_in_the_same_way(call, api, connect, telling):
+    session = connect(**OVER)
+    api.account = telling
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        call(session(), "GET", "/things")
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        session().account_info()
+
+
+def test_without_the_fact_it_is_the_apis_own_answer(call, api, connect, telling):
+    assert call(connect()(), "GET", "/things").status_code == telling
+
+
+def test_another_error_is_the_apis_own_answer(call, api, connect, telling):
+    api.error = {"error": {"code": 4}}
+    assert call(connect(**OVER)(), "GET", "/things").status_code == telling
+
+
+def test_a_streamed_answer_is_not_read(call, api, connect, telling):
+    response = call(connect(**OVER)(), "GET", "/things", stream=True)
+    assert response.json()["error"] == {"code": 190}
+
+
+class Telling(OAuth2Provider):
+    def token_is_over(self, status, body):
+        return super().token_is_over(status, body) or (status == 403 and b"190" in body)
+
+
+def test_a_class_may_tell_it_by_a_hook(call, api, connect):
+    session = connect(kind=Telling)
+    api.error_status = api.others = 403
+    api.account = 401
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        call(session(), "GET", "/things")
+
+
+@pytest.mark.parametrize(
+    ("preset", "status", "answer"),
+    [
+        ("slack.Slack", 200, {"ok": False, "error": "token_revoked"}),
+        ("facebook.Facebook", 400, {"error": {"type": "OAuthException", "code": 190}}),
+        ("amazon.Amazon", 400, {"error": "invalid_token"}),
+        ("withings.Withings", 200, {"status": 401, "error": "XRequestID: invalid token"}),
+    ],
+)
+def test_presets_know_how_their_api_tells_it(preset, status, answer):
+    provider = import_string(f"django_dance.contrib.{preset}")("x")
+    assert provider.token_is_over(status, json.dumps(answer).encode())
+    assert not provider.token_is_over(200, b'{"ok": true, "status": 0}')
+    assert not provider.token_is_over(500, b"[" * 10_000)
