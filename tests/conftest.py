@@ -29,6 +29,12 @@ from django_dance.tokens import ResourceOwner
 
 pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes for each processor: many tests wait for PostgreSQL or MariaDB."""
+    return 2 * (os.cpu_count() or 1)
+
+
 TOKEN_URL = "https://github.com/login/oauth/access_token"
 GRANTED = {
     "access_token": "planted-access-token",

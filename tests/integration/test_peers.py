@@ -45,7 +45,7 @@ TIMEOUT = 60
 
 @pytest.fixture(autouse=True)
 def _loopback(monkeypatch):
-    """What lets the peers speak plain http; and no proxy stands between."""
+    """Allow plain http for the peers, without a proxy."""
     for name in ("OAUTHLIB_INSECURE_TRANSPORT", "AUTHLIB_INSECURE_TRANSPORT"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("NO_PROXY", "*")
