@@ -246,6 +246,13 @@ def store_expired_token(user, text="planted", account="", **fields):
     return store_token(user, text, account, **{"expires_at": time.time() - 5, **fields})
 
 
+def make_older(user):
+    """Make the stored token older: a refused token is not refreshed in its first minute."""
+    row = user.oauth_tokens.get()
+    row.token = {**row.token.fields_to_store, "granted_at": 1, "refreshed_at": 1}
+    row.save()
+
+
 def make_session(user, account=""):
     return providers["github"].session(user_id=user.pk, account=account)
 

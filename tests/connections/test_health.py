@@ -90,12 +90,10 @@ def connect(api, settings, user):
     """Stores a token of a user, and returns a function that makes a session of that user."""
 
     def connect(owner=None, kind=OAuth2Provider, token=(), **options):
-        settings.DEBUG = True  # http to loopback is for development
-        settings.API_OAUTH_CLIENT_ID, settings.API_OAUTH_CLIENT_SECRET = "client", "planted-secret"
         endpoints = ["TOKEN_URL"]
         if issubclass(kind, OAuth1Provider):
             endpoints = ["REQUEST_TOKEN_URL", "ACCESS_TOKEN_URL"]
-        settings.DANCE_PROVIDERS = {
+        entries = {
             "api": {
                 "PROVIDER": kind,
                 "BASE_URL": f"{api.url}/v1/",
@@ -106,6 +104,12 @@ def connect(api, settings, user):
                 **options,
             }
         }
+        # Not once for each of many tokens: Django nests the changes of a setting.
+        if entries != settings.DANCE_PROVIDERS:
+            settings.DEBUG = True  # http to loopback is for development
+            settings.API_OAUTH_CLIENT_ID = "client"
+            settings.API_OAUTH_CLIENT_SECRET = "planted-secret"
+            settings.DANCE_PROVIDERS = entries
         owner = owner or user
         fields = {"access_token": "planted", "account_accepted": True, **dict(token)}
         where = ResourceOwner(providers["api"], user=owner)

@@ -29,7 +29,7 @@ from django_dance.server.models import Client, Grant, Token
 
 from .. import urls
 from ..authlib_server import AuthlibServer
-from ..conftest import query
+from ..conftest import make_older, query
 from .test_real_server import Form, browse, configure, expire  # noqa: F401  two are fixtures
 
 pytestmark = [
@@ -321,13 +321,6 @@ def connected(ours, browser, user):
 
 def me(session):
     return session.get("/as/api/me").json()
-
-
-def make_older(user):
-    """The stored token is old: a refused token of the last minute is not refreshed."""
-    row = user.oauth_tokens.get()
-    row.token = {**row.token.fields_to_store, "granted_at": 1, "refreshed_at": 1}
-    row.save()
 
 
 def later(**fields):

@@ -24,6 +24,7 @@ from django_dance.sessions import OAuth2Session
 from django_dance.storage import ModelStorage
 from django_dance.tokens import Token
 
+from ..conftest import make_older
 from ..loopback import Loopback
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -354,6 +355,7 @@ def test_a_view_that_needs_the_token_leads_through_the_dance_and_back(api, brows
 def test_a_token_that_the_api_refuses_is_refreshed_and_the_call_repeated(api, browse, user, events):
     browser = browse()
     browser.submit(begun(browser))
+    make_older(user)
     before = user.oauth_tokens.get().token
     AccessToken.objects.update(expires=timezone.now())
     assert browser.get("/uncaught/").json() == {"login": "ada"}
