@@ -31,6 +31,8 @@ def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) 
         return False
     if client.is_trusted:
         return True
+    if asked.resources:
+        return False  # a consent does not store the resources
     consent = (
         rows_to_write(Consent)
         .filter(user=user, server=server.name, client_id=asked.client.client_id)

@@ -119,6 +119,16 @@ def test_a_token_is_accepted_by_its_resource_only(app, member):
         assert status(app, "/tools", token) == 200
 
 
+def test_the_user_is_asked_each_time_and_sees_the_resource(app, member):
+    """A consent without a resource, or for another one, does not count."""
+    app.code(member, resource=TOOLS)
+    for changes in ({"resource": TOOLS}, {"resource": FILES}):
+        page = member.get(app.address(**changes)).content.decode()
+        assert "Allow" in page and f"The access is for {changes['resource']}." in page
+    page = member.get(app.address(prompt="consent")).content.decode()
+    assert "The access is for" not in page
+
+
 def test_a_token_without_a_resource_is_refused_by_a_resource(app, member):
     token = app.token(member)
     assert status(app, "/tools", token) == 401
