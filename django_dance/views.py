@@ -378,8 +378,11 @@ class DisconnectView(DanceView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         self.provider.session(request).disconnect()
-        next_url = safe_next(request, request.POST.get("next"))
-        return protect(HttpResponseRedirect(next_url or self.provider.after_url()))
+        next_url = safe_next(request, request.POST.get("next")) or self.provider.after_url()
+        if origin(next_url) is not None:
+            # REDIRECT_URL may be another site: see `LoginView.begin`.
+            return page(request, "bounce.html", {"provider": self.provider, "url": next_url})
+        return protect(HttpResponseRedirect(next_url))
 
 
 def _refuse_inactive(request: HttpRequest) -> None:

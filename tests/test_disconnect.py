@@ -7,7 +7,7 @@ from django_dance.contrib.github import GitHub
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth2Provider
 
-from .conftest import Browser
+from .conftest import Browser, provider_url
 
 
 class Revoking(GitHub):
@@ -47,3 +47,13 @@ def test_disconnect_requires_a_post_with_a_csrf_token(user):
     browser.force_login(user)
     assert browser.get("/login/github/disconnect/").status_code == 405
     assert browser.post("/login/github/disconnect/").status_code == 403
+
+
+def test_after_disconnecting_a_page_leads_to_another_site(member, settings):
+    """The policy ``form-action 'self'`` blocks a redirect of a form to another site."""
+    github = {**settings.DANCE_PROVIDERS["github"], "REDIRECT_URL": "https://app.example.net/"}
+    settings.DANCE_PROVIDERS = {"github": github}
+    response = member.post("/login/github/disconnect/")
+    assert response.status_code == 200
+    assert provider_url(response) == "https://app.example.net/"
+    assert member.post("/login/github/disconnect/", {"next": "/bye/"})["Location"] == "/bye/"
