@@ -99,6 +99,7 @@ def test_state_is_compared_exactly(member, dance, events, change):
     ],
 )
 @pytest.mark.parametrize("before", [True, False])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_parameter_given_twice_is_refused(member, dance, events, extra, before):
     begun = dance(member)
     right = f"state={begun.asked['state']}&code=planted-code"

@@ -166,6 +166,7 @@ VISIT = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_only_a_visit_begins_a_dance(member, events, headers, method):
     response = getattr(member, method)(LOGIN, headers={**VISIT, "sec-fetch-dest": "", **headers})
     assert response.status_code == 403

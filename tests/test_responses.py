@@ -57,6 +57,7 @@ def is_challenge(response):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_program_gets_a_401_with_a_challenge(program, headers, method):
     assert is_challenge(getattr(program, method)("/uncaught/", headers=headers))
 
@@ -267,6 +268,7 @@ def test_the_provider_says_when_to_try_again(program, expired, responses, clock)
         ("post", "/login/github/disconnect/", NAVIGATION),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_no_cache_stores_one_of_our_answers(program, method, url, headers):
     response = getattr(program, method)(url, headers=headers, secure=True)
     assert response["Cache-Control"] == "no-store, private"

@@ -108,6 +108,7 @@ def test_only_a_post_disconnects(member, connected, responses, method):
         ("/a\\b", "/"),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_the_next_url_after_disconnecting_is_checked(member, next_url, location):
     fields = {} if next_url is None else {"next": next_url}
     assert member.post(DISCONNECT, fields)["Location"] == location
@@ -119,6 +120,7 @@ def test_the_next_url_after_disconnecting_is_read_from_the_form_only(member):
 
 @pytest.mark.parametrize("next_url", ["/a\tb", "/a b", "/a\x7f", "/a\\b", "/\x00"])
 @pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_the_next_url_after_a_dance_has_no_control_character(member, dance, next_url, method):
     for asked, expected in ((next_url, "/"), ("/profile/", "/profile/")):
         begun = dance(member)

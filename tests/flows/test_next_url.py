@@ -42,6 +42,7 @@ from ..conftest import GRANTED, TOKEN_URL, flow_cookies
         "/" + "x" * 5000,
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_hostile_next_is_dropped(member, dance, next_url):
     assert dance(member, next=next_url).callback()["Location"] == "/"
 

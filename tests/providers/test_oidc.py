@@ -23,6 +23,8 @@ from ..conftest import Browser, Dance, flow_cookies, query
 from ..keys import EC256, EC384, RSA, WEAK_RSA
 from ..keys import OTHER_RSA as OTHER
 
+pytestmark = pytest.mark.one_database("These tests differ in ID tokens and metadata, not in rows")
+
 ISSUER = "https://id.example.com/realm"
 WELL_KNOWN = f"{ISSUER}/.well-known/openid-configuration"
 METADATA = {

@@ -52,6 +52,7 @@ from ..conftest import GRANTED, TOKEN_URL, assert_refused
         ({"json": {**GRANTED, "token_type": 5}}, "token_response_invalid"),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_invalid_token_response_is_refused(member, dance, events, responses, answer, code):
     responses.post(TOKEN_URL, **answer)
     assert_refused(dance(member, granted=False).callback(), code, events)

@@ -86,6 +86,7 @@ def test_a_clients_name_in_another_case_is_another_client(ask, app):
     ],
     ids=str,
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_errors_are_not_sent_to_an_unregistered_redirect_uri(ask, changes):
     assert_page(ask(redirect_uri="https://evil.example/callback", **changes))
 
@@ -116,6 +117,7 @@ def test_errors_are_not_sent_to_an_unregistered_redirect_uri(ask, changes):
         "callback",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_redirect_uri_must_match_the_registered_one_exactly(ask, uri):
     assert_page(ask(redirect_uri=uri))
 
@@ -163,6 +165,7 @@ def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
         ("com.example.app:/callback?code=1", "its query has code"),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_invalid_redirect_uri_cannot_be_registered(db, uri, why):
     with pytest.raises(ValidationError, match=re.escape(uri)) as caught:
         Client(name="Notes", registered_redirect_uris=uri).full_clean()
@@ -227,6 +230,7 @@ def test_a_public_client_may_use_any_port_on_loopback(register, member, uri):
         "http://127.0.0.2/callback",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_only_the_port_of_a_loopback_uri_may_differ(register, member, uri):
     app = register(public=True, registered_redirect_uris=NATIVE)
     assert_page(app.send(member, redirect_uri=uri))
@@ -254,6 +258,7 @@ def test_a_confidential_client_must_use_the_registered_port(register, member):
         "unknown",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_repeated_parameter_is_refused(app, member, name):
     for first, second in (("a", "b"), ("a", "a")):
         parameters = {**app.asking(), name: app.asking().get(name, first)}
@@ -273,6 +278,7 @@ def test_a_form_may_repeat_the_parameters_in_its_fields(app, member):
 
 
 @pytest.mark.parametrize("kind", ["token", "id_token", "code token", "code id_token", "CODE", ""])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_only_the_response_type_code_is_supported(ask, kind):
     assert_told(ask(response_type=kind), "unsupported_response_type")
 
@@ -307,6 +313,7 @@ def test_request_objects_are_not_supported(ask, name):
     ],
     ids=str,
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_code_challenge_with_s256_is_required(ask, changes):
     assert_told(ask(**changes), "invalid_request")
 
@@ -347,6 +354,7 @@ def test_an_error_without_a_state_has_none(ask):
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\0b", "é", "x" * 5000])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_invalid_parameter_is_not_quoted_in_the_error(ask, value):
     response = ask(state=value)
     assert_page(response, "invalid_request")

@@ -71,6 +71,7 @@ def test_a_secret_is_rotated(app, granted):
         (["--rotate-secret", "any", "--public"], "leave out --public"),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_the_command_reports_invalid_arguments(db, arguments, why):
     with pytest.raises(CommandError, match=why):
         run("dance_server_client", *arguments)

@@ -102,6 +102,7 @@ def test_the_case_of_the_scheme_is_ignored(app, granted, scheme):
         "Bearer planted<script>",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_malformed_header_is_refused_and_not_quoted(client, db, header):
     response = client.get("/email/", headers={"authorization": header})
     assert_refused(response, 400, "invalid_request")

@@ -48,6 +48,7 @@ def later(**fields):
 
 @pytest.mark.parametrize("path", ["token/", "revoke/", "introspect/"])
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete", "patch", "options"])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_the_endpoints_accept_only_post(app, path, method):
     response = getattr(app.line, method)(app.root + path)
     assert response.status_code == 405
@@ -63,6 +64,7 @@ def test_parameters_in_the_url_are_refused(app, path):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""]
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_body_of_another_content_type_is_refused(app, path, content_type):
     fields = {"grant_type": "client_credentials", "token": "x"}
     body = json.dumps(fields) if "json" in content_type else urlencode(fields)
@@ -74,6 +76,7 @@ def test_a_body_of_another_content_type_is_refused(app, path, content_type):
 @pytest.mark.parametrize(
     "name", ["grant_type", "code", "redirect_uri", "client_id", "code_verifier", "scope", "other"]
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_repeated_parameter_is_refused(app, member, name):
     form = [
         ("grant_type", "authorization_code"),
@@ -181,6 +184,7 @@ def test_a_client_may_authenticate_by_form(register, path):
         "",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_a_request_without_authentication_gets_a_challenge(app, path, header):
     form = {"grant_type": "client_credentials", "token": "x"}
     response = app.post(path, form, authorization=header)

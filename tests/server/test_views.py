@@ -61,6 +61,7 @@ def test_the_endpoints_for_clients_need_no_csrf_token(csrf_middleware, app, memb
 
 @pytest.mark.parametrize("method", ["get", "head", "options", "put", "patch", "delete"])
 @pytest.mark.parametrize("path", ["token", "revoke", "introspect"])
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_endpoint_for_clients_accepts_only_post(client, path, method):
     response = getattr(client, method)(f"/oauth/{path}/")
     assert (response.status_code, response["Allow"]) == (405, "POST")

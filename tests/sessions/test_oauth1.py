@@ -401,6 +401,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED)
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_invalid_access_token_response_is_refused(
     configure, server, member, user, events, answer
 ):
@@ -416,6 +417,7 @@ def test_an_invalid_access_token_response_is_refused(
 
 
 @pytest.mark.parametrize("answer", SPOILED.values(), ids=SPOILED)
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_an_invalid_request_token_response_is_refused(configure, server, member, events, answer):
     status, headers, body = answer
     if body:

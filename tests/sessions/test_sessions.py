@@ -214,6 +214,7 @@ def test_a_session_has_every_attribute_of_a_requests_session():
         ("HTTPS://GITLAB.com:443/other", "HTTPS://GITLAB.com:443/other"),
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_relative_urls_are_joined_to_the_base_path(user, responses, url, joined):
     session = providers["gitlab"].session(user=user)
     assert session.absolute_url(url) == joined
@@ -249,6 +250,7 @@ def test_relative_urls_are_joined_to_the_base_path(user, responses, url, joined)
         "/repos/..\\..\\x",
     ],
 )
+@pytest.mark.one_database("These tests differ in the request, not in rows")
 def test_the_token_is_not_sent_to_another_origin(session, responses, url):
     with pytest.raises(UntrustedOrigin):
         session.get(url)
