@@ -86,6 +86,7 @@ class AuthorizationRequired(DanceError):
     :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"rejected"`` (the token is kept,
         and the API and the account's address refuse it), ``"step_up"`` (the API wants a
         stronger or newer login: ``acr_values`` and ``max_age``), ``"missing_scopes"``,
+        ``"user_inactive"`` (the user has been deactivated),
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted),
         ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
         that are not known) or ``"revoked_at_once"`` (the grant was over within a minute
@@ -165,7 +166,8 @@ def _unpickle_authorization_required(
     provider, owner = providers[name], None
     if owned_by is not None:
         user_id, account = owned_by
-        owner = provider.session(user_id=user_id, account=account).owner
+        named = {} if user_id is None else {"user_id": user_id}
+        owner = provider.session(account=account, **named).owner
     return AuthorizationRequired(
         provider, reason, scopes, owner=owner, acr_values=acr_values, max_age=max_age
     )

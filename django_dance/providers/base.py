@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from .. import forbid_in_templates
 from ..conf import import_if_path, require_app, settings
-from ..exceptions import FlowError, InvalidResponse, ProviderError, UntrustedOrigin
+from ..exceptions import FlowError, InvalidResponse, OwnerRequired, ProviderError, UntrustedOrigin
 from ..http import Origin, is_loopback, origin
 from ..tokens import (
     MAX_ACCOUNT_ID,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from ..storage import BaseStorage
     from .device import DeviceAuthorization
 
+#: The default of an argument for which ``None`` is probably a mistake.
+_NOT_GIVEN: Any = object()
 #: The longest answer of an API that is read as a refusal, in bytes.
 MAX_REFUSAL = 16 * 1024
 
@@ -244,8 +246,8 @@ class Provider(Facts):
         self,
         request: HttpRequest | None = None,
         *,
-        user: Any = None,
-        user_id: Any = None,
+        user: Any = _NOT_GIVEN,
+        user_id: Any = _NOT_GIVEN,
         account: str = "",
     ) -> DanceSession:
         """Return a session that acts for one resource owner.
@@ -255,7 +257,16 @@ class Provider(Facts):
         :param user_id: the user's primary key, instead of ``user``.
         :param account: the account's id at the provider; ``""`` is the default account.
         :raises ImproperlyConfigured: there are problems in the provider's options.
+        :raises OwnerRequired: the given user or primary key is ``None``, and there is no request.
         """
+        given = [value for value in (user, user_id) if value is not _NOT_GIVEN]
+        if request is None and given and not any(value is not None for value in given):
+            raise OwnerRequired(
+                "The user of the session is None, and there is no request. Pass a stored user, or "
+                "the primary key of one, to the task."
+            )
+        user = None if user is _NOT_GIVEN else user
+        user_id = None if user_id is _NOT_GIVEN else user_id
         current = self.current()
         session_class: Any = import_fact(current, "session_class")
         session: DanceSession = session_class(

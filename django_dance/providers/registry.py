@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,8 +41,12 @@ class Registry(Mapping[str, "Provider"]):
             options = dict(settings.providers[name])
         except KeyError:
             known = ", ".join(map(repr, settings.providers)) or "none"
+            names = {known.lower(): known for known in map(str, settings.providers)}
+            near = difflib.get_close_matches(str(name).lower(), names, n=1)
+            hint = f"Did you mean {names[near[0]]!r}? If not, add" if near else "Add"
             raise ProviderNotConfigured(
-                f"There is no provider {name!r} in DANCE_PROVIDERS (its providers: {known}). Add "
+                f"There is no provider {name!r} in DANCE_PROVIDERS (its providers: {known}). "
+                f"{hint} "
                 f'it: DANCE_PROVIDERS = {{"{name}": {{"PROVIDER": "django_dance.contrib.…"}}}}.'
             ) from None
         except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from ..connections import FRESH, admit, is_withheld, note_acceptance
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
 from ..signals import token_revoked
-from ..tokens import ResourceOwner, Token, clean_text, scope_list
+from ..tokens import ResourceOwner, Token, check_user, clean_text, scope_list
 from .call_flow import IDEMPOTENT, CallingSession
 from .current_token import CurrentToken
 
@@ -90,6 +90,7 @@ class DanceSession(CallingSession):
 
         :raises OwnerRequired: the user is ``None``, anonymous or not stored.
         """
+        check_user(user)
         if user is None or not user.is_authenticated or user.pk is None:
             raise OwnerRequired("for_user() needs a user who is stored and not anonymous.")
         return self.provider.session(self.http_request, user=user)
@@ -119,12 +120,8 @@ class DanceSession(CallingSession):
 
         :param account: the account's id at the provider; ``""`` is the default account.
         """
-        return self.provider.session(
-            self.http_request,
-            user=self.config.get("user"),
-            user_id=self.config.get("user_id"),
-            account=account,
-        )
+        named = {name: value for name, value in self.config.items() if value is not None}
+        return self.provider.session(self.http_request, account=account, **named)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.provider.name}>"
@@ -160,7 +157,13 @@ class DanceSession(CallingSession):
             token = None
         if token is None:
             raise self._required("no_token")
+        if not self._has_active_user():
+            raise self._required("user_inactive")
         return token
+
+    def _has_active_user(self) -> bool:
+        """Whether the user is active. A user who is known by the primary key only is not loaded."""
+        return getattr(self.owner.user, "is_active", True)
 
     def load_token(self) -> bool:
         """Load the token, if it is not loaded yet, and return whether there is one."""
@@ -178,6 +181,11 @@ class DanceSession(CallingSession):
         if value is None:
             del self.token
             return
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"A token is a dict, and this is a {type(value).__name__}. Write "
+                'session.token = {"access_token": …}.'
+            )
         token = value if isinstance(value, Token) else Token.granted(value)
         self.storage.set(self._storage_owner(), token.fields_to_store)
         self.current_token.mark_saved(token)
@@ -201,7 +209,12 @@ class DanceSession(CallingSession):
     def authorized(self) -> bool:
         """Whether there is a token that can be used now or after a refresh."""
         token = self.current_token.load()
-        return token is not None and self.provider.is_usable(token) and not self._is_withheld(token)
+        return (
+            token is not None
+            and self.provider.is_usable(token)
+            and not self._is_withheld(token)
+            and self._has_active_user()
+        )
 
     def _is_withheld(self, token: Token) -> bool:
         """Whether the token is not sent, because the provider has rejected it."""

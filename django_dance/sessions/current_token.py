@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SynchronousOnlyOperation
+
 from .. import forbid_in_templates
 from ..storage import visitor_of
 from ..tokens import Token
@@ -41,10 +43,16 @@ class CurrentToken:
 
     def load(self) -> Token | None:
         """Return the token. It is loaded once, and again if another user has logged in since."""
-        self.check_owner()
-        if self._token is _NOT_LOADED:
-            owner = self._session.owner
-            self._set(Token.of(self._session.storage.get(owner)), owner.user_id)
+        try:
+            self.check_owner()
+            if self._token is _NOT_LOADED:
+                owner = self._session.owner
+                self._set(Token.of(self._session.storage.get(owner)), owner.user_id)
+        except SynchronousOnlyOperation:
+            raise SynchronousOnlyOperation(
+                "A token cannot be loaded in async code. Await the async version of the method: "
+                "aget() for get(), atoken() for token, aauthorized() for authorized, and so on."
+            ) from None
         return self._token
 
     def check_owner(self) -> None:

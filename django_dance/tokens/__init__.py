@@ -6,7 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .accounts import MAX_ACCOUNT_ID, is_account_id
-    from .owner import ResourceOwner
+    from .owner import ResourceOwner, check_user
     from .sealing import seal, unseal, uses_current_key
     from .token import (
         REFRESH_FAILURE_FIELDS,
@@ -35,6 +35,7 @@ __all__ = [
     "Secret",
     "Token",
     "check_token_fields",
+    "check_user",
     "clean_text",
     "clean_words",
     "is_account_id",
@@ -54,7 +55,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "accounts": ["MAX_ACCOUNT_ID", "is_account_id"],
-        "owner": ["ResourceOwner"],
+        "owner": ["ResourceOwner", "check_user"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [
             "REFRESH_FAILURE_FIELDS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -38,6 +39,7 @@ class ResourceOwner:
         user_id: Any = None,
         account: str = "",
     ) -> None:
+        check_user(user, user_id)
         for name, value in (
             ("provider", provider),
             ("request", request),
@@ -94,3 +96,18 @@ class ResourceOwner:
     def __repr__(self) -> str:
         who = "anonymous" if self.user_id is None else f"user {self.user_id}"
         return f"<ResourceOwner {who} at {self.provider.name}>"
+
+
+def check_user(user: Any, user_id: Any = None) -> None:
+    """Refuse a user name or a primary key in place of a user, and the reverse.
+
+    :raises TypeError: the argument has the wrong kind.
+    """
+    # Not isinstance(), which would load a lazy user from the database.
+    if issubclass(type(user), (str, bytes, int, UUID)):
+        raise TypeError(
+            f"The user is a {type(user).__name__}. Pass a user, such as request.user, or the "
+            "primary key of the user: session(user_id=…)."
+        )
+    if hasattr(type(user_id), "is_authenticated"):
+        raise TypeError("user_id is a user. Pass it as the user: session(user=…).")
