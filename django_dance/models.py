@@ -34,7 +34,7 @@ class OAuthConsumerMixin(models.Model):
         Otherwise a token that was refreshed since the instance was loaded would be overwritten.
         """
         if not self._state.adding and options.get("update_fields") is None:
-            kept = {"lease", "lease_until"}
+            kept = {"lease", "lease_until", "claim"}
             if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
                 kept |= {"token", "expires_at", "scope", "last_error"}
             deferred = self.get_deferred_fields()
@@ -75,6 +75,11 @@ class OAuthToken(OAuthConsumerMixin):
     #: The name of the process that refreshes the token now, and the end of its lease.
     lease = models.CharField(max_length=32, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    #: A digest of provider and account, if no other user may have the account. The database lets a
+    #: transaction that claims the same account wait for the transaction that claimed it first.
+    claim = models.CharField(  # noqa: DJ001  several rows may have no claim
+        max_length=64, null=True, unique=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("OAuth token")

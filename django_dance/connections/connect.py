@@ -54,14 +54,10 @@ def store_connection(session: Session, token: Token) -> None:
     token = Token(
         {**token.fields_to_store, "connected_account": account.id, "connected_as": account.label}
     )
-    storage.set(place, token.fields_to_store)
-    if (
-        place.account not in known
-        and settings.account_conflict == "refuse"
-        and storage.others(owner, account.id)
-    ):
-        # Two users have connected the account at the same time, each unseen by the other.
-        storage.replace(place, token, None)
+    fields, is_new = token.fields_to_store, place.account not in known
+    if settings.account_conflict != "refuse":
+        storage.set(place, fields)
+    elif not storage.set_exclusively(place, fields, is_new=is_new):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
 

@@ -131,6 +131,24 @@ class BaseStorage:
         """The primary keys of the other users who have connected this account."""
         return ()
 
+    def set_exclusively(
+        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    ) -> bool:
+        """Store the token, unless another user has the account; return whether it was stored.
+
+        :param is_new: whether the owner did not have the account before.
+        """
+        self.set(owner, token)
+        return not is_new or self._is_alone(owner, token)
+
+    def _is_alone(self, owner: ResourceOwner, token: Mapping[str, Any]) -> bool:
+        """Delete the token if another user has the account, and return whether none has."""
+        if not self.others(owner, owner.account):
+            return True
+        # Two users have connected the account at the same time, each unseen by the other.
+        self.replace(owner, token, None)
+        return False
+
     # --- for commands and checks ---------------------------------------------------------------
 
     @property

@@ -103,6 +103,11 @@ class FallbackStorage(BaseStorage):
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         return self._storage(owner).others(owner, account)
 
+    def set_exclusively(
+        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    ) -> bool:
+        return self._storage(owner).set_exclusively(owner, token, is_new=is_new)
+
     def prepare_connection(self, connection: Any, beside: Any) -> None:
         """See :meth:`ModelStorage.prepare_connection`."""
         self._table.prepare_connection(connection, beside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +48,16 @@ logger = logging.getLogger("django_dance")
 _Result = TypeVar("_Result")
 
 #: The fields that a model may have beyond those of ``OAuthConsumerMixin``.
-_OPTIONAL = ("user", "account", "connected_at", "scope", "expires_at", "last_error", "lease")
+_OPTIONAL = (
+    "user",
+    "account",
+    "connected_at",
+    "scope",
+    "expires_at",
+    "last_error",
+    "lease",
+    "claim",
+)
 #: How often a write is tried: another process may write a row, or encrypt it with another key,
 #: after this one has read it.
 _ATTEMPTS = 10
@@ -127,33 +138,60 @@ class ModelStorage(BaseStorage):
         return self.read(self._where(owner), owner.account)
 
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
+        self._set(owner, token, {})
+
+    def set_exclusively(
+        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    ) -> bool:
+        """Store the token with a claim of the account, which is unique.
+
+        The database lets a transaction that claims the same account wait for the end of the
+        transaction that has claimed it first.
+        """
+        claim = {}
+        if "claim" in self._fields:
+            name = json.dumps([owner.provider.name, owner.account])
+            claim = {"claim": hashlib.sha256(name.encode()).hexdigest()}
+        if not self._set(owner, token, claim):
+            return False
+        return not is_new or self._is_alone(owner, token)
+
+    def _set(
+        self, owner: ResourceOwner, token: Mapping[str, Any], claim: Mapping[str, str]
+    ) -> bool:
+        """Store the token; return ``False`` if another user has claimed the account."""
         where = self._where(owner)
         if len(owner.account) > MAX_ACCOUNT_ID:
             raise StorageError(
                 f"The id of the account at {owner.provider.label} is longer than {MAX_ACCOUNT_ID} "
                 "characters."
             )
-        values = self._columns(token)
+        values = {**self._columns(token), **claim}
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()
         with self._cache.writing(where, owner.account):
             for _ in range(_ATTEMPTS):
-                if self._update(where, owner.account, values):
-                    break
-                account = {"account": owner.account} if "account" in self._fields else {}
-                row = self.model(**where, **account, **values)
                 try:
+                    if self._update(where, owner.account, values):
+                        break
+                    account = {"account": owner.account} if "account" in self._fields else {}
+                    row = self.model(**where, **account, **values)
                     with transaction.atomic(using=self.using):
                         row.save(using=self.using, force_insert=True)
                     break
                 except IntegrityError as error:
-                    refusal = error  # another process has inserted the row, or the user is gone
+                    # Another process has inserted the row, or the user is gone, or another user
+                    # has claimed the account.
+                    refusal = error
+                    if claim and self._rows(**claim).exclude(**where).exists():
+                        return False
             else:
                 raise StorageError(
                     f"The database refuses {owner.provider.label}'s token: its collation makes the "
                     "ids of two accounts equal, or the user was deleted."
                 ) from refusal
         self._cache.forget_parked(where, owner.account, "")
+        return True
 
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None

@@ -1,11 +1,14 @@
 """A granted token is stored for the account that it belongs to."""
 
 import json
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db.models.signals import post_save
+from django.db import transaction
+from django.db.models.signals import post_save, pre_save
 
 from django_dance.connections import store_connection
 from django_dance.exceptions import AuthorizationRequired, FlowError
@@ -20,6 +23,7 @@ from ..conftest import (
     TOKEN_URL,
     Dance,
     make_session,
+    run_concurrently,
     store_token,
     token_fields,
     token_requests,
@@ -187,6 +191,65 @@ def test_two_users_who_connect_one_account_at_once_do_not_both_get_it(user, make
     with pytest.raises(FlowError, match="another user is connecting this account at the same time"):
         store_connection(make_session(user), Token(token_fields()))
     assert (tokens_of(user), tokens_of(grace)) == ({}, {"1": "theirs"})
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_two_transactions_that_connect_one_account_at_once_do_not_both_get_it(
+    several_writers, user, make_user, api, commits
+):
+    """The second one waits for the end of the first one."""
+    grace = make_user("grace")
+    first_has_claimed, second_begins = threading.Event(), threading.Event()
+
+    def begins(sender, instance, **arguments):
+        if instance.user_id == grace.pk:
+            second_begins.set()
+
+    def first():
+        with suppress(ZeroDivisionError), transaction.atomic():
+            store_connection(make_session(user), Token(token_fields("first")))
+            first_has_claimed.set()
+            assert second_begins.wait(60)
+            if not commits:
+                raise ZeroDivisionError
+
+    def second():
+        assert first_has_claimed.wait(60)
+        with transaction.atomic():
+            store_connection(make_session(grace), Token(token_fields("second")))
+
+    pre_save.connect(begins, sender=OAuthToken)
+    try:
+        outcomes = run_concurrently(first, second)
+    finally:
+        pre_save.disconnect(begins, sender=OAuthToken)
+    if commits:
+        assert outcomes[0] is None
+        assert isinstance(outcomes[1], FlowError) and outcomes[1].code == "account_taken"
+        assert (tokens_of(user), tokens_of(grace)) == ({"1": "first"}, {})
+    else:
+        assert outcomes == [None, None]
+        assert (tokens_of(user), tokens_of(grace)) == ({}, {"1": "second"})
+
+
+def test_a_claim_ends_with_the_connection(user, make_user, api, revoked_tokens):
+    grace = make_user("grace")
+    store_connection(make_session(user), Token(token_fields()))
+    with pytest.raises(FlowError, match="account_taken"):
+        store_connection(make_session(grace), Token(token_fields()))
+    OAuthToken.objects.get().save()
+    make_session(user).disconnect()
+    store_connection(make_session(grace), Token(token_fields()))
+    store_connection(make_session(grace), Token(token_fields("again")))
+    assert tokens_of(grace) == {"1": "again"}
+
+
+def test_accounts_that_users_share_are_not_claimed(user, make_user, api, settings):
+    settings.DANCE_ACCOUNT_CONFLICT = "share"
+    for each in (user, make_user("grace")):
+        store_connection(make_session(each), Token(token_fields()))
+        assert tokens_of(each) == {"1": "planted"}
+    assert set(OAuthToken.objects.values_list("claim", flat=True)) == {None}
 
 
 # --- a refused token ------------------------------------------------------------------------------
