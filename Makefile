@@ -33,7 +33,7 @@ interop: $(VENV)/made/test ## The tests with foreign packages, browsers and npm 
 soak: $(VENV)/made/test ## Visits the example site while its workers, Redis and the database fail. Takes 30 minutes.
 	$(BIN)/python scripts/soak $(ARGS)
 
-coverage: $(VENV)/made/test $(VENV)/made/coverage ## The SQLite tests, and the lines that they do not run.
+coverage: $(VENV)/made/test $(VENV)/made/coverage ## The SQLite tests, and the lines that they do not run; fails below a share.
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/made/test $(VENV)/made/check ## Style, types, migrations.

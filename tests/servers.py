@@ -129,6 +129,7 @@ class PostgreSQL(Server):
         options = [
             "fsync=off",
             "full_page_writes=off",
+            "max_connections=300",
             f"listen_addresses={HOST}",
             f"unix_socket_directories={folder}",
         ]
@@ -162,6 +163,7 @@ class MariaDB(Server):
             # The data need not survive a power cut, and waiting for the disk is slow.
             "innodb-flush-log-at-trx-commit": 0,
             "innodb-doublewrite": 0,
+            "max-connections": 300,
         }
         return [
             [

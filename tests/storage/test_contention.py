@@ -1,5 +1,6 @@
 """A token is refreshed once for all threads and processes, even if servers or processes die."""
 
+import fcntl
 import json
 import threading
 import time
@@ -119,10 +120,13 @@ def api(url, number):
 
 
 @pytest.fixture
-def callers(user):
-    callers = Callers(user)
-    yield callers
-    callers.close()
+def callers(user, tmp_path_factory):
+    """For one process of the tests at a time: the callers open 64 connections to the database."""
+    with (tmp_path_factory.getbasetemp().parent / "callers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        callers = Callers(user)
+        yield callers
+        callers.close()
 
 
 @pytest.fixture
