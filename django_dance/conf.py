@@ -176,7 +176,9 @@ class Settings(PrefixedSettings):
 
         :raises ImproperlyConfigured: it is not a function, or cannot be imported.
         """
-        return self._function("DANCE_TENANT", "a function without arguments")
+        function: Callable[[], object] | None
+        function = self._function("DANCE_TENANT", "a function without arguments")
+        return function
 
     @cached_property
     def client_address(self) -> Callable[[HttpRequest], object] | None:
@@ -184,7 +186,9 @@ class Settings(PrefixedSettings):
 
         :raises ImproperlyConfigured: it is not a function, or cannot be imported.
         """
-        return self._function("DANCE_CLIENT_ADDRESS", "a function that takes the request")
+        function: Callable[[HttpRequest], object] | None
+        function = self._function("DANCE_CLIENT_ADDRESS", "a function that takes the request")
+        return function
 
     def _function(self, name: str, kind: str) -> Any:
         function = import_if_path(getattr(django_settings, name, None), name)

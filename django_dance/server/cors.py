@@ -54,6 +54,7 @@ def allow_client(
     sent = request.headers.get("Origin", "")
     if client is None or not sent or ClientRow(client).is_confidential:
         return response
-    if origin(sent) in filter(None, map(origin, ClientRow(client).redirect_uris)):
+    where = origin(sent)
+    if where is not None and where in map(origin, ClientRow(client).redirect_uris):
         response["Access-Control-Allow-Origin"] = sent
     return response
