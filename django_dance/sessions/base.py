@@ -314,12 +314,13 @@ class DanceSession(CallingSession):
         :raises InvalidResponse: the provider's answer names no account.
         """
         current = self.current_token
-        if current.account_info is None:
+        found = current.account_info
+        if found is None:
             found = self.provider.account_info(self)
             if self.provider.account_url and current.loaded is not None:
                 note_acceptance(self, current.loaded)
             current.account_info = found
-        return current.account_info
+        return found
 
     # --- OAuth 2 and OpenID Connect only ------------------------------------------------------
 

@@ -206,7 +206,7 @@ class CallingSession(TargetMixin):
         """:meth:`request` for async views: the event loop is not blocked by the call."""
         return await arun_call_flow(self._call_flow(method, url, args, kwargs, withhold_token))
 
-    def send(  # type: ignore[override]
+    def send(
         self, request: requests.PreparedRequest, *, withhold_token: bool = False, **kwargs: Any
     ) -> requests.Response:
         """Send a prepared request with the owner's token, as :meth:`request` does.
