@@ -9,9 +9,9 @@ import requests
 import requests_oauthlib
 
 from .. import forbid_in_templates
-from ..connections import note_acceptance, refresh_or_keep, refresh_token
-from ..exceptions import AuthorizationRequired
-from ..tokens import ResourceOwner, Token, scope_list
+from ..connections import judge, note_acceptance, question, refresh_or_keep, refresh_token
+from ..exceptions import AuthorizationRequired, InvalidResponse
+from ..tokens import ResourceOwner, Token, same_token, scope_list
 from .base import DanceSession, unsupported
 from .call_flow import SharedConnectionsMixin, Signer
 
@@ -140,7 +140,18 @@ class OIDCSession(OAuth2Session):
             subject.
         """
         token = self.ready_token()
-        claims = self.provider.userinfo(token)
+        try:
+            claims = self.provider.userinfo(token)
+        except InvalidResponse as error:
+            newer = self.replace_rejected_token(token) if error.status == 401 else None
+            if newer is None:
+                raise
+            if same_token(newer, token):
+                asked = question(self, newer) is not None
+                judge(self, newer, 401 if asked else None, asked=asked)
+                raise
+            token = newer
+            claims = self.provider.userinfo(token)
         note_acceptance(self, token)
         return claims
 

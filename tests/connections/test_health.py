@@ -316,6 +316,47 @@ def test_an_openid_provider_is_asked_at_its_userinfo_endpoint(call, api, connect
         call(session(), "GET", "/things")
 
 
+@pytest.fixture
+def openid(api, connect):
+    """Makes sessions of a provider that answers at its userinfo endpoint."""
+
+    def openid(**token):
+        return connect(
+            kind=OwnUserinfo,
+            token=token,
+            ISSUER=api.url,
+            USERINFO_URL=f"{api.url}/v1/me",
+            JWKS_URL=f"{api.url}/keys",
+            ACCOUNT_URL="",
+            ACCOUNT_ID="sub",
+        )
+
+    return openid
+
+
+def test_userinfo_does_not_blame_the_provider_for_a_revoked_token(api, openid):
+    session = openid()
+    api.account = 401
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        session().userinfo()
+    assert api.questions == 1
+
+
+def test_userinfo_refreshes_a_token_that_is_over(api, openid):
+    session = openid(**REFRESHABLE)
+    api.account, api.accepted = 401, "planted-1"
+    assert session().userinfo()["sub"] == "7"
+    assert api.refreshes == 1
+
+
+def test_a_userinfo_endpoint_that_never_accepted_the_token_proves_nothing(api, openid):
+    session = openid(account_accepted=None)
+    api.account = 401
+    with pytest.raises(InvalidResponse, match="401"):
+        session().userinfo()
+    assert session().authorized
+
+
 def test_a_token_that_is_refused_right_after_the_dance_ends_in_no_redirect_loop(
     clock, call, api, connect
 ):
