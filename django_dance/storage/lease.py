@@ -23,7 +23,7 @@ from ..tokens import ResourceOwner
 from .transactions import (
     CONNECTION_ERRORS,
     has_one_writer,
-    limited_lock_wait,
+    limit_lock_wait,
     pauses,
     retry_while_busy,
     write_on_new_connection,
@@ -143,12 +143,12 @@ def _acquire(rows: Any, name: str, seconds: float) -> bool:
     free = models.Q(lease="") | models.Q(lease_until__lt=now)
     # A lease that ends so late comes from a wrong clock.
     free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
-    with limited_lock_wait(rows.db):
+    with limit_lock_wait(rows.db):
         return bool(rows.filter(free).update(lease=name, lease_until=until))
 
 
 def _release(rows: Any, name: str) -> None:
-    with limited_lock_wait(rows.db):
+    with limit_lock_wait(rows.db):
         rows.filter(lease=name).update(lease="", lease_until=None)
 
 

@@ -34,7 +34,7 @@ from .transactions import (
     NoConnection,
     defer_write,
     has_one_writer,
-    limited_lock_wait,
+    limit_lock_wait,
     may_roll_back,
     on_separate_connection,
     pauses,
@@ -378,7 +378,7 @@ class ModelStorage(BaseStorage):
                 yield
         else:
             # Take the row lock, so that a lock conflict appears before the provider is called.
-            with limited_lock_wait(self.using), transaction.atomic(using=self.using):
+            with limit_lock_wait(self.using), transaction.atomic(using=self.using):
                 self._rows(pk=row.pk).select_for_update().exists()
             yield
 
@@ -493,7 +493,7 @@ class ModelStorage(BaseStorage):
         old: Mapping[str, Any],
         new: Mapping[str, Any] | None,
     ) -> bool:
-        with limited_lock_wait(self.using):
+        with limit_lock_wait(self.using):
             return self._replace_in_row(where, account, old, new)
 
     def _replace_in_row(

@@ -23,7 +23,7 @@ from .transactions import (
     CONNECTION_ERRORS,
     defer_write,
     has_one_writer,
-    limited_lock_wait,
+    limit_lock_wait,
     may_roll_back,
     on_separate_connection,
     write_on_new_connection,
@@ -140,7 +140,7 @@ class SessionStorage(BaseStorage):
                 self._write(owner, stored, new)
             using = _database(session)
             try:
-                with limited_lock_wait(using) if using else nullcontext():
+                with limit_lock_wait(using) if using else nullcontext():
                     stored.save()
             except UpdateError:
                 if not session.exists(session.session_key):

@@ -90,7 +90,7 @@ def pauses() -> Iterator[float]:
 
 
 @contextmanager
-def limited_lock_wait(using: str) -> Iterator[None]:
+def limit_lock_wait(using: str) -> Iterator[None]:
     """Limit the wait for row locks of the writes within this context, on a separate connection.
 
     On PostgreSQL the limit ends with a transaction. Behind a pooler such as PgBouncer, the
@@ -106,7 +106,7 @@ def limited_lock_wait(using: str) -> Iterator[None]:
 
 
 @contextmanager
-def _limited_session(connection: Any) -> Iterator[None]:
+def _limit_session_lock_wait(connection: Any) -> Iterator[None]:
     """On MySQL, limit the wait for row locks, and put the earlier limit back."""
     if connection.vendor != "mysql":
         yield
@@ -224,7 +224,7 @@ def _in_new_thread(
 
     def run() -> None:
         try:
-            with _limited_session(connect()):
+            with _limit_session_lock_wait(connect()):
                 _thread.using, _thread.connect = using, connect
                 results.append(work())
         except BaseException as error:  # noqa: BLE001  the caller's thread raises it
