@@ -51,7 +51,7 @@ class Additions:
         acr_values: str | Iterable[str] = "",
         max_age: int | None = None,
     ) -> Self:
-        """Return the additions that the arguments of ``get_login_url()`` state.
+        """Return the additions for these arguments of ``get_login_url()``.
 
         :raises ValueError: ``max_age`` is not a number of seconds.
         """

@@ -148,7 +148,7 @@ class Flow:
     def unseal(cls, sealed: str, digest: str) -> Flow:
         """Return the flow that :meth:`seal` sealed.
 
-        :raises SealBroken: it was not sealed with our keys and this digest, or in another format.
+        :raises SealBroken: it has another format, or was sealed with other keys or another digest.
         """
         fields = json.loads(unseal(sealed, purpose="flow", identity=digest))
         configuration: str | None

@@ -1,4 +1,4 @@
-"""The connections that all sessions of this process share, and never with credentials.
+"""The connections that all sessions of this process share. They hold no credentials.
 
 A session belongs to one resource owner. The adapter with its connection pools and TLS contexts
 lives as long as the process.

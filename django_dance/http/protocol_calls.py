@@ -85,7 +85,7 @@ class ProtocolResponse:
 
     @classmethod
     def of(cls, response: requests.Response) -> Self:
-        """Return an answer that :func:`limited_request` has received."""
+        """Return the result of :func:`limited_request` as a ``ProtocolResponse``."""
         secrets = _secrets(response.request)
         return cls(response.status_code, dict(response.headers), response.content, secrets)
 

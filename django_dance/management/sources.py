@@ -59,7 +59,7 @@ class Source:
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:
         """The fields of the token; empty if ``provider`` cannot have granted such a token.
 
-        :param provider: our provider, which decides between OAuth 1 and OAuth 2.
+        :param provider: our provider. Its class says whether the token is of OAuth 1 or OAuth 2.
         """
         raise NotImplementedError
 

@@ -40,7 +40,7 @@ ALGORITHMS: Mapping[str, tuple[str, str | None, str]] = {
     "EdDSA": ("OKP", "Ed25519", "sha512"),
     "Ed25519": ("OKP", "Ed25519", "sha512"),
 }
-#: Two names of one algorithm: a key with the one name may have signed a token with the other
+#: Two names of one algorithm. The key and the ID token may have different names of the two
 #: (RFC 9864 §2.2).
 _SAME = {"EdDSA": "Ed25519", "Ed25519": "EdDSA"}
 #: Largest accepted difference between the provider's clock and ours, in seconds.

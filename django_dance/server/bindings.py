@@ -36,7 +36,7 @@ def bind_models(
     grant: Model | None = None,
     current_user: Callable[[Any], Any] | None = None,
 ) -> BoundFunctions:
-    """Register getters and setters for models, or labels of models, and return them.
+    """Register functions that load and store rows of these models, and return the functions.
 
     For a model that is left out, no function is registered. A function that is registered
     afterwards takes precedence. It can call the function that it replaces:

@@ -106,7 +106,7 @@ def connect(api, settings, user):
         }
         # Not once for each of many tokens: Django nests the changes of a setting.
         if entries != settings.DANCE_PROVIDERS:
-            settings.DEBUG = True  # http to loopback is for development
+            settings.DEBUG = True  # allows plain http to loopback
             settings.API_OAUTH_CLIENT_ID = "client"
             settings.API_OAUTH_CLIENT_SECRET = "planted-secret"
             settings.DANCE_PROVIDERS = entries

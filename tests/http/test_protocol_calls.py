@@ -33,8 +33,8 @@ from ..test_secrets import report
 
 @pytest.fixture(autouse=True)
 def _debug(settings):
-    settings.DEBUG = True  # http to loopback is for development
-    settings.DANCE_TIMEOUT = 60  # a busy machine may be slow
+    settings.DEBUG = True  # allows plain http to loopback
+    settings.DANCE_TIMEOUT = 60  # A busy machine may be slow.
 
 
 @contextmanager
@@ -624,7 +624,8 @@ def test_a_slow_response_through_a_proxy_fails_at_the_deadline(set_proxy, settin
 
 
 def test_a_failure_reports_no_secret():
-    secret = Secret("plan" + "ted")  # in two, because a report quotes the source around a frame
+    # The secret is written as two texts, because a report quotes this line of the source.
+    secret = Secret("plan" + "ted")
     with reserved_port() as port, pytest.raises(ProviderUnavailable) as failure:
         protocol_call("POST", f"http://localhost:{port}/token", data={"code": secret})
     assert failure.value.__context__ is None

@@ -380,7 +380,7 @@ def test_a_reused_refresh_token_revokes_all_tokens_of_our_client(
     copied = str(user.oauth_tokens.get().token["refresh_token"])
     expire(user)
     assert me(ours.session(user=user))["login"] == "ada"
-    # Within moments it could be the client's own second try.
+    # A reuse within moments counts as the client's own second attempt.
     later(minutes=1)
     answer = requests.post(
         site.token,

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class RotatingProvider:
     """Rotates refresh tokens, and ends the grant when one is used twice (RFC 9700 §4.14.2).
 
-    :param before: called with the number of the process that asks, before anything is done.
+    :param before: called first, with the number of the process that sent the request (0, 1, …).
     :param after: the same when the token is rotated, before that is answered.
     :param forgives: a refresh token that was used may be used again.
     """
