@@ -128,7 +128,7 @@ def pytest_pycollect_makeitem(
 
 
 def functions_of(case: type[TransactionTestCase]) -> type:
-    """Return a class with one function for each test of a ``TestCase``; the function runs the test."""
+    """Return a class that has, for each test of a ``TestCase``, a function that runs it."""
 
     def function(name: str) -> Callable[..., None]:
         def test(self: object, django_db_setup: None, django_db_blocker: Any) -> None:

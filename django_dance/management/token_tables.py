@@ -76,7 +76,7 @@ def token_rows(
 
 
 def batches(rows: Any, size: int = BATCH) -> Iterator[list[Any]]:
-    """Yield the rows in the order of their primary keys. Each batch is one query, without a cursor."""
+    """Yield the rows in the order of their primary keys: one query per batch, without a cursor."""
     rows = rows.order_by("pk")
     batch = list(rows[:size])
     while batch:

@@ -159,7 +159,7 @@ except ImportError:
     pass
 else:
 
-    class TokenScheme(OpenApiAuthenticationExtension):
+    class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
         """The security scheme in the schema of drf-spectacular."""
 
         target_class = TokenAuthentication
