@@ -4,24 +4,29 @@ from typing import Any
 
 from ..providers import OIDCProvider
 
-_ISSUER = re.compile(r"https://login\.microsoftonline\.com/([0-9a-f-]{36}|\{tenantid\})/v2\.0")
+_TENANT_ID = re.compile(r"[0-9a-f-]{36}|\{tenantid\}")
 
 
 class Azure(OIDCProvider):
     """https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow — add
     ``offline_access`` to ``SCOPE`` to get a refresh token. ``TENANT`` restricts the accounts:
-    ``common``, ``organizations``, ``consumers``, or a directory's id or domain name."""
+    ``common``, ``organizations``, ``consumers``, or a directory's id or domain name. For a national
+    cloud set ``HOST`` (``login.microsoftonline.us``, ``login.partner.microsoftonline.cn``) and
+    ``BASE_URL`` (``https://graph.microsoft.us/``, ``https://microsoftgraph.chinacloudapi.cn/``)."""
 
     documentation = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow"
     registration_url = "https://entra.microsoft.com/"
+    # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud and
+    # https://learn.microsoft.com/graph/deployments list the hosts of the national clouds.
+    host = "login.microsoftonline.com"
     base_url = "https://graph.microsoft.com/"
-    authorization_url = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"
-    token_url = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
-    device_authorization_url = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/devicecode"
-    end_session_url = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/logout"
-    jwks_url = "https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys"
-    userinfo_url = "https://graph.microsoft.com/oidc/userinfo"
-    issuer = "https://login.microsoftonline.com/{tenant}/v2.0"
+    authorization_url = "https://{host}/{tenant}/oauth2/v2.0/authorize"
+    token_url = "https://{host}/{tenant}/oauth2/v2.0/token"
+    device_authorization_url = "https://{host}/{tenant}/oauth2/v2.0/devicecode"
+    end_session_url = "https://{host}/{tenant}/oauth2/v2.0/logout"
+    jwks_url = "https://{host}/{tenant}/discovery/v2.0/keys"
+    userinfo_url = "oidc/userinfo"
+    issuer = "https://{host}/{tenant}/v2.0"
     scope = ("openid", "email", "profile", "User.Read")
     # https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code
     refusals = {"cancelled": ("authorization_declined",), "dead": ("bad_verification_code",)}
@@ -48,11 +53,18 @@ class Azure(OIDCProvider):
 
     def accepts_issuer(self, issuer: str) -> bool:
         # The metadata for many tenants contain "{tenantid}"; those for one domain contain its id.
-        return issuer == self.issuer or _ISSUER.fullmatch(issuer) is not None
+        return issuer == self.issuer or self._names_tenant_id(issuer)
 
     def issuer_of(self, claims: Mapping[str, Any]) -> str:
         if self.tenant in ("common", "organizations"):
-            return f"https://login.microsoftonline.com/{claims.get('tid')}/v2.0"
+            return f"https://{self.host}/{claims.get('tid')}/v2.0"
         # "consumers" and domain names are aliases of a tenant; the metadata contain its id.
-        alias = _ISSUER.fullmatch(str(self.issuer)) is None
+        alias = not self._names_tenant_id(str(self.issuer))
         return str(self.metadata()["issuer"] if alias else self.issuer)
+
+    def _names_tenant_id(self, issuer: str) -> bool:
+        tenant = issuer.removeprefix(f"https://{self.host}/").removesuffix("/v2.0")
+        return (
+            _TENANT_ID.fullmatch(tenant) is not None
+            and issuer == f"https://{self.host}/{tenant}/v2.0"
+        )

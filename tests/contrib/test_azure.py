@@ -1,5 +1,7 @@
 """Azure: the issuer that an ID token may name, by tenant."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from ..conftest import Dance
@@ -91,3 +93,29 @@ def test_azure_refuses_metadata_of_another_issuer(azure_dance, events):
     issuer = f"https://evil.example/{TENANT}/v2.0"
     response = azure_dance("consumers", published=issuer, tid=TENANT, iss=issuer)
     assert_refused(response, events, "metadata_invalid")
+
+
+#: Option ``HOST`` → ``BASE_URL``.
+NATIONAL_CLOUDS = {
+    "login.microsoftonline.us": "https://graph.microsoft.us/",
+    "login.partner.microsoftonline.cn": "https://microsoftgraph.chinacloudapi.cn/",
+}
+
+
+@pytest.mark.parametrize("host", NATIONAL_CLOUDS)
+def test_a_national_cloud_has_no_address_of_the_global_one(site, host):
+    provider = site("azure", host=host, base_url=NATIONAL_CLOUDS[host])
+    assert provider.userinfo_url == f"{NATIONAL_CLOUDS[host]}oidc/userinfo"
+    stated = [getattr(provider, fact) for fact in provider.facts() if fact.endswith("_url")]
+    urls = [*map(str, stated), provider.issuer]
+    documentation = {provider.documentation, provider.registration_url}
+    hosts = {urlsplit(url).hostname for url in urls if "://" in url and url not in documentation}
+    assert hosts == {host, urlsplit(NATIONAL_CLOUDS[host]).hostname}
+
+
+@pytest.mark.parametrize("host", NATIONAL_CLOUDS)
+def test_a_national_cloud_accepts_its_own_issuers_only(site, host):
+    provider = site("azure", host=host, base_url=NATIONAL_CLOUDS[host])
+    assert provider.accepts_issuer(f"https://{host}/{TENANT}/v2.0")
+    assert provider.issuer_of({"tid": TENANT}) == f"https://{host}/{TENANT}/v2.0"
+    assert not provider.accepts_issuer(azure_issuer(TENANT))
