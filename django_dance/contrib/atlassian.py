@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Atlassian(OAuth2Provider):
     """https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/ — add ``offline_access``
-    to ``SCOPE`` to get a refresh token, and ``read:me`` so that the account can be determined."""
+    to ``SCOPE`` to get a refresh token. Keep ``read:me`` in it, so that the account can be
+    determined."""
 
     documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
     registration_url = "https://developer.atlassian.com/console/myapps/"
@@ -12,6 +13,8 @@ class Atlassian(OAuth2Provider):
     authorization_url_params = {"audience": "api.atlassian.com"}
     token_url = "https://auth.atlassian.com/oauth/token"
     client_auth = "post"
+    # The least scope for account_url
+    scope = "read:me"
     refresh_rotates = True
     # https://github.com/raycast/extensions/issues/11836
     refusals = {"dead": ("unauthorized_client: refresh_token is invalid",)}

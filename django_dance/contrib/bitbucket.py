@@ -12,8 +12,10 @@ class Bitbucket(OAuth2Provider):
     base_url = "https://api.bitbucket.org/2.0/"
     authorization_url = "https://bitbucket.org/site/oauth2/authorize"
     token_url = "https://bitbucket.org/site/oauth2/access_token"
+    # https://community.developer.atlassian.com/t/oauth-2-0-and-api-authentication-changes-for-bitbucket-cloud/99003
+    refresh_rotates = True
     scope = "account"
     account_url = "user"
     account_id = "uuid"
     account_label = "display_name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "registration_url")

@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Coinbase(OAuth2Provider):
     """https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations — add
-    ``offline_access`` to ``SCOPE`` to get refresh tokens."""
+    ``offline_access`` to ``SCOPE`` to get refresh tokens. Coinbase registers only applications of
+    partners that it has approved (https://docs.cdp.coinbase.com/coinbase-app)."""
 
     documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
     registration_url = "https://portal.cdp.coinbase.com/"
@@ -13,13 +14,14 @@ class Coinbase(OAuth2Provider):
     revocation_url = "https://login.coinbase.com/oauth2/revoke"
     client_auth = "post"
     scope = "wallet:user:read"
-    scope_separator = ","
+    # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/access-and-refresh-tokens
+    refresh_rotates = True
     request_headers = {"CB-VERSION": "{api_version}"}
     account_url = "user"
     account_id = "data.id"
     account_label = "data.name"
     # Some clients revoke with their credentials, others with the token.
-    unconfirmed = ("pkce", "refresh_rotates", "revocation_auth", "registration_url")
+    unconfirmed = ("pkce", "revocation_auth", "registration_url")
 
     #: The version of the API, a date.
     api_version = "2022-01-06"

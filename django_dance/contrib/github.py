@@ -31,7 +31,8 @@ class GitHub(OAuth2Provider):
         "user": ("read:user", "user:email", "user:follow"),
         "project": ("read:project",),
     }
-    # GitHub grants refresh tokens only to GitHub Apps. Each can be used once.
+    # GitHub grants refresh tokens only to GitHub Apps. Each can be used once:
+    # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
     refresh_rotates = True
     # https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors
     refusals = {
@@ -44,4 +45,4 @@ class GitHub(OAuth2Provider):
     # The page of the documentation, and
     # https://github.blog/changelog/2024-06-07-account-picker-updates-for-oauth-and-github-app-sign-in/
     choose_account_params = {"prompt": "select_account", "login": "{label}"}
-    unconfirmed = ("issuer", "refresh_rotates")
+    unconfirmed = ("issuer",)

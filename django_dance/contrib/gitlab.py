@@ -16,7 +16,8 @@ class GitLab(OIDCProvider):
     jwks_url = "https://{host}/oauth/discovery/keys"
     userinfo_url = "https://{host}/oauth/userinfo"
     issuer = "https://{host}"
-    scope = None
+    # The least scope for account_url: https://docs.gitlab.com/integration/oauth_provider/
+    scope = "read_user"
     refresh_rotates = True
     account_url = "user"
     account_id = "id"

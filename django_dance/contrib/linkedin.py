@@ -17,7 +17,9 @@ class LinkedIn(OIDCProvider):
     jwks_url = "https://www.linkedin.com/oauth/openid/jwks"
     userinfo_url = "https://api.linkedin.com/v2/userinfo"
     issuer = "https://www.linkedin.com/oauth"
-    scope = None
+    # The least scope for account_url:
+    # https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2
+    scope = ("openid", "profile")
     client_auth = "post"
     # PKCE is only for native clients, which have other endpoints.
     pkce = None

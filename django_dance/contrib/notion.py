@@ -12,13 +12,15 @@ class Notion(OAuth2Provider):
     authorization_url_params = {"owner": "user"}
     token_url = "https://api.notion.com/v1/oauth/token"
     token_request_format = "json"
+    # https://developers.notion.com/reference/refresh-a-token
+    refresh_rotates = True
     revocation_url = "https://api.notion.com/v1/oauth/revoke"
     revocation_token = "access_token"
     request_headers = {"Notion-Version": "{api_version}"}
     account_url = "users/me"
     account_id = "bot.owner.user.id"
     account_label = "bot.owner.user.name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "registration_url")
 
     #: The version of the API.
     api_version = "2022-06-28"

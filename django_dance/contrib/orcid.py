@@ -19,7 +19,8 @@ class ORCID(OIDCProvider):
     jwks_url = "https://{host}/oauth/jwks"
     userinfo_url = "https://{host}/oauth/userinfo"
     issuer = "https://{host}"
-    scope = None
+    # The least scope, which gives the ORCID iD.
+    scope = "/authenticate"
     client_auth = "post"
     # The token itself names the account.
     account_id = "orcid"

@@ -17,7 +17,9 @@ class OpenStreetMap(OIDCProvider):
     jwks_url = "https://www.openstreetmap.org/oauth2/discovery/keys"
     userinfo_url = "https://www.openstreetmap.org/oauth2/userinfo"
     issuer = "https://www.openstreetmap.org"
-    scope = None
+    # The least scope for account_url:
+    # https://python-social-auth.readthedocs.io/en/latest/backends/openstreetmap_oauth2.html
+    scope = "read_prefs"
     account_url = "user/details.json"
     account_id = "user.id"
     account_label = "user.display_name"

@@ -4,7 +4,8 @@ from ..providers import OAuth2Provider
 
 class Reddit(OAuth2Provider):
     """https://github.com/reddit-archive/reddit/wiki/OAuth2 — Reddit requires a ``USER_AGENT`` with
-    your site's name and a Reddit user as a contact."""
+    your site's name and a Reddit user as a contact. Reddit approves each new application: request
+    access as https://support.reddithelp.com/hc/articles/42728983564564 says."""
 
     documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
     registration_url = "https://www.reddit.com/prefs/apps"

@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class Shopify(OAuth2Provider):
     """https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant
-    — set ``HOST`` to the shop's domain, and set ``API_VERSION``. To get tokens that expire and can
-    be refreshed, set ``TOKEN_URL_PARAMS`` to ``{"expiring": "1"}``."""
+    — set ``HOST`` to the shop's domain. Tokens expire after an hour and are refreshed. For an app
+    that is not public, ``TOKEN_URL_PARAMS = {}`` asks for tokens that do not expire."""
 
     documentation = (
         "https://shopify.dev/docs/apps/build/authentication-authorization/"
@@ -15,6 +15,11 @@ class Shopify(OAuth2Provider):
     base_url = "https://{host}/admin/api/{api_version}/"
     authorization_url = "https://{host}/admin/oauth/authorize"
     token_url = "https://{host}/admin/oauth/access_token"
+    # Public apps must use tokens that expire, each of them from 2027-01-01 on; each refresh
+    # replaces the refresh token:
+    # https://shopify.dev/docs/apps/build/security/credentials-and-data/use-expiring-offline-access-tokens
+    token_url_params = {"expiring": "1"}
+    refresh_rotates = True
     client_auth = "post"
     scope = "read_products"
     scope_separator = ","
@@ -25,7 +30,8 @@ class Shopify(OAuth2Provider):
     account_url = "shop.json"
     account_id = "shop.id"
     account_label = "shop.name"
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)
 
-    #: The version of the API; Shopify supports a version for a year.
-    api_version = "2025-10"
+    #: The version of the API. Shopify supports a version for a year
+    #: (https://shopify.dev/docs/api/usage/versioning).
+    api_version = "2026-10"

@@ -22,6 +22,7 @@ class Slack(OAuth2Provider):
     scope_separator = ","
     # Slack refuses PKCE unless it was switched on for the application.
     pkce = None
+    # https://docs.slack.dev/authentication/using-token-rotation
     refresh_rotates = True
     # The errors of https://docs.slack.dev/reference/methods/oauth.v2.access
     refusals = {
@@ -34,7 +35,7 @@ class Slack(OAuth2Provider):
     # The token itself names the user who installed the application.
     account_id = "authed_user.id"
     account_label = "team.name"
-    unconfirmed = ("registration_url", "refresh_rotates")
+    unconfirmed = ("registration_url",)
 
     #: The scopes of the user's own token, separated by commas.
     user_scope: str | None = None

@@ -10,12 +10,15 @@ class Todoist(OAuth2Provider):
     authorization_url = "https://todoist.com/oauth/authorize"
     token_url = "https://todoist.com/oauth/access_token"
     revocation_url = "https://api.todoist.com/api/v1/revoke"
+    # https://doist.github.io/todoist-sdk-typescript/api/functions/revokeToken
+    revocation_auth = "basic"
     client_auth = "post"
     scope = "data:read"
     scope_separator = ","
     # Older applications have tokens that do not expire, and no refresh tokens.
+    # https://doist.github.io/todoist-sdk-typescript/api/functions/refreshAuthToken
     refresh_rotates = True
     account_url = "user"
     account_id = "id"
     account_label = "full_name"
-    unconfirmed = ("pkce", "refresh_rotates", "revocation_url")
+    unconfirmed = ("pkce", "revocation_url")

@@ -2,14 +2,15 @@ from ..providers import OAuth2Provider
 
 
 class Uber(OAuth2Provider):
-    """https://developer.uber.com/docs/riders/guides/authentication/introduction"""
+    """https://developer.uber.com/docs/riders/guides/authentication/user-access-token"""
 
-    documentation = "https://developer.uber.com/docs/riders/guides/authentication/introduction"
+    documentation = "https://developer.uber.com/docs/riders/guides/authentication/user-access-token"
     registration_url = "https://developer.uber.com/dashboard"
     base_url = "https://api.uber.com/v1.2/"
-    authorization_url = "https://login.uber.com/oauth/v2/authorize"
-    token_url = "https://login.uber.com/oauth/v2/token"
-    revocation_url = "https://login.uber.com/oauth/v2/revoke"
+    authorization_url = "https://auth.uber.com/oauth/v2/authorize"
+    token_url = "https://auth.uber.com/oauth/v2/token"
+    # https://developer.uber.com/docs/consumer-identity/guides/revoke-token
+    revocation_url = "https://auth.uber.com/oauth/v2/revoke"
     client_auth = "post"
     scope = "profile"
     account_url = "me"

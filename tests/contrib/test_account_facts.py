@@ -115,7 +115,7 @@ ACCOUNTS = {
         ("1", "Ada"),
     ),
     "shopify": (
-        ("GET", "https://host.example.com/admin/api/2025-10/shop.json"),
+        ("GET", "https://host.example.com/admin/api/2026-10/shop.json"),
         {"shop": {"id": 548380009, "name": "Engines", "domain": "engines.example"}},
         ("548380009", "Engines"),
     ),

@@ -116,6 +116,7 @@ PRESETS = {
 #: Stands for all presets in a row that applies to each of them.
 EVERY = "every preset"
 IN_THE_BODY = "The provider's documentation puts the client's credentials into the request body."
+LEAST_SCOPE = "This scope is the least with which the account can be determined."
 #: Every difference: preset, name, Flask-Dance's value, our value, reason. The page shows the same
 #: table.
 DIFFERENCES = [
@@ -142,6 +143,13 @@ DIFFERENCES = [
         "yes",
         "If a refresh token was granted, it is used. `AUTO_REFRESH_URL: None` switches refreshing "
         "off.",
+    ),
+    (
+        "atlassian",
+        "authorization parameter `scope`",
+        "–",
+        "read:me",
+        LEAST_SCOPE,
     ),
     (
         "atlassian",
@@ -243,6 +251,13 @@ DIFFERENCES = [
     ),
     (
         "gitlab",
+        "authorization parameter `scope`",
+        "–",
+        "read_user",
+        LEAST_SCOPE,
+    ),
+    (
+        "gitlab",
         "option `hostname`",
         "hostname",
         "HOST",
@@ -282,6 +297,13 @@ DIFFERENCES = [
         "consumer_key",
         "CLIENT_ID",
         "Every preset uses this name for the option.",
+    ),
+    (
+        "linkedin",
+        "authorization parameter `scope`",
+        "–",
+        "openid profile",
+        LEAST_SCOPE,
     ),
     (
         "meetup",
@@ -342,10 +364,24 @@ DIFFERENCES = [
     ),
     (
         "orcid",
+        "authorization parameter `scope`",
+        "–",
+        "/authenticate",
+        LEAST_SCOPE,
+    ),
+    (
+        "orcid",
         "client authentication",
         "HTTP Basic",
         "in the body",
         IN_THE_BODY,
+    ),
+    (
+        "osm",
+        "authorization parameter `scope`",
+        "–",
+        "read_prefs",
+        LEAST_SCOPE,
     ),
     (
         "osm",
