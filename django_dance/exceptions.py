@@ -91,7 +91,8 @@ class AuthorizationRequired(DanceError):
         ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
         that are not known) or ``"revoked_at_once"`` (the grant was over within a minute
         after the dance).
-    :ivar missing_scopes: the scopes that the token lacks.
+    :ivar missing_scopes: the scopes that the token lacks; without a usable token, those that are
+        needed besides the configured ones.
     :ivar owner: the resource owner whose token was needed, if it is known.
     :ivar account: the id of the account that the call was for; ``""`` for the default account.
     :ivar acr_values: the authentication context classes that the new dance must ask for, and

@@ -146,9 +146,10 @@ class DanceSession(CallingSession):
         """Return the exception that the owner must authorize the site (again)."""
         return AuthorizationRequired(self.provider, reason, missing, owner=self.owner)
 
-    def _present_token(self) -> Token:
+    def _present_token(self, scope: tuple[str, ...] = ()) -> Token:
         """Return the token.
 
+        :param scope: the scopes that a dance must ask for if there is no token.
         :raises AuthorizationRequired: there is none.
         """
         try:
@@ -156,7 +157,7 @@ class DanceSession(CallingSession):
         except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
             token = None
         if token is None:
-            raise self._required("no_token")
+            raise self._required("no_token", scope)
         if not self._has_active_user():
             raise self._required("user_inactive")
         return token
@@ -236,12 +237,15 @@ class DanceSession(CallingSession):
 
         :raises AuthorizationRequired: there is no usable token, or a scope was not granted.
         """
-        token = self._present_token()
+        needed, configured = scope_list(scope), self.provider.configured_scope
+        # A dance asks for these, too, so that the visitor need not dance twice.
+        added = tuple(s for s in needed if not self.provider.includes_scope(configured, s))
+        token = self._present_token(added)
         if not self.provider.is_usable(token):
-            raise self._required("expired")
+            raise self._required("expired", added)
         if self._is_withheld(token):
-            raise self._required("rejected")
-        missing = self.missing_scopes(*scope_list(scope))
+            raise self._required("rejected", added)
+        missing = self.missing_scopes(*needed)
         if missing:
             raise self._scopes_required(token, missing)
 

@@ -606,10 +606,26 @@ def test_the_exception_has_the_link_to_the_missing_scopes_of_its_account(session
         session.account("17").require("repo")
     assert caught.value.account == "17"
     signed = parse_qs(urlsplit(caught.value.login_url).query)["ask"][0]
-    assert Additions.unsign("github", str(user.pk), signed) == Additions(account="17")
+    assert Additions.unsign("github", str(user.pk), signed) == Additions(
+        account="17", scope=("repo",)
+    )
     copied = pickle.loads(pickle.dumps(caught.value))
     assert copied.account == "17"
     assert copied.owner.user_id == user.pk
+
+
+def test_the_first_login_asks_for_the_scopes_that_the_view_needs(session):
+    with pytest.raises(AuthorizationRequired) as caught:
+        session.require(["read:user", "repo"])
+    # The settings ask for read:user.
+    assert (caught.value.reason, caught.value.missing_scopes) == ("no_token", ("repo",))
+
+
+def test_the_login_for_an_expired_token_asks_for_the_scopes_that_the_view_needs(session, user):
+    store_token(user, refresh_token=None, expires_at=1, scope=["read:user", "repo"])
+    with pytest.raises(AuthorizationRequired) as caught:
+        session.require(["read:user", "repo"])
+    assert (caught.value.reason, caught.value.missing_scopes) == ("expired", ("repo",))
 
 
 @pytest.mark.parametrize("max_age", [-1, 1.5, True, "60"])
