@@ -614,17 +614,17 @@ def test_the_exception_has_the_link_to_the_missing_scopes_of_its_account(session
     assert copied.owner.user_id == user.pk
 
 
-def test_the_first_login_asks_for_the_scopes_that_the_view_needs(session):
+def test_the_first_login_asks_for_the_scopes_that_the_view_needs(user):
     with pytest.raises(AuthorizationRequired) as caught:
-        session.require(["read:user", "repo"])
+        providers["github"].session(user=user).require(["read:user", "repo"])
     # The settings ask for read:user.
     assert (caught.value.reason, caught.value.missing_scopes) == ("no_token", ("repo",))
 
 
-def test_the_login_for_an_expired_token_asks_for_the_scopes_that_the_view_needs(session, user):
+def test_the_login_for_an_expired_token_asks_for_the_scopes_that_the_view_needs(user):
     store_token(user, refresh_token=None, expires_at=1, scope=["read:user", "repo"])
     with pytest.raises(AuthorizationRequired) as caught:
-        session.require(["read:user", "repo"])
+        providers["github"].session(user=user).require(["read:user", "repo"])
     assert (caught.value.reason, caught.value.missing_scopes) == ("expired", ("repo",))
 
 
