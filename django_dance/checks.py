@@ -258,6 +258,8 @@ def _providers() -> Iterator[CheckMessage]:
             continue
         for problem in provider.problems():
             yield Error(problem.message, hint=problem.hint, id=problem.id)
+        for ending in provider.ending_facts():
+            yield checks.Warning(ending.message, hint=ending.hint, id=ending.id)
         for fact in ("session_class", "login_view", "authorized_view", "disconnect_view"):
             path = getattr(provider, fact)
             if isinstance(path, str):

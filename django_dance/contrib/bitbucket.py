@@ -14,6 +14,7 @@ class Bitbucket(OAuth2Provider):
     token_url = "https://bitbucket.org/site/oauth2/access_token"
     # https://community.developer.atlassian.com/t/oauth-2-0-and-api-authentication-changes-for-bitbucket-cloud/99003
     refresh_rotates = True
+    refresh_token_lifetime = 90
     scope = "account"
     account_url = "user"
     account_id = "uuid"

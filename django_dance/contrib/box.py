@@ -14,6 +14,8 @@ class Box(OAuth2Provider):
     revocation_url = "https://api.box.com/oauth2/revoke"
     client_auth = "post"
     refresh_rotates = True
+    # https://developer.box.com/guides/authentication/tokens/refresh
+    refresh_token_lifetime = 60
     account_url = "users/me"
     account_id = "id"
     account_label = "name"

@@ -7,6 +7,7 @@ class Coinbase(OAuth2Provider):
     partners that it has approved (https://docs.cdp.coinbase.com/coinbase-app)."""
 
     documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
+    checked = "2026-11"
     registration_url = "https://portal.cdp.coinbase.com/"
     base_url = "https://api.coinbase.com/v2/"
     authorization_url = "https://login.coinbase.com/oauth2/auth"
@@ -16,6 +17,7 @@ class Coinbase(OAuth2Provider):
     scope = "wallet:user:read"
     # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/access-and-refresh-tokens
     refresh_rotates = True
+    refresh_token_lifetime = 547
     request_headers = {"CB-VERSION": "{api_version}"}
     account_url = "user"
     account_id = "data.id"

@@ -5,6 +5,10 @@ class Fitbit(OAuth2Provider):
     """https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"""
 
     documentation = "https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"
+    # https://developers.google.com/health/about
+    checked = "2026-11"
+    closes = "2026-11-02"
+    replaced_by = "the Google Health API (https://developers.google.com/health/migration)"
     registration_url = "https://dev.fitbit.com/apps/new"
     base_url = "https://api.fitbit.com/"
     authorization_url = "https://www.fitbit.com/oauth2/authorize"

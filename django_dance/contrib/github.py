@@ -34,6 +34,7 @@ class GitHub(OAuth2Provider):
     # GitHub grants refresh tokens only to GitHub Apps. Each can be used once:
     # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
     refresh_rotates = True
+    refresh_token_lifetime = 180
     # https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors
     refusals = {
         "dead": ("bad_refresh_token", "bad_verification_code"),

@@ -22,6 +22,8 @@ class Miro(OAuth2Provider):
     revocation_request_format = "json"
     client_auth = "post"
     refresh_rotates = True
+    # https://developers.miro.com/reference/oauth-20-authorization-v2
+    refresh_token_lifetime = 60
     account_url = "v1/oauth-token"
     account_id = "user.id"
     account_label = "user.name"

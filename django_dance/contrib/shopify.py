@@ -11,6 +11,9 @@ class Shopify(OAuth2Provider):
         "access-tokens/authorization-code-grant"
     )
     registration_url = "https://dev.shopify.com/dashboard/"
+    checked = "2026-11"
+    # https://shopify.dev/docs/api/usage/versioning
+    supported_until = {"api_version": "2027-10-01"}
     host = ""
     base_url = "https://{host}/admin/api/{api_version}/"
     authorization_url = "https://{host}/admin/oauth/authorize"
@@ -32,6 +35,5 @@ class Shopify(OAuth2Provider):
     account_label = "shop.name"
     unconfirmed = ("pkce",)
 
-    #: The version of the API. Shopify supports a version for a year
-    #: (https://shopify.dev/docs/api/usage/versioning).
+    #: The version of the API; Shopify supports a version for a year.
     api_version = "2026-10"

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
 class Slack(OAuth2Provider):
     """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` is for the bot,
-    ``USER_SCOPE`` is for the user. If both are granted, calls use the bot's token."""
+    ``USER_SCOPE`` is for the user. If both are granted, calls use the bot's token. If you switch
+    PKCE on for the application, its refresh tokens expire after 30 days
+    (https://docs.slack.dev/authentication/using-pkce)."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
     registration_url = "https://api.slack.com/apps"

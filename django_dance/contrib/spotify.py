@@ -9,6 +9,9 @@ class Spotify(OAuth2Provider):
     base_url = "https://api.spotify.com/"
     authorization_url = "https://accounts.spotify.com/authorize"
     token_url = "https://accounts.spotify.com/api/token"
+    # Six months after the user has granted it; a refresh does not extend it:
+    # https://developer.spotify.com/blog/2026-06-18-refresh-token-expiration
+    refresh_token_lifetime = 180
     account_url = "v1/me"
     account_id = "id"
     account_label = "display_name"

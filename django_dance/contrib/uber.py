@@ -5,6 +5,7 @@ class Uber(OAuth2Provider):
     """https://developer.uber.com/docs/riders/guides/authentication/user-access-token"""
 
     documentation = "https://developer.uber.com/docs/riders/guides/authentication/user-access-token"
+    checked = "2026-11"
     registration_url = "https://developer.uber.com/dashboard"
     base_url = "https://api.uber.com/v1.2/"
     authorization_url = "https://auth.uber.com/oauth/v2/authorize"

@@ -144,6 +144,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
     #: known.
     refresh_rotates: bool | None = fact(None, fixed=True)
+    #: The days after which a refresh token expires, if the provider states a limit.
+    refresh_token_lifetime: int | None = fact(None, fixed=True)
     #: The provider's own words for refusals, in callbacks and at the token endpoint: meaning →
     #: words. The meanings are ``cancelled``, ``pending``, ``slow_down``, ``busy``, ``dead`` and
     #: ``client``. A word is an error code; the whole sentence, if there is no code; or

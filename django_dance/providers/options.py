@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from string import Formatter
 from types import FunctionType, MappingProxyType
@@ -24,6 +26,8 @@ _METHODS_OF_THE_CONTAINER = ("adopt",)
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
 #: The exceptions of ``str.format`` for a template that names an unknown fact.
 _FORMAT_ERRORS = (KeyError, IndexError, ValueError, AttributeError)
+#: The time before the end of a fact at which the check begins to warn.
+_NOTICE = timedelta(days=90)
 _NAMES_A_FACT = "A name in braces must be the name of a fact of the provider."
 
 
@@ -98,6 +102,14 @@ class Facts:
     registration_url: str = fact("", fixed=True)
     #: Facts that could not be confirmed from two independent sources.
     unconfirmed: Sequence[str] = fact((), fixed=True)
+    #: The month in which the facts were last compared with the documentation: ``"2026-11"``.
+    checked: str = fact("", fixed=True)
+    #: The day on which the provider ends its API, such as ``"2026-11-02"``, and the API that
+    #: replaces it.
+    closes: str = fact("", fixed=True)
+    replaced_by: str = fact("", fixed=True)
+    #: Fact → the day from which on the provider does not support the preset's value of it.
+    supported_until: Mapping[str, str] = fact({}, fixed=True)
     #: Relative URLs of API calls are joined to its path. The token is sent to its origin.
     base_url: str | None = fact(None, url=True)
     #: Further origins that the token may be sent to, such as ``"https://uploads.github.com"``.
@@ -454,6 +466,24 @@ class Facts:
     def problems(self) -> tuple[Problem, ...]:
         """Return all problems of this provider's options. With any, it cannot be used."""
         return self._problems
+
+    def ending_facts(self) -> Iterator[Problem]:
+        """Yield the facts that the provider ends within 90 days, or has ended already."""
+        last_day = datetime.fromtimestamp(time.time(), UTC).date() + _NOTICE
+        if self.closes and date.fromisoformat(self.closes) <= last_day:
+            yield self._problem(
+                "django_dance.W021",
+                f"{self.label} ends this API on {self.closes}.",
+                f"Use {self.replaced_by or 'another provider'} instead.",
+            )
+        for name, day in self.supported_until.items():
+            if name not in self._given and date.fromisoformat(day) <= last_day:
+                yield self._problem(
+                    "django_dance.W021",
+                    f"{self.label} does not support {name.upper()} {getattr(self, name)!r} from "
+                    f"{day} on.",
+                    f"Set {name.upper()} to a current value, or upgrade django-dance.",
+                )
 
     def _route(self, option: str) -> str:
         route = str(getattr(self, option))

@@ -52,7 +52,9 @@ _SHOWN = frozenset(
         "base_url",
         "base_url_domains",
         "base_url_from_token",
+        "checked",
         "client_auth",
+        "closes",
         "device_authorization_url",
         "discovery_url",
         "documentation",
@@ -64,12 +66,15 @@ _SHOWN = frozenset(
         "option_facts",
         "pkce",
         "refresh_rotates",
+        "refresh_token_lifetime",
         "registration_url",
+        "replaced_by",
         "request_token_url",
         "revocation_url",
         "scope",
         "scope_separator",
         "session_class",
+        "supported_until",
         "token_url",
         "unconfirmed",
         "userinfo_url",
@@ -286,7 +291,12 @@ def _rows(preset: Preset) -> Iterator[tuple[str, ...]]:
     provider: Any = preset.provider
     yield "class", code(preset.path)
     yield "protocol", preset.protocol
+    yield "the provider ends this API on", provider.closes, "closes"
+    yield "replaced by", escape(provider.replaced_by), "replaced_by"
     yield "documentation", link(provider.documentation), "documentation"
+    yield "facts checked", provider.checked, "checked"
+    ends = [f"{code(fact.upper())} {day}" for fact, day in provider.supported_until.items()]
+    yield "default supported until", ", ".join(ends), "supported_until"
     yield "register your site at", link(provider.registration_url), "registration_url"
     yield "callback URL", code(f"https://example.com/login/{provider._route('authorized_url')}")
     yield "credentials", ", ".join(code(setting) for setting in credentials(preset))
@@ -334,6 +344,8 @@ def _oauth2_rows(preset: Preset) -> Iterator[tuple[str, ...]]:
     yield "client authentication", _CLIENT_AUTH.get(provider.client_auth, ""), "client_auth"
     yield "PKCE", pkce(provider), "pkce"
     yield "tokens are refreshed", refresh(provider), "auto_refresh_url", "refresh_rotates"
+    days = provider.refresh_token_lifetime
+    yield "refresh tokens expire after", f"{days} days" if days else "", "refresh_token_lifetime"
     revokes = provider.revocation_url or type(provider).revoke is not OAuth2Provider.revoke
     yield "disconnecting revokes the token", "yes" if revokes else "", "revocation_url"
     device = "yes" if provider.device_authorization_url else ""

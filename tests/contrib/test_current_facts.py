@@ -1,7 +1,14 @@
 """Facts that providers have changed, as their documentation states them today."""
 
-import pytest
+import re
+from datetime import UTC, date, datetime
 
+import pytest
+from django.core import checks
+
+from django_dance.providers import OAuth2Provider
+
+from ..catalogue import PRESETS, required
 from ..conftest import Dance
 from .conftest import basic_credentials, form_fields, revoke_token
 
@@ -57,3 +64,67 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert basic_credentials(call) == "the+client:planted-client-secret"
     assert form_fields(call)["token"] == "planted-refresh"
     assert "client_secret" not in form_fields(call)
+
+
+# --- facts with a date ----------------------------------------------------------------------------
+
+#: Preset → the first day on which the check warns.
+WARNED_FROM = {"fitbit": date(2026, 8, 4), "shopify": date(2027, 7, 3)}
+
+
+def warned(settings):
+    """The presets that the check warns about, with every preset in the settings."""
+    settings.DANCE_PROVIDERS = {
+        name: {
+            "PROVIDER": cls,
+            **{option.upper(): value for option, value in required(name, cls).items()},
+        }
+        for name, cls in PRESETS.items()
+    }
+    messages = [m.msg for m in checks.run_checks() if m.id == "django_dance.W021"]
+    return {re.search(r"\['(\w+)'\]", message)[1] for message in messages}
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["2026-08-03", "2026-08-04", "2026-11-27", "2027-07-02", "2027-07-03", "2040-01-01"],
+)
+def test_exactly_the_presets_with_a_date_are_warned_about(settings, clock, day):
+    now = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    clock.now = now.timestamp()
+    expected = {name for name, first in WARNED_FROM.items() if first <= now.date()}
+    assert warned(settings) == expected
+
+
+def test_a_version_that_the_site_sets_is_not_warned_about(site, clock):
+    clock.now = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+    assert not [*site("shopify", api_version="2029-10").ending_facts()]
+    (ending,) = site("shopify").ending_facts()
+    assert "API_VERSION '2026-10' from 2027-10-01 on" in ending.message
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_dates_are_written_as_dates(name):
+    cls = PRESETS[name]
+    assert re.fullmatch(r"(20\d\d-(0[1-9]|1[0-2]))?", cls.checked)
+    for day in filter(None, (cls.closes, *cls.supported_until.values())):
+        assert date.fromisoformat(day).isoformat() == day
+    assert set(cls.supported_until) <= cls.options()
+    assert bool(cls.closes) == bool(cls.replaced_by)
+
+
+@pytest.mark.parametrize(
+    ("name", "days"),
+    [
+        ("bitbucket", 90),
+        ("box", 60),
+        ("coinbase", 547),
+        ("github", 180),
+        ("miro", 60),
+        ("quickbooks", 100),
+        ("spotify", 180),
+    ],
+)
+def test_a_preset_states_when_refresh_tokens_expire(name, days):
+    assert issubclass(PRESETS[name], OAuth2Provider)
+    assert PRESETS[name].refresh_token_lifetime == days

@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -679,6 +679,15 @@ def test_missing_settings_are_named(run, settings):
     ]
     assert github["callback_url"] is None
     assert nowhere["class"] is None and "cannot be imported" in nowhere["missing"][0]
+
+
+def test_a_fact_that_the_provider_ends_is_shown_with_the_successor(run, settings, clock):
+    settings.DANCE_PROVIDERS = {"fitbit": {"PROVIDER": "django_dance.contrib.fitbit.Fitbit"}}
+    clock.now = datetime(2026, 11, 3, tzinfo=UTC).timestamp()
+    text = run("dance_providers")
+    assert "  facts checked 2026-11\n" in text
+    assert "  ending        DANCE_PROVIDERS['fitbit']: Fitbit ends this API on 2026-11-02. " in text
+    assert "Use the Google Health API" in text
 
 
 def test_a_site_without_providers_gets_a_message(run, settings):

@@ -69,7 +69,14 @@ def _describe(name: str, base: str) -> dict[str, Any]:
     try:
         provider = providers[name]
     except ImproperlyConfigured as error:
-        return {"name": name, "class": None, "callback_url": None, "missing": [str(error)]}
+        return {
+            "name": name,
+            "class": None,
+            "callback_url": None,
+            "missing": [str(error)],
+            "checked": None,
+            "ending": [],
+        }
     cls = type(provider)
     missing = [f"{problem.message} {problem.hint}" for problem in provider.problems()]
     missing += [f"the setting {setting}" for setting in provider.missing_credentials()]
@@ -83,6 +90,8 @@ def _describe(name: str, base: str) -> dict[str, Any]:
         "class": f"{cls.__module__}.{cls.__qualname__}",
         "callback_url": callback,
         "missing": missing,
+        "checked": provider.checked or None,
+        "ending": [f"{ending.message} {ending.hint}" for ending in provider.ending_facts()],
     }
 
 
@@ -93,4 +102,7 @@ def _format(provider: dict[str, Any]) -> str:
         f"  callback URL  {provider['callback_url'] or '-'}",
         f"  missing       {'; '.join(provider['missing']) or 'nothing'}",
     ]
+    if provider["checked"]:
+        lines.append(f"  facts checked {provider['checked']}")
+    lines += [f"  ending        {ending}" for ending in provider["ending"]]
     return "\n".join(lines)
