@@ -8,9 +8,11 @@ class Amazon(OAuth2Provider):
     documentation = (
         "https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html"
     )
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/Amazon.php
     registration_url = "https://developer.amazon.com/loginwithamazon/console/site/lwa/overview.html"
     base_url = "https://api.amazon.com/"
     authorization_url = "https://www.amazon.com/ap/oa"
+    # PKCE: https://github.com/openiddict/openiddict-core/blob/HEAD/src/OpenIddict.Client.WebIntegration/OpenIddictClientWebIntegrationProviders.xml
     token_url = "https://api.amazon.com/auth/o2/token"
     client_auth = "post"
     scope = "profile"
@@ -19,4 +21,4 @@ class Amazon(OAuth2Provider):
     account_url = "user/profile"
     account_id = "user_id"
     account_label = "name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

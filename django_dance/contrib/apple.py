@@ -18,9 +18,11 @@ class Apple(OIDCProvider):
     ``.p8`` file: this key signs the client secret."""
 
     documentation = "https://developer.apple.com/documentation/signinwithapplerestapi"
+    # https://github.com/logto-io/logto/blob/HEAD/packages/connectors/connector-apple/README.md
     registration_url = "https://developer.apple.com/account/resources/identifiers/list/serviceId"
     base_url = "https://appleid.apple.com/auth/"
     authorization_url = "https://appleid.apple.com/auth/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/apple.go
     token_url = "https://appleid.apple.com/auth/token"
     revocation_url = "https://appleid.apple.com/auth/revoke"
     jwks_url = "https://appleid.apple.com/auth/keys"
@@ -31,7 +33,7 @@ class Apple(OIDCProvider):
     client_auth = "post"
     refusals = {"cancelled": ("user_cancelled_authorize",)}
     account_label = "email"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)
 
     #: The ids of your team and of your key; each has ten characters.
     team_id: str = ""

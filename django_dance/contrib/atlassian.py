@@ -7,6 +7,7 @@ class Atlassian(OAuth2Provider):
     determined."""
 
     documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/atlassian.rst
     registration_url = "https://developer.atlassian.com/console/myapps/"
     base_url = "https://api.atlassian.com/"
     authorization_url = "https://auth.atlassian.com/authorize"
@@ -21,7 +22,6 @@ class Atlassian(OAuth2Provider):
     account_url = "me"
     account_id = "account_id"
     account_label = "name"
-    unconfirmed = ("registration_url",)
 
     #: Ask again even if the user has consented before.
     reprompt_consent = False

@@ -7,6 +7,7 @@ class Authentiq(OAuth2Provider):
     one."""
 
     documentation = "https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/authentiq.rst
     registration_url = "https://dashboard.authentiq.com/"
     host = "connect.authentiq.io"
     base_url = "https://{host}/"
@@ -16,4 +17,4 @@ class Authentiq(OAuth2Provider):
     account_url = "userinfo"
     account_id = "sub"
     account_label = "name"
-    unconfirmed = ("registration_url", "client_auth", "pkce", "refresh_rotates")
+    unconfirmed = ("client_auth", "pkce", "refresh_rotates")

@@ -15,6 +15,7 @@ class Azure(OIDCProvider):
     ``BASE_URL`` (``https://graph.microsoft.us/``, ``https://microsoftgraph.chinacloudapi.cn/``)."""
 
     documentation = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/docs/pages/getting-started/providers/microsoft-entra-id.mdx
     registration_url = "https://entra.microsoft.com/"
     # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud and
     # https://learn.microsoft.com/graph/deployments list the hosts of the national clouds.
@@ -34,7 +35,6 @@ class Azure(OIDCProvider):
     account_id = "id"
     account_label = "displayName"
     choose_account_params = {"prompt": "select_account"}
-    unconfirmed = ("registration_url",)
 
     #: The accounts that may be used.
     tenant = "common"

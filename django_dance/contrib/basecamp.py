@@ -18,6 +18,7 @@ class Basecamp(OAuth2Provider):
     account_url = "https://launchpad.37signals.com/authorization.json"
     account_id = "identity.id"
     account_label = "identity.email_address"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")
 
     #: The User-Agent of API calls.

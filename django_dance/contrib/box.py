@@ -10,6 +10,7 @@ class Box(OAuth2Provider):
     base_url = "https://api.box.com/2.0/"
     api_origins = ("https://upload.box.com",)
     authorization_url = "https://account.box.com/api/oauth2/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/box.go
     token_url = "https://api.box.com/oauth2/token"
     revocation_url = "https://api.box.com/oauth2/revoke"
     client_auth = "post"
@@ -19,4 +20,3 @@ class Box(OAuth2Provider):
     account_url = "users/me"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("pkce",)

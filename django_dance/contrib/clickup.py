@@ -16,4 +16,5 @@ class ClickUp(OAuth2Provider):
     account_url = "user"
     account_id = "user.id"
     account_label = "user.username"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

@@ -13,6 +13,7 @@ class Coinbase(OAuth2Provider):
     authorization_url = "https://login.coinbase.com/oauth2/auth"
     token_url = "https://login.coinbase.com/oauth2/token"
     revocation_url = "https://login.coinbase.com/oauth2/revoke"
+    # PKCE: https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/reference
     client_auth = "post"
     scope = "wallet:user:read"
     # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/access-and-refresh-tokens
@@ -23,7 +24,7 @@ class Coinbase(OAuth2Provider):
     account_id = "data.id"
     account_label = "data.name"
     # Some clients revoke with their credentials, others with the token.
-    unconfirmed = ("pkce", "revocation_auth", "registration_url")
+    unconfirmed = ("revocation_auth", "registration_url")
 
     #: The version of the API, a date.
     api_version = "2022-01-06"

@@ -11,9 +11,10 @@ class ConstantContact(OAuth2Provider):
     authorization_url = "https://authz.constantcontact.com/oauth2/default/v1/authorize"
     token_url = "https://authz.constantcontact.com/oauth2/default/v1/token"
     # PKCE is only for applications that were registered for it, without a secret.
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     scope = ("account_read", "offline_access")
     account_url = "account/summary"
     account_id = "encoded_account_id"
     account_label = "organization_name"
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)

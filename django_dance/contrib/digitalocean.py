@@ -16,4 +16,5 @@ class DigitalOcean(OAuth2Provider):
     account_url = "account"
     account_id = "account.uuid"
     account_label = "account.email"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("auto_refresh_url", "pkce", "refresh_rotates", "registration_url")

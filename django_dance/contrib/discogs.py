@@ -7,6 +7,7 @@ class Discogs(OAuth1Provider):
     with your site's name."""
 
     documentation = "https://www.discogs.com/developers/#page:authentication"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/discogs.rst
     registration_url = "https://www.discogs.com/settings/developers"
     base_url = "https://api.discogs.com/"
     request_token_url = "https://api.discogs.com/oauth/request_token"
@@ -16,7 +17,6 @@ class Discogs(OAuth1Provider):
     account_url = "oauth/identity"
     account_id = "id"
     account_label = "username"
-    unconfirmed = ("registration_url",)
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

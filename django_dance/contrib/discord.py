@@ -6,6 +6,7 @@ class Discord(OAuth2Provider):
     Discord does not ask users who have authorized the site before."""
 
     documentation = "https://docs.discord.com/developers/topics/oauth2"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/discord.ts
     registration_url = "https://discord.com/developers/applications"
     base_url = "https://discord.com/"
     authorization_url = "https://discord.com/api/oauth2/authorize"
@@ -17,7 +18,6 @@ class Discord(OAuth2Provider):
     account_url = "api/users/@me"
     account_id = "id"
     account_label = "username"
-    unconfirmed = ("registration_url",)
 
     #: ``"consent"``, ``"none"``, or ``None`` to send no prompt.
     prompt: str | None = "consent"

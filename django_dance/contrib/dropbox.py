@@ -7,6 +7,7 @@ class Dropbox(OAuth2Provider):
     https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize."""
 
     documentation = "https://developers.dropbox.com/oauth-guide"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/dropbox.rst
     registration_url = "https://www.dropbox.com/developers/apps"
     base_url = "https://api.dropboxapi.com/2/"
     api_origins = ("https://content.dropboxapi.com", "https://notify.dropboxapi.com")
@@ -22,7 +23,6 @@ class Dropbox(OAuth2Provider):
     account_id = "account_id"
     account_label = "name.display_name"
     choose_account_params = {"force_reauthentication": "true"}
-    unconfirmed = ("registration_url",)
 
     #: Ask for a refresh token.
     offline = False

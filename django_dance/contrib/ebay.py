@@ -13,6 +13,7 @@ class EBay(OAuth2Provider):
     environment."""
 
     documentation = "https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/ebay.mdx
     registration_url = "https://developer.ebay.com/my/keys"
     label = "eBay"
     host = "ebay.com"
@@ -24,7 +25,8 @@ class EBay(OAuth2Provider):
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
     account_id = "userId"
     account_label = "username"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: eBay's name for the callback URL; eBay's keys page shows it.
     ru_name: str = ""

@@ -6,6 +6,7 @@ class EpicGames(OAuth2Provider):
 
     label = "Epic Games"
     documentation = "https://dev.epicgames.com/docs/web-api-ref/authentication"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/epic-games.mdx
     registration_url = "https://dev.epicgames.com/portal/"
     base_url = "https://api.epicgames.dev/"
     authorization_url = "https://www.epicgames.com/id/authorize"
@@ -15,4 +16,4 @@ class EpicGames(OAuth2Provider):
     account_url = "epic/oauth/v2/userInfo"
     account_id = "sub"
     account_label = "preferred_username"
-    unconfirmed = ("pkce", "refresh_rotates", "revocation_url", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates", "revocation_url")

@@ -5,6 +5,7 @@ class Eventbrite(OAuth2Provider):
     """https://www.eventbrite.com/platform/docs/authentication"""
 
     documentation = "https://www.eventbrite.com/platform/docs/authentication"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/eventbrite.ts
     registration_url = "https://www.eventbrite.com/account-settings/apps"
     base_url = "https://www.eventbriteapi.com/v3/"
     authorization_url = "https://www.eventbrite.com/oauth/authorize"
@@ -15,4 +16,5 @@ class Eventbrite(OAuth2Provider):
     account_url = "users/me/"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("pkce", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)

@@ -8,6 +8,7 @@ class Facebook(OAuth2Provider):
     documentation = (
         "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/"
     )
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/facebook.rst
     registration_url = "https://developers.facebook.com/apps/"
     base_url = "https://graph.facebook.com/{api_version}/"
     authorization_url = "https://www.facebook.com/{api_version}/dialog/oauth"
@@ -24,7 +25,6 @@ class Facebook(OAuth2Provider):
     account_url = "me?fields=id,name"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("registration_url",)
 
     #: The version of the Graph API.
     api_version = "v24.0"

@@ -6,6 +6,7 @@ class Flickr(OAuth1Provider):
     ``"delete"``. Each value includes the permissions of the values before it."""
 
     documentation = "https://www.flickr.com/services/api/auth.oauth.html"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/flickr.rst
     registration_url = "https://www.flickr.com/services/apps/create/"
     base_url = "https://api.flickr.com/services/rest/"
     request_token_url = "https://www.flickr.com/services/oauth/request_token"
@@ -14,7 +15,6 @@ class Flickr(OAuth1Provider):
     # The token itself names the account.
     account_id = "user_nsid"
     account_label = "username"
-    unconfirmed = ("registration_url",)
 
     #: The permissions of the site.
     perms = "read"

@@ -5,6 +5,7 @@ class FreeAgent(OAuth2Provider):
     """https://dev.freeagent.com/docs/oauth — ``SANDBOX`` uses the test environment."""
 
     documentation = "https://dev.freeagent.com/docs/oauth"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/freeagent/how-to-register-your-own-freeagent-oauth-app.mdx
     registration_url = "https://dev.freeagent.com/apps"
     host = "api.freeagent.com"
     base_url = "https://{host}/v2/"
@@ -15,7 +16,8 @@ class FreeAgent(OAuth2Provider):
     # The URL of the user; users have no other id.
     account_id = "user.url"
     account_label = "user.email"
-    unconfirmed = ("pkce", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)
 
     #: Use the sandbox.
     sandbox = False

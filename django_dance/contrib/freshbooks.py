@@ -18,4 +18,5 @@ class FreshBooks(OAuth2Provider):
     account_url = "auth/api/v1/users/me"
     account_id = "response.id"
     account_label = "response.email"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

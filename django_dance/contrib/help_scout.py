@@ -15,4 +15,5 @@ class HelpScout(OAuth2Provider):
     account_url = "users/me"
     account_id = "id"
     account_label = "email"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")

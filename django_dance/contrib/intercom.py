@@ -24,6 +24,7 @@ class Intercom(OAuth2Provider):
     account_url = "me"
     account_id = "id"
     account_label = "name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
     #: The host of the API.

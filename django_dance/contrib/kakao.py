@@ -6,6 +6,7 @@ class Kakao(OIDCProvider):
     the application's settings. A disconnection unlinks the user from the application."""
 
     documentation = "https://developers.kakao.com/docs/latest/en/kakaologin/rest-api"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/kakao.ts
     registration_url = "https://developers.kakao.com/console/app"
     base_url = "https://kapi.kakao.com/"
     authorization_url = "https://kauth.kakao.com/oauth/authorize"
@@ -20,4 +21,4 @@ class Kakao(OIDCProvider):
     client_auth = "post"
     scope_separator = ","
     account_label = "nickname"
-    unconfirmed = ("refresh_rotates", "scope_separator", "userinfo_url", "registration_url")
+    unconfirmed = ("refresh_rotates", "scope_separator", "userinfo_url")

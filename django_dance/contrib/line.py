@@ -7,6 +7,7 @@ class LINE(OAuth2Provider):
     # No OIDCProvider: LINE signs a web login's ID token with HS256 and the client's secret, but
     # https://access.line.me/.well-known/openid-configuration announces ES256.
     documentation = "https://developers.line.biz/en/docs/line-login/integrate-line-login/"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/line.rst
     registration_url = "https://developers.line.biz/console/"
     base_url = "https://api.line.me/"
     authorization_url = "https://access.line.me/oauth2/v2.1/authorize"
@@ -19,4 +20,4 @@ class LINE(OAuth2Provider):
     account_url = "v2/profile"
     account_id = "userId"
     account_label = "displayName"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

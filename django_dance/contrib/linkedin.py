@@ -10,6 +10,7 @@ class LinkedIn(OIDCProvider):
     documentation = (
         "https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow"
     )
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/linkedin.ts
     registration_url = "https://www.linkedin.com/developers/apps"
     base_url = "https://api.linkedin.com/v2/"
     authorization_url = "https://www.linkedin.com/oauth/v2/authorization"
@@ -25,7 +26,6 @@ class LinkedIn(OIDCProvider):
     pkce = None
     refusals = {"cancelled": ("user_cancelled_login", "user_cancelled_authorize")}
     account_url = "userinfo"
-    unconfirmed = ("registration_url",)
 
     def verified_claims(
         self,

@@ -12,6 +12,7 @@ class Mailchimp(OAuth2Provider):
     the preset asks Mailchimp for the data centre of the account, and stores it with the token."""
 
     documentation = "https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mailchimp.rst
     registration_url = "https://admin.mailchimp.com/account/oauth2/"
     base_url = "https://login.mailchimp.com/oauth2/"
     base_url_from_token = "{api_endpoint}/3.0/"
@@ -24,7 +25,8 @@ class Mailchimp(OAuth2Provider):
     # Stored with the token, as the URL of the API is.
     account_id = "user_id"
     account_label = "accountname"
-    unconfirmed = ("pkce", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)
 
     def granted(
         self, fields: dict[str, Any], flow: "Flow", client: ClientCredentials

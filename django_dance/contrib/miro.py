@@ -7,6 +7,7 @@ class Miro(OAuth2Provider):
     application."""
 
     documentation = "https://developers.miro.com/docs/getting-started-with-oauth"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/miro.rst
     registration_url = "https://miro.com/app/settings/user-profile/apps"
     base_url = "https://api.miro.com/"
     authorization_url = "https://miro.com/oauth/authorize"
@@ -27,4 +28,5 @@ class Miro(OAuth2Provider):
     account_url = "v1/oauth-token"
     account_id = "user.id"
     account_label = "user.name"
-    unconfirmed = ("pkce", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)

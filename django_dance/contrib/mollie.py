@@ -13,9 +13,10 @@ class Mollie(OAuth2Provider):
     revocation_auth = "basic"
     revocation_method = "DELETE"
     # Not documented, and reported not to work.
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     scope = "organizations.read"
     account_url = "organizations/me"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates", "registration_url")

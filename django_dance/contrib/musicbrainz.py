@@ -8,6 +8,7 @@ class MusicBrainz(OAuth2Provider):
     be determined."""
 
     documentation = "https://musicbrainz.org/doc/Development/OAuth2"
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/MusicBrainz.php
     registration_url = "https://musicbrainz.org/account/applications"
     base_url = "https://musicbrainz.org/ws/2/"
     authorization_url = "https://musicbrainz.org/oauth2/authorize"
@@ -20,7 +21,7 @@ class MusicBrainz(OAuth2Provider):
     account_url = "https://musicbrainz.org/oauth2/userinfo"
     account_id = "metabrainz_user_id"
     account_label = "sub"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)
 
     #: Ask for a refresh token.
     offline = False

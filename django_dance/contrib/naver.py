@@ -18,6 +18,7 @@ class Naver(OAuth2Provider):
     account_url = "nid/me"
     account_id = "response.id"
     account_label = "response.nickname"
+    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/naver.ts
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     def revoke(self, owner: "ResourceOwner", token: "Token") -> None:

@@ -15,4 +15,5 @@ class Netlify(OAuth2Provider):
     account_url = "user"
     account_id = "id"
     account_label = "full_name"
+    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/netlify.ts
     unconfirmed = ("auto_refresh_url", "pkce")

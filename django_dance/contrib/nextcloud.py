@@ -20,4 +20,5 @@ class Nextcloud(OAuth2Provider):
     account_url = "ocs/v2.php/cloud/user?format=json"
     account_id = "ocs.data.id"
     account_label = "ocs.data.displayname"
+    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/nextcloud.ts
     unconfirmed = ("pkce", "refresh_rotates")

@@ -6,10 +6,12 @@ class Notion(OAuth2Provider):
     capabilities when you register the integration."""
 
     documentation = "https://developers.notion.com/docs/authorization"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/notion.rst
     registration_url = "https://www.notion.so/my-integrations"
     base_url = "https://api.notion.com/v1/"
     authorization_url = "https://api.notion.com/v1/oauth/authorize"
     authorization_url_params = {"owner": "user"}
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/notion.go
     token_url = "https://api.notion.com/v1/oauth/token"
     token_request_format = "json"
     # https://developers.notion.com/reference/refresh-a-token
@@ -20,7 +22,6 @@ class Notion(OAuth2Provider):
     account_url = "users/me"
     account_id = "bot.owner.user.id"
     account_label = "bot.owner.user.name"
-    unconfirmed = ("pkce", "registration_url")
 
     #: The version of the API.
     api_version = "2022-06-28"

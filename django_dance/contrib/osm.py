@@ -5,6 +5,7 @@ class OpenStreetMap(OIDCProvider):
     """https://wiki.openstreetmap.org/wiki/OAuth"""
 
     documentation = "https://wiki.openstreetmap.org/wiki/OAuth"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/openstreetmap.rst
     registration_url = "https://www.openstreetmap.org/oauth2/applications"
     label = "OpenStreetMap"
     base_url = "https://api.openstreetmap.org/api/0.6/"
@@ -23,4 +24,4 @@ class OpenStreetMap(OIDCProvider):
     account_url = "user/details.json"
     account_id = "user.id"
     account_label = "user.display_name"
-    unconfirmed = ("jwks_url", "revocation_url", "registration_url")
+    unconfirmed = ("jwks_url", "revocation_url")

@@ -6,6 +6,7 @@ class Osu(OAuth2Provider):
 
     label = "osu!"
     documentation = "https://osu.ppy.sh/docs/index.html#authentication"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/osu.ts
     registration_url = "https://osu.ppy.sh/home/account/edit#new-oauth-application"
     base_url = "https://osu.ppy.sh/api/v2/"
     authorization_url = "https://osu.ppy.sh/oauth/authorize"
@@ -19,4 +20,5 @@ class Osu(OAuth2Provider):
     account_url = "me"
     account_id = "id"
     account_label = "username"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -5,6 +5,7 @@ class Patreon(OAuth2Provider):
     """https://docs.patreon.com/#oauth"""
 
     documentation = "https://docs.patreon.com/#oauth"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/patreon.rst
     registration_url = "https://www.patreon.com/portal/registration/register-clients"
     base_url = "https://www.patreon.com/api/oauth2/v2/"
     authorization_url = "https://www.patreon.com/oauth2/authorize"
@@ -15,4 +16,5 @@ class Patreon(OAuth2Provider):
     account_url = "identity?fields%5Buser%5D=full_name"
     account_id = "data.id"
     account_label = "data.attributes.full_name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/patreon.ts
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -14,8 +14,9 @@ class Pipedrive(OAuth2Provider):
     token_url = "https://oauth.pipedrive.com/oauth/token"
     revocation_url = "https://oauth.pipedrive.com/oauth/revoke"
     # Its documentation does not mention PKCE, and clients that sent it had to stop.
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     account_url = "v1/users/me"
     account_id = "data.id"
     account_label = "data.name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates", "registration_url")

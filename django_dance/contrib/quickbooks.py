@@ -23,14 +23,14 @@ class QuickBooks(OAuth2Provider):
     authorization_url = "https://appcenter.intuit.com/connect/oauth2"
     token_url = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
     revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
-    # 100 days after its last use, and at most five years:
-    # https://blogs.intuit.com/2024/06/03/oauth-token-management-done-the-right-way/
+    # After its last use: https://blogs.intuit.com/2024/06/03/oauth-token-management-done-the-right-way/
     refresh_token_lifetime = 100
     scope = ("openid", "com.intuit.quickbooks.accounting")
     # The person and not the company: a visitor could change the company in the callback.
     account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
     account_id = "sub"
     account_label = "email"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")
 
     #: Use the sandbox.

@@ -8,6 +8,7 @@ class Reddit(OAuth2Provider):
     access as https://support.reddithelp.com/hc/articles/42728983564564 says."""
 
     documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/reddit.rst
     registration_url = "https://www.reddit.com/prefs/apps"
     base_url = "https://oauth.reddit.com/"
     authorization_url = "https://www.reddit.com/api/v1/authorize"
@@ -19,7 +20,6 @@ class Reddit(OAuth2Provider):
     account_url = "api/v1/me"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("registration_url",)
 
     #: Ask for a refresh token.
     permanent = False

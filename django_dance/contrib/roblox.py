@@ -5,6 +5,7 @@ class Roblox(OIDCProvider):
     """https://create.roblox.com/docs/cloud/auth/oauth2-overview"""
 
     documentation = "https://create.roblox.com/docs/cloud/auth/oauth2-overview"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/roblox.ts
     registration_url = "https://create.roblox.com/dashboard/credentials?activeTab=OAuthTab"
     base_url = "https://apis.roblox.com/"
     authorization_url = "https://apis.roblox.com/oauth/v1/authorize"
@@ -17,4 +18,4 @@ class Roblox(OIDCProvider):
     scope = "openid profile"
     refresh_rotates = True
     account_label = "preferred_username"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

@@ -16,4 +16,5 @@ class Sage(OAuth2Provider):
     scope = "readonly"
     # The token itself names the user who granted it.
     account_id = "requested_by_id"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")

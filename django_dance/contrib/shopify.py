@@ -33,6 +33,7 @@ class Shopify(OAuth2Provider):
     account_url = "shop.json"
     account_id = "shop.id"
     account_label = "shop.name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
     #: The version of the API; Shopify supports a version for a year.

@@ -13,6 +13,7 @@ class Slack(OAuth2Provider):
     (https://docs.slack.dev/authentication/using-pkce)."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/slack.ts
     registration_url = "https://api.slack.com/apps"
     base_url = "https://slack.com/api/"
     authorization_url = "https://slack.com/oauth/v2/authorize"
@@ -37,7 +38,6 @@ class Slack(OAuth2Provider):
     # The token itself names the user who installed the application.
     account_id = "authed_user.id"
     account_label = "team.name"
-    unconfirmed = ("registration_url",)
 
     #: The scopes of the user's own token, separated by commas.
     user_scope: str | None = None

@@ -6,7 +6,7 @@ class SlackLogin(OIDCProvider):
     user's account; it gives no access to the API."""
 
     documentation = "https://docs.slack.dev/authentication/sign-in-with-slack/"
-    unconfirmed = ("registration_url",)
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/slack.ts
     registration_url = "https://api.slack.com/apps"
     label = "Sign in with Slack"
     base_url = "https://slack.com/api/"

@@ -5,6 +5,7 @@ class Snapchat(OAuth2Provider):
     """https://developers.snap.com/snap-kit/login-kit/overview"""
 
     documentation = "https://developers.snap.com/snap-kit/login-kit/overview"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/snapchat.rst
     registration_url = "https://kit.snapchat.com/manage/"
     base_url = "https://api.snapkit.com/v1/"
     authorization_url = "https://accounts.snapchat.com/accounts/oauth2/auth"
@@ -21,4 +22,4 @@ class Snapchat(OAuth2Provider):
     account_id = "data.me.externalId"
     account_label = "data.me.displayName"
     # Some clients send their credentials by Basic, others in the body.
-    unconfirmed = ("client_auth", "pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("client_auth", "pkce", "refresh_rotates")

@@ -5,6 +5,7 @@ class SoundCloud(OAuth2Provider):
     """https://developers.soundcloud.com/docs/api/guide#authentication"""
 
     documentation = "https://developers.soundcloud.com/docs/api/guide#authentication"
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/SoundCloud.php
     registration_url = "https://soundcloud.com/you/apps"
     base_url = "https://api.soundcloud.com/"
     authorization_url = "https://secure.soundcloud.com/authorize"
@@ -20,4 +21,3 @@ class SoundCloud(OAuth2Provider):
     account_url = "me"
     account_id = "urn"
     account_label = "username"
-    unconfirmed = ("registration_url",)

@@ -5,6 +5,7 @@ class Spotify(OAuth2Provider):
     """https://developer.spotify.com/documentation/web-api/tutorials/code-flow"""
 
     documentation = "https://developer.spotify.com/documentation/web-api/tutorials/code-flow"
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/Spotify.php
     registration_url = "https://developer.spotify.com/dashboard"
     base_url = "https://api.spotify.com/"
     authorization_url = "https://accounts.spotify.com/authorize"
@@ -16,4 +17,4 @@ class Spotify(OAuth2Provider):
     account_id = "id"
     account_label = "display_name"
     choose_account_params = {"show_dialog": "true"}
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

@@ -14,6 +14,7 @@ class Square(OAuth2Provider):
     environment."""
 
     documentation = "https://developer.squareup.com/docs/oauth-api/overview"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/squareup/how-to-register-your-own-squareup-oauth-app.mdx
     registration_url = "https://developer.squareup.com/apps"
     host = "connect.squareup.com"
     base_url = "https://{host}/v2/"
@@ -34,7 +35,6 @@ class Square(OAuth2Provider):
     refusals = {"dead": ("service.not_authorized: invalid refresh token",)}
     # The token itself names the account.
     account_id = "merchant_id"
-    unconfirmed = ("registration_url",)
 
     #: Use the sandbox.
     sandbox = False

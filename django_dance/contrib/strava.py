@@ -13,9 +13,11 @@ class Strava(OAuth2Provider):
     """https://developers.strava.com/docs/authentication/"""
 
     documentation = "https://developers.strava.com/docs/authentication/"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/strava.rst
     registration_url = "https://www.strava.com/settings/api"
     base_url = "https://www.strava.com/api/v3/"
     authorization_url = "https://www.strava.com/oauth/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/strava.go
     token_url = "https://www.strava.com/api/v3/oauth/token"
     revocation_url = "https://www.strava.com/oauth/deauthorize"
     revocation_auth = "token"
@@ -31,7 +33,7 @@ class Strava(OAuth2Provider):
     account_url = "athlete"
     account_id = "id"
     account_label = "firstname"
-    unconfirmed = ("pkce", "registration_url", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

@@ -6,6 +6,7 @@ class Stripe(OAuth2Provider):
     platform's secret key."""
 
     documentation = "https://docs.stripe.com/connect/oauth-reference"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/stripe-express.mdx
     registration_url = "https://dashboard.stripe.com/settings/connect"
     base_url = "https://api.stripe.com/v1/"
     authorization_url = "https://connect.stripe.com/oauth/authorize"
@@ -19,4 +20,5 @@ class Stripe(OAuth2Provider):
     scope = "read_write"
     # The token itself names the account.
     account_id = "stripe_user_id"
-    unconfirmed = ("scope", "pkce", "refresh_rotates", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("scope", "pkce", "refresh_rotates")

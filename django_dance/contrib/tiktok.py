@@ -6,6 +6,7 @@ class TikTok(OAuth2Provider):
     the application's settings."""
 
     documentation = "https://developers.tiktok.com/doc/oauth-user-access-token-management/"
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/TikTok.php
     registration_url = "https://developers.tiktok.com/apps/"
     base_url = "https://open.tiktokapis.com/v2/"
     authorization_url = "https://www.tiktok.com/v2/auth/authorize/"
@@ -19,4 +20,4 @@ class TikTok(OAuth2Provider):
     account_url = "user/info/?fields=open_id,display_name"
     account_id = "data.user.open_id"
     account_label = "data.user.display_name"
-    unconfirmed = ("revocation_token", "refresh_rotates", "registration_url")
+    unconfirmed = ("revocation_token", "refresh_rotates")

@@ -21,4 +21,5 @@ class Todoist(OAuth2Provider):
     account_url = "user"
     account_id = "id"
     account_label = "full_name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "revocation_url")

@@ -8,6 +8,7 @@ class Trakt(OAuth2Provider):
     registration_url = "https://trakt.tv/oauth/applications"
     base_url = "https://api.trakt.tv/"
     authorization_url = "https://trakt.tv/oauth/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/trakt.go
     token_url = "https://api.trakt.tv/oauth/token"
     token_request_format = "json"
     revocation_url = "https://api.trakt.tv/oauth/revoke"
@@ -17,4 +18,4 @@ class Trakt(OAuth2Provider):
     account_url = "users/settings"
     account_id = "user.ids.uuid"
     account_label = "user.username"
-    unconfirmed = ("account_id", "pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("account_id", "refresh_rotates", "registration_url")

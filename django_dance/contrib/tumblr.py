@@ -13,6 +13,7 @@ class Tumblr(OAuth1Provider):
     """https://www.tumblr.com/docs/en/api/v2#auth"""
 
     documentation = "https://www.tumblr.com/docs/en/api/v2#auth"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/tumblr_oauth2.rst
     registration_url = "https://www.tumblr.com/oauth/apps"
     base_url = "https://api.tumblr.com/v2/"
     request_token_url = "https://www.tumblr.com/oauth/request_token"
@@ -21,7 +22,6 @@ class Tumblr(OAuth1Provider):
     account_url = "user/info"
     account_id = "response.user.blogs.0.uuid"
     account_label = "response.user.name"
-    unconfirmed = ("registration_url",)
 
     def account_info(self, session: "DanceSession") -> "AccountInfo":
         # Users have no id, but their primary blog has one. Other blogs may have several members.

@@ -5,9 +5,11 @@ class Twitch(OIDCProvider):
     """https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/"""
 
     documentation = "https://dev.twitch.tv/docs/authentication/getting-tokens-oauth/"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/twitch.ts
     registration_url = "https://dev.twitch.tv/console/apps"
     base_url = "https://api.twitch.tv/helix/"
     authorization_url = "https://id.twitch.tv/oauth2/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/twitch.go
     token_url = "https://id.twitch.tv/oauth2/token"
     revocation_url = "https://id.twitch.tv/oauth2/revoke"
     revocation_token = "access_token"
@@ -28,4 +30,4 @@ class Twitch(OIDCProvider):
     account_id = "data.0.id"
     account_label = "data.0.display_name"
     choose_account_params = {"force_verify": "true"}
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

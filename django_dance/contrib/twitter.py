@@ -7,6 +7,7 @@ class Twitter(OAuth2Provider):
 
     label = "X"
     documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/twitter_oauth2.rst
     registration_url = "https://developer.x.com/en/portal/dashboard"
     base_url = "https://api.x.com/2/"
     authorization_url = "https://x.com/i/oauth2/authorize"
@@ -19,4 +20,4 @@ class Twitter(OAuth2Provider):
     account_url = "users/me"
     account_id = "data.id"
     account_label = "data.username"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

@@ -13,10 +13,11 @@ class Typeform(OAuth2Provider):
     token_url = "https://{host}/oauth/token"
     client_auth = "post"
     # Not documented, and reported not to work.
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     scope = ("accounts:read", "offline")
     refresh_rotates = True
     account_url = "me"
     account_id = "user_id"
     account_label = "alias"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates", "registration_url")

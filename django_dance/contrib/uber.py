@@ -17,4 +17,5 @@ class Uber(OAuth2Provider):
     account_url = "me"
     account_id = "uuid"
     account_label = "first_name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")

@@ -5,6 +5,7 @@ class Vimeo(OAuth2Provider):
     """https://developer.vimeo.com/api/authentication"""
 
     documentation = "https://developer.vimeo.com/api/authentication"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/vimeo.rst
     registration_url = "https://developer.vimeo.com/apps"
     base_url = "https://api.vimeo.com/"
     authorization_url = "https://api.vimeo.com/oauth/authorize"
@@ -20,4 +21,5 @@ class Vimeo(OAuth2Provider):
     # The text "/users/" and a number.
     account_id = "uri"
     account_label = "name"
-    unconfirmed = ("pkce", "revocation_url", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce", "revocation_url")

@@ -21,4 +21,5 @@ class WHOOP(OAuth2Provider):
     account_url = "user/profile/basic"
     account_id = "user_id"
     account_label = "first_name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("auto_refresh_kwargs", "pkce", "refresh_rotates", "registration_url")

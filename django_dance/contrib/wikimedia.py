@@ -8,6 +8,7 @@ class Wikimedia(OAuth1Provider):
     ``API_ORIGINS``."""
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst
     registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
     host = "meta.wikimedia.org"
     base_url = "https://{host}/w/"
@@ -20,7 +21,6 @@ class Wikimedia(OAuth1Provider):
     account_url = "api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
     account_id = "query.userinfo.centralids.CentralAuth"
     account_label = "query.userinfo.name"
-    unconfirmed = ("registration_url",)
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

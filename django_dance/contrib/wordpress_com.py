@@ -8,6 +8,7 @@ class WordPressCom(OAuth2Provider):
 
     label = "WordPress.com"
     documentation = "https://developer.wordpress.com/docs/oauth2/"
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/docs/Basics/Overview.md
     registration_url = "https://developer.wordpress.com/apps/"
     base_url = "https://public-api.wordpress.com/rest/v1.1/"
     authorization_url = "https://public-api.wordpress.com/oauth2/authorize"
@@ -17,4 +18,5 @@ class WordPressCom(OAuth2Provider):
     account_url = "me"
     account_id = "ID"
     account_label = "display_name"
-    unconfirmed = ("pkce", "registration_url")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)

@@ -7,7 +7,7 @@ class Xero(OIDCProvider):
     ``xero-tenant-id`` of each call."""
 
     documentation = "https://developer.xero.com/documentation/guides/oauth2/auth-flow/"
-    unconfirmed = ("registration_url",)
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/xero/how-to-register-your-own-xero-api-oauth-app.mdx
     registration_url = "https://developer.xero.com/app/manage"
     base_url = "https://api.xero.com/api.xro/2.0/"
     authorization_url = "https://login.xero.com/identity/connect/authorize"

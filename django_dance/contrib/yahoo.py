@@ -14,4 +14,5 @@ class Yahoo(OIDCProvider):
     userinfo_url = "https://api.login.yahoo.com/openid/v1/userinfo"
     issuer = "https://api.login.yahoo.com"
     scope = ("openid", "profile", "email")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")

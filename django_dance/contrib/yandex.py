@@ -18,4 +18,5 @@ class Yandex(OAuth2Provider):
     account_url = "https://login.yandex.ru/info?format=json"
     account_id = "id"
     account_label = "display_name"
+    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/yandex.ts
     unconfirmed = ("pkce", "refresh_rotates", "registration_url")

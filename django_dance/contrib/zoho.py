@@ -7,6 +7,7 @@ class Zoho(OAuth2Provider):
     ``aaaserver.profile.READ`` to ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/zoho.ts
     registration_url = "https://api-console.zoho.com/"
     host = "accounts.zoho.com"
     base_url = "https://www.zohoapis.com/"
@@ -16,6 +17,7 @@ class Zoho(OAuth2Provider):
         for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk")
     )
     authorization_url = "https://{host}/oauth/v2/auth"
+    # PKCE: https://github.com/openiddict/openiddict-core/blob/HEAD/src/OpenIddict.Client.WebIntegration/OpenIddictClientWebIntegrationProviders.xml
     token_url = "https://{host}/oauth/v2/token"
     revocation_url = "https://{host}/oauth/v2/token/revoke"
     client_auth = "post"
@@ -34,7 +36,7 @@ class Zoho(OAuth2Provider):
     account_url = "https://{host}/oauth/user/info"
     account_id = "ZUID"
     account_label = "Display_Name"
-    unconfirmed = ("base_url_domains", "pkce", "registration_url")
+    unconfirmed = ("base_url_domains",)
 
     #: Ask for a refresh token.
     offline = False
