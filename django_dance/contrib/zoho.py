@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class Zoho(OAuth2Provider):
     """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — set ``HOST`` to use
-    another data centre, such as ``accounts.zoho.eu``. The token names the URL of the API. Add
-    ``aaaserver.profile.READ`` to ``SCOPE``, so that the account can be determined."""
+    another data centre, such as ``accounts.zoho.eu``. The token names the URL of the API. Keep
+    ``aaaserver.profile.READ`` in ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/zoho.ts
@@ -21,7 +21,7 @@ class Zoho(OAuth2Provider):
     token_url = "https://{host}/oauth/v2/token"
     revocation_url = "https://{host}/oauth/v2/token/revoke"
     client_auth = "post"
-    scope = "ZohoCRM.users.all"
+    scope = ("ZohoCRM.users.all", "aaaserver.profile.READ")
     scope_separator = ","
     refresh_rotates = False
     authorization_scheme = "Zoho-oauthtoken"

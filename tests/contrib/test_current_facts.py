@@ -45,6 +45,7 @@ def test_each_refresh_replaces_the_refresh_token(site, name):
         ("linkedin", "openid profile"),
         ("orcid", "/authenticate"),
         ("osm", "read_prefs"),
+        ("zoho", "ZohoCRM.users.all,aaaserver.profile.READ"),
     ],
 )
 def test_the_default_scope_is_what_the_account_needs(site, member, name, scope):

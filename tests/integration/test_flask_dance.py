@@ -491,6 +491,13 @@ DIFFERENCES = [
     (
         "zoho",
         "authorization parameter `scope`",
+        "ZohoCRM.users.all",
+        "ZohoCRM.users.all,aaaserver.profile.READ",
+        "The second scope is the least with which the account can be determined.",
+    ),
+    (
+        "zoho",
+        "authorization parameter `scope`",
         "ZohoCRM.users.READ ZohoCRM.org.READ",
         "ZohoCRM.users.READ,ZohoCRM.org.READ",
         "Zoho puts a comma between two scopes.",
