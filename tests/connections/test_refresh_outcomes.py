@@ -170,6 +170,9 @@ def test_a_failed_refresh_sends_no_signal(connected, responses, events, caplog):
         connected().refresh()
     assert not events
     assert caplog.messages == ["github: the token could not be refreshed: github.com answered 503."]
+    (record,) = caplog.records
+    assert (record.provider, record.code) == ("github", "provider_unavailable")
+    assert record.status == 503
 
 
 # --- dead -----------------------------------------------------------------------------------------
@@ -330,6 +333,8 @@ def test_a_new_token_that_cannot_be_revoked_is_logged(connected, responses, capl
     assert caplog.messages == [
         "github: the token could not be revoked: api.github.com answered 503."
     ]
+    (record,) = caplog.records
+    assert (record.provider, record.code) == ("github", "provider_unavailable")
 
 
 def test_a_token_of_a_later_dance_is_used_instead_of_the_refreshed_one(
@@ -527,6 +532,7 @@ def test_fewer_refusals_or_a_shorter_time_end_nothing(connected, refuse, times):
     "answer",
     [
         {"status": 400, "json": {"error": "access_denied"}},
+        {"status": 400, "json": {"error": "authorization_pending"}},
         {"status": 404, "json": {"message": "no"}},
         {"status": 403, "body": "no"},
         {"status": 200, "json": {"error": "odd"}},

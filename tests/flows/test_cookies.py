@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from django_dance.flows.cookies import has_room
 from django_dance.tokens import seal
 
 from ..conftest import assert_refused, flow_cookies, provider_url, query
@@ -47,6 +48,15 @@ def test_pending_flows_are_limited_and_the_oldest_are_deleted(member, dance, clo
     state = query(provider_url(newest))["state"]
     assert first.callback(state=state).status_code == 302
     assert first.callback().status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "room"), [(0, 0, True), (11, 1, True), (12, 1, False), (1, 4000, False)]
+)
+def test_there_is_room_for_a_flow_below_both_limits(rf, number, size, room):
+    request = rf.get("/", secure=True)
+    request.COOKIES = {f"__Host-dance_{n:024x}": "x" * size for n in range(number)}
+    assert has_room(request) is room
 
 
 @pytest.mark.parametrize("junk", ["", "x", "AQ", "é", "A" * 200])

@@ -12,6 +12,7 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
 from django_dance.server import AuthorizationServer, rows
+from django_dance.server.signals import access_token_revoked
 from django_dance.server.validator import Validator
 
 CALLBACK = "https://app.example/callback"
@@ -690,6 +691,7 @@ def second_use(site, caplog, **state):
             site.validator.save_token(dict(ISSUED), asks)
     assert [call for call in site.calls if call[0] == "set token"] == []
     (record,) = caplog.records
+    assert (record.code, record.server) == ("invalid_grant", site.server.name)
     return record.getMessage()
 
 
@@ -803,6 +805,22 @@ def test_a_token_is_revoked_with_its_family_or_deleted(site, family, with_a_func
     by_family = bool(family) and with_a_function
     assert revoked == ([{"family": family}] if by_family else [])
     assert site.token.deleted == (not by_family)
+
+
+@pytest.mark.parametrize("with_a_function", [True, False])
+def test_receivers_hear_which_family_is_revoked(site, with_a_function, db):
+    if with_a_function:
+        site.revoker()
+    heard = []
+
+    def receive(reason, family, **other):
+        heard.append((reason, family))
+
+    access_token_revoked.connect(receive)
+    site.token = Row(client_id="app", user=ADA, scopes=[], family="f" * 32)
+    revokes(site)
+    access_token_revoked.disconnect(receive)
+    assert heard == [("revoked", "f" * 32)]
 
 
 def test_revocation_deletes_a_token_without_the_attribute_family(site, db):

@@ -900,7 +900,7 @@ def test_an_error_of_ours_during_a_call_has_no_frames_of_the_call(call, api, oth
     with pytest.raises(UntrustedOrigin) as refusal:
         call(session, "GET", "/me")
     frames = [frame.name for frame in traceback.extract_tb(refusal.value.__traceback__)]
-    assert frames[-1] == "_send"
+    assert "_send" in frames[-1]
     assert refusal.value.__context__ is None
 
 
