@@ -2,6 +2,7 @@
 
 import re
 import sys
+import unittest
 from pathlib import Path
 from types import ModuleType
 
@@ -91,3 +92,13 @@ def test_a_script_is_told_that_the_token_is_rejected(quickstart, github, client,
     answer = client.get("/profile/", headers={"Accept": "application/json"})
     assert answer.status_code == 401
     assert answer.json()["reason"] == "rejected"
+
+
+def test_the_test_of_the_page_passes(quickstart):
+    page = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
+    source = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1]
+    case = module("mysite.tests", source).ProfileTests
+    outcome = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(outcome)
+    assert outcome.testsRun == 1
+    assert outcome.wasSuccessful(), outcome.failures + outcome.errors
