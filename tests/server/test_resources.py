@@ -142,6 +142,9 @@ def test_a_token_can_be_for_several_resources(app, member):
     claims = app.introspect(token["access_token"]).json()
     assert claims["aud"] == [TOOLS, FILES]
     assert app.introspect(token["refresh_token"]).json()["aud"] == [TOOLS, FILES]
+    narrower = app.refresh(token["refresh_token"], resource=TOOLS).json()
+    assert app.introspect(narrower["access_token"]).json()["aud"] == [TOOLS]
+    assert app.introspect(narrower["refresh_token"]).json()["aud"] == [TOOLS, FILES]
 
 
 def test_a_token_request_narrows_the_resources_of_the_code(app, member):

@@ -14,7 +14,7 @@ import requests
 import trustme
 from asgiref.sync import async_to_sync
 
-from django_dance.exceptions import AuthorizationRequired, UntrustedOrigin
+from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable, UntrustedOrigin
 from django_dance.http import pool
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
@@ -794,6 +794,16 @@ def test_a_ca_that_a_call_or_a_session_names_is_trusted(
     assert call(session, "GET", "/me").status_code == 200
     with pytest.raises(requests.exceptions.SSLError):
         call(session, "GET", "/me", verify=other_bundle)
+
+
+def test_a_protocol_call_trusts_the_ca_of_the_session_alone(tls_api, connect, bundle, other_bundle):
+    session = connect(tls_api)
+    session.verify = bundle
+    assert session.protocol_call("GET", f"{tls_api.url}/me").status == 200
+    session = connect(tls_api, CA_BUNDLE=bundle)
+    session.verify = other_bundle
+    with pytest.raises(ProviderUnavailable):
+        session.protocol_call("GET", f"{tls_api.url}/me")
 
 
 def test_the_ca_of_the_settings_takes_precedence_over_the_environment(
