@@ -65,6 +65,16 @@ def test_the_site_of_the_tests_has_no_problems():
         ({}, "E001", '"PROVIDER"|provider class'),
         ({"PROVIDER": "nowhere.GitHub"}, "E001", "cannot be imported"),
         ({"PROVIDER": "django_dance.contrib.github.Github"}, "E001", "cannot be imported"),
+        (
+            {"PROVIDER": "django_dance.contrib.github.Github"},
+            "E001",
+            r"Did you mean 'django_dance\.contrib\.github\.GitHub'\?",
+        ),
+        (
+            {"PROVIDER": "django_dance.contrib.githb.GitHub"},
+            "E001",
+            r"Did you mean 'django_dance\.contrib\.github\.GitHub'\?",
+        ),
         ({"PROVIDER": "django.http.HttpResponse"}, "E001", "provider class"),
         ("django_dance.contrib.github.GitHub", "E001", "dict of options"),
         ({**GITHUB, "SCOPES": "x"}, "E002", "Did you mean SCOPE?"),

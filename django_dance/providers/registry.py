@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import pkgutil
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +20,8 @@ from ..exceptions import ProviderNotConfigured
 
 if TYPE_CHECKING:
     from .base import Provider
+
+_PRESETS = "django_dance.contrib"
 
 
 class Registry(Mapping[str, "Provider"]):
@@ -87,7 +92,7 @@ def provider_class(name: str, path: Any) -> type[Provider]:
         except ImportError as error:
             raise ImproperlyConfigured(
                 f"DANCE_PROVIDERS[{name!r}]: PROVIDER names {path!r}, which cannot be imported: "
-                f"{error}."
+                f"{error}.{_similar_preset(path)}"
             ) from error
     if not (isinstance(path, type) and issubclass(path, Provider)):
         raise ImproperlyConfigured(
@@ -95,6 +100,22 @@ def provider_class(name: str, path: Any) -> type[Provider]:
             'such as "django_dance.contrib.github.GitHub".'
         )
     return path
+
+
+def _similar_preset(path: str) -> str:
+    """Return a question that names the preset with a path like this one, or an empty text."""
+    module, _, name = path.rpartition(".")
+    package, _, preset = module.rpartition(".")
+    if module in sys.modules:
+        names, wrong, template = list(vars(sys.modules[module])), name, f"{module}.{{}}"
+    elif package == _PRESETS:
+        folder = Path(__file__).parent.parent / "contrib"
+        names = [module.name for module in pkgutil.iter_modules([str(folder)])]
+        wrong, template = preset, f"{_PRESETS}.{{}}.{name}"
+    else:
+        return ""
+    near = difflib.get_close_matches(wrong, names, n=1)
+    return f" Did you mean {template.format(near[0])!r}?" if near else ""
 
 
 #: The providers of ``DANCE_PROVIDERS`` by name. Each is created when it is first used.
