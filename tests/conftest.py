@@ -27,7 +27,13 @@ from django_dance.sessions import OAuth
 from django_dance.storage import ModelStorage, transactions
 from django_dance.tokens import ResourceOwner
 
-pytest_plugins = ["tests.skips", "tests.servers", "tests.databases", "tests.other_database"]
+pytest_plugins = [
+    "tests.skips",
+    "tests.servers",
+    "tests.databases",
+    "tests.other_database",
+    "tests.chromium",
+]
 
 
 def pytest_xdist_auto_num_workers() -> int:

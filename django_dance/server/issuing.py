@@ -41,11 +41,18 @@ def create_token(
         )
     if with_refresh_token and "refresh_token" not in row.grant_types:
         raise ValueError(f"The grant types of {client.client_id} do not contain refresh_token.")
+    named = [canonical(resource) for resource in resources]
+    # Without the site's views, as in some commands, the server does not know its resources.
+    if server.resources and (unknown := sorted(set(named) - set(server.resources))):
+        raise ValueError(
+            f"No view of the server {server.name} has the resource {', '.join(unknown)}. Pass the "
+            "URI that a view names with require_oauth(resource=…)."
+        )
     if lifetime is None:
         lifetime = server.lifetime("access_token_lifetime", client)
     request = Request("/")
     request.client, request.user, request.scopes = client, user, wanted
-    vars(request).update(http_request=None, resources=list(map(canonical, resources)))
+    vars(request).update(http_request=None, resources=named)
     new: Any = server.generator("token_generator") or random_token
     token: dict[str, Any] = {
         "access_token": Secret(new(request)),

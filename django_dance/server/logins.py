@@ -7,6 +7,7 @@ who are logged in already.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
 #: In the session: a random name and the time of the login.
 _SESSION_KEY = "_django_dance_server_login"
+#: In the session: the requests whose demand was met, and when; the page of each has a form.
+_MET_KEY = "_django_dance_server_demands_met"
 #: The parameter of the URL that the login page returns to: the login before the request, signed.
 _PARAMETER = "login_before"
 #: Seconds for which this parameter is accepted.
 _LONGEST = 3600
+#: The number of requests whose met demands a session remembers.
+_MOST_MET = 10
 #: Largest accepted difference between the clocks of two hosts, in seconds.
 _LEEWAY = 60
 
@@ -53,12 +58,14 @@ def lead_to_login(
     """
     if "login" not in asked.prompts and asked.max_age is None:
         return None
-    if request.method == "POST":
-        # The page that the form is on was shown after the login.
-        return _log_out(request) if "log_in_again" in request.POST else None
+    if request.method == "POST" and "log_in_again" in request.POST:
+        return _log_out(request)
     session = getattr(request, "session", None)
     name, when = ("", 0) if session is None else session.get(_SESSION_KEY, ("", 0))
     user = server.user_of(request)
+    salt = f"django_dance.server.logins {server.name} {asked.uri}"
+    if request.method == "POST" and _was_met(session, user, salt):
+        return None
     if (
         user.is_authenticated
         and name
@@ -66,10 +73,10 @@ def lead_to_login(
         and time.time() - when <= asked.max_age
         and "login" not in asked.prompts
     ):
+        _note_met(session, user, salt)
         return None
     if session is None or "none" in asked.prompts:
         raise errors.LoginRequired
-    salt = f"django_dance.server.logins {server.name} {asked.uri}"
     try:
         before, since = signing.loads(request.GET.get(_PARAMETER, ""), salt=salt, max_age=_LONGEST)
     except signing.BadSignature:
@@ -79,10 +86,27 @@ def lead_to_login(
     if not user.is_authenticated:
         return _show_login(request.get_full_path())
     if name and name != before and when >= since - _LEEWAY:
+        _note_met(session, user, salt)
         return None
     name = ClientRow(asked.client).name
     context = {"client": asked.client, "client_name": name, "user": user}
     return render_page(request, "log_in_again.html", context)
+
+
+def _note_met(session: Any, user: Any, salt: str) -> None:
+    """Note that the user has met the demand of a request; its page may be answered for an hour."""
+    met = {**session.get(_MET_KEY, {}), _digest(user, salt): int(time.time())}
+    session[_MET_KEY] = dict(list(met.items())[-_MOST_MET:])
+
+
+def _was_met(session: Any, user: Any, salt: str) -> bool:
+    """Whether the user was shown the page of a request after the demand was met."""
+    met: dict[str, int] = {} if session is None else session.get(_MET_KEY, {})
+    return 0 <= time.time() - met.get(_digest(user, salt), 0) <= _LONGEST
+
+
+def _digest(user: Any, salt: str) -> str:
+    return hashlib.sha256(f"{user.pk} {salt}".encode()).hexdigest()[:32]
 
 
 def _log_out(request: HttpRequest) -> HttpResponseBase:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 from oauthlib.oauth2.rfc6749 import errors
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
+
     from .authorization import AuthorizationServer
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -48,17 +50,22 @@ def metadata_url(resource: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"{_WELL_KNOWN}{path}", parts.query, ""))
 
 
-def metadata(server: AuthorizationServer, path: str) -> dict[str, Any] | None:
-    """The metadata of the resource whose metadata are at this path (RFC 9728 §2)."""
-    for resource, scopes in server.resources.items():
-        if urlsplit(metadata_url(resource)).path == path:
-            return {
-                "resource": resource,
-                "authorization_servers": [server.issuer],
-                "scopes_supported": sorted(scopes),
-                "bearer_methods_supported": ["header"],
-            }
-    return None
+def metadata(server: AuthorizationServer, request: HttpRequest) -> dict[str, Any] | None:
+    """The metadata of the resource whose metadata are at the URL of a request (RFC 9728 §2)."""
+    urls = {resource: urlsplit(metadata_url(resource)) for resource in server.resources}
+    found = [resource for resource, url in urls.items() if url.path == request.path]
+    if len(found) > 1:
+        # Only then the host counts: behind a proxy, the site may see another one.
+        host, query = request.get_host().lower(), request.META.get("QUERY_STRING", "")
+        found = [r for r in found if (urls[r].netloc, urls[r].query) == (host, query)]
+    if not found:
+        return None
+    return {
+        "resource": found[0],
+        "authorization_servers": [server.issuer],
+        "scopes_supported": sorted(server.resources[found[0]]),
+        "bearer_methods_supported": ["header"],
+    }
 
 
 def requested(server: AuthorizationServer, request: Any) -> list[str]:

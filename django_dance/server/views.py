@@ -168,7 +168,7 @@ class ResourceMetadataView(ServerView):
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        found = resources.metadata(self.server, request.path)
+        found = resources.metadata(self.server, request)
         if found is None:
             raise Http404
         return cors.allow_all(JsonResponse(found))

@@ -4,8 +4,6 @@ import django
 import pytest
 
 from ..conftest import query
-from ..integration.test_example import CHROMEDRIVER, CHROMIUM
-from ..integration.test_example import Browser as Chromium
 from ..loopback import Loopback
 
 SITE = {"default-src": ["'self'"], "frame-ancestors": ["'self'"], "form-action": ["'self'"]}
@@ -118,16 +116,6 @@ WAYS = {
     "django": "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django-csp": "csp.middleware.CSPMiddleware",
 }
-
-
-@pytest.fixture
-def chromium(tmp_path):
-    for program in (CHROMIUM, CHROMEDRIVER):
-        if not program.exists():
-            pytest.skip(f"There is no {program}: apt install chromium chromium-driver.")
-    opened = Chromium(tmp_path / "profile")
-    yield opened
-    opened.driver.quit()
 
 
 @pytest.mark.interop

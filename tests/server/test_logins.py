@@ -119,6 +119,28 @@ def connected_user(browser):
     return get_user_model().objects.get(pk=browser.session[SESSION_KEY])
 
 
+@pytest.mark.parametrize("demand", DEMANDS, ids=str)
+def test_a_form_from_a_page_without_the_demand_does_not_count(app, connected, demand):
+    page = connected.get(app.address(prompt="consent"))
+    assert b'value="allow"' in page.content
+    fields = {"decision": "allow", "shown_to": page.context["shown_to"]}
+    answer = connected.post(app.address(**demand), fields)
+    assert answer["Location"].startswith("/accounts/login/")
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("demand", DEMANDS, ids=str)
+def test_a_form_from_the_page_after_the_login_counts_for_an_hour(app, connected, clock, demand):
+    asked = {**demand, "prompt": f"{demand.get('prompt', '')} consent".strip()}
+    page = log_in(connected, connected.get(app.address(**asked)))
+    fields = {"decision": "allow", "shown_to": page.context["shown_to"]}
+    clock.now += 3599
+    assert "code" in query(connected.post(app.address(**asked), fields)["Location"])
+    clock.now += 2
+    answer = connected.post(app.address(**asked), fields)
+    assert answer["Location"].startswith("/accounts/login/")
+
+
 def test_a_login_in_another_browser_does_not_count(app, connected, clock):
     back = query(connected.get(app.address(prompt="login"))["Location"])["next"]
     other = Browser()

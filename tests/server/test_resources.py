@@ -8,7 +8,7 @@ from django_dance.server import bind_cache_grant
 from django_dance.server.models import Token
 from django_dance.server.resources import canonical, metadata_url
 
-from ..conftest import query
+from ..conftest import Browser, query
 from .conftest import make_server, serve
 
 TOOLS, FILES = "https://testserver/tools", "https://testserver/files"
@@ -17,6 +17,12 @@ METADATA = "https://testserver/.well-known/oauth-protected-resource"
 
 def seen(request):
     return JsonResponse({"resources": sorted(request.oauth_token.resources)})
+
+
+def metadata_of(server):
+    return re_path(
+        r"^\.well-known/oauth-protected-resource(?:/.*)?$", server.view("resource_metadata")
+    )
 
 
 @pytest.fixture(params=["table", "cache"])
@@ -30,7 +36,7 @@ def site(request, settings):
         own,
         path("tools", own.require_oauth("email", resource=TOOLS)(seen)),
         path("files", own.require_oauth("address", resource=FILES)(seen)),
-        re_path(r"^\.well-known/oauth-protected-resource(?:/.*)?$", own.view("resource_metadata")),
+        metadata_of(own),
     )
     return own
 
@@ -67,6 +73,25 @@ def test_the_metadata_of_a_resource_name_its_server_and_scopes(site, client):
 @pytest.mark.parametrize("path", ["", "/", "/unknown", "/tools/more"])
 def test_an_unknown_resource_has_no_metadata(site, client, path):
     assert client.get(f"/.well-known/oauth-protected-resource{path}").status_code == 404
+
+
+@pytest.mark.one_database("These tests differ in the request, not in rows")
+def test_resources_at_one_path_have_metadata_of_their_own(settings):
+    hosts = "https://a.example/mcp", "https://b.example/mcp", "https://b.example/mcp?v=2"
+    site = make_server()
+    for resource in hosts:
+        site.require_oauth("email", resource=resource)(seen)
+    serve(settings, site, metadata_of(site))
+    settings.ALLOWED_HOSTS = ["a.example", "b.example", "c.example"]
+    for resource in hosts:
+        host, _, query = resource.removeprefix("https://").partition("/mcp")
+        url = f"/.well-known/oauth-protected-resource/mcp{query}"
+        answer = Browser().get(url, headers={"host": host})
+        assert answer.json()["resource"] == resource
+    elsewhere = Browser().get(
+        "/.well-known/oauth-protected-resource/mcp", headers={"host": "c.example"}
+    )
+    assert elsewhere.status_code == 404
 
 
 def test_the_challenges_name_the_metadata(app, member):
@@ -202,6 +227,12 @@ def test_a_server_without_resources_ignores_the_parameter(register, member, sett
 def test_a_created_token_can_be_for_a_resource(site, app, user):
     token = site.create_token(user, app.client, ["email"], resources=[TOOLS])
     assert status(app, "/tools", token) == 200
+
+
+def test_a_token_is_not_created_for_a_resource_that_no_view_has(site, app, user):
+    with pytest.raises(ValueError, match=r"No view of the server .* has the resource .*/toolz"):
+        site.create_token(user, app.client, ["email"], resources=[f"{TOOLS[:-1]}z"])
+    assert not Token.objects.exists()
 
 
 def test_verify_request_checks_the_resource(site, app, member, rf):
