@@ -393,9 +393,16 @@ class AuthorizationServer:
 
         :param any: one of the scopes is enough.
         :param resource: the URL of the protected resource that the token must be for.
+        :raises ImproperlyConfigured: the resource was not added with :meth:`add_resource`.
         """
         if resource is not None:
             resource = canonical(resource)
+            if resource not in self.resources:
+                # Without it, the tokens that clients get for this resource would be for none.
+                raise ImproperlyConfigured(
+                    f"Call server.add_resource({resource!r}, scopes) when Django starts, so that "
+                    "clients can ask for tokens for this resource."
+                )
         return self.protector.rejection(request, scopes, any, resource) is None, request
 
     # --- URLs -------------------------------------------------------------------------------------

@@ -49,8 +49,10 @@ def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) 
 def save(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) -> None:
     """Add the scopes of a request to the consent of the user."""
     # RFC 8252 §8.6: the consent for a public client is only listed. Without a redirect URI it is
-    # never found again, even after the client has become confidential.
-    redirect_uri = asked.redirect_uri if ClientRow(asked.client).is_confidential else ""
+    # never found again, even after the client has become confidential. A consent that was given for
+    # some resources is only listed, too: it does not store them, and is none for all resources.
+    remembered = ClientRow(asked.client).is_confidential and not asked.resources
+    redirect_uri = asked.redirect_uri if remembered else ""
     with transaction.atomic(using=router.db_for_write(Consent)):
         consent, created = (
             rows_to_write(Consent)

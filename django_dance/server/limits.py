@@ -58,11 +58,12 @@ class TooManyWrongSecrets(errors.OAuth2Error):
 class SecretLimit:
     """The wrong secrets that one client has sent from one address.
 
-    Only a password hash is slow. So a generated secret is compared although the limit is reached,
-    and a right one is never refused. Before a password hash is computed the limit is read; a secret
-    that was right within the last day is checked all the same.
+    A generated secret cannot be guessed, and is compared fast. So it is compared although the limit
+    is reached, and a right one is never refused. Before another secret is checked the limit is
+    read; a secret that was right from this address within the last day is checked all the same.
 
-    :param client_id: the id that the request names; the client may be unknown.
+    :param client_id: the id of the client; empty for all unknown clients together, because with
+        invented ids anybody could fill the cache.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class SecretLimit:
 
     @cached_property
     def _memory_key(self) -> str:
-        return f"{_PREFIX}:right_secret:{self._server.cache_name(self._client_id)}"
+        parts = self._client_id, client_address(self._request)
+        return f"{_PREFIX}:right_secret:{self._server.cache_name(*parts)}"
 
     @property
     def is_reached(self) -> bool:

@@ -343,7 +343,7 @@ class AbstractToken(AbstractCredential):
         # As if it had been used before this time: its refresh token cannot be repeated, and a use
         # of it revokes the family. Of several calls at once, one returns True.
         unused = newer.filter(spent_at=None, revoked_at=None)
-        return bool(unused.update(spent_at=self.spent_at - within))
+        return bool(unused.update(spent_at=self.spent_at - max(within, REUSE_LEEWAY)))
 
     @forbid_in_templates
     def spend(self) -> bool:

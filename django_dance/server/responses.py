@@ -54,7 +54,11 @@ def authorization_response(
     """
     redirect = Redirect(uri, params, request.method)
     # An app opens only with the click of the user, which a redirect keeps.
-    is_page = request.headers.get("Sec-Fetch-Mode") == "navigate"
+    # In a frame, where a client asks with prompt=none, a browser would not show a page.
+    is_page = (
+        request.headers.get("Sec-Fetch-Mode") == "navigate"
+        and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    )
     if not is_page or urlsplit(uri).scheme not in ("http", "https"):
         return redirect
     page = render_page(request, "continue.html", {"url": redirect.url})

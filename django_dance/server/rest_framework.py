@@ -32,6 +32,17 @@ class TokenAuthentication(BaseAuthentication):
     #: The URL of the protected resource that the tokens must be for (RFC 8707), if any.
     resource: str | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.resource is None:
+            return
+        if cls.server is None:
+            raise ImproperlyConfigured(
+                f"{cls.__name__} has a resource, so it must name its server."
+            )
+        # The authorization endpoint must know the resource before the first request for the view.
+        cls.server.add_resource(cls.resource, ())
+
     def authenticate(self, request: Any) -> tuple[Any, AccessToken] | None:
         """The user and the token of the request; ``None`` if it has no bearer token."""
         from django.contrib.auth.models import AnonymousUser
@@ -109,9 +120,9 @@ class HasScopes(BasePermission):
         scopes = required_scopes(view, request.method)
         if token.allows(scopes, any=self.any):
             return True
-        (authenticator,) = (
-            found for found in request.authenticators if isinstance(found, TokenAuthentication)
-        )
+        authenticator = request.successful_authenticator
+        if not isinstance(authenticator, TokenAuthentication):
+            return False
         raise Refused(TokenRejected(*access_tokens.WRONG_SCOPE), authenticator, scopes)
 
 
@@ -141,6 +152,8 @@ def required_scopes(view: Any, method: str) -> list[str]:
     """
     found = getattr(view, "required_scopes", None)
     if isinstance(found, dict):
+        if method not in view.allowed_methods:
+            return []  # the response is 405
         # A browser asks with OPTIONS what it may send. HEAD is as GET.
         found = found.get(
             "GET" if method == "HEAD" else method, [] if method == "OPTIONS" else None

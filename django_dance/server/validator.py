@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("django_dance.server")
 
 _REFUSED_ROW = (
-    "The {1} of the server {0!r} stored no row that the server accepts. The digest, server and "
-    "bound_to of the row must be those that the function of bind_models() sets: call it and change "
-    "the row that it returns, bound = bind_models(…), bound.{1}(…)."
+    "The {1} of the server {0!r} stored no row that the server accepts. The digest, server, "
+    "bound_to and resource of the row must be those that the function of bind_models() sets: call "
+    "it and change the row that it returns, bound = bind_models(…), bound.{1}(…)."
 )
 
 
@@ -56,7 +56,8 @@ class Validator(RequestValidator):
         client, secret = self._client(request), request.client_secret
         if not secret:
             return self._refuse("the client sent no secret")
-        limit = limits.SecretLimit(self.server, request.client_id or "", self.http_request)
+        name = "" if client is None else client.client_id
+        limit = limits.SecretLimit(self.server, name, self.http_request)
         if not self._is_right(secret, client, limit):
             if limit.is_reached:
                 raise limit.error()
@@ -78,7 +79,7 @@ class Validator(RequestValidator):
         row = ClientRow(client)
         if not row.is_confidential:
             return self._refuse("a public client sent a secret")
-        if row.has_fast_secret:
+        if row.has_fast_secret and client_secrets.is_generated(secret):
             return row.has_secret(secret) or self._refuse("the client's secret is wrong")
         if limit.is_reached and not limit.recalls(secret):
             raise limit.error()
@@ -312,6 +313,7 @@ class Validator(RequestValidator):
                 found is None
                 or not TokenRow(found).is_issued_by(self.server)
                 or not TokenRow(found).is_in_force_for(client)
+                or set(TokenRow(found).resources) != set(vars(request).get("resources", ()))
             ):
                 raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "tokensetter"))
 

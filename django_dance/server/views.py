@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,8 +95,9 @@ class AuthorizeView(ServerView):
         if not user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         shown_to = request.POST.get("shown_to") or _session(request).get(_SHOWN_TO)
-        if shown_to and not constant_time_compare(shown_to, _user_mark(user)):
-            # Another user has logged in, or was chosen, since the page was shown.
+        if shown_to and not constant_time_compare(shown_to, _page_mark(user, asked)):
+            # Since the page was shown, another user has logged in, or was chosen, or the client
+            # may request other scopes.
             return self._page(request, user, asked)
         if request.POST.get("decision") != "allow" or not is_active(user):
             return False
@@ -106,7 +108,7 @@ class AuthorizeView(ServerView):
         self, request: HttpRequest, user: Any, asked: AuthorizationRequest
     ) -> HttpResponseBase:
         # For a template of the site that does not have the field.
-        _session(request)[_SHOWN_TO] = _user_mark(user)
+        _session(request)[_SHOWN_TO] = _page_mark(user, asked)
         return render_page(request, "authorize.html", self.context(user, asked))
 
     def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
@@ -116,7 +118,7 @@ class AuthorizeView(ServerView):
             "client": asked.client,
             "client_name": ClientRow(asked.client).name,
             "user": user,
-            "shown_to": _user_mark(user),
+            "shown_to": _page_mark(user, asked),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
             "resources": asked.resources,
             # A client chooses its name, so the page also shows the host that gets the response. A
@@ -219,11 +221,10 @@ class ApplicationsView(ServerView):
         return rows_to_write(Consent).filter(user=self.user, server=self.server.name)
 
 
-def _user_mark(user: Any) -> str:
-    """A digest that names the user in the consent form."""
-    return salted_hmac(
-        "django_dance.server.consent", f"{user._meta.label_lower}:{user.pk}"
-    ).hexdigest()
+def _page_mark(user: Any, asked: AuthorizationRequest) -> str:
+    """A digest of the consent form: of the user, the scopes and the resources that it shows."""
+    shown = [user._meta.label_lower, str(user.pk), list(asked.scopes), list(asked.resources)]
+    return salted_hmac("django_dance.server.consent", json.dumps(shown)).hexdigest()
 
 
 def _session(request: HttpRequest) -> Any:

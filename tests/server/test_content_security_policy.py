@@ -104,6 +104,14 @@ def test_an_error_is_sent_to_the_client_by_a_page_too(app, member):
     assert query(response.context["url"])["error"] == "access_denied"
 
 
+def test_a_request_in_a_frame_gets_a_redirect(app, member):
+    """A client asks with prompt=none in a frame, where a browser shows no page of ours."""
+    app.send(member)
+    frame = {**NAVIGATION, "sec-fetch-dest": "iframe"}
+    response = member.get(app.address(prompt="none"), headers=frame)
+    assert "code" in query(response["Location"])
+
+
 def test_an_app_with_its_own_scheme_gets_a_redirect(register, member):
     app = register(public=True, registered_redirect_uris="com.example.app:/callback")
     address = app.address(redirect_uri="com.example.app:/callback")

@@ -6,6 +6,7 @@ from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.core.cache import cache
 
 from django_dance.server import bind_cache_grant
+from django_dance.server.client_secrets import hash_generated
 from django_dance.server.models import Client, Token
 
 from .conftest import assert_invalid_grant, basic, make_server, serve
@@ -102,6 +103,13 @@ def test_an_unknown_client_is_limited_like_a_known_one(app):
     assert ask(app, "wrong").status_code == 401
 
 
+def test_invented_client_ids_have_one_entry_in_the_cache(app):
+    for number in range(10):
+        assert ask(app, "wrong", client_id=f"invented-{number}").status_code == 401
+    assert ask(app, "wrong", client_id="invented-again").status_code == 429
+    assert len(cache._cache) == 1
+
+
 def test_a_request_without_a_secret_is_not_counted(app):
     for _ in range(11):
         form = {**CREDENTIALS, "client_id": app.client.client_id}
@@ -139,6 +147,20 @@ def test_a_chosen_secret_that_was_right_before_is_not_refused(person):
     for _ in range(5):
         assert ask(person, CHOSEN).status_code == 200
         assert ask(person, "wrong").status_code == 429
+
+
+def test_a_chosen_secret_that_is_guessed_is_refused_at_the_address_of_the_guesses(person):
+    assert ask(person, CHOSEN, address="198.51.100.1").status_code == 200
+    guess(person)
+    assert ask(person, CHOSEN).status_code == 429
+    assert ask(person, CHOSEN, address="198.51.100.1").status_code == 200
+
+
+def test_a_fast_secret_that_is_not_a_generated_one_is_limited(app):
+    """A model of the site may store a secret that a person has chosen, without a hash."""
+    Client.objects.update(client_secret=hash_generated(CHOSEN))
+    guess(app)
+    assert ask(app, CHOSEN).status_code == 429
 
 
 def test_a_chosen_secret_is_accepted_after_the_time_in_the_response(person, clock):

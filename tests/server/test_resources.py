@@ -1,11 +1,12 @@
 """Protected resources: metadata (RFC 9728) and resource indicators (RFC 8707)."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.http import JsonResponse
 from django.urls import path, re_path
 
-from django_dance.server import bind_cache_grant
-from django_dance.server.models import Token
+from django_dance.server import bind_cache_grant, bind_models
+from django_dance.server.models import Client, Token
 from django_dance.server.resources import canonical, metadata_url
 
 from ..conftest import Browser, query
@@ -152,6 +153,33 @@ def test_the_user_is_asked_each_time_and_sees_the_resource(app, member):
         assert "Allow" in page and f"The access is for {changes['resource']}." in page
     page = member.get(app.address(prompt="consent")).content.decode()
     assert "The access is for" not in page
+
+
+def test_a_consent_for_a_resource_is_none_for_a_token_without_one(app, member):
+    app.code(member, resource=TOOLS)
+    assert b'value="allow"' in member.get(app.address()).content
+
+
+def test_a_resource_must_be_added_before_a_request_is_verified(site, rf):
+    unknown = "https://testserver/unknown"
+    with pytest.raises(ImproperlyConfigured, match=r"Call server\.add_resource"):
+        site.verify_request(rf.get("/"), ["email"], resource=unknown)
+    site.add_resource(unknown, ["email"])
+    assert site.verify_request(rf.get("/"), ["email"], resource=unknown)[0] is False
+
+
+def test_a_tokensetter_that_drops_the_resource_is_an_error(site, app, member):
+    bound = bind_models(site, client=Client, token=Token)
+
+    @site.tokensetter
+    def store(token, request):
+        row = bound.tokensetter(token, request)
+        Token.objects.update(resource="")
+        return row
+
+    code = app.code(member, resource=TOOLS)
+    with pytest.raises(ImproperlyConfigured, match="resource of the row"):
+        app.redeem(code, resource=TOOLS)
 
 
 def test_a_token_without_a_resource_is_refused_by_a_resource(app, member):

@@ -1,6 +1,7 @@
 """Protected views of Django REST framework and django-ninja, with the real packages."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path
 
 from ..conftest import Browser
@@ -231,6 +232,24 @@ def test_the_requests_of_a_client_are_limited(rest_framework, app, register, mem
     assert [call(Browser(), "get", api, token).status_code for _ in range(3)] == [200, 200, 429]
     other = register("Other").token(member)["access_token"]
     assert call(Browser(), "get", api, other).status_code == 200
+
+
+def test_a_method_that_the_view_does_not_have_is_answered_405(rest_framework, app, member):
+    url = rest_framework(required_scopes={"GET": ["email"], "POST": ["email"]})
+    token = app.token(member)["access_token"]
+    for method in ("delete", "put"):
+        assert call(Browser(), method, url).status_code == 401
+        assert call(Browser(), method, url, token).status_code in (403, 405)
+
+
+def test_a_resource_is_known_before_the_first_request(rest_framework):
+    from django_dance.server.rest_framework import TokenAuthentication
+
+    site = make_server()
+    type("Tools", (TokenAuthentication,), {"server": site, "resource": "https://testserver/tools"})
+    assert set(site.resources) == {"https://testserver/tools"}
+    with pytest.raises(ImproperlyConfigured, match="must name its server"):
+        type("Lost", (TokenAuthentication,), {"resource": "https://testserver/tools"})
 
 
 def test_the_browsable_api_works(rest_framework, app, member):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from django_dance.server.models import Token
 
@@ -57,6 +58,19 @@ def test_a_repetition_after_the_response_was_used_revokes_the_family(app, grante
 
 def test_the_response_that_counted_as_lost_revokes_the_family_when_it_is_used(app, granted):
     """The owner of the token has it, so the repetition came from an attacker."""
+    first = app.refresh(granted["refresh_token"]).json()
+    second = app.refresh(granted["refresh_token"]).json()
+    assert_invalid_grant(app.refresh(first["refresh_token"]))
+    assert not is_alive(app, second["access_token"])
+
+
+@pytest.mark.parametrize("seconds", [1, 3, 9, 10, 60])
+def test_a_short_time_for_the_retry_revokes_the_family_too(
+    app, granted, settings, seconds, monkeypatch
+):
+    settings.DANCE_SERVER_REFRESH_RETRY = seconds
+    moment = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: moment)
     first = app.refresh(granted["refresh_token"]).json()
     second = app.refresh(granted["refresh_token"]).json()
     assert_invalid_grant(app.refresh(first["refresh_token"]))
