@@ -27,7 +27,7 @@ demo: $(VENV)/made/example ## A site that is its own provider, at http://localho
 test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 	$(BIN)/python -m pytest --database all $(ARGS)
 
-interop: $(VENV)/made/test ## The tests with foreign packages, browsers and npm clients, and the long ones.
+interop: $(VENV)/made/test ## The tests with foreign packages and browsers, and the long ones.
 	$(BIN)/python -m pytest --database all -m interop $(ARGS)
 
 soak: $(VENV)/made/test ## Visits the example site while its workers, Redis and the database fail. Takes 30 minutes.
