@@ -224,7 +224,8 @@ class ApplicationsView(ServerView):
 def _page_mark(user: Any, asked: AuthorizationRequest) -> str:
     """A digest of the consent form: of the user, the scopes and the resources that it shows."""
     shown = [user._meta.label_lower, str(user.pk), list(asked.scopes), list(asked.resources)]
-    return salted_hmac("django_dance.server.consent", json.dumps(shown)).hexdigest()
+    text = json.dumps(shown)
+    return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()
 
 
 def _session(request: HttpRequest) -> Any:

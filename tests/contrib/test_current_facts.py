@@ -86,6 +86,7 @@ def warned(settings):
     return {re.search(r"\['(\w+)'\]", message)[1] for message in messages}
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "day",
     ["2026-08-03", "2026-08-04", "2026-11-27", "2027-07-02", "2027-07-03", "2040-01-01"],
