@@ -21,6 +21,14 @@ def make_server(name="checked", issuer="https://testserver", bound=True, **optio
     return server
 
 
+@pytest.fixture(autouse=True)
+def _forget_servers():
+    """A server with wrong options must not be there in later tests."""
+    before = set(servers)
+    yield
+    servers.intersection_update(before)
+
+
 def messages_of(only, check=check_servers):
     """The messages of a check if this is the only server."""
     others = set(servers) - {only}
