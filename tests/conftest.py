@@ -21,6 +21,7 @@ from django.test import Client
 
 from django_dance import signals
 from django_dance.cache import failures
+from django_dance.http import forget_environment
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
@@ -55,6 +56,7 @@ GRANTED = {
 def _clean_cache():
     cache.clear()
     failures._warned.clear()
+    forget_environment()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .challenges import oauth_challenge
+    from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from .signing import Signature, load_private_key
 
 __all__ = [
+    "EnvironmentMixin",
     "Origin",
     "ProtocolResponse",
     "Signature",
     "drop_frames",
+    "forget_environment",
     "get_shared_adapter",
     "is_loopback",
     "is_secure",
@@ -32,6 +35,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "challenges": ["oauth_challenge"],
+        "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],

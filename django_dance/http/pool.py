@@ -16,6 +16,8 @@ import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.util.ssl_ import create_urllib3_context
 
+from .origins import origin
+
 _CONNECTIONS_PER_HOST = 64
 _HOSTS = 128
 
@@ -48,6 +50,11 @@ def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.S
 class SharedAdapter(HTTPAdapter):
     """The connection pools of all sessions: one pool for each origin and TLS settings."""
 
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        #: The origin and the TLS settings of a call → the arguments that select its pool.
+        self._pool_keys: dict[Any, tuple[Any, dict[str, Any]]] = {}
+
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
@@ -58,6 +65,28 @@ class SharedAdapter(HTTPAdapter):
             cert = tuple(cert)
         context = tls_context(verify if isinstance(verify, str) else bool(verify), cert or None)
         return host, {"ssl_context": context, "cert_reqs": context.verify_mode}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        where = origin(request.url or "")
+        if where is None or proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        call = where, verify, tuple(cert) if isinstance(cert, list) else cert
+        found = self._pool_keys.get(call)
+        if found is None:
+            scheme, host, port = where
+            _, tls = self.build_connection_pool_key_attributes(request, verify, cert)
+            place = {"scheme": scheme, "host": host, "port": port}
+            context = {**self.poolmanager.connection_pool_kw, **place, **tls}
+            key = self.poolmanager.key_fn_by_scheme[scheme](context)
+            if len(self._pool_keys) >= _HOSTS:
+                self._pool_keys.clear()
+            found = self._pool_keys[call] = key, context
+        return self.poolmanager.connection_from_pool_key(*found)
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        return super().request_url(request, proxies) if proxies else request.path_url
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: the certificates are in the TLS context and are not loaded per connection."""

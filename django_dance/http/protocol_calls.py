@@ -34,6 +34,7 @@ from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
 from ..tokens import SECRETS, Secret, clean_words, wrap_secrets
+from .environment import EnvironmentMixin
 from .origins import is_secure
 from .pool import SharedAdapter, leave_unsigned
 
@@ -311,7 +312,7 @@ def _retry_after(answer: requests.Response) -> int | None:
     return None if moment is None else max(0, moment - int(time.time()))
 
 
-class _ProtocolSession(requests.Session):
+class _ProtocolSession(EnvironmentMixin):
     """Sees no redirects, because ``requests`` reads the body of each redirect that it sees."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -422,7 +423,7 @@ class _ProtocolAdapter(SharedAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.deadline = self.deadline  # type: ignore[attr-defined]
+        pool.deadline = self.deadline
         return pool
 
     def close(self) -> None:

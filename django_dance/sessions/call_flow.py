@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,11 +9,7 @@ from typing import Any, NamedTuple
 import requests
 from asgiref.sync import sync_to_async
 from requests.auth import HTTPBasicAuth
-from requests.cookies import RequestsCookieJar
-from requests.hooks import default_hooks
-from requests.models import DEFAULT_REDIRECT_LIMIT
 from requests.structures import CaseInsensitiveDict
-from requests.utils import default_headers
 
 from ..conf import settings
 from ..connections import (
@@ -28,7 +23,6 @@ from ..exceptions import AuthorizationRequired, DanceError, ProviderError
 from ..http import (
     ProtocolResponse,
     drop_frames,
-    get_shared_adapter,
     limited_request,
     oauth_challenge,
     origin,
@@ -57,30 +51,6 @@ _POSITIONAL = (
     "cert",
     "json",
 )
-
-
-class SharedConnectionsMixin(requests.Session):
-    """Sets the attributes of ``requests.Session``, with the adapter that all sessions share.
-
-    ``requests.Session.__init__`` creates two adapters, which takes longer than all the rest of it.
-    This class is a base after ``requests_oauthlib``'s session, whose ``super().__init__()`` calls
-    this one instead.
-    """
-
-    def __init__(self) -> None:
-        self.headers = default_headers()  # type: ignore[assignment]
-        self.auth = None
-        self.proxies = {}
-        self.hooks = default_hooks()
-        self.params = {}
-        self.stream = False
-        self.verify = True
-        self.cert = None
-        self.max_redirects = DEFAULT_REDIRECT_LIMIT
-        self.trust_env = True
-        self.cookies = RequestsCookieJar()
-        adapter = get_shared_adapter()
-        self.adapters = OrderedDict({"https://": adapter, "http://": adapter})
 
 
 class _SecretHeader(Secret):
@@ -450,6 +420,9 @@ class CallingSession(TargetMixin):
         self, request: requests.PreparedRequest, kwargs: dict[str, Any], signer: Signer | None
     ) -> requests.Response:
         request = request.copy()
+        if "proxies" not in kwargs:
+            merged = self.merge_environment_settings(str(request.url), None, None, None, None)
+            kwargs = {**kwargs, "proxies": merged["proxies"]}
         try:
             if signer is not None:
                 for name, value in self.provider.request_headers.items():
@@ -486,14 +459,6 @@ class CallingSession(TargetMixin):
         )
         _ = answer.content  # it is in memory already
         return answer
-
-    def merge_environment_settings(  # type: ignore[override]
-        self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
-        """Prefer the session's own CA bundle to ``REQUESTS_CA_BUNDLE``, unlike ``requests``."""
-        if verify is None and self.verify is not True:
-            verify = self.verify
-        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 def _is_repeatable(method: str, kwargs: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import requests_oauthlib
 from ..http import origin
 from ..tokens import ResourceOwner
 from .base import DanceSession, unsupported
-from .call_flow import SharedConnectionsMixin
+from .shared_connections import SharedConnectionsMixin
 
 if TYPE_CHECKING:
     from ..providers import OAuth1Provider

@@ -13,7 +13,8 @@ from ..connections import judge, note_acceptance, question, refresh_or_keep, ref
 from ..exceptions import AuthorizationRequired, InvalidResponse
 from ..tokens import ResourceOwner, Token, same_token, scope_list
 from .base import DanceSession, unsupported
-from .call_flow import SharedConnectionsMixin, Signer
+from .call_flow import Signer
+from .shared_connections import SharedConnectionsMixin
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider, OIDCProvider

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import io
-import json
 import ssl
 import threading
 import traceback
@@ -15,7 +14,7 @@ import trustme
 from asgiref.sync import async_to_sync
 
 from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable, UntrustedOrigin
-from django_dance.http import pool
+from django_dance.http import forget_environment, pool
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
@@ -23,6 +22,7 @@ from django_dance.tokens import Token
 
 from ..loopback import Loopback, reserved_port
 from ..test_secrets import report
+from .conftest import Api
 
 pytestmark = [
     pytest.mark.django_db,
@@ -45,26 +45,6 @@ class Tenants(OAuth2Provider):
 
     base_url_from_token = "{home}/api/"
     base_url_domains = ("127.0.0.1",)
-
-
-class Api(Loopback):
-    """An API, and the token endpoint beside it: ``pages[path]`` is an answer, or makes one."""
-
-    def __init__(self, **options):
-        self.pages = {}
-        super().__init__(**options)
-
-    def answer(self, received):
-        page = self.pages.get(received.path, (200, {}, "{}"))
-        return page(received) if callable(page) else page
-
-    def at(self, path):
-        return [received for received in self.received if received.path == path]
-
-    def grants(self, **fields):
-        """Let the token endpoint grant these fields, beside the required ones."""
-        granted = {"access_token": "newer", "token_type": "bearer", "expires_in": 3600, **fields}
-        self.pages["/token"] = (200, {}, json.dumps(granted))
 
 
 def redirect_to(status, location):
@@ -94,34 +74,6 @@ def other():
     """A server at another origin."""
     with Api() as server:
         yield server
-
-
-@pytest.fixture
-def connect(settings, user):
-    """Makes a session of a user who is connected to a provider at a server."""
-
-    def connect(server, token=(), kind=OAuth2Provider, **options):
-        settings.DEBUG = True  # http to loopback is for development
-        settings.API_OAUTH_CLIENT_ID, settings.API_OAUTH_CLIENT_SECRET = "client", "planted-secret"
-        endpoints = ["TOKEN_URL"]
-        if issubclass(kind, OAuth1Provider):
-            endpoints = ["REQUEST_TOKEN_URL", "ACCESS_TOKEN_URL"]
-        settings.DANCE_PROVIDERS = {
-            "api": {
-                "PROVIDER": kind,
-                "BASE_URL": f"{server.url}/v1/",
-                "AUTHORIZATION_URL": f"{server.url}/authorize",
-                **dict.fromkeys(endpoints, f"{server.url}/token"),
-                **options,
-            }
-        }
-        session = providers["api"].session(user=user)
-        if token is not None:
-            fields = {"access_token": "planted", "refresh_token": "planted-1", "expires_in": 3600}
-            session.token = {**fields, **dict(token)}
-        return providers["api"].session(user=user)
-
-    return connect
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -814,6 +766,7 @@ def test_the_ca_of_the_settings_takes_precedence_over_the_environment(
     with pytest.raises(requests.exceptions.SSLError):
         call(connect(tls_api), "GET", "/me")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    forget_environment()
     assert call(connect(tls_api), "GET", "/me").status_code == 200
 
 

@@ -26,7 +26,7 @@ from django_dance.flows import Additions
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import OAuth
-from django_dance.sessions.call_flow import SharedConnectionsMixin
+from django_dance.sessions.shared_connections import SharedConnectionsMixin
 
 from ..conftest import GRANTED, TOKEN_URL, make_session, store_token
 
