@@ -68,8 +68,9 @@ class Site:
             token="django_dance_server.Token",
             grant="django_dance_server.Grant",
         )
-        self.authorize, self.token, self.revoke, self.applications = (
-            f"{url}/as/{name}/" for name in ("authorize", "token", "revoke", "applications")
+        self.authorize, self.token, self.revoke, self.introspect, self.applications = (
+            f"{url}/as/{name}/"
+            for name in ("authorize", "token", "revoke", "introspect", "applications")
         )
         self.me = f"{url}/as/api/me"
 
@@ -81,6 +82,10 @@ class Site:
             return JsonResponse({"login": token.user.username, "scope": sorted(token.scopes)})
 
         return (
+            path(
+                ".well-known/oauth-authorization-server",
+                self.server.view("metadata", namespace=self.server.name),
+            ),
             path("as/", include(self.server.urls)),
             path("as/api/me", me),
             *urls.urlpatterns,
@@ -101,6 +106,31 @@ class Site:
         """The status that the API answers a token with."""
         headers = {"Authorization": f"Bearer {access_token}"}
         return requests.get(self.me, headers=headers, timeout=TIMEOUT).status_code
+
+    def says(self, token, client, secret):
+        """What introspection answers the client, for a peer that has no method for it."""
+        answer = requests.post(
+            self.introspect, {"token": token}, auth=(client.client_id, secret), timeout=TIMEOUT
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def is_active(self, said, client, user):
+        """Whether introspection says that a token is active; every field is checked."""
+        if said == {"active": False}:
+            return False
+        assert said["exp"] - said["iat"] == 3600
+        times = {name: said[name] for name in ("exp", "iat")}
+        assert said == {
+            "active": True,
+            "scope": "read",
+            "client_id": client.client_id,
+            "iss": self.url,
+            "token_type": "Bearer",
+            "sub": str(user.pk),
+            **times,
+        }
+        return True
 
 
 @pytest.fixture
@@ -125,7 +155,7 @@ def consent(browser, url, decision="allow"):
 # --- requests-oauthlib alone --------------------------------------------------------------------
 
 
-def test_requests_oauthlib_dances_refreshes_and_revokes(site, browse, user):  # noqa: F811
+def test_requests_oauthlib_dances_refreshes_introspects_and_revokes(site, browse, user):  # noqa: F811
     client, secret = site.register()
     basic = HTTPBasicAuth(client.client_id, secret)
     with requests_oauthlib.OAuth2Session(
@@ -140,10 +170,16 @@ def test_requests_oauthlib_dances_refreshes_and_revokes(site, browse, user):  # 
         assert first["scope"] == ["read"]
         assert session.get(site.me).json() == {"login": "ada", "scope": ["read"]}
 
+        def active(token):
+            said = site.says(token["access_token"], client, secret)
+            return site.is_active(said, client, user)
+
+        assert active(first)
         second = session.refresh_token(site.token, auth=basic, timeout=TIMEOUT)
         assert second["refresh_token"] != first["refresh_token"]
         assert session.get(site.me).status_code == 200
         assert site.knows(first["access_token"]) == 401
+        assert (active(first), active(second)) == (False, True)
 
         # requests-oauthlib lets oauthlib prepare this request, and the caller sends it.
         where, headers, body = WebApplicationClient(
@@ -152,6 +188,7 @@ def test_requests_oauthlib_dances_refreshes_and_revokes(site, browse, user):  # 
         revoked = requests.post(where, body, headers=headers, auth=basic, timeout=TIMEOUT)
         assert revoked.status_code == 200
         assert session.get(site.me).status_code == 401
+        assert not active(second)
 
 
 def test_requests_oauthlib_refreshes_an_expired_token_by_itself(site, browse, user):  # noqa: F811
@@ -195,10 +232,20 @@ def authlib_session(site, client, secret, **options):
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "none"])
-def test_authlib_dances_refreshes_and_revokes(site, browse, user, method):  # noqa: F811
+def test_authlib_dances_refreshes_introspects_and_revokes(site, browse, user, method):  # noqa: F811
     client, secret = site.register(is_confidential=method != "none")
     options = {"token_endpoint_auth_method": method, "revocation_endpoint_auth_method": method}
     with authlib_session(site, client, secret, **options) as session:
+
+        def active(token):
+            answer = session.introspect_token(
+                site.introspect, token=token["access_token"], token_type_hint="access_token"
+            )
+            if method == "none":  # only a client with a secret may introspect
+                assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+                return site.knows(token["access_token"]) == 200
+            return site.is_active(answer.json(), client, user)
+
         verifier = generate_token(48)
         url, state = session.create_authorization_url(site.authorize, code_verifier=verifier)
         first = session.fetch_token(
@@ -208,17 +255,20 @@ def test_authlib_dances_refreshes_and_revokes(site, browse, user, method):  # no
             code_verifier=verifier,
         )
         assert session.get(site.me).json() == {"login": "ada", "scope": ["read"]}
+        assert active(first)
 
         second = session.refresh_token(site.token)
         assert second["refresh_token"] != first["refresh_token"]
         assert session.get(site.me).status_code == 200
         assert site.knows(first["access_token"]) == 401
+        assert (active(first), active(second)) == (False, True)
 
         revoked = session.revoke_token(
             site.revoke, token=second["refresh_token"], token_type_hint="refresh_token"
         )
         assert revoked.status_code == 200
         assert site.knows(second["access_token"]) == 401
+        assert not active(second)
 
 
 def test_authlib_without_the_verifier_is_refused(site, browse, user):  # noqa: F811
@@ -251,7 +301,7 @@ def test_a_denial_is_reported_to_authlib_as_an_error(site, browse, user):  # noq
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_httpx_oauth_dances_refreshes_and_revokes(site, browse, user, method):  # noqa: F811
+def test_httpx_oauth_dances_refreshes_introspects_and_revokes(site, browse, user, method):  # noqa: F811
     client, secret = site.register()
     peer = httpx_oauth.oauth2.OAuth2(
         client.client_id,
@@ -278,12 +328,19 @@ def test_httpx_oauth_dances_refreshes_and_revokes(site, browse, user, method):  
     first = asyncio.run(peer.get_access_token(answer["code"], CALLBACK, verifier))
     assert site.knows(first["access_token"]) == 200
 
+    def active(token):
+        return site.is_active(site.says(token["access_token"], client, secret), client, user)
+
+    assert active(first)
+
     second = asyncio.run(peer.refresh_token(first["refresh_token"]))
     assert second["refresh_token"] != first["refresh_token"]
     assert [site.knows(token["access_token"]) for token in (first, second)] == [401, 200]
+    assert (active(first), active(second)) == (False, True)
 
     asyncio.run(peer.revoke_token(second["refresh_token"], "refresh_token"))
     assert site.knows(second["access_token"]) == 401
+    assert not active(second)
 
 
 # --- our own client -----------------------------------------------------------------------------
