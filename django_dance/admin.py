@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
-from .management.token_tables import columns, session_of, token_of
+from .management.token_tables import columns, is_unreadable, session_of, token_of
 from .models import OAuthToken
 from .sessions import OAuth2Session
 
@@ -74,7 +74,7 @@ class OAuthTokenAdmin(_ModelAdmin):
 
     @admin.display(description=_("last error"))
     def problem(self, row: Any) -> str:
-        if token_of(row) is None:
+        if is_unreadable(row):
             return str(_("unreadable: no configured key opens it"))
         return getattr(row, "last_error", "")
 

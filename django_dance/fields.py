@@ -44,6 +44,8 @@ class _TokenAttribute:
             rows = type(instance)._base_manager.using(instance._state.db).filter(pk=instance.pk)
             value = rows.values_list(self.field.attname, flat=True).get()
             instance.__dict__[self.field.attname] = value
+        if isinstance(value, str) and not value:
+            return None  # the token was wiped
         if isinstance(value, _Sealed):
             plain = unseal(value, purpose="token", identity=self.field.identity(instance))
             token = _RowToken(json.loads(plain))
@@ -60,7 +62,7 @@ class SealedTokenField(_TextField):
 
     The seal is bound to the model and to the values of the fields in ``bound_to``, so a sealed
     token that is copied to another row cannot be unsealed. If the model or its app is renamed, its
-    rows cannot be read any more.
+    rows cannot be read any more. An empty column is no token: the attribute is ``None``.
 
     :param bound_to: the names of fields of the model. Names that the model does not have are
         ignored.
@@ -125,7 +127,8 @@ class SealedTokenField(_TextField):
                 "A token is bound to its row: set it on an instance and call save(). update() and "
                 "filters do not accept a token."
             )
-        return super().get_prep_value(value)
+        # A column that allows no NULL stores a wiped token as an empty text.
+        return super().get_prep_value("" if value is None and not self.null else value)
 
     def to_python(self, value: Any) -> Any:
         return value if value is None or isinstance(value, Mapping) else _Sealed(value)

@@ -10,6 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .fields import SealedTokenField
+from .tokens import ACTIVE, NEEDS_RECONNECT
+
+#: The columns that only a storage changes, together with the token.
+_STATE_COLUMNS = {"state", "reason", "state_changed_at", "notified_at", "checked_at"}
 
 
 class OAuthConsumerMixin(models.Model):
@@ -36,7 +40,7 @@ class OAuthConsumerMixin(models.Model):
         if not self._state.adding and options.get("update_fields") is None:
             kept = {"lease", "lease_until", "claim"}
             if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
-                kept |= {"token", "expires_at", "scope", "last_error"}
+                kept |= {"token", "expires_at", "scope", "last_error", *_STATE_COLUMNS}
             deferred = self.get_deferred_fields()
             options["update_fields"] = [
                 field.name
@@ -55,8 +59,20 @@ class OAuthConsumerMixin(models.Model):
             self._meta.get_field("token").mark_as_loaded(self)  # type: ignore[union-attr]
 
 
+class OAuthTokenQuerySet(models.QuerySet["OAuthToken"]):
+    """The rows of connections."""
+
+    def active(self) -> OAuthTokenQuerySet:
+        """Return the connections that can be used; the others need to be reconnected."""
+        return self.filter(state=ACTIVE)
+
+
 class OAuthToken(OAuthConsumerMixin):
-    """A user's token for an account at a provider."""
+    """A user's connection to an account at a provider, with its token.
+
+    A row outlives its token: if the provider ends the grant, the token is wiped, and the row says
+    why the user has to connect again.
+    """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -81,6 +97,45 @@ class OAuthToken(OAuthConsumerMixin):
         max_length=64, null=True, unique=True, editable=False
     )
 
+    state = models.CharField(
+        _("state"),
+        max_length=16,
+        choices={ACTIVE: _("active"), NEEDS_RECONNECT: _("needs reconnecting")},
+        default=ACTIVE,
+        db_default=ACTIVE,
+    )
+    #: Why the connection needs to be reconnected; "" if it is active.
+    reason = models.CharField(
+        _("reason"),
+        max_length=16,
+        choices={
+            "revoked": _("ended at the provider"),
+            "expired": _("expired"),
+            "refused": _("refused by the provider"),
+            "scopes": _("permissions missing"),
+            "unreadable": _("unreadable"),
+            "rejected": _("rejected by the provider"),
+        },
+        default="",
+        db_default="",
+        blank=True,
+    )
+    state_changed_at = models.DateTimeField(
+        _("state changed at"), null=True, blank=True, editable=False
+    )
+    #: The time of the notice about the loss of the connection.
+    notified_at = models.DateTimeField(_("notified at"), null=True, blank=True, editable=False)
+    #: The last time that the provider was asked about the connection.
+    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True, editable=False)
+    #: Whether a dance with this account may log the user in.
+    may_sign_in = models.BooleanField(
+        _("may be used to sign in"), default=False, db_default=False, editable=False
+    )
+    #: The account's name for people. It stays when the token is wiped.
+    label = models.CharField(_("label"), max_length=255, default="", db_default="", blank=True)
+
+    objects = OAuthTokenQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("OAuth token")
         verbose_name_plural = _("OAuth tokens")
@@ -92,4 +147,5 @@ class OAuthToken(OAuthConsumerMixin):
         indexes = [
             models.Index(fields=["provider", "account"], name="django_dance_whose_account"),
             models.Index(fields=["expires_at"], name="django_dance_expires_at"),
+            models.Index(fields=["state", "provider"], name="django_dance_state"),
         ]

@@ -23,6 +23,11 @@ oauth_error = Signal()
 #: A refreshed token has replaced a token. Also: ``token``, the new one.
 token_refreshed = Signal()
 
+#: A connection has lost its grant, and the user has to connect again. Also: ``connection``, a
+#: :class:`~django_dance.tokens.Connection`, and ``reason``. It is sent once for each loss, after
+#: the commit.
+connection_lost = Signal()
+
 #: A token was deleted, because the provider refused it or the user disconnected. Also:
 #: ``reason``.
 token_revoked = Signal()

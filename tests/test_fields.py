@@ -456,7 +456,8 @@ def test_a_column_without_a_token_is_none_and_an_empty_text_in_a_fixture():
     field = token_field()
     assert field.from_db_value(None, None, connection) is None
     assert field.to_python(None) is None
-    assert field.get_prep_value(None) is None
+    assert field.get_prep_value(None) == ""
+    assert SealedTokenField(null=True).get_prep_value(None) is None
     assert field.value_to_string(OAuthToken(token=None)) == ""
 
 

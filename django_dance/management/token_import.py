@@ -120,17 +120,13 @@ class TokenImporter:
 
     def _check_conflicts(self, owner: ResourceOwner, account: str) -> None:
         storage = owner.provider.token_storage
-        here = storage.accounts(owner)
+        here = storage.connections([owner])
         # The storage takes a token without an account for a token of the same account.
-        if here and (not account or account in here or "" in here):
-            if not self._replace:
-                raise NotImported(
-                    "the user has a token here already; to replace it, pass --replace"
-                )
-            if not account and any(here):
-                raise NotImported(
-                    "the row does not name the account, and the user has accounts here"
-                )
+        same = [c for c in here if not account or c.account in ("", account)]
+        if not self._replace and any(connection.active for connection in same):
+            raise NotImported("the user has a token here already; to replace it, pass --replace")
+        if not account and any(connection.account for connection in same):
+            raise NotImported("the row does not name the account, and the user has accounts here")
         if account and settings.account_conflict != "share" and storage.others(owner, account):
             raise NotImported("another user has connected the account here")
 

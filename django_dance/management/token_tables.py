@@ -90,12 +90,21 @@ def columns(model: Any) -> frozenset[str]:
 
 
 def token_of(row: Any) -> Token | None:
-    """The token of a row; ``None`` if no configured key opens it."""
+    """The token of a row; ``None`` if it was wiped, or no configured key opens it."""
     try:
-        token: Token = row.token
+        token: Token | None = row.token
     except SealBroken:
         return None
     return token
+
+
+def is_unreadable(row: Any) -> bool:
+    """Whether the row has a token that no configured key opens."""
+    try:
+        _ = row.token
+    except SealBroken:
+        return True
+    return False
 
 
 def session_of(row: Any) -> DanceSession | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ..http import ProtocolResponse
     from ..sessions import DanceSession
     from ..storage import BaseStorage
+    from ..tokens import Connection
     from .device import DeviceAuthorization
 
 #: The default of an argument for which ``None`` is probably a mistake.
@@ -112,8 +113,11 @@ class Provider(Facts):
         """The storage of this provider's tokens."""
         if self._original is not self:
             return self._original.token_storage
-        build = import_string("django_dance.storage.build")
-        storage: BaseStorage = build(self.storage or settings.storage)
+        storage: BaseStorage
+        if self.storage:
+            storage = import_string("django_dance.storage.build")(self.storage)
+        else:
+            storage = import_string("django_dance.storage.default_storage")()
         return storage
 
     @cached_property
@@ -280,6 +284,14 @@ class Provider(Facts):
                     target = getattr(target, parent)
                 setattr(target, attribute, value)
         return current.session_created(session)
+
+    def connections(self, user: Any) -> list[Connection]:
+        """Return the connections of a user, that of the default account first.
+
+        :param user: the user; an anonymous one has none in a table.
+        :raises TypeError: ``user`` is a primary key or a name.
+        """
+        return self.token_storage.connections([ResourceOwner(self, user=user)])
 
     def session_created(self, session: DanceSession) -> DanceSession:
         """Change a new session, and return it or another one. A hook for subclasses."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..providers import AccountInfo, Provider
     from ..storage import BaseStorage
+    from ..tokens import Connection
 
 logger = logging.getLogger("django_dance")
 
@@ -108,10 +109,22 @@ class DanceSession(CallingSession):
         return str(token.get("connected_as") or self.account_id)
 
     @property
+    def connection(self) -> Connection | None:
+        """The connection of the account; ``None`` if there is none.
+
+        It is read from the storage at each use, and also exists if the user has to connect again.
+        """
+        owner = self.owner
+        found = self.storage.connections([owner])
+        account = owner.account
+        return next((c for c in found if (c.account == account if account else c.is_default)), None)
+
+    @property
     def accounts(self) -> list[DanceSession]:
         """A session for each account of the owner, the default account first.
 
-        The default account is the one of the latest dance.
+        The default account is the one of the latest dance. The list also has the accounts whose
+        connection needs to be reconnected: see :attr:`connection`.
         """
         return [self.account(account) for account in self.storage.accounts(self.owner)]
 

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from .. import forbid_in_templates
 from ..exceptions import ProviderNotConfigured
 from ..providers import providers
+from ..tokens import ResourceOwner
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from ..storage import BaseStorage
+    from ..tokens import Connection
     from . import DanceSession
 
 
@@ -43,6 +46,26 @@ class OAuth:
             return self[name]
         except ProviderNotConfigured as error:
             raise AttributeError(str(error)) from None
+
+    def connections(self) -> list[Connection]:
+        """The visitor's connections at all providers, in the order of the settings.
+
+        Those of one provider begin with the default account. Each storage in a database makes one
+        query, however many providers there are.
+        """
+        owners: dict[int, list[ResourceOwner]] = {}
+        storages: dict[int, BaseStorage] = {}
+        for provider in providers.values():
+            storage = provider.token_storage
+            storages[id(storage)] = storage
+            owners.setdefault(id(storage), []).append(ResourceOwner(provider, self._request))
+        found = [
+            connection
+            for key, storage in storages.items()
+            for connection in storage.connections(owners[key])
+        ]
+        order = {name: place for place, name in enumerate(providers)}
+        return sorted(found, key=lambda connection: order[connection.provider])
 
     @forbid_in_templates
     def adopt(self, *names: str) -> list[str]:

@@ -6,7 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .base import BaseStorage
-    from .factory import build
+    from .factory import build, default_storage
     from .fallback import FallbackStorage
     from .function import FunctionStorage
     from .memory import MemoryStorage, NullStorage
@@ -23,6 +23,7 @@ __all__ = [
     "NullStorage",
     "SessionStorage",
     "build",
+    "default_storage",
     "run_deferred_writes",
     "visitor_of",
 ]
@@ -31,7 +32,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "base": ["BaseStorage"],
-        "factory": ["build"],
+        "factory": ["build", "default_storage"],
         "fallback": ["FallbackStorage"],
         "function": ["FunctionStorage"],
         "memory": ["MemoryStorage", "NullStorage"],

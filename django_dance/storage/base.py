@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..tokens import ResourceOwner, Token, same_token
+from django.utils import timezone
+
+from ..exceptions import OwnerRequired
+from ..tokens import (
+    ACTIVE,
+    NEEDS_RECONNECT,
+    Connection,
+    ResourceOwner,
+    Token,
+    clean_words,
+    same_token,
+)
 from .lease import thread_lock
 
 if TYPE_CHECKING:
@@ -127,6 +139,26 @@ class BaseStorage:
         """The ids of the owner's accounts at the provider, the default one first."""
         return () if self.get(owner) is None else ("",)
 
+    def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
+        """Return the owners' connections, for each owner that of the default account first.
+
+        A storage in a database makes one query for all owners.
+
+        :param owners: one for each provider; their accounts are ignored.
+        """
+        found = []
+        for owner in owners:
+            try:
+                accounts = self.accounts(owner) if self.keeps_accounts(owner) else ("",)
+                for account in accounts:
+                    token = Token.of(self.get(owner.for_account(account)))
+                    if token is not None:
+                        is_default = account == accounts[0]
+                        found.append(_connection_of(owner, account, token, is_default=is_default))
+            except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
+                continue
+        return found
+
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         """The primary keys of the other users who have connected this account."""
         return ()
@@ -155,6 +187,26 @@ class BaseStorage:
     def model_storage(self) -> ModelStorage | None:
         """The storage of the users' tokens, if these are in a table."""
         return None
+
+
+def _connection_of(
+    owner: ResourceOwner, account: str, token: Token, *, is_default: bool
+) -> Connection:
+    """The connection of a token, without the columns of a table."""
+    granted_at, usable = token.granted_at, owner.provider.is_usable(token)
+    rejected = token.verdict == "rejected"
+    return Connection(
+        provider=owner.provider.name,
+        account=account or str(token.get("connected_account") or ""),
+        label=clean_words(token.get("connected_as")) or "",
+        scopes=token.scopes,
+        connected_at=(
+            datetime.fromtimestamp(granted_at, tz=timezone.now().tzinfo) if granted_at else None
+        ),
+        state=ACTIVE if usable and not rejected else NEEDS_RECONNECT,
+        reason="expired" if not usable else "rejected" if rejected else "",
+        is_default=is_default,
+    )
 
 
 def plain_fields(token: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ..tokens import ResourceOwner
+from ..tokens import Connection, ResourceOwner
 from .base import BaseStorage
 from .model import ModelStorage
 from .session import SessionStorage
@@ -99,6 +99,14 @@ class FallbackStorage(BaseStorage):
 
     def accounts(self, owner: ResourceOwner) -> Sequence[str]:
         return self._storage(owner).accounts(owner)
+
+    def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
+        owners = list(owners)
+        in_table = [owner for owner in owners if self._storage(owner) is self._table]
+        found = self._table.connections(in_table)
+        if self._session is not None:
+            found += self._session.connections([o for o in owners if o not in in_table])
+        return found
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         return self._storage(owner).others(owner, account)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ..conf import import_if_path, require_app
@@ -25,7 +26,15 @@ from ..exceptions import (
     StorageError,
     failure_fields,
 )
-from ..tokens import MAX_ACCOUNT_ID, ResourceOwner, Token, same_token
+from ..tokens import (
+    ACTIVE,
+    MAX_ACCOUNT_ID,
+    Connection,
+    ResourceOwner,
+    Token,
+    clean_words,
+    same_token,
+)
 from .base import BaseStorage, plain_fields
 from .lease import lock_busy_error, row_lease, thread_lock
 from .row_cache import UNSET, RowCache
@@ -57,7 +66,18 @@ _OPTIONAL = (
     "last_error",
     "lease",
     "claim",
+    "state",
+    "reason",
+    "state_changed_at",
+    "notified_at",
+    "may_sign_in",
+    "label",
 )
+#: The columns for the state of a connection. Without all of them, a connection that has lost its
+#: grant is deleted.
+_STATES = {"state", "reason", "state_changed_at", "notified_at"}
+#: The longest label of an account, in characters.
+MAX_LABEL = 255
 #: How often a write is tried: another process may write a row, or encrypt it with another key,
 #: after this one has read it.
 _ATTEMPTS = 10
@@ -127,6 +147,11 @@ class ModelStorage(BaseStorage):
         """Whether the model has a field ``user``. Without it, there is one token for the site."""
         return "user" in self._fields
 
+    @property
+    def has_states(self) -> bool:
+        """Whether the model has the columns for the state of a connection."""
+        return self._fields >= _STATES
+
     def has_rows_for(self, owner: ResourceOwner) -> bool:
         """Whether the table can have rows of this owner: not of an anonymous visitor."""
         return not self.has_users or self._owner_id(owner) is not None
@@ -167,6 +192,8 @@ class ModelStorage(BaseStorage):
                 "characters."
             )
         values = {**self._columns(token), **claim}
+        if self.has_states:
+            values |= {"state": ACTIVE, "reason": "", "notified_at": None}
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()
         with self._cache.writing(where, owner.account):
@@ -394,6 +421,49 @@ class ModelStorage(BaseStorage):
         rows = self._in_order(self._rows(**where))
         return tuple(rows.values_list("account", flat=True))
 
+    def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
+        wheres = [self._where(owner) for owner in owners if self.has_rows_for(owner)]
+        names: dict[Any, list[str]] = {}
+        for where in wheres:
+            names.setdefault(where.get("user_id"), []).append(where["provider"])
+        wanted = Q()
+        for user_id, providers in names.items():
+            user = {"user_id": user_id} if self.has_users else {}
+            wanted |= Q(provider__in=providers, **user)
+        rows = list(self._in_order(self._rows().filter(wanted))) if wheres else []
+        found = []
+        for where in wheres:
+            theirs = [row for row in rows if all(getattr(row, k) == where[k] for k in where)]
+            for row in theirs:
+                found.append(self.connection_of(row, is_default=row is theirs[0]))
+        return found
+
+    def connection_of(self, row: Any, *, is_default: bool) -> Connection:
+        """Return the connection of a row."""
+        fields = self._fields
+        # The columns tell enough, except for rows that an earlier release has written.
+        token = None
+        if not getattr(row, "label", "") or "scope" not in fields:
+            token = _token_of(row)
+        label = getattr(row, "label", "") or (token and token.get("connected_as"))
+        if "scope" in fields:
+            scopes = frozenset(row.scope.split()) if row.scope else None
+        else:
+            scopes = token.scopes if token else None
+        return Connection(
+            provider=row.provider,
+            account=getattr(row, "account", ""),
+            label=clean_words(label, MAX_LABEL) or "",
+            scopes=scopes,
+            connected_at=row.connected_at if "connected_at" in fields else row.created_at,
+            state=row.state if self.has_states else ACTIVE,
+            reason=row.reason if self.has_states else "",
+            changed_at=row.state_changed_at if self.has_states else None,
+            may_sign_in=row.may_sign_in if "may_sign_in" in fields else False,
+            is_default=is_default,
+            id=row.pk,
+        )
+
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         if not {"user", "account"} <= self._fields:
             return ()
@@ -464,6 +534,8 @@ class ModelStorage(BaseStorage):
             ),
             "last_error": str(token.get("last_error") or "")[:100],
         }
+        if label := clean_words(token.get("connected_as"), MAX_LABEL):
+            columns["label"] = label
         return {name: columns[name] for name in columns if name in self._fields | {"token"}}
 
     def _update(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
@@ -475,6 +547,8 @@ class ModelStorage(BaseStorage):
             values = {**values, "account": account}
         if row is None:
             return False
+        if self.has_states and row.state != values.get("state", row.state):
+            values = {**values, "state_changed_at": timezone.now()}
         for name, value in values.items():
             setattr(row, name, value)
         try:
@@ -578,11 +652,11 @@ def _has_field(model: type[models.Model], name: str) -> bool:
 
 
 def _token_of(row: Any) -> Token | None:
-    """The token of a row, if there is a row, and its seal can be opened."""
+    """The token of a row, if there is a row with a token, and its seal can be opened."""
     if row is None:
         return None
     try:
-        return Token(row.token)
+        return Token.of(row.token)
     except SealBroken as error:
         logger.error(
             "The token of %r cannot be read: %s",

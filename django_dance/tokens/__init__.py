@@ -6,6 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .accounts import MAX_ACCOUNT_ID, is_account_id
+    from .connection import ACTIVE, NEEDS_RECONNECT, REASONS, Connection
     from .owner import ResourceOwner, check_user
     from .sealing import seal, unseal, uses_current_key
     from .token import (
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ACTIVE",
     "MAX_ACCOUNT_ID",
+    "NEEDS_RECONNECT",
+    "REASONS",
     "REFRESH_FAILURE_FIELDS",
     "SECRETS",
     "VERDICT_FIELDS",
+    "Connection",
     "ResourceOwner",
     "Secret",
     "Token",
@@ -55,6 +60,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "accounts": ["MAX_ACCOUNT_ID", "is_account_id"],
+        "connection": ["ACTIVE", "NEEDS_RECONNECT", "REASONS", "Connection"],
         "owner": ["ResourceOwner", "check_user"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [

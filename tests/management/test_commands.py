@@ -68,10 +68,10 @@ def test_tokens_are_listed_in_a_table(run, user):
     heading, titles, line = run("dance_tokens").splitlines()
     assert heading == "django_dance.OAuthToken"
     assert " ".join(titles.split()) == (
-        "id provider user account scope expires refreshable last error"
+        "id provider user account scope expires refreshable state last error"
     )
     assert line.split()[:5] == [str(row.pk), "github", "ada", "42", "read:user"]
-    assert line.split()[-1] == "yes"
+    assert line.split()[-2:] == ["yes", "active"]
 
 
 def test_tokens_are_listed_as_json_lines(run, user):
@@ -91,6 +91,8 @@ def test_tokens_are_listed_as_json_lines(run, user):
         "last_error": "provider_unavailable",
         "last_error_description": "",
         "readable": True,
+        "state": "active",
+        "reason": "",
     }
 
 

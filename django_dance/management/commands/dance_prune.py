@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ...providers import providers
-from ..token_tables import batches, columns, tables, token_of, token_rows
+from ..token_tables import batches, columns, is_unreadable, tables, token_of, token_rows
 
 _EXPIRED = "expired"
 _UNREADABLE = "unreadable"
@@ -62,10 +62,12 @@ def _applies(reason: str, row: Any) -> bool:
     """Whether the reason applies to the row."""
     if reason == _UNCONFIGURED:
         return row.provider not in providers
+    if reason == _UNREADABLE:
+        return is_unreadable(row)
     token = token_of(row)
     if token is None or row.provider not in providers:
-        return reason == _UNREADABLE and token is None
-    return reason == _EXPIRED and token.expired and not providers[row.provider].is_usable(token)
+        return False
+    return token.expired and not providers[row.provider].is_usable(token)
 
 
 def _delete(row: Any) -> bool:

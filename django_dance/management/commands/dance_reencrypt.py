@@ -60,6 +60,8 @@ def _reseal(row: Any, *, dry_run: bool) -> str:
     field = row._meta.get_field("token")
     while row is not None:
         sealed = row.__dict__["token"]
+        if not sealed:
+            return "gone"  # the token was wiped
         if uses_current_key(sealed, purpose="token"):
             return "done before"
         identity = field.identity(row)

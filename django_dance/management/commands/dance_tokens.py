@@ -13,9 +13,19 @@ from django.utils import timezone
 
 from ...tokens import clean_words
 from ..arguments import add_owner_arguments, user_id_of
-from ..token_tables import batches, columns, tables, token_of, token_rows
+from ..token_tables import batches, columns, is_unreadable, tables, token_of, token_rows
 
-_HEADINGS = ["id", "provider", "user", "account", "scope", "expires", "refreshable", "last error"]
+_HEADINGS = [
+    "id",
+    "provider",
+    "user",
+    "account",
+    "scope",
+    "expires",
+    "refreshable",
+    "state",
+    "last error",
+]
 
 
 class Command(BaseCommand):
@@ -117,7 +127,9 @@ def _describe(row: Any) -> dict[str, Any]:
         "refreshable": None if token is None else bool(token.get("refresh_token")),
         "last_error": getattr(row, "last_error", ""),
         "last_error_description": (words and clean_words(words)) or "",
-        "readable": token is not None,
+        "readable": not is_unreadable(row),
+        "state": getattr(row, "state", "active"),
+        "reason": getattr(row, "reason", ""),
     }
 
 
@@ -127,7 +139,7 @@ def _key(value: Any) -> int | str:
 
 def _cells(token: dict[str, Any]) -> list[str]:
     expires_at = token["expires_at"]
-    refreshable = {True: "yes", False: "no", None: "unreadable"}[token["refreshable"]]
+    refreshable = {True: "yes", False: "no", None: ""}[token["refreshable"]]
     cells = [
         str(token["id"]),
         token["provider"],
@@ -135,7 +147,8 @@ def _cells(token: dict[str, Any]) -> list[str]:
         token["account"],
         token["scope"],
         "" if expires_at is None else expires_at.isoformat(" ", "seconds"),
-        refreshable,
+        refreshable if token["readable"] else "unreadable",
+        token["state"] + f" ({token['reason']})" * bool(token["reason"]),
         ": ".join(filter(None, [token["last_error"], token["last_error_description"]])),
     ]
     # Control characters in an account or a user name must not move the cursor of a terminal.
