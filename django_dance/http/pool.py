@@ -10,7 +10,7 @@ import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -18,8 +18,11 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from .origins import origin
 
+_Adapter = TypeVar("_Adapter", bound=HTTPAdapter)
+
 _CONNECTIONS_PER_HOST = 64
-_HOSTS = 128
+#: The number of hosts whose connections are kept.
+HOSTS = 128
 
 
 @lru_cache(maxsize=64)
@@ -80,7 +83,7 @@ class SharedAdapter(HTTPAdapter):
             place = {"scheme": scheme, "host": host, "port": port}
             context = {**self.poolmanager.connection_pool_kw, **place, **tls}
             key = self.poolmanager.key_fn_by_scheme[scheme](context)
-            if len(self._pool_keys) >= _HOSTS:
+            if len(self._pool_keys) >= HOSTS:
                 self._pool_keys.clear()
             found = self._pool_keys[call] = key, context
         return self.poolmanager.connection_from_pool_key(*found)
@@ -95,7 +98,16 @@ class SharedAdapter(HTTPAdapter):
         """Do nothing: closing one session must not close the connections of the others."""
 
 
-_shared = SharedAdapter(pool_connections=_HOSTS, pool_maxsize=_CONNECTIONS_PER_HOST)
+_process_adapters: list[Any] = []
+
+
+def share_until_fork(adapter: _Adapter) -> _Adapter:
+    """Return an adapter that lives as long as the process. A forked child gets new connections."""
+    _process_adapters.append(adapter)
+    return adapter
+
+
+_shared = share_until_fork(SharedAdapter(HOSTS, _CONNECTIONS_PER_HOST))
 
 
 def get_shared_adapter() -> SharedAdapter:
@@ -106,8 +118,9 @@ def get_shared_adapter() -> SharedAdapter:
 def _after_fork() -> None:
     # If two processes used one inherited socket, each could read the other's answers. Sessions that
     # were created before the fork hold this adapter, so its pools are replaced, not the adapter.
-    _shared.init_poolmanager(_HOSTS, _CONNECTIONS_PER_HOST)
-    _shared.proxy_manager = {}
+    for adapter in _process_adapters:
+        adapter.init_poolmanager(adapter._pool_connections, adapter._pool_maxsize)
+        adapter.proxy_manager = {}
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,7 +1,8 @@
 """Protocol calls: token requests, refreshes, revocations, metadata and keys.
 
-They are sent once, to the configured address only, and the answer is limited in time and size. API
-calls go through the shared connections of :mod:`.pool`.
+They are sent to the configured address only, and the answer is limited in time and size. A GET uses
+connections that earlier ones have left open. Any other request has a new connection, and is sent
+once. API calls go through the shared connections of :mod:`.pool`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
@@ -28,7 +30,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 
 from .. import __version__
 from ..conf import settings
@@ -36,7 +38,7 @@ from ..exceptions import InvalidResponse, ProviderUnavailable
 from ..tokens import SECRETS, Secret, clean_words, wrap_secrets
 from .environment import EnvironmentMixin
 from .origins import is_secure
-from .pool import SharedAdapter, leave_unsigned
+from .pool import HOSTS, SharedAdapter, leave_unsigned, share_until_fork
 
 #: The largest accepted answer to a protocol call, in bytes.
 MAX_ANSWER = 1024 * 1024
@@ -46,6 +48,8 @@ USER_AGENT = f"django-dance/{__version__}"
 #: a host may have several, and the shortest time that must be left when the request is sent.
 _TO_CONNECT = 1 / 3
 _LEFT_TO_ANSWER = 1 / 4
+#: The largest number of kept connections to one host.
+_CONNECTIONS_PER_HOST = 10
 #: The parameters of a protocol call whose values are secrets.
 _SECRET_PARAMS = SECRETS | {
     "assertion",
@@ -211,7 +215,10 @@ def protocol_call(
     auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
     verify: bool | str = True,
 ) -> ProtocolResponse:
-    """Make one call of the protocol and return the answer. The request is sent at most once.
+    """Make one call of the protocol and return the answer.
+
+    A GET is sent again if the server has closed the kept connection. Any other request is sent at
+    most once.
 
     There are no redirects, no cookies and no ``.netrc``. The address must use ``https``. The whole
     answer may take ``DANCE_TIMEOUT`` seconds and have :data:`MAX_ANSWER` bytes.
@@ -268,9 +275,8 @@ def limited_request(
         sent.update(headers or {})
         # Without compression, the number of bytes on the wire is the size of the body.
         sent["Accept-Encoding"] = "identity"
-        adapter = _ProtocolAdapter(deadline=time.monotonic() + timeout)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+        kept = method.upper() == "GET"
+        session.use(_kept if kept else ProtocolAdapter())
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         arguments |= {
             "headers": sent,
@@ -278,9 +284,21 @@ def limited_request(
             "allow_redirects": False,
             "stream": True,
         }
+        call = _Call(time.monotonic() + timeout)
+        running = _running.set(call)
         try:
-            response = session.request(method, url, **arguments)
-            response.raw = io.BytesIO(_read(response, adapter.deadline))
+            try:
+                response = session.request(method, url, **arguments)
+            except requests.ConnectionError as exception:
+                stale = kept and not call.connects
+                if not stale or not any(
+                    isinstance(cause, ProtocolError) for cause in exception.args
+                ):
+                    raise
+                # The server has closed the kept connection.
+                session.use(ProtocolAdapter())
+                response = session.request(method, url, **arguments)
+            response.raw = io.BytesIO(_read(response, call.deadline))
         except (
             requests.RequestException,
             HTTPError,
@@ -299,6 +317,8 @@ def limited_request(
                 busy.retry_after = _retry_after(response)
                 raise busy
             return response
+        finally:
+            _running.reset(running)
     # Raised outside of the handler, because the frames of the failure hold the secret body.
     raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
 
@@ -318,8 +338,21 @@ class _ProtocolSession(EnvironmentMixin):
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
+    def use(self, adapter: ProtocolAdapter) -> None:
+        """Send the requests through this adapter."""
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
 
 def _read(response: requests.Response, deadline: float) -> bytes:
+    try:
+        return _read_body(response, deadline)
+    except BaseException:
+        response.close()  # nobody else may use a connection with the rest of an answer
+        raise
+
+
+def _read_body(response: requests.Response, deadline: float) -> bytes:
     if 300 <= response.status_code < 400:
         raise InvalidResponse(
             f"{urlsplit(response.url).hostname} answered with a redirect. Redirects "
@@ -378,42 +411,56 @@ class _DeadlineResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_DeadlineFile(self.fp.detach(), sock, deadline))
 
 
-def _connect(connect: Callable[[], None], deadline: float) -> None:
-    """Connect, or fail if too little time is left for the answer.
+@dataclass
+class _Call:
+    """The protocol call that this thread makes."""
 
-    A refresh token that was sent may be used up, even if the answer comes too late.
-    """
-    connect()
-    if deadline - time.monotonic() < float(settings.timeout) * _LEFT_TO_ANSWER:
-        raise ConnectTimeoutError("It took too long to connect.")
-
-
-class _DeadlinePool(HTTPConnectionPool):
+    #: The end of the call, on the monotonic clock.
     deadline: float
+    #: Whether the call opens a connection; if not, it uses one that an earlier call has left open.
+    connects: bool = True
 
-    def _new_conn(self) -> Any:
-        connection = super()._new_conn()
-        connection.response_class = partial(_DeadlineResponse, deadline=self.deadline)  # type: ignore[attr-defined]
-        connection.connect = partial(_connect, connection.connect, self.deadline)  # type: ignore[method-assign]
+
+_running: ContextVar[_Call] = ContextVar("call")
+
+
+class DeadlinePool(HTTPConnectionPool):
+    """Its answers must arrive until the end of the call."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection: Any = super()._get_conn(timeout)
+        call = _running.get()
+        call.connects = connection.sock is None
+        connection.response_class = partial(_DeadlineResponse, deadline=call.deadline)
         return connection
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect, or fail if too little time is left for the answer.
 
-class _DeadlineTLSPool(_DeadlinePool, HTTPSConnectionPool):
-    pass
+        A refresh token that was sent may be used up, even if the answer comes too late.
+        """
+        if conn.sock is None:
+            conn.connect()
+        super()._validate_conn(conn)
+        if _running.get().deadline - time.monotonic() < float(settings.timeout) * _LEFT_TO_ANSWER:
+            raise ConnectTimeoutError("It took too long to connect.")
 
 
-class _ProtocolAdapter(SharedAdapter):
+class DeadlineTLSPool(DeadlinePool, HTTPSConnectionPool):
+    """As :class:`DeadlinePool`, for https."""
+
+
+class ProtocolAdapter(SharedAdapter):
     """A connection for one call: a stale connection could not be told from a refused call."""
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+    def __init__(self, hosts: int = 1, connections: int = 1) -> None:
+        super().__init__(pool_connections=hosts, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _DeadlinePool,
-            "https": _DeadlineTLSPool,
+            "http": DeadlinePool,
+            "https": DeadlineTLSPool,
         }
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
@@ -421,10 +468,15 @@ class _ProtocolAdapter(SharedAdapter):
         manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.deadline = self.deadline
-        return pool
-
     def close(self) -> None:
         HTTPAdapter.close(self)
+
+
+class _KeptConnections(ProtocolAdapter):
+    """The connections for calls that change nothing."""
+
+    def close(self) -> None:
+        """Do nothing: closing one session must not close the connections of the others."""
+
+
+_kept = share_until_fork(_KeptConnections(HOSTS, _CONNECTIONS_PER_HOST))

@@ -20,7 +20,13 @@ from django.utils.http import http_date
 
 from django_dance import __version__
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
-from django_dance.http import ProtocolResponse, drop_frames, get_shared_adapter, protocol_call
+from django_dance.http import (
+    ProtocolResponse,
+    drop_frames,
+    get_shared_adapter,
+    pool,
+    protocol_call,
+)
 from django_dance.http import protocol_calls as transport
 from django_dance.http.pool import tls_context
 from django_dance.http.protocol_calls import MAX_ANSWER
@@ -632,6 +638,78 @@ def test_a_failure_reports_no_secret():
     text = report(failure.value)
     assert "protocol_call" in text
     assert str(secret) not in text
+
+
+# --- kept connections -----------------------------------------------------------------------------
+
+
+def test_requests_that_change_nothing_share_a_connection():
+    with Loopback() as provider:
+        for _ in range(3):
+            protocol_call("GET", provider.url)
+        assert provider.connections == 1
+        for _ in range(3):
+            protocol_call("POST", provider.url, data={})
+        assert provider.connections == 4
+
+
+def test_a_forked_child_opens_a_connection_of_its_own():
+    with Loopback() as provider:
+        protocol_call("GET", provider.url)
+        pool._after_fork()  # as in a forked process
+        protocol_call("GET", provider.url)
+        assert provider.connections == 2
+
+
+def test_a_request_on_a_connection_that_the_server_has_closed_is_sent_again():
+    connections = []
+
+    def behave(connection, stop):
+        connections.append(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        if len(connections) == 1:
+            connection.recv(65536)  # the second request; the connection is closed without an answer
+
+    with server(behave) as (url, seen):
+        for _ in range(2):
+            assert protocol_call("GET", url).json() == {}
+    assert len(seen) == len(connections) == 2
+
+
+@pytest.mark.parametrize("first", ["short", "long", "redirect"])
+def test_a_connection_with_the_rest_of_an_answer_is_not_used_again(first, settings):
+    heads = {
+        "short": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+        "long": b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b" " * (MAX_ANSWER + 1),
+        "redirect": b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 9\r\n\r\n{}",
+    }
+    answers = [heads[first], b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"a": 1}']
+
+    def behave(connection, stop):
+        connection.sendall(answers.pop(0))
+        if answers:
+            connection.recv(65536)  # until the client closes the connection
+
+    settings.DANCE_TIMEOUT = 1
+    with server(behave) as (url, seen):
+        with pytest.raises((InvalidResponse, ProviderUnavailable)):
+            protocol_call("GET", url)
+        assert protocol_call("GET", url).json() == {"a": 1}
+    assert len(seen) == 2
+
+
+def test_a_slow_answer_on_a_kept_connection_fails_at_the_deadline(settings):
+    def behave(connection, stop):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        connection.recv(65536)
+        drip(b"HTTP/1.1 200 OK\r\n", b"X-Slow: x\r\n")(connection, stop)
+
+    with server(behave) as (url, seen):
+        assert protocol_call("GET", url).json() == {}
+        settings.DANCE_TIMEOUT = 1
+        with pytest.raises(ProviderUnavailable, match="Timeout"):
+            protocol_call("GET", url)
+    assert len(seen) == 1  # the second request came on the first connection
 
 
 # --- TLS, where nothing is named ------------------------------------------------------------------
