@@ -245,6 +245,17 @@ def test_no_verdict_comes_from_an_answer_that_proves_nothing(clock, call, api, c
         call(session(), "GET", "/things")
 
 
+def test_the_account_is_asked_for_with_the_body_that_the_facts_state(call, api, connect):
+    question = {"query": "{ me { id } }"}
+    session = connect(ACCOUNT_METHOD="POST", ACCOUNT_JSON=question)
+    api.account = api.others = 401
+    with pytest.raises(AuthorizationRequired, match="rejected"):
+        call(session(), "GET", "/things")
+    asked = api.received[-1]
+    assert (asked.method, asked.path, json.loads(asked.body)) == ("POST", "/v1/me", question)
+    assert asked.headers["Authorization"] == "Bearer planted"
+
+
 def test_no_verdict_comes_from_a_server_that_does_not_answer(call, api, connect, settings):
     session = connect(ACCOUNT_URL="https://127.0.0.1:9/me")
     settings.DANCE_TIMEOUT = 0.5

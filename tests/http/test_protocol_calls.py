@@ -494,9 +494,13 @@ def test_a_refusal_has_the_status_of_the_response():
         assert refusal.value.status == status
 
 
-def test_a_response_at_the_limit_is_accepted():
-    with Loopback(lambda received: (200, {}, b" " * MAX_ANSWER)) as provider:
-        assert len(protocol_call("GET", provider.url).body) == MAX_ANSWER
+def test_a_response_of_a_mebibyte_is_accepted_and_a_longer_one_is_not():
+    mebibyte = 1024 * 1024
+    with Loopback(lambda received: (200, {}, b" " * mebibyte)) as provider:
+        assert len(protocol_call("GET", provider.url).body) == mebibyte
+    with Loopback(lambda received: (200, {}, b" " * (mebibyte + 1))) as provider:
+        with pytest.raises(InvalidResponse, match="longer than 1048576 bytes"):
+            protocol_call("GET", provider.url)
 
 
 @pytest.mark.parametrize("value", ["", "identity", " Identity "])
@@ -578,6 +582,22 @@ def test_a_response_read_after_the_deadline_is_refused(clock, last):
 
     with server(behave) as (url, _), pytest.raises(ProviderUnavailable, match="Timeout"):
         protocol_call("POST", url, data={})
+
+
+def test_a_read_waits_for_the_remaining_time_and_no_longer(clock, settings):
+    settings.DANCE_TIMEOUT = 3601
+    hung_up = []
+
+    def behave(connection, stop):
+        clock.jump()  # a second is left
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+        connection.settimeout(20)
+        hung_up.append(connection.recv(1) == b"")
+
+    with server(behave) as (url, _):
+        with pytest.raises(ProviderUnavailable, match="Timeout"):
+            protocol_call("GET", url)
+    assert hung_up == [True]
 
 
 @contextmanager

@@ -13,8 +13,14 @@ import requests
 import trustme
 from asgiref.sync import async_to_sync
 
-from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable, UntrustedOrigin
+from django_dance.exceptions import (
+    AuthorizationRequired,
+    InvalidResponse,
+    ProviderUnavailable,
+    UntrustedOrigin,
+)
 from django_dance.http import forget_environment, pool
+from django_dance.http.protocol_calls import MAX_ANSWER
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
@@ -865,6 +871,44 @@ def test_an_error_of_ours_during_a_call_has_no_frames_of_the_call(call, api, oth
     frames = [frame.name for frame in traceback.extract_tb(refusal.value.__traceback__)]
     assert "_send" in frames[-1]
     assert refusal.value.__context__ is None
+
+
+# --- protocol calls -------------------------------------------------------------------------------
+
+
+def test_a_protocol_call_has_the_token_and_the_body(api, connect):
+    api.pages["/v1/me"] = (200, {}, '{"id": 7}')
+    answer = connect(api, kind=Acme).protocol_call("POST", "/me", json={"query": "{ me }"})
+    assert (answer.status, answer.json()) == (200, {"id": 7})
+    (received,) = api.received
+    assert (received.method, received.body) == ("POST", b'{"query": "{ me }"}')
+    assert received.headers["X-Acme-Token"] == "Bearer planted"
+    assert received.headers["X-Acme-Key"] == "planted-key"
+    assert received.headers["Accept"] == "application/json"
+    assert received.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("page", "error", "message"),
+    [
+        (redirect_to(302, "/v1/elsewhere"), InvalidResponse, "redirect"),
+        ((200, {"Content-Encoding": "gzip"}, "{}"), InvalidResponse, "compressed"),
+        ((200, {}, b" " * (MAX_ANSWER + 1)), InvalidResponse, "longer than"),
+        ((503, {}, "{}"), ProviderUnavailable, "answered 503"),
+    ],
+    ids=["redirect", "compressed", "too long", "busy"],
+)
+def test_a_protocol_call_with_the_token_has_limits(api, connect, page, error, message):
+    api.pages["/v1/me"] = page
+    with pytest.raises(error, match=message):
+        connect(api).protocol_call("GET", "/me")
+    assert [received.path for received in api.received] == ["/v1/me"]
+
+
+def test_a_protocol_call_does_not_send_the_token_to_another_origin(api, other, connect):
+    with pytest.raises(UntrustedOrigin):
+        connect(api).protocol_call("GET", f"{other.url}/me")
+    assert not other.received
 
 
 # --- connections ----------------------------------------------------------------------------------
