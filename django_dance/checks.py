@@ -96,6 +96,7 @@ def _is_site_origin(value: Any) -> bool:
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+")
+_HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 #: Setting → whether a value of it is valid, and the hint about a value that is not.
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "timeout": (
@@ -129,6 +130,14 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         ),
         'It must be a list of host names without scheme, port and path, such as ["keycloak"].',
     ),
+    "private_hosts": (
+        lambda value: (
+            isinstance(value, (list, tuple, set, frozenset))
+            and all(isinstance(host, str) and _HOST_AND_PORT.fullmatch(host) for host in value)
+        ),
+        "It must be a list of host names, each with or without a port, such as "
+        '["auth.corp.example", "localhost:8080"].',
+    ),
     "base_url": (
         lambda value: value is None or _is_site_origin(value),
         'It must be the site\'s public https origin, without a path: "https://example.com".',
@@ -156,6 +165,13 @@ def _values() -> Iterator[CheckMessage]:
             getattr(settings, name)
         except ImproperlyConfigured as error:
             yield bad(f"DANCE_{name.upper()} cannot be used.", str(error))
+    proxy = settings.egress_proxy
+    if proxy is not None and not (isinstance(proxy, str) and origin(proxy)):
+        # Without the value, which may have a password.
+        yield bad(
+            "DANCE_EGRESS_PROXY cannot be used.",
+            'It must be the URL of a proxy, such as "http://proxy.internal:4750", or None.',
+        )
     for name, (is_valid, hint) in _VALUES.items():
         value = getattr(settings, name)
         if not is_valid(value):

@@ -35,6 +35,8 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_LOGIN_ON_GET": True,
     "DANCE_BASE_URL": None,
     "DANCE_INSECURE_HOSTS": (),
+    "DANCE_PRIVATE_HOSTS": (),
+    "DANCE_EGRESS_PROXY": None,
     "DANCE_SITE_KEY": None,
     "DANCE_TENANT": None,
     "DANCE_CLIENT_ADDRESS": None,

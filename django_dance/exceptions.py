@@ -10,6 +10,7 @@
     ├── ProviderError             a call to the provider failed
     │   ├── ProviderUnavailable       the provider cannot answer now
     │   ├── TokenRequestRefused       the provider answered with an OAuth error
+    │   ├── AddressRefused            an address that others chose must not be called
     │   └── InvalidResponse           the answer does not follow the protocol
     ├── StorageError              the token cannot be stored or loaded
     │   ├── OwnerRequired             there is no user to store the token for
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .tokens import ResourceOwner
 
 __all__ = [
+    "AddressRefused",
     "AuthorizationRequired",
     "DanceError",
     "FlowError",
@@ -268,6 +270,12 @@ class TokenRequestRefused(ProviderError):
     """The provider answered with an OAuth error (RFC 6749 §5.2); ``error`` is its code."""
 
     code = "token_refused"
+
+
+class AddressRefused(ProviderError):
+    """An address that a user, a client or an answer names must not be called."""
+
+    code = "address_refused"
 
 
 class InvalidResponse(ProviderError):

@@ -1,4 +1,4 @@
-"""HTTP to providers: origins, shared connections, protocol calls, OAuth 1 signatures."""
+"""HTTP to providers: origins, connections, protocol calls, untrusted addresses, signatures."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .challenges import oauth_challenge
     from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
+    from .guard import call_untrusted, check_url
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
     from .protocol_calls import ProtocolResponse, limited_request, protocol_call
@@ -18,6 +19,8 @@ __all__ = [
     "Origin",
     "ProtocolResponse",
     "Signature",
+    "call_untrusted",
+    "check_url",
     "drop_frames",
     "forget_environment",
     "get_shared_adapter",
@@ -37,6 +40,7 @@ __getattr__ = load_on_first_use(
         "challenges": ["oauth_challenge"],
         "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],
+        "guard": ["check_url", "call_untrusted"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],
         "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call"],

@@ -134,6 +134,19 @@ class ProtocolResponse:
         return dict(wrap_secrets(dict(pairs)))
 
     @property
+    def max_age(self) -> int | None:
+        """The seconds that the answer may be cached: 0 to forbid it, ``None`` without a statement.
+
+        Only ``Cache-Control`` is read (RFC 9111 §5.2.2).
+        """
+        value = next((v for k, v in self.headers.items() if k.lower() == "cache-control"), "")
+        directives = [part.strip().lower() for part in value.split(",")]
+        if {"no-store", "no-cache"} & set(directives):
+            return 0
+        found = (re.fullmatch(r'max-age="?(\d{1,9})\d*"?', part) for part in directives)
+        return next((int(match[1]) for match in found if match), None)
+
+    @property
     def is_page(self) -> bool:
         """Whether the body is a page of HTML, which a proxy may have sent."""
         kind = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
@@ -248,11 +261,15 @@ def limited_request(
     *,
     headers: Mapping[str, str] | None = None,
     like: requests.Session | None = None,
+    max_answer: int = MAX_ANSWER,
+    adapter: ProtocolAdapter | None = None,
     **arguments: Any,
 ) -> requests.Response:
     """Make one request with the limits of a protocol call, and return the answer with its body.
 
     :param like: a session whose headers, proxies, certificates and parameters apply.
+    :param max_answer: the largest accepted answer, in bytes.
+    :param adapter: makes the connection, for this call only.
     :param arguments: the other arguments of ``requests.Session.request``.
     :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
     :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
@@ -275,8 +292,8 @@ def limited_request(
         sent.update(headers or {})
         # Without compression, the number of bytes on the wire is the size of the body.
         sent["Accept-Encoding"] = "identity"
-        kept = method.upper() == "GET"
-        session.use(_kept if kept else ProtocolAdapter())
+        kept = adapter is None and method.upper() == "GET"
+        session.use(_kept if kept else adapter or ProtocolAdapter())
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         arguments |= {
             "headers": sent,
@@ -298,7 +315,7 @@ def limited_request(
                 # The server has closed the kept connection.
                 session.use(ProtocolAdapter())
                 response = session.request(method, url, **arguments)
-            response.raw = io.BytesIO(_read(response, call.deadline))
+            response.raw = io.BytesIO(_read(response, call.deadline, max_answer))
         except (
             requests.RequestException,
             HTTPError,
@@ -344,15 +361,15 @@ class _ProtocolSession(EnvironmentMixin):
         self.mount("http://", adapter)
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response, deadline: float, max_answer: int) -> bytes:
     try:
-        return _read_body(response, deadline)
+        return _read_body(response, deadline, max_answer)
     except BaseException:
         response.close()  # nobody else may use a connection with the rest of an answer
         raise
 
 
-def _read_body(response: requests.Response, deadline: float) -> bytes:
+def _read_body(response: requests.Response, deadline: float, max_answer: int) -> bytes:
     if 300 <= response.status_code < 400:
         raise InvalidResponse(
             f"{urlsplit(response.url).hostname} answered with a redirect. Redirects "
@@ -368,10 +385,10 @@ def _read_body(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     while chunk := response.raw.read(16 * 1024, decode_content=False):
         body += chunk
-        if len(body) > MAX_ANSWER:
+        if len(body) > max_answer:
             del body, chunk  # a traceback would print these variables
             raise InvalidResponse(
-                f"The provider's answer is longer than {MAX_ANSWER} bytes.",
+                f"The provider's answer is longer than {max_answer} bytes.",
                 status=response.status_code,
             )
         if time.monotonic() > deadline:
@@ -424,6 +441,11 @@ class _Call:
 _running: ContextVar[_Call] = ContextVar("call")
 
 
+def time_left() -> float:
+    """Return the seconds until the end of the call that this thread makes, or 0 after it."""
+    return max(0.0, _running.get().deadline - time.monotonic())
+
+
 class DeadlinePool(HTTPConnectionPool):
     """Its answers must arrive until the end of the call."""
 
@@ -453,19 +475,19 @@ class DeadlineTLSPool(DeadlinePool, HTTPSConnectionPool):
 class ProtocolAdapter(SharedAdapter):
     """A connection for one call: a stale connection could not be told from a refused call."""
 
+    #: The classes of the pools for connections without a proxy.
+    pools: Mapping[str, type[DeadlinePool]] = {"http": DeadlinePool, "https": DeadlineTLSPool}
+
     def __init__(self, hosts: int = 1, connections: int = 1) -> None:
         super().__init__(pool_connections=hosts, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": DeadlinePool,
-            "https": DeadlineTLSPool,
-        }
+        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = dict(ProtocolAdapter.pools)
         return manager
 
     def close(self) -> None:

@@ -447,7 +447,7 @@ class CallingSession(TargetMixin):
     def _send_limited(
         self, method: str, url: str, kwargs: dict[str, Any], signer: Signer | None
     ) -> requests.Response:
-        body = {name: kwargs.get(name) for name in ("data", "json")}
+        body: dict[str, Any] = {name: kwargs.get(name) for name in ("data", "json")}
         answer = limited_request(
             method,
             url,
