@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from typing import Any
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest, QueryDict
@@ -54,6 +55,8 @@ _SECRETS = frozenset(
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
 _UNICODE = frozenset({"username", "password"})
 _LONGEST = 4096
+#: Between the values of ``resource`` (RFC 8707 §2): no parameter contains it.
+SEPARATOR = "\n"
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -118,20 +121,17 @@ def _read(
     found: dict[str, str] = {}
     for name, values in source.lists():
         # RFC 6749 §3.1 and §3.2: no parameter more than once, known or unknown; RFC 8707 §2: but a
-        # request may name several resources. A URI has no spaces.
+        # request may name several resources.
         if len(values) > 1 and name != "resource":
             raise error("A parameter is repeated.")
-        if name in names:
-            found[name] = " ".join(map(str, values))
-    for name, value in found.items():
-        if len(value) > _LONGEST:
+        if name not in names:
+            continue
+        if sum(map(len, values)) > _LONGEST:
             raise error("A parameter is too long.")
-        if name in _UNICODE:
-            readable = not re.search(r"[\x00-\x1f\x7f]", value)
-        else:
-            readable = _VISIBLE.fullmatch(value) is not None
-        if not readable:
+        if not all(_is_readable(name, value) for value in values):
             raise error("A parameter has invalid characters.")
+        # An empty value counts as omitted: see below.
+        found[name] = SEPARATOR.join(value for value in map(str, values) if value)
     return {
         name: Secret(value) if name in _SECRETS else value
         for name, value in found.items()
@@ -139,6 +139,12 @@ def _read(
         # is an unsupported type.
         if value or name == "response_type"
     }
+
+
+def _is_readable(name: str, value: Any) -> bool:
+    if name in _UNICODE:
+        return not re.search(r"[\x00-\x1f\x7f]", value)
+    return _VISIBLE.fullmatch(value) is not None
 
 
 def _basic(header: str) -> tuple[str, Secret]:

@@ -5,11 +5,14 @@ The specification of MCP, revisions 2025-11-25 and 2026-07-28, requires both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from oauthlib.oauth2.rfc6749 import errors
+
+from .parameters import SEPARATOR
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 _WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _PORTS = {"https": 443, "http": 80}
+#: RFC 3986 has no spaces and no other characters than these. Our rows separate URIs with a space.
+_URI = re.compile(r"[\x21-\x7e]+")
 
 
 class InvalidTarget(errors.OAuth2Error):
@@ -32,7 +37,7 @@ def canonical(uri: str) -> str:
 
     :raises ValueError: it is not an absolute http or https URI without fragment (RFC 8707 §2).
     """
-    parts = urlsplit(uri)
+    parts = urlsplit(uri if _URI.fullmatch(uri) else "")
     host, port = parts.hostname, parts.port
     if parts.scheme not in _PORTS or not host or "@" in parts.netloc or "#" in uri:
         raise ValueError(f"{uri!r} is not an absolute https URI without fragment.")
@@ -71,13 +76,15 @@ def metadata(server: AuthorizationServer, request: HttpRequest) -> dict[str, Any
 def requested(server: AuthorizationServer, request: Any) -> list[str]:
     """The resources that a request names. A server without resources ignores them.
 
-    :param request: oauthlib's request; ``resource`` has the values, separated by spaces.
+    :param request: oauthlib's request; ``resource`` has the values, separated by
+        :data:`~.parameters.SEPARATOR`.
     :raises InvalidTarget: one of them is unknown.
     """
     if not server.resources:
         return []
     found = []
-    for uri in (getattr(request, "resource", None) or "").split():
+    values = getattr(request, "resource", None)
+    for uri in values.split(SEPARATOR) if values else ():
         try:
             resource = canonical(uri)
         except ValueError:

@@ -154,7 +154,11 @@ class Validator(RequestValidator):
         if callbacks.is_bound("grantgetter") and not callbacks.is_bound("grantsetter"):
             grant = callbacks.required("grantgetter")(client_id, code["code"])
             client: Any = request.client
-            if grant is None or not GrantRow(grant).is_valid_for(client):
+            if (
+                grant is None
+                or not GrantRow(grant).is_valid_for(client)
+                or set(GrantRow(grant).resources) != set(vars(request).get("resources", ()))
+            ):
                 raise ImproperlyConfigured(_REFUSED_ROW.format(self.server.name, "grantsetter"))
 
     # --- the code (RFC 6749 §4.1.3) -------------------------------------------------------------

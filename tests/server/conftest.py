@@ -80,7 +80,7 @@ class Application:
             form = {"client_id": self.client.client_id, **form}
         headers = {name: value for name, value in headers.items() if value is not None}
         form = {name: value for name, value in form.items() if value is not None}
-        return self.line.post(self.root + path, urlencode(form), FORM, headers=headers)
+        return self.line.post(self.root + path, urlencode(form, True), FORM, headers=headers)
 
     def redeem(self, code, **changes):
         form = {

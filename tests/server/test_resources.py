@@ -1,12 +1,14 @@
 """Protected resources: metadata (RFC 9728) and resource indicators (RFC 8707)."""
 
+from functools import partial
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.http import JsonResponse
 from django.urls import path, re_path
 
 from django_dance.server import bind_cache_grant, bind_models
-from django_dance.server.models import Client, Token
+from django_dance.server.models import Client, Grant, Token
 from django_dance.server.resources import canonical, metadata_url
 
 from ..conftest import Browser, query
@@ -124,7 +126,15 @@ def test_resources_are_compared_in_a_normal_form(uri, normal, metadata):
 
 @pytest.mark.parametrize(
     "uri",
-    ["", "mcp", "/mcp", "urn:mcp", "https://", "https://a.example/#x", "https://u@a.example/"],
+    [
+        *("", "mcp", "/mcp", "urn:mcp", "https://", "https://a.example/#x", "https://u@a.example/"),
+        *(
+            "https://a.example/a b",
+            "https://a.example/\n",
+            " https://a.example/",
+            "https://é.example/",
+        ),
+    ],
 )
 def test_a_resource_must_be_an_absolute_url_without_fragment(uri):
     with pytest.raises(ValueError, match="is not an absolute https URI"):
@@ -180,6 +190,22 @@ def test_a_tokensetter_that_drops_the_resource_is_an_error(site, app, member):
     code = app.code(member, resource=TOOLS)
     with pytest.raises(ImproperlyConfigured, match="resource of the row"):
         app.redeem(code, resource=TOOLS)
+
+
+def test_a_grantsetter_that_drops_the_resource_is_an_error(site, app, member, settings):
+    bind = bind_cache_grant if site.grant_cache else partial(bind_models, grant=Grant)
+    bound = bind(site)
+
+    @site.grantsetter
+    def store(client_id, code, request):
+        vars(request)["resources"], asked = [], vars(request)["resources"]
+        row = bound.grantsetter(client_id, code, request)
+        vars(request)["resources"] = asked
+        return row
+
+    with pytest.raises(ImproperlyConfigured, match=r"The grantsetter .* resource of the row"):
+        app.send(member, resource=TOOLS)
+    assert "code" in query(app.send(member)["Location"])
 
 
 def test_a_token_without_a_resource_is_refused_by_a_resource(app, member):
@@ -238,10 +264,29 @@ def test_a_client_gets_a_token_for_a_resource_for_itself(app):
     assert_invalid_target(app.post("token/", {**form, "resource": "https://testserver/none"}))
 
 
-@pytest.mark.parametrize("resource", ["https://testserver/none", "tools", f"{TOOLS}#x"])
+@pytest.mark.parametrize(
+    "resource",
+    # A value with a space is one value, and not two resources.
+    [
+        "https://testserver/none",
+        "tools",
+        f"{TOOLS}#x",
+        f"{TOOLS} {FILES}",
+        f" {TOOLS}",
+        f"{TOOLS} ",
+    ],
+)
 def test_an_unknown_resource_is_reported_to_the_client(app, member, resource):
     answer = query(member.get(app.address(resource=resource))["Location"])
     assert answer["error"] == "invalid_target" and answer["state"] == "planted-state"
+    code = app.code(member, resource=[TOOLS, FILES], scope="email address")
+    assert_invalid_target(app.redeem(code, resource=resource))
+
+
+def test_an_empty_resource_counts_as_omitted(app, member):
+    assert status(app, "/email/", token_for(app, member, "").json()) == 200
+    code = app.code(member, resource=["", TOOLS])
+    assert status(app, "/tools", app.redeem(code, resource=["", TOOLS]).json()) == 200
 
 
 def test_a_server_without_resources_ignores_the_parameter(register, member, settings):
