@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -37,6 +38,8 @@ _MEMORY = 24 * 3600
 #: Seconds that a code lives, at most.
 _LONGEST_CODE = 600
 _PREFIX = "django_dance:server"
+#: An address with a port, as some proxies write it: ``1.2.3.4:5678``, ``[::1]:5678``, ``[::1]``.
+_WITH_PORT = re.compile(r"\[(?P<ipv6>[^\]]*)\](?::[0-9]*)?|(?P<other>[^:]*):[0-9]*")
 
 
 class TooManyWrongSecrets(errors.OAuth2Error):
@@ -116,15 +119,18 @@ def count_wrong_verifier(server: AuthorizationServer, code: str) -> bool:
 
 
 def client_address(request: HttpRequest | None) -> str:
-    """The address that a request comes from; of an IPv6 address, the network of 64 bits.
+    """The address that a request comes from, without a port; of an IPv6 address, the network of 64
+    bits.
 
-    A host has a whole network of IPv6 addresses to choose from.
+    A host has many ports, and a whole network of IPv6 addresses, to choose from.
     """
     if request is None:
         return ""
     function = client_settings.client_address
     found = function(request) if function is not None else request.META.get("REMOTE_ADDR")
-    text = str(found or "")
+    text = str(found or "").strip()
+    if match := _WITH_PORT.fullmatch(text):
+        text = match["ipv6"] or match["other"] or ""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

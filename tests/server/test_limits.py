@@ -7,6 +7,7 @@ from django.core.cache import cache
 
 from django_dance.server import bind_cache_grant
 from django_dance.server.client_secrets import hash_generated
+from django_dance.server.limits import client_address
 from django_dance.server.models import Client, Token
 
 from .conftest import assert_invalid_grant, basic, make_server, serve
@@ -198,6 +199,34 @@ def test_a_function_of_the_site_returns_the_address(app, settings, path):
     guess(app, HTTP_X_FORWARDED_FOR="198.51.100.1")
     assert ask(app, "wrong", HTTP_X_FORWARDED_FOR="198.51.100.1").status_code == 429
     assert ask(app, "wrong", HTTP_X_FORWARDED_FOR="198.51.100.2").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("results", "address"),
+    [
+        (
+            ["198.51.100.1:5678", "198.51.100.1:80", " 198.51.100.1", "198.51.100.1:"],
+            "198.51.100.1",
+        ),
+        (["[::1]:80", "[::1]", "::1", "[::2]:9"], "::/64"),
+        (["[::ffff:198.51.100.1]:80", "::ffff:198.51.100.1"], "198.51.100.1"),
+        (["2001:db8::1:80"], "2001:db8::/64"),
+        (["app.internal:8000", "app.internal"], "app.internal"),
+        ([None, "", ":80", "[]:80"], ""),
+    ],
+)
+def test_the_port_of_an_address_does_not_count(rf, settings, results, address):
+    for result in results:
+        settings.DANCE_CLIENT_ADDRESS = lambda request, result=result: result
+        assert client_address(rf.get("/")) == address
+
+
+def test_guesses_from_many_ports_are_counted_together(app, settings):
+    settings.DANCE_CLIENT_ADDRESS = address_of_the_proxy
+    for port in range(10):
+        ask(app, "wrong", HTTP_X_FORWARDED_FOR=f"198.51.100.1:{5000 + port}")
+    assert ask(app, "wrong", HTTP_X_FORWARDED_FOR="198.51.100.1:6000").status_code == 429
+    assert ask(app, "wrong", HTTP_X_FORWARDED_FOR="198.51.100.2:6000").status_code == 401
 
 
 # --- the cache ------------------------------------------------------------------------------------
