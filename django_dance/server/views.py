@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
@@ -28,8 +29,11 @@ from .rows import ClientRow, is_active
 
 #: The digits of a BigAutoField.
 _KEY = re.compile(r"[0-9]{1,19}")
-#: The key in the session.
-_SHOWN_TO = "django_dance_server_shown_to"
+_NO_FIELD = (
+    "The form in your template django_dance_server/authorize.html does not say to whom it was "
+    'shown. Add this field to the form: <input type="hidden" name="shown_to" '
+    'value="{{ shown_to }}">.'
+)
 
 
 class ServerView(View):
@@ -94,12 +98,13 @@ class AuthorizeView(ServerView):
         user = self.server.user_of(request)
         if not user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        shown_to = request.POST.get("shown_to") or _session(request).get(_SHOWN_TO)
-        if shown_to and not constant_time_compare(shown_to, _page_mark(user, asked)):
+        if not is_active(user):
+            return False
+        if not constant_time_compare(request.POST.get("shown_to", ""), _page_mark(user, asked)):
             # Since the page was shown, another user has logged in, or was chosen, or the client
             # may request other scopes.
             return self._page(request, user, asked)
-        if request.POST.get("decision") != "allow" or not is_active(user):
+        if request.POST.get("decision") != "allow":
             return False
         consent.save(self.server, user, asked)
         return True
@@ -107,9 +112,11 @@ class AuthorizeView(ServerView):
     def _page(
         self, request: HttpRequest, user: Any, asked: AuthorizationRequest
     ) -> HttpResponseBase:
-        # For a template of the site that does not have the field.
-        _session(request)[_SHOWN_TO] = _page_mark(user, asked)
-        return render_page(request, "authorize.html", self.context(user, asked))
+        response = render_page(request, "authorize.html", self.context(user, asked))
+        if _page_mark(user, asked).encode() not in response.content:
+            # Each form would be answered with the page again.
+            raise ImproperlyConfigured(_NO_FIELD)
+        return response
 
     def context(self, user: Any, asked: AuthorizationRequest) -> dict[str, Any]:
         """The context of the template ``django_dance_server/authorize.html``."""
@@ -226,7 +233,3 @@ def _page_mark(user: Any, asked: AuthorizationRequest) -> str:
     shown = [user._meta.label_lower, str(user.pk), list(asked.scopes), list(asked.resources)]
     text = json.dumps(shown)
     return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()
-
-
-def _session(request: HttpRequest) -> Any:
-    return getattr(request, "session", {})

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import quote_plus, urlencode
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(items):
 def basic(client_id, secret):
     pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def consent_form(page, decision="allow"):
+    """The fields of the form on a consent page; on any other page the decision alone."""
+    found = re.search(r'name="shown_to" value="([0-9a-f]+)"', page.content.decode())
+    return {"decision": decision, **({"shown_to": found[1]} if found else {})}
 
 
 class Application:
@@ -66,7 +73,8 @@ class Application:
 
     def send(self, browser, decision="allow", **changes):
         """A browser opens the consent page and presses a button there."""
-        return browser.post(self.address(**changes), {"decision": decision})
+        page = browser.get(self.address(**{"prompt": "consent", **changes}))
+        return browser.post(self.address(**changes), consent_form(page, decision))
 
     def code(self, browser, **changes):
         response = self.send(browser, **changes)

@@ -15,7 +15,7 @@ from django_dance.server import bind_cache_grant
 from django_dance.server.models import Client, Consent, Grant
 
 from ..conftest import Browser, query
-from .conftest import CALLBACK, is_alive, make_server, serve
+from .conftest import CALLBACK, consent_form, is_alive, make_server, serve
 from .site import server
 
 
@@ -273,7 +273,8 @@ def test_parameters_must_not_be_in_the_url_and_in_the_form(app, member):
 
 
 def test_a_form_may_repeat_the_parameters_in_its_fields(app, member):
-    response = member.post(f"{app.root}authorize/", {**app.asking(), "decision": "allow"})
+    form = consent_form(member.get(app.address()))
+    response = member.post(f"{app.root}authorize/", {**app.asking(), **form})
     assert "code" in query(response["Location"])
 
 
@@ -453,7 +454,7 @@ def test_the_form_works_over_https_with_its_csrf_token(app, user):
     (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
     response = browser.post(
         app.address(),
-        {"decision": "allow", "csrfmiddlewaretoken": token},
+        {**consent_form(page), "csrfmiddlewaretoken": token},
         headers={"referer": "https://testserver/"},
     )
     assert "code" in query(response["Location"])
@@ -468,7 +469,7 @@ def test_the_consent_form_of_one_user_cannot_be_posted_by_another(app, user, mak
     here = {"referer": "https://testserver/"}
     form = {"username": "grace", "password": "pw", "csrfmiddlewaretoken": token}
     assert "sessionid" in browser.post("/accounts/login/", form, headers=here).cookies
-    form = {"decision": "allow", "csrfmiddlewaretoken": token}
+    form = {**consent_form(page), "csrfmiddlewaretoken": token}
     assert browser.post(app.address(), form, headers=here).status_code == 403
     assert not Grant.objects.exists()
 
@@ -811,7 +812,7 @@ def test_the_host_header_does_not_change_the_metadata(app, member, settings):
     assert all("evil" not in str(value) for value in said.values())
     response = member.post(
         app.address(),
-        {"decision": "allow"},
+        consent_form(member.get(app.address())),
         headers={"host": "evil.example", "x-forwarded-host": "evil.example"},
     )
     assert query(response["Location"])["iss"] == "https://testserver"
@@ -877,39 +878,57 @@ def switcher(app, member, user, make_user, settings):
     return accounts
 
 
-@pytest.mark.parametrize(
-    "with_field", [True, False], ids=["our template", "template without field"]
-)
 @pytest.mark.parametrize("decision", ["allow", "deny"])
-def test_a_consent_form_is_bound_to_the_user_who_has_seen_it(
-    app, member, switcher, with_field, decision
-):
-    page = member.get(app.address())
-    form = {"decision": decision}
-    if with_field:
-        form["shown_to"] = hidden_field(page)
+def test_a_consent_form_is_bound_to_the_user_who_has_seen_it(app, member, switcher, decision):
+    form = consent_form(member.get(app.address()), decision)
     switcher["chosen"] = switcher["grace"]
     again = member.post(app.address(), form)
     assert again.status_code == 200
     assert "You are logged in as grace" in again.content.decode()
     assert not Grant.objects.exists() and not Consent.objects.exists()
-    form = {"decision": "allow", "shown_to": hidden_field(again)}
-    assert "code" in query(member.post(app.address(), form)["Location"])
+    assert "code" in query(member.post(app.address(), consent_form(again))["Location"])
     assert Grant.objects.get().user == Consent.objects.get().user == switcher["grace"]
 
 
 def test_a_form_in_another_tab_is_bound_to_its_own_user(app, member, switcher):
-    first = hidden_field(member.get(app.address()))
+    form = consent_form(member.get(app.address()))
     switcher["chosen"] = switcher["grace"]
     member.get(app.address())
-    response = member.post(app.address(), {"decision": "allow", "shown_to": first})
+    response = member.post(app.address(), form)
     assert response.status_code == 200 and not Grant.objects.exists()
 
 
 def test_the_form_is_accepted_from_the_user_who_has_seen_it(app, member, switcher):
-    form = {"decision": "allow", "shown_to": hidden_field(member.get(app.address()))}
+    form = consent_form(member.get(app.address()))
     assert "code" in query(member.post(app.address(), form)["Location"])
 
 
-def hidden_field(page):
-    return re.search(r'name="shown_to" value="([0-9a-f]+)"', page.content.decode())[1]
+@pytest.mark.parametrize("shown_to", [None, "", "0" * 64, "é"])
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_a_form_that_does_not_say_to_whom_it_was_shown_is_answered_with_the_page(
+    app, member, decision, shown_to
+):
+    member.get(app.address())
+    form = {"decision": decision, **({} if shown_to is None else {"shown_to": shown_to})}
+    again = member.post(app.address(), form)
+    assert again.status_code == 200
+    assert not Grant.objects.exists() and not Consent.objects.exists()
+    assert "code" in query(member.post(app.address(), consent_form(again))["Location"])
+
+
+def test_a_template_without_the_field_is_an_error_before_anybody_sees_the_page(
+    app, member, settings, tmp_path
+):
+    template = tmp_path / "django_dance_server" / "authorize.html"
+    template.parent.mkdir()
+
+    def use(text):
+        template.write_text(text)
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+    use("<form method=post>{% csrf_token %}<button name=decision></form>")
+    with pytest.raises(ImproperlyConfigured, match="Add this field to the form") as raised:
+        member.get(app.address())
+    (field,) = re.findall("<input.*?>", str(raised.value))
+    use(f"<form method=post>{{% csrf_token %}}{field}</form>")
+    assert consent_form(member.get(app.address()))["shown_to"]

@@ -5,6 +5,7 @@ import pytest
 
 from ..conftest import query
 from ..loopback import Loopback
+from .conftest import consent_form
 
 SITE = {"default-src": ["'self'"], "frame-ancestors": ["'self'"], "form-action": ["'self'"]}
 EXPECTED = {"default-src 'self'", "form-action 'self'", "frame-ancestors 'none'"}
@@ -81,7 +82,7 @@ NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
 
 
 def test_a_browser_that_opens_a_page_gets_a_page_that_leads_to_the_client(app, member):
-    form = {"decision": "allow"}
+    form = consent_form(member.get(app.address()))
     for response in (
         member.post(app.address(), form, headers=NAVIGATION),
         member.get(app.address(), headers=NAVIGATION),  # the consent is remembered
@@ -99,7 +100,8 @@ def test_a_browser_that_opens_a_page_gets_a_page_that_leads_to_the_client(app, m
 
 
 def test_an_error_is_sent_to_the_client_by_a_page_too(app, member):
-    response = member.post(app.address(), {"decision": "deny"}, headers=NAVIGATION)
+    form = consent_form(member.get(app.address()), "deny")
+    response = member.post(app.address(), form, headers=NAVIGATION)
     assert response.status_code == 200
     assert query(response.context["url"])["error"] == "access_denied"
 
@@ -115,7 +117,8 @@ def test_a_request_in_a_frame_gets_a_redirect(app, member):
 def test_an_app_with_its_own_scheme_gets_a_redirect(register, member):
     app = register(public=True, registered_redirect_uris="com.example.app:/callback")
     address = app.address(redirect_uri="com.example.app:/callback")
-    response = member.post(address, {"decision": "allow"}, headers=NAVIGATION)
+    form = consent_form(member.get(address))
+    response = member.post(address, form, headers=NAVIGATION)
     assert response["Location"].startswith("com.example.app:/callback?code=")
 
 

@@ -15,6 +15,7 @@ from django_dance.server import conf
 from django_dance.server.authorization import servers
 
 from ..conftest import Browser
+from .conftest import consent_form
 
 pytestmark = [
     pytest.mark.one_database("These tests read texts"),
@@ -108,7 +109,7 @@ def test_the_page_can_be_tried_out(mysite, register, member, settings, live_serv
             return app.client.client_id
         if question.startswith("client_secret"):
             return str(app.secret)
-        return member.post(said[-1], {"decision": "allow"})["Location"]
+        return member.post(said[-1], consent_form(member.get(said[-1])))["Location"]
 
     block = block.replace("http://localhost:8000", live_server.url)
     exec(block, {"input": answer, "print": lambda *words: said.append(words[-1])})

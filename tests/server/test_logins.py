@@ -8,7 +8,7 @@ from django.urls import include, path
 from django_dance.server.models import Grant
 
 from ..conftest import Browser, query
-from .conftest import make_server
+from .conftest import consent_form, make_server
 from .site import server
 from .test_authorize import assert_told
 
@@ -97,7 +97,7 @@ def test_the_next_person_at_a_browser_gets_a_code_for_their_own_account(app, con
     response = connected.post(back, {"log_in_again": "1"})
     response = log_in(connected, response, username="grace")
     assert response.status_code == 200  # the page that asks for consent
-    answer = connected.post(back, {"decision": "allow"})
+    answer = connected.post(back, consent_form(response))
     assert "code" in query(answer["Location"])
     assert Grant.objects.get().user == grace
 

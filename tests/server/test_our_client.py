@@ -9,7 +9,7 @@ from django_dance.providers import OAuth2Provider, providers
 from django_dance.server.models import Token
 
 from ..conftest import Browser, query
-from .conftest import is_alive
+from .conftest import consent_form, is_alive
 
 pytestmark = pytest.mark.urls("tests.server.own_client_urls")
 
@@ -67,7 +67,7 @@ def ours(request, register, settings, bridge):
 
 def dance(browser):
     asked = browser.get("/login/ours/")["Location"]
-    answer = browser.post(asked, {"decision": "allow"})["Location"]
+    answer = browser.post(asked, consent_form(browser.get(asked)))["Location"]
     return answer, browser.get(answer)
 
 
@@ -92,7 +92,7 @@ def test_the_whole_way(ours, member, user):
 
 def test_a_denial_is_reported_as_access_denied(ours, member, events):
     asked = member.get("/login/ours/")["Location"]
-    answer = member.post(asked, {"decision": "deny"})["Location"]
+    answer = member.post(asked, consent_form(member.get(asked), "deny"))["Location"]
     assert query(answer)["iss"] == "https://testserver"
     assert member.get(answer).status_code == 403
     assert events.codes == ["access_denied"]

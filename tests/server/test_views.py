@@ -166,5 +166,6 @@ def test_a_sites_own_view_of_an_endpoint_wants_no_csrf_token(app, member, settin
 def test_no_foreign_form_reaches_a_sites_own_consent_page(csrf_middleware, app, user, settings):
     own = site.server.authorize_handler(lambda request, **asked: True)
     settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("oauth/authorize/", own)]})
-    assert app.send(browser_of(user)).status_code == 403
+    response = browser_of(user).post(app.address(), {"decision": "allow"})
+    assert response.status_code == 403
     assert not Grant.objects.exists()
