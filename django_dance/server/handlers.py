@@ -35,7 +35,7 @@ from .responses import (
     json_response,
 )
 from .rows import is_active
-from .signals import application_authorized
+from .signals import application_authorized, send_after_commit
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -155,9 +155,9 @@ def _code_response(
         scopes=list(asked.scopes),
         credentials={"user": user, "http_request": request},
     )
-    application_authorized.send(
-        type(server),
-        server=server,
+    send_after_commit(
+        application_authorized,
+        server,
         user=user,
         client=asked.client,
         scopes=list(asked.scopes),

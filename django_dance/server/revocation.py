@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import token_cache
-from .signals import access_token_revoked
+from .signals import access_token_revoked, send_after_commit
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -50,6 +50,6 @@ def send(
     user: Any = None,
     client_id: str | None = None,
 ) -> None:
-    access_token_revoked.send(
-        type(server), server=server, reason=reason, family=family, user=user, client_id=client_id
+    send_after_commit(
+        access_token_revoked, server, reason=reason, family=family, user=user, client_id=client_id
     )

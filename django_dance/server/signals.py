@@ -1,10 +1,18 @@
 """The signals of the authorization server. The sender is the server's class.
 
 All signals have the argument ``server``. None of them has a code, a token or a secret. Each is sent
-with ``send()`` after the rows are written; with ``ATOMIC_REQUESTS`` the commit follows.
+after the commit. A receiver that raises an exception is logged and changes nothing else.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
 from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from .authorization import AuthorizationServer
 
 #: A user has allowed an application to act for the user: a code was issued. Also: ``user``,
 #: ``client``, ``scopes`` and ``request``, Django's request.
@@ -20,3 +28,15 @@ access_token_issued = Signal()
 #: ``"revoked"`` (by the client), ``"replayed"`` (a code or refresh token was used again),
 #: ``"disconnected"`` (by the user), or ``"ended"`` (by :meth:`~.AuthorizationServer.end_tokens`).
 access_token_revoked = Signal()
+
+
+def send_after_commit(signal: Signal, server: AuthorizationServer, **arguments: Any) -> None:
+    """Send a signal when the rows that it tells of are committed, and not if they are rolled back.
+
+    A receiver may call other systems, which cannot roll back.
+    """
+    transaction.on_commit(
+        lambda: signal.send_robust(type(server), server=server, **arguments),
+        using=server.database,
+        robust=True,
+    )

@@ -19,7 +19,7 @@ from . import client_secrets, limits, resources, revocation, token_cache
 from .hashing import new_family
 from .refusals import keep_reason
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
-from .signals import access_token_issued
+from .signals import access_token_issued, send_after_commit
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -289,11 +289,9 @@ class Validator(RequestValidator):
             raise errors.InvalidGrantError(request=request)
         if old_token:
             token_cache.invalidate(family=state["family"], using=self.server.database)
-        # A second use before the commit finds no tokens to revoke: check for it after the commit.
-        transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
-        access_token_issued.send(
-            type(self.server),
-            server=self.server,
+        send_after_commit(
+            access_token_issued,
+            self.server,
             client=request.client,
             user=request.user,
             scopes=list(request.scopes or ()),
@@ -301,6 +299,8 @@ class Validator(RequestValidator):
             family=state["family"],
             request=state.get("http_request"),
         )
+        # A second use before the commit finds no tokens to revoke: check for it after the commit.
+        transaction.on_commit(lambda: self._revoke_if_replayed(source), using=self.server.database)
 
     def _is_retry(self, old_token: TokenRow | None) -> bool:
         """Whether the client may repeat a refresh, because the response was lost."""

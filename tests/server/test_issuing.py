@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from django_dance.server import bind_cache_grant, signals
@@ -162,7 +163,10 @@ def test_a_trusted_public_client_is_asked_unless_its_redirect_uri_is_https(
 
 # --- signals --------------------------------------------------------------------------------------
 
+after_commit = pytest.mark.django_db(transaction=True)
 
+
+@after_commit
 def test_receivers_hear_of_a_consent_a_token_and_its_revocation(app, member, user, heard):
     token = app.token(member)
     app.revoke(token["access_token"])
@@ -182,6 +186,7 @@ def test_receivers_hear_of_a_consent_a_token_and_its_revocation(app, member, use
     assert (revoked["reason"], revoked["family"]) == ("revoked", row.family)
 
 
+@after_commit
 def test_receivers_hear_of_a_created_token(app, user, heard):
     server.create_token(user, app.client, ["email"])
     ((name, arguments),) = heard
@@ -189,6 +194,7 @@ def test_receivers_hear_of_a_created_token(app, user, heard):
     assert arguments["grant_type"] == "" and arguments["request"] is None
 
 
+@after_commit
 def test_receivers_hear_the_reason_of_a_revocation(app, member, user, heard):
     code = app.code(member)
     app.redeem(code)
@@ -202,6 +208,54 @@ def test_receivers_hear_the_reason_of_a_revocation(app, member, user, heard):
     assert [arguments["client_id"] for arguments in revoked] == [None, app.client.client_id, None]
 
 
+@after_commit
+def test_receivers_hear_of_nothing_that_is_rolled_back(app, member, user, heard):
+    with pytest.raises(RuntimeError), transaction.atomic():
+        app.token(member)
+        server.create_token(user, app.client, ["email"])
+        server.end_tokens(user)
+        raise RuntimeError
+    assert heard == [] and not Token.objects.exists()
+
+
+@after_commit
+def test_receivers_hear_of_a_token_after_the_commit(app, user, heard):
+    with transaction.atomic():
+        server.create_token(user, app.client, ["email"])
+        assert heard == []
+    assert [name for name, _ in heard] == ["access_token_issued"]
+
+
+@pytest.fixture
+def failing():
+    """A receiver that raises an exception, before the receivers that are connected later."""
+
+    def fail(sender, **arguments):
+        raise RuntimeError("a receiver")
+
+    for name in SIGNALS:
+        getattr(signals, name).connect(fail)
+    yield
+    for name in SIGNALS:
+        getattr(signals, name).disconnect(fail)
+
+
+@after_commit
+def test_a_receiver_that_fails_changes_neither_the_response_nor_other_receivers(
+    failing, app, member, heard, caplog
+):
+    token = app.token(member)
+    assert is_alive(app, token["access_token"])
+    assert app.revoke(token["access_token"]).status_code == 200
+    assert [name for name, _ in heard] == [
+        "application_authorized",
+        "access_token_issued",
+        "access_token_revoked",
+    ]
+    assert "a receiver" in caplog.text and token["access_token"] not in caplog.text
+
+
+@after_commit
 def test_a_refusal_sends_no_signal(app, member, heard):
     app.send(member, "deny")
     app.refresh("unknown")

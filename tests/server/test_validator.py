@@ -808,7 +808,8 @@ def test_a_token_is_revoked_with_its_family_or_deleted(site, family, with_a_func
 
 
 @pytest.mark.parametrize("with_a_function", [True, False])
-def test_receivers_hear_which_family_is_revoked(site, with_a_function, db):
+@pytest.mark.django_db(transaction=True)
+def test_receivers_hear_which_family_is_revoked(site, with_a_function):
     if with_a_function:
         site.revoker()
     heard = []
@@ -844,7 +845,7 @@ def test_revoking_a_token_of_another_client_is_an_error(site):
     assert (site.token.deleted, revoked) == (0, [])
 
 
-def test_a_token_of_another_server_is_unknown(site):
+def test_a_token_of_another_server_is_unknown(site, db):
     site.token = Row(client_id="app", user=ADA, scopes=[], server="another")
     revokes(site)
     assert site.token.deleted == 0
