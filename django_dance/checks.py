@@ -103,6 +103,14 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_number(value) and value > 0,
         "It must be a positive number of seconds.",
     ),
+    "async_calls": (
+        lambda value: isinstance(value, int) and value is not True and value > 0,
+        "It must be a positive whole number.",
+    ),
+    "async_deadline": (
+        lambda value: _is_number(value) and value > 0,
+        "It must be a positive number of seconds.",
+    ),
     "flow_age": (
         lambda value: _is_number(value) and value > 0,
         "It must be a positive number of seconds.",

@@ -6,6 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .challenges import oauth_challenge
+    from .deadlines import TimedCall, running_call
     from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
     from .guard import call_untrusted, check_url
@@ -19,6 +20,7 @@ __all__ = [
     "Origin",
     "ProtocolResponse",
     "Signature",
+    "TimedCall",
     "call_untrusted",
     "check_url",
     "drop_frames",
@@ -32,12 +34,14 @@ __all__ = [
     "oauth_challenge",
     "origin",
     "protocol_call",
+    "running_call",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
         "challenges": ["oauth_challenge"],
+        "deadlines": ["TimedCall", "running_call"],
         "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],
         "guard": ["check_url", "call_untrusted"],

@@ -26,17 +26,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ..conf import settings
 from ..exceptions import AddressRefused
+from .deadlines import DeadlinePool, DeadlineTLSPool, time_left
 from .frames import drop_frames
 from .origins import is_secure, origin
 from .pool import leave_unsigned
 from .protocol_calls import (
     MAX_ANSWER,
-    DeadlinePool,
-    DeadlineTLSPool,
     ProtocolAdapter,
     ProtocolResponse,
     limited_request,
-    time_left,
 )
 
 #: The ports that a host outside of ``DANCE_PRIVATE_HOSTS`` may have.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +17,13 @@ import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.util.ssl_ import create_urllib3_context
 
+from ..conf import settings
+from .deadlines import DeadlinePool, DeadlineTLSPool
 from .origins import origin
 
 _Adapter = TypeVar("_Adapter", bound=HTTPAdapter)
 
+#: The smallest number of connections to one host that are kept.
 _CONNECTIONS_PER_HOST = 64
 #: The number of hosts whose connections are kept.
 HOSTS = 128
@@ -53,10 +57,19 @@ def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.S
 class SharedAdapter(HTTPAdapter):
     """The connection pools of all sessions: one pool for each origin and TLS settings."""
 
+    #: The classes of the pools for connections without a proxy.
+    pools: Mapping[str, type[DeadlinePool]] = {"http": DeadlinePool, "https": DeadlineTLSPool}
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
         #: The origin and the TLS settings of a call → the arguments that select its pool.
         self._pool_keys: dict[Any, tuple[Any, dict[str, Any]]] = {}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = dict(SharedAdapter.pools)
+        return manager
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
@@ -107,12 +120,14 @@ def share_until_fork(adapter: _Adapter) -> _Adapter:
     return adapter
 
 
-_shared = share_until_fork(SharedAdapter(HOSTS, _CONNECTIONS_PER_HOST))
-
-
+@cache
 def get_shared_adapter() -> SharedAdapter:
-    """Return the adapter that all sessions of this process use."""
-    return _shared
+    """Return the adapter that all sessions of this process use.
+
+    It can keep a connection for each call that async code makes at the same time.
+    """
+    connections = max(_CONNECTIONS_PER_HOST, int(settings.async_calls))
+    return share_until_fork(SharedAdapter(HOSTS, connections))
 
 
 def _after_fork() -> None:

@@ -17,9 +17,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
@@ -29,13 +27,13 @@ from django.utils.http import parse_http_date_safe
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from .. import __version__
 from ..conf import settings
 from ..exceptions import InvalidResponse, ProviderUnavailable
 from ..tokens import SECRETS, Secret, clean_words, wrap_secrets
+from .deadlines import TimedCall, running_call
 from .environment import EnvironmentMixin
 from .origins import is_secure
 from .pool import HOSTS, SharedAdapter, leave_unsigned, share_until_fork
@@ -301,8 +299,9 @@ def limited_request(
             "allow_redirects": False,
             "stream": True,
         }
-        call = _Call(time.monotonic() + timeout)
-        running = _running.set(call)
+        # A refresh token that was sent may be used up, even if the answer comes too late.
+        call = TimedCall(time.monotonic() + timeout, to_answer=timeout * _LEFT_TO_ANSWER)
+        running = running_call.set(call)
         try:
             try:
                 response = session.request(method, url, **arguments)
@@ -335,7 +334,7 @@ def limited_request(
                 raise busy
             return response
         finally:
-            _running.reset(running)
+            running_call.reset(running)
     # Raised outside of the handler, because the frames of the failure hold the secret body.
     raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
 
@@ -396,99 +395,11 @@ def _read_body(response: requests.Response, deadline: float, max_answer: int) ->
     return bytes(body)
 
 
-class _DeadlineFile(io.RawIOBase):
-    """The bytes of a socket, with a deadline: each read waits for the remaining time at most.
-
-    The timeout of a socket starts again with each byte, so a slow server could keep the connection
-    open for ever.
-    """
-
-    def __init__(self, raw: Any, sock: Any, deadline: float) -> None:
-        self._raw, self._sock, self._deadline = raw, sock, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("The answer took too long.")
-        self._sock.settimeout(left)
-        read: int | None = self._raw.readinto(buffer)
-        return read
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(http.client.HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, deadline: float, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_DeadlineFile(self.fp.detach(), sock, deadline))
-
-
-@dataclass
-class _Call:
-    """The protocol call that this thread makes."""
-
-    #: The end of the call, on the monotonic clock.
-    deadline: float
-    #: Whether the call opens a connection; if not, it uses one that an earlier call has left open.
-    connects: bool = True
-
-
-_running: ContextVar[_Call] = ContextVar("call")
-
-
-def time_left() -> float:
-    """Return the seconds until the end of the call that this thread makes, or 0 after it."""
-    return max(0.0, _running.get().deadline - time.monotonic())
-
-
-class DeadlinePool(HTTPConnectionPool):
-    """Its answers must arrive until the end of the call."""
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection: Any = super()._get_conn(timeout)
-        call = _running.get()
-        call.connects = connection.sock is None
-        connection.response_class = partial(_DeadlineResponse, deadline=call.deadline)
-        return connection
-
-    def _validate_conn(self, conn: Any) -> None:
-        """Connect, or fail if too little time is left for the answer.
-
-        A refresh token that was sent may be used up, even if the answer comes too late.
-        """
-        if conn.sock is None:
-            conn.connect()
-        super()._validate_conn(conn)
-        if _running.get().deadline - time.monotonic() < float(settings.timeout) * _LEFT_TO_ANSWER:
-            raise ConnectTimeoutError("It took too long to connect.")
-
-
-class DeadlineTLSPool(DeadlinePool, HTTPSConnectionPool):
-    """As :class:`DeadlinePool`, for https."""
-
-
 class ProtocolAdapter(SharedAdapter):
     """A connection for one call: a stale connection could not be told from a refused call."""
 
-    #: The classes of the pools for connections without a proxy.
-    pools: Mapping[str, type[DeadlinePool]] = {"http": DeadlinePool, "https": DeadlineTLSPool}
-
     def __init__(self, hosts: int = 1, connections: int = 1) -> None:
         super().__init__(pool_connections=hosts, pool_maxsize=connections, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = dict(self.pools)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = dict(ProtocolAdapter.pools)
-        return manager
 
     def close(self) -> None:
         HTTPAdapter.close(self)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from ..http import (
     origin,
 )
 from ..tokens import Secret, Token, same_token
+from .async_calls import run_in_thread, run_later
 from .targets import TargetMixin
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
@@ -117,12 +119,15 @@ class Step(NamedTuple):
     """A step of a call flow.
 
     :ivar run: does the step.
-    :ivar network: whether the step waits for the provider, so that an async caller may run it in
-        any thread. The other steps use Django's database connections, which belong to one thread.
+    :ivar network: whether the step waits for the provider, so that an async caller runs it in a
+        thread for that. The other steps use Django's database connections, which belong to one
+        thread.
+    :ivar streams: whether the result is an answer whose body the caller reads.
     """
 
     run: Callable[[], Any]
     network: bool = False
+    streams: bool = False
 
 
 CallFlow = Generator[Step, Any, requests.Response]
@@ -142,14 +147,25 @@ def run_call_flow(flow: CallFlow) -> requests.Response:
 
 async def arun_call_flow(flow: CallFlow) -> requests.Response:
     """Run the steps of a call flow in other threads, so that the event loop is not blocked."""
+    until = time.monotonic() + float(settings.async_deadline)
     step = next(flow)
     while True:
-        result = await sync_to_async(step.run, thread_sensitive=not step.network)()
+        if step.network:
+            end = None if step.streams else until
+            result = await run_in_thread(step.run, until=end, discard=_close)
+        else:
+            result = await sync_to_async(step.run)()
         try:
             step = flow.send(result)
         except StopIteration as stop:
             response: requests.Response = stop.value
             return response
+
+
+def _close(result: Any) -> None:
+    """Close an answer that nobody waits for."""
+    if isinstance(result, requests.Response):
+        result.close()
 
 
 class CallingSession(TargetMixin):
@@ -224,7 +240,8 @@ class CallingSession(TargetMixin):
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
         send = partial(send or self._send, method, url, kwargs)
-        return (yield from self._exchange(send, signer, method, _is_repeatable(method, kwargs)))
+        repeatable = _is_repeatable(method, kwargs)
+        return (yield from self._exchange(send, signer, method, repeatable, kwargs))
 
     def _send_flow(
         self, request: requests.PreparedRequest, kwargs: dict[str, Any], withhold_token: bool
@@ -241,7 +258,7 @@ class CallingSession(TargetMixin):
         send = partial(self._send_prepared, request, kwargs)
         method = request.method or ""
         repeatable = _is_repeatable(method, {"data": request.body})
-        return (yield from self._exchange(send, signer, method, repeatable))
+        return (yield from self._exchange(send, signer, method, repeatable, kwargs))
 
     def _exchange(
         self,
@@ -249,23 +266,26 @@ class CallingSession(TargetMixin):
         signer: Signer | None,
         method: str,
         repeatable: bool,
+        kwargs: Mapping[str, Any],
     ) -> CallFlow:
         """Send a request, examine the answer, and perhaps send the request again."""
         session: Any = self  # the subclasses have the other members that it needs
-        response: requests.Response = yield Step(partial(send, signer), network=True)
+        stream = kwargs.get("stream")
+        streams = self.stream if stream is None else bool(stream)
+        response: requests.Response = yield Step(partial(send, signer), True, streams)
         if signer is None:
             return response
         if self._is_refused(response):
-            token = yield Step(partial(self.replace_rejected_token, signer.token))
+            token, newer = yield Step(partial(self._replace_signer, signer))
             if token is None:
                 return response
-            if not same_token(token, signer.token):
+            if newer is not None:
                 if not repeatable:
                     yield Step(partial(note_replacement, session, token))
                     return response
                 response.close()
-                signer = yield Step(partial(self._signer, token))
-                response = yield Step(partial(send, signer), network=True)
+                signer = newer
+                response = yield Step(partial(send, signer), True, streams)
             if self._is_refused(response):
                 ask = yield Step(partial(self._question, token))
                 status = None if ask is None else (yield Step(ask, network=True))
@@ -304,6 +324,25 @@ class CallingSession(TargetMixin):
     async def adelete(self, url: str, **kwargs: Any) -> requests.Response:
         return await self.arequest("DELETE", url, **kwargs)
 
+    async def aiter_content(
+        self, response: requests.Response, chunk_size: int = 64 * 1024
+    ) -> AsyncIterator[bytes]:
+        """Iterate over the body of a streamed answer: ``iter_content()`` for async code.
+
+        The answer is closed after the last chunk, and if the loop ends early.
+
+        :param response: the answer to a call with ``stream=True``.
+        :param chunk_size: the size of a chunk, in bytes.
+        :raises requests.RequestException: as ``requests`` does.
+        """
+        chunks = response.iter_content(chunk_size)
+        try:
+            while (chunk := await run_in_thread(partial(next, chunks, None))) is not None:
+                yield chunk
+        finally:
+            # A thread may still wait for the next chunk.
+            run_later(response.close)
+
     def close(self) -> None:
         """Do nothing: the connections belong to the process."""
 
@@ -324,6 +363,13 @@ class CallingSession(TargetMixin):
         """
         session: Any = self
         return replace_refused_token(session, rejected)
+
+    def _replace_signer(self, rejected: Signer) -> tuple[Token | None, Signer | None]:
+        """Return the token to use after the API has refused one, and a signer if it is another."""
+        token = self.replace_rejected_token(rejected.token)
+        if token is None or same_token(token, rejected.token):
+            return token, None
+        return token, self._signer(token)
 
     def _is_refused(self, response: requests.Response) -> bool:
         """Whether the answer may mean that the token is not valid any more."""

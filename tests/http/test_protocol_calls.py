@@ -22,6 +22,7 @@ from django_dance import __version__
 from django_dance.exceptions import InvalidResponse, ProviderUnavailable
 from django_dance.http import (
     ProtocolResponse,
+    deadlines,
     drop_frames,
     get_shared_adapter,
     pool,
@@ -566,7 +567,8 @@ def clock(monkeypatch):
     clock = SimpleNamespace(
         ahead=0, jump=jump, time=time.time, monotonic=lambda: time.monotonic() + clock.ahead
     )
-    monkeypatch.setattr(transport, "time", clock)
+    for module in (transport, deadlines):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
