@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
@@ -29,6 +30,7 @@ from .connections import POLICIES
 from .decorators import required_scopes
 from .flows import Additions
 from .http import is_secure, origin
+from .models import OAuthConsumerMixin
 from .providers import providers
 from .storage import BaseStorage, FallbackStorage, SessionStorage, build
 from .tokens import scope_list
@@ -36,6 +38,7 @@ from .tokens import scope_list
 #: The longest scope, in bytes of a URL, that fits into 4 kB of headers with all the rest.
 MAX_SCOPE_IN_URL = 1_600
 
+_BACKEND = "django_dance.backends.ConnectedAccountBackend"
 _MIDDLEWARE = "django_dance.middleware.OAuthMiddleware"
 _EARLIER = (
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -47,14 +50,21 @@ _EARLIER = (
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return [*_unknown_settings(), *_values(), *_storages(), *_session_cookie(), *_templates()]
+    return [
+        *_unknown_settings(),
+        *_values(),
+        *_storages(),
+        *_cascades(),
+        *_session_cookie(),
+        *_templates(),
+    ]
 
 
 @register("django_dance")
 def check_providers(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    return list(_providers())
+    return [*_providers(), *_sign_in()]
 
 
 @register("django_dance")
@@ -119,6 +129,10 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_number(value) and value >= 0,
         "It must be a number of seconds, 0 or more.",
     ),
+    "sign_in_login_age": (
+        lambda value: _is_number(value) and value > 0,
+        "It must be a positive number of seconds.",
+    ),
     "account_conflict": (
         lambda value: value in POLICIES,
         f"It must be one of {', '.join(map(repr, POLICIES))}.",
@@ -168,7 +182,7 @@ def _values() -> Iterator[CheckMessage]:
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make a key with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
-    for name in ("tenant", "client_address"):
+    for name in ("tenant", "client_address", "notify", "sign_in_check", "sign_up"):
         try:
             getattr(settings, name)
         except ImproperlyConfigured as error:
@@ -209,6 +223,21 @@ def _storages() -> Iterator[CheckMessage]:
                 hint=f'Add "{_EARLIER[0]}" to MIDDLEWARE.',
                 id="django_dance.E006",
             )
+
+
+def _cascades() -> Iterator[CheckMessage]:
+    in_database = getattr(models, "DB_CASCADE", None)  # since Django 6.1
+    for model in apps.get_models():
+        if not issubclass(model, OAuthConsumerMixin) or in_database is None:
+            continue
+        for field in model._meta.concrete_fields:
+            if field.remote_field and field.remote_field.on_delete is in_database:
+                yield checks.Warning(
+                    f"The database deletes the rows of {model._meta.label} with their "
+                    f"{field.name}, so their tokens are not revoked.",
+                    hint="Use on_delete=models.CASCADE, which sends signals.",
+                    id="django_dance.W028",
+                )
 
 
 def _session_cookie() -> Iterator[CheckMessage]:
@@ -304,6 +333,35 @@ def _providers() -> Iterator[CheckMessage]:
             )
 
 
+def _sign_in() -> Iterator[CheckMessage]:
+    names = [name for name in _valid_providers() if providers[name].sign_in]
+    backends = map(_classes, django_settings.AUTHENTICATION_BACKENDS)
+    if names and not any(_dotted(found) == _BACKEND for mro in backends for found in mro):
+        yield Error(
+            f"Visitors cannot sign in with {', '.join(names)}: the backend is missing.",
+            hint=f'Add "{_BACKEND}" to AUTHENTICATION_BACKENDS.',
+            id="django_dance.E027",
+        )
+    for name in names:
+        try:
+            table = providers[name].token_storage.model_storage
+            keeps_sign_in = table is not None and table.keeps_sign_in
+        except ImproperlyConfigured:
+            continue  # E006 reports the error
+        if not keeps_sign_in:
+            yield Error(
+                f"Visitors cannot sign in with {name}: its tokens are not in a table that says "
+                "which connections may be used for it.",
+                hint="Use a storage with django_dance.OAuthToken, or add the columns user, "
+                "account, may_sign_in and issuer to your model.",
+                id="django_dance.E027",
+            )
+
+
+def _dotted(found: type) -> str:
+    return f"{found.__module__}.{found.__qualname__}"
+
+
 def _classes(path: str) -> tuple[type, ...]:
     try:
         found = import_string(path)
@@ -315,9 +373,7 @@ def _classes(path: str) -> tuple[type, ...]:
 def _position(wanted: str) -> int | None:
     """The index in MIDDLEWARE of a class or a subclass of it; ``None`` if it is not there."""
     for position, path in enumerate(django_settings.MIDDLEWARE):
-        if path == wanted or any(
-            f"{c.__module__}.{c.__qualname__}" == wanted for c in _classes(path)
-        ):
+        if path == wanted or any(_dotted(c) == wanted for c in _classes(path)):
             return position
     return None
 

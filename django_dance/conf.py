@@ -42,6 +42,10 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SITE_KEY": None,
     "DANCE_TENANT": None,
     "DANCE_CLIENT_ADDRESS": None,
+    "DANCE_NOTIFY": None,
+    "DANCE_SIGN_IN_CHECK": None,
+    "DANCE_SIGN_IN_LOGIN_AGE": 600,
+    "DANCE_SIGN_UP": None,
 }
 
 #: Backends whose entries other processes cannot read, or that are no faster than the table.
@@ -192,6 +196,38 @@ class Settings(PrefixedSettings):
         """
         function: Callable[[HttpRequest], object] | None
         function = self._function("DANCE_CLIENT_ADDRESS", "a function that takes the request")
+        return function
+
+    @cached_property
+    def notify(self) -> Callable[[Any], object] | None:
+        """The function in ``DANCE_NOTIFY``, which tells a user about a connection.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        function: Callable[[Any], object] | None
+        function = self._function("DANCE_NOTIFY", "a function that takes the notice")
+        return function
+
+    @cached_property
+    def sign_in_check(self) -> Callable[[HttpRequest, Any], object] | None:
+        """The function in ``DANCE_SIGN_IN_CHECK``, which may refuse a user or answer first.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        function: Callable[[HttpRequest, Any], object] | None
+        kind = "a function that takes the request and the user"
+        function = self._function("DANCE_SIGN_IN_CHECK", kind)
+        return function
+
+    @cached_property
+    def sign_up(self) -> Callable[[HttpRequest, Any, Any], Any] | None:
+        """The function in ``DANCE_SIGN_UP``, which creates the user of an account.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        function: Callable[[HttpRequest, Any, Any], Any] | None
+        kind = "a function that takes the request, the provider and the account"
+        function = self._function("DANCE_SIGN_UP", kind)
         return function
 
     def _function(self, name: str, kind: str) -> Any:

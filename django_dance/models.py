@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -131,6 +132,10 @@ class OAuthToken(OAuthConsumerMixin):
     may_sign_in = models.BooleanField(
         _("may be used to sign in"), default=False, db_default=False, editable=False
     )
+    #: The issuer of the account's ID token, if the connection may be used for sign-in.
+    issuer = models.CharField(
+        _("issuer"), max_length=255, default="", db_default="", editable=False
+    )
     #: The account's name for people. It stays when the token is wiped.
     label = models.CharField(_("label"), max_length=255, default="", db_default="", blank=True)
 
@@ -149,3 +154,28 @@ class OAuthToken(OAuthConsumerMixin):
             models.Index(fields=["expires_at"], name="django_dance_expires_at"),
             models.Index(fields=["state", "provider"], name="django_dance_state"),
         ]
+
+
+class PendingRevocation(models.Model):
+    """The token of a deleted user, until the provider has revoked it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.CharField(_("provider"), max_length=50)
+    #: The primary key of the deleted user, as text. Credentials may depend on the user.
+    owner = models.CharField(max_length=255, default="", editable=False)
+    account = models.CharField(_("account"), max_length=255, default="", blank=True)
+    token = SealedTokenField(_("token"), bound_to=("id", "provider"))
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
+    next_attempt_at = models.DateTimeField(
+        _("next attempt at"), default=timezone.now, db_index=True, editable=False
+    )
+    #: The reason why the last attempt failed.
+    last_error = models.CharField(_("last error"), max_length=100, default="", editable=False)
+
+    class Meta:
+        verbose_name = _("pending revocation")
+        verbose_name_plural = _("pending revocations")
+
+    def __str__(self) -> str:
+        return f"{self.provider} token of a deleted user"

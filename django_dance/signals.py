@@ -20,6 +20,9 @@ oauth_authorized = Signal()
 #: a receiver returns an ``HttpResponse``, the first one is sent.
 oauth_error = Signal()
 
+#: A connection may be used for sign-in from now on. Also: ``account``, the account's id.
+sign_in_allowed = Signal()
+
 #: A refreshed token has replaced a token. Also: ``token``, the new one.
 token_refreshed = Signal()
 

@@ -24,7 +24,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
 from .conf import settings
-from .connections import store_connection
+from .connections import allow_after_dance, sign_in_visitor, store_connection
 from .exceptions import DanceError, FlowError, ProviderError, StorageError, failure_fields
 from .flows import (
     PARAMETER,
@@ -71,7 +71,15 @@ _AT_BASE_HOST = "dance_at_base"
 #: Marks a callback that was sent again, so that the browser adds its session cookie.
 _BOUNCED = "dance_bounced"
 _FORBIDDEN = frozenset(
-    {"access_denied", "account_taken", "user_mismatch", "user_inactive", "user_required"}
+    {
+        "access_denied",
+        "account_taken",
+        "sign_in_refused",
+        "sign_in_unknown",
+        "user_inactive",
+        "user_mismatch",
+        "user_required",
+    }
 )
 
 
@@ -323,11 +331,26 @@ class AuthorizedView(DanceView):
         if not any(returned is False for _, returned in received):
             with self.report_unexpected_errors("storage_failed"):
                 # A receiver's call may have refreshed the token.
-                store_connection(session, session.current_token.unsaved or token)
+                answer = self.store(request, flow, session, session.current_token.unsaved or token)
+            if answer is not None:
+                return protect(answer)
             wanted = flow.additions.account
             if wanted and session.account_id != wanted:
                 return self.show_other_account(request, session, wanted)
         return protect(HttpResponseRedirect(flow.next))
+
+    def store(
+        self, request: HttpRequest, flow: Flow, session: DanceSession, token: Token
+    ) -> HttpResponseBase | None:
+        """Store the token, and sign the visitor in, if the provider is used for sign-in."""
+        user = user_key(request)
+        if self.provider.sign_in and user is None:
+            return sign_in_visitor(session, token)
+        store_connection(session, token)
+        # A receiver may have logged a user in. That user did not begin the dance.
+        if self.provider.sign_in and user == flow.user:
+            allow_after_dance(session)
+        return None
 
     def show_other_account(
         self, request: HttpRequest, session: DanceSession, wanted: str

@@ -9,15 +9,19 @@ import textwrap
 import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 from django.test import override_settings
 from django.urls import include
 
 from django_dance import decorators
+from django_dance.checks import check_settings
 from django_dance.decorators import authorization_required
 from django_dance.middleware import OAuthMiddleware
 from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
+
+from .models import TeamToken
 
 # Since Django 6.1, checks of models ask the database for its features.
 pytestmark = [
@@ -636,3 +640,15 @@ def test_a_scope_that_a_proxy_may_find_too_long_is_warned_of_at_deployment(setti
     assert "proxy_buffer_size" in warning.hint
     settings.DANCE_PROVIDERS = {"github": {**GITHUB, "SCOPE": SCOPES[:20]}}
     assert "django_dance.W019" not in [m.id for m in run(deploy=True)]
+
+
+def test_a_cascade_of_the_database_is_reported(monkeypatch):
+    # Before Django 6.1 there is no such cascade.
+    in_database = getattr(models, "DB_CASCADE", object())
+    monkeypatch.setattr(models, "DB_CASCADE", in_database, raising=False)
+    assert not [found for found in check_settings() if found.id == "django_dance.W028"]
+    relation = TeamToken._meta.get_field("user").remote_field
+    monkeypatch.setattr(relation, "on_delete", in_database)
+    (found,) = [found for found in check_settings() if found.id == "django_dance.W028"]
+    assert "tests.TeamToken" in found.msg
+    assert "CASCADE" in found.hint

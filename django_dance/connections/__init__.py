@@ -17,22 +17,39 @@ if TYPE_CHECKING:
         question,
         replace_refused_token,
     )
+    from .pending_revocations import note_deletion, revoke_pending
     from .refresh import refresh_or_keep, refresh_token
+    from .sign_in import (
+        ProvenAccount,
+        allow_after_dance,
+        allow_sign_in,
+        forbid_sign_in,
+        note_login,
+        sign_in_visitor,
+    )
 
 __all__ = [
     "FRESH",
     "POLICIES",
+    "ProvenAccount",
     "admit",
     "adopt",
+    "allow_after_dance",
+    "allow_sign_in",
+    "forbid_sign_in",
     "is_withheld",
     "judge",
     "note_acceptance",
     "note_answer",
+    "note_deletion",
+    "note_login",
     "note_replacement",
     "question",
     "refresh_or_keep",
     "refresh_token",
     "replace_refused_token",
+    "revoke_pending",
+    "sign_in_visitor",
     "store_connection",
 ]
 
@@ -51,6 +68,15 @@ __getattr__ = load_on_first_use(
             "question",
             "replace_refused_token",
         ],
+        "pending_revocations": ["note_deletion", "revoke_pending"],
         "refresh": ["refresh_or_keep", "refresh_token"],
+        "sign_in": [
+            "ProvenAccount",
+            "allow_after_dance",
+            "allow_sign_in",
+            "forbid_sign_in",
+            "note_login",
+            "sign_in_visitor",
+        ],
     },
 )

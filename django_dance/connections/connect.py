@@ -20,21 +20,21 @@ logger = logging.getLogger("django_dance")
 POLICIES = ("refuse", "share", "move")
 
 
-def store_connection(session: Session, token: Token) -> None:
+def store_connection(session: Session, token: Token, account: AccountInfo | None = None) -> None:
     """Store the token that a dance has granted, in place of the account's earlier token.
 
     Each account of an owner has its own token. The account of this dance becomes the default one.
 
+    :param account: the account of the token, if the provider has been asked for it.
     :raises FlowError: ``account_taken``: another user has connected the account.
         ``account_unknown``: the account is not known, and the owner has connected accounts that
         are known.
     """
     storage, owner = session.storage, session.owner
     session.current_token.use_unsaved(token)
-    account: AccountInfo | None = None
     known: tuple[str, ...] = ("",)
     if storage.keeps_accounts(owner):
-        account, known = _ask_account(session), tuple(storage.accounts(owner))
+        account, known = account or ask_account(session), tuple(storage.accounts(owner))
         token = session.current_token.unsaved or token  # asking may have refreshed it
     if account is None and any(known):
         raise FlowError("account_unknown", "the provider did not name the account of the token")
@@ -104,7 +104,7 @@ def _is_same(before: Token, token: Token) -> bool:
     return all(claims.get(name) and claims[name] == earlier.get(name) for name in ("iss", "sub"))
 
 
-def _ask_account(session: Session) -> AccountInfo | None:
+def ask_account(session: Session) -> AccountInfo | None:
     """Ask the provider for the account of the token; ``None`` if it cannot be told."""
     if not session.provider.account_id:
         return None

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..providers import OIDCProvider
@@ -33,6 +33,8 @@ class Azure(OIDCProvider):
     refusals = {"cancelled": ("authorization_declined",), "dead": ("bad_verification_code",)}
     account_url = "v1.0/me"
     account_id = "id"
+    # Each tenant is an issuer of its own, and the id of a guest differs in each tenant.
+    permanent_account_ids: Sequence[str] = ()
     account_label = "displayName"
     choose_account_params = {"prompt": "select_account"}
 

@@ -43,6 +43,8 @@ class GitHub(OAuth2Provider):
     account_url = "user"
     account_id = "id"
     account_label = "login"
+    # https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/best-practices-for-creating-an-oauth-app
+    permanent_account_ids = ("id",)
     # The page of the documentation, and
     # https://github.blog/changelog/2024-06-07-account-picker-updates-for-oauth-and-github-app-sign-in/
     choose_account_params = {"prompt": "select_account", "login": "{label}"}

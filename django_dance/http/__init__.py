@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .guard import call_untrusted, check_url
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
-    from .protocol_calls import ProtocolResponse, limited_request, protocol_call
+    from .protocol_calls import ProtocolResponse, limited_request, protocol_call, time_limit
     from .signing import Signature, load_private_key
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "origin",
     "protocol_call",
     "running_call",
+    "time_limit",
 ]
 
 __getattr__ = load_on_first_use(
@@ -47,7 +48,7 @@ __getattr__ = load_on_first_use(
         "guard": ["check_url", "call_untrusted"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],
-        "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call"],
+        "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call", "time_limit"],
         "signing": ["Signature", "load_private_key"],
     },
 )

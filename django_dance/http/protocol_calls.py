@@ -15,8 +15,9 @@ import json as jsonlib
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
@@ -48,6 +49,8 @@ _TO_CONNECT = 1 / 3
 _LEFT_TO_ANSWER = 1 / 4
 #: The largest number of kept connections to one host.
 _CONNECTIONS_PER_HOST = 10
+#: The end of the time of all protocol calls of a block, on the monotonic clock: ``time_limit()``.
+_latest_end: ContextVar[float] = ContextVar("latest_end", default=math.inf)
 #: The parameters of a protocol call whose values are secrets.
 _SECRET_PARAMS = SECRETS | {
     "assertion",
@@ -253,6 +256,19 @@ def protocol_call(
     return ProtocolResponse.of(response)
 
 
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Limit the time of all protocol calls in the block, together.
+
+    A call that would begin later raises ``ProviderUnavailable``.
+    """
+    mark = _latest_end.set(min(_latest_end.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _latest_end.reset(mark)
+
+
 def limited_request(
     method: str,
     url: str,
@@ -277,7 +293,9 @@ def limited_request(
             f"{url.split('?')[0]} is not an https address. Plain http is allowed only while DEBUG, "
             "for loopback and the hosts in DANCE_INSECURE_HOSTS."
         )
-    timeout = float(settings.timeout)
+    timeout = min(float(settings.timeout), _latest_end.get() - time.monotonic())
+    if timeout <= 0:
+        raise ProviderUnavailable(f"No time is left to call {urlsplit(url).hostname}.")
     with _ProtocolSession() as session:
         sent: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(
             {"User-Agent": USER_AGENT, "Accept": "application/json"}

@@ -469,6 +469,10 @@ class Provider(Facts):
         """Return a function that puts the token on a request."""
         raise NotImplementedError
 
+    def can_revoke(self) -> bool:
+        """Return whether :meth:`revoke` may have an effect at this provider."""
+        return type(self).revoke is not Provider.revoke
+
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token at the provider, if the provider supports it.
 

@@ -76,6 +76,12 @@ class OAuth1Provider(Provider):
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
+        if self.sign_in and self.account_id in self.permanent_account_ids:
+            yield self._problem(
+                "django_dance.E026",
+                "SIGN_IN is not possible with OAuth 1.",
+                "Remove SIGN_IN, or use the provider's OAuth 2.",
+            )
         if (
             self.signature_method not in SIGNATURE_METHODS
             and self.client_class == OAuth1Provider.client_class

@@ -544,6 +544,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         """
         return refreshed
 
+    def can_revoke(self) -> bool:
+        return bool(self.revocation_url) or type(self).revoke is not OAuth2Provider.revoke
+
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.
 

@@ -68,6 +68,8 @@ class OIDCProvider(OAuth2Provider):
     #: The endpoint that ends the session at the provider (OpenID Connect RP-Initiated Logout).
     end_session_url: str | None = fact(None, url=True)
     account_id = "sub"
+    # "never reassigned" within the issuer: OpenID Connect Core 2
+    permanent_account_ids: Sequence[str] = ("sub",)
     account_label = "name"
     session_class: str | type = fact("django_dance.sessions.OIDCSession", any_value=True)
     authorization_url: str = fact("", url=True)
@@ -76,6 +78,12 @@ class OIDCProvider(OAuth2Provider):
 
     def find_problems(self) -> Iterator[Problem]:
         yield from super().find_problems()
+        if self.sign_in and "openid" not in self.configured_scope:
+            yield self._problem(
+                "django_dance.E026",
+                "SIGN_IN needs an ID token, and SCOPE does not name openid.",
+                "Add openid to SCOPE.",
+            )
         if self.issuer and "?" in self.issuer:
             yield self._bad_url("issuer", self.issuer)
 
@@ -122,6 +130,11 @@ class OIDCProvider(OAuth2Provider):
         from .discovery import endpoint
 
         return endpoint(self.metadata(), _ENDPOINTS[fact])
+
+    def can_revoke(self) -> bool:
+        # The metadata, which are not read here, may name an endpoint.
+        discovers = not (self.authorization_url and self.token_url and self.jwks_url)
+        return discovers or super().can_revoke()
 
     def _pin(self) -> str:
         """Return a digest of the URLs that get the code and the client secret."""

@@ -131,6 +131,12 @@ class Facts:
     #: to people. Dots separate the names and list indexes of nested fields: ``"data.0.id"``.
     account_id: str = ""
     account_label: str = ""
+    #: Values of ``account_id`` that the provider's documentation calls permanent: the id of an
+    #: account never changes, and no other account gets it. Only with one of these, an account can
+    #: be used for sign-in.
+    permanent_account_ids: Sequence[str] = fact((), fixed=True)
+    #: Whether visitors can sign in with an account that they have connected.
+    sign_in: bool = False
     #: The URL where the visitor grants authorization.
     authorization_url: str = fact("", url=True, required=True)
     #: Parameters to add to this URL.
@@ -421,6 +427,14 @@ class Facts:
                 "Choose another name.",
             )
         yield from self._find_unknown_options()
+        if self.sign_in and self.account_id not in self.permanent_account_ids:
+            permanent = " or ".join(map(repr, self.permanent_account_ids))
+            yield self._problem(
+                "django_dance.E026",
+                f"SIGN_IN needs an account id that never changes and that no other account gets, "
+                f"and {type(self).__name__} does not say so of ACCOUNT_ID {self.account_id!r}.",
+                f"Use {permanent} as ACCOUNT_ID." if permanent else "Remove SIGN_IN.",
+            )
         for name in self._facts_with("reserved"):
             reserved = self._declarations[name].reserved & set(getattr(self, name) or ())
             if reserved:

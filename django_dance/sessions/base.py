@@ -323,6 +323,25 @@ class DanceSession(CallingSession):
             reason="disconnected",
         )
 
+    @forbid_in_templates
+    def allow_sign_in(self) -> bool:
+        """Let the user sign in with the account of this session from now on.
+
+        :returns: whether this call has changed it.
+        :raises FlowError: ``login_too_old``: the user must log in again first.
+            ``sign_in_impossible``: the provider, the storage or the account does not allow it.
+        """
+        from ..connections import allow_sign_in
+
+        return allow_sign_in(self)
+
+    @forbid_in_templates
+    def forbid_sign_in(self) -> bool:
+        """End :meth:`allow_sign_in`; return whether that has changed anything."""
+        from ..connections import forbid_sign_in
+
+        return forbid_sign_in(self)
+
     def account_info(self) -> AccountInfo:
         """Return the owner's account at the provider. The provider is asked once per token.
 

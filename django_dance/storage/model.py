@@ -71,6 +71,7 @@ _OPTIONAL = (
     "state_changed_at",
     "notified_at",
     "may_sign_in",
+    "issuer",
     "label",
 )
 #: The columns for the state of a connection. Without all of them, a connection that has lost its
@@ -468,12 +469,47 @@ class ModelStorage(BaseStorage):
         if not {"user", "account"} <= self._fields:
             return ()
         where = self._where(owner)
-        user_id = where.pop("user_id")
-        rows = self._rows(**where, account=account).exclude(user_id=user_id)
+        users = self.users_of(owner.provider.name, account)
+        return [user_id for user_id in users if user_id != where["user_id"]]
+
+    def users_of(self, provider_name: str, account: str) -> list[Any]:
+        """The primary keys of the users who have connected an account."""
+        rows = self._rows(provider=provider_name, account=account)
         # The database compares texts by its collation; two ids must be equal in every character.
         return [
             user for user, theirs in rows.values_list("user_id", "account") if theirs == account
         ]
+
+    # --- sign-in ------------------------------------------------------------------------------
+
+    @property
+    def keeps_sign_in(self) -> bool:
+        """Whether the rows say which connections may be used for sign-in."""
+        return {"user", "account", "may_sign_in", "issuer"} <= self._fields
+
+    def users_who_sign_in(self, provider_name: str, account: str, issuer: str) -> list[Any]:
+        """The primary keys of the users who may sign in with an account."""
+        rows = self._rows(provider=provider_name, account=account, may_sign_in=True)
+        return [
+            user
+            for user, *theirs in rows.values_list("user_id", "account", "issuer")
+            if theirs == [account, issuer]
+        ]
+
+    def set_sign_in(self, owner: ResourceOwner, *, allowed: bool, issuer: str = "") -> bool:
+        """Let the connection of an account be used for sign-in, or not; return the change.
+
+        :param issuer: the issuer of the account's ID token.
+        """
+        row = self._row(self._where(owner), owner.account)
+        if row is None or (row.may_sign_in, row.issuer) == (allowed, issuer if allowed else ""):
+            return False
+        values = {"may_sign_in": allowed, "issuer": issuer if allowed else ""}
+        return bool(self._rows(pk=row.pk).update(**values))
+
+    def is_row_of(self, owner: ResourceOwner, user_id: Any) -> bool:
+        """Whether the owner's rows are those of this user, and not those of a team."""
+        return bool(self._where(owner)["user_id"] == user_id)
 
     # --- rows ---------------------------------------------------------------------------------
 

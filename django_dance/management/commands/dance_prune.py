@@ -1,4 +1,4 @@
-"""Delete tokens that cannot be used any more."""
+"""Delete tokens that cannot be used any more, and revoke the tokens of deleted users."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from ...connections import revoke_pending
+from ...models import PendingRevocation
 from ...providers import providers
 from ..token_tables import batches, columns, is_unreadable, tables, token_of, token_rows
 
@@ -19,7 +21,10 @@ _UNCONFIGURED = "of a provider that is not configured"
 
 
 class Command(BaseCommand):
-    help = "Deletes tokens that have expired and cannot be refreshed."
+    help = (
+        "Deletes tokens that have expired and cannot be refreshed, and revokes the tokens of "
+        "deleted users."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -55,6 +60,23 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'Would delete' if dry_run else 'Deleted'} {deleted.total()} tokens: "
             + ", ".join(f"{deleted[reason]} {reason}" for reason in wanted)
+        )
+        self._revoke_pending(dry_run)
+
+    def _revoke_pending(self, dry_run: bool) -> None:
+        pending = PendingRevocation.objects.using(router.db_for_write(PendingRevocation))
+        due = pending.filter(next_attempt_at__lte=timezone.now())
+        if not due.exists():
+            return
+        if dry_run:
+            self.stdout.write(f"Would revoke {due.count()} tokens of deleted users.")
+            return
+        counts: Counter[str] = Counter()
+        for batch in batches(due):
+            counts.update(revoke_pending(batch))
+        self.stdout.write(
+            f"Revoked {counts['revoked']} tokens of deleted users; {counts['failed']} could not be "
+            f"revoked yet, {counts['given_up']} are given up after 30 days."
         )
 
 
