@@ -74,6 +74,8 @@ _FORBIDDEN = frozenset(
     {
         "access_denied",
         "account_taken",
+        "login_too_old",
+        "sign_in_impossible",
         "sign_in_refused",
         "sign_in_unknown",
         "user_inactive",

@@ -21,7 +21,7 @@ from django.db import router, transaction
 from django.http import HttpResponseBase
 
 from ..conf import settings
-from ..exceptions import AuthorizationRequired, FlowError
+from ..exceptions import AuthorizationRequired, FlowError, failure_fields
 from ..signals import sign_in_allowed
 from ..tokens import Token
 from .connect import ask_account, store_connection
@@ -131,7 +131,12 @@ def allow_after_dance(session: Session) -> None:
     try:
         allow_sign_in(session)
     except FlowError as error:
-        logger.info("%s: not used for sign-in: %s", session.provider.name, error)
+        logger.info(
+            "%s: not used for sign-in: %s",
+            session.provider.name,
+            error,
+            extra=failure_fields(error, provider=session.provider.name),
+        )
 
 
 def _issuer(provider: Provider, token: Token, account: str) -> str:
