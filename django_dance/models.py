@@ -128,6 +128,16 @@ class OAuthToken(OAuthConsumerMixin):
     notified_at = models.DateTimeField(_("notified at"), null=True, blank=True, editable=False)
     #: The last time that the provider was asked about the connection.
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True, editable=False)
+    #: The member of a team who has connected the account; None if the user has.
+    authorized_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("authorized by"),
+    )
     #: Whether a dance with this account may log the user in.
     may_sign_in = models.BooleanField(
         _("may be used to sign in"), default=False, db_default=False, editable=False

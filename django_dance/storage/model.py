@@ -72,6 +72,7 @@ _OPTIONAL = (
     "notified_at",
     "may_sign_in",
     "issuer",
+    "authorized_by",
     "label",
 )
 #: The columns for the state of a connection. Without all of them, a connection that has lost its
@@ -197,6 +198,8 @@ class ModelStorage(BaseStorage):
             values |= {"state": ACTIVE, "reason": "", "notified_at": None}
         if "connected_at" in self._fields:
             values["connected_at"] = timezone.now()
+        if "authorized_by" in self._fields:
+            values["authorized_by_id"] = self._authorizer_id(owner, where.get("user_id"))
         with self._cache.writing(where, owner.account):
             for _ in range(_ATTEMPTS):
                 try:
@@ -661,6 +664,13 @@ class ModelStorage(BaseStorage):
     @cached_property
     def _user_key(self) -> Any:
         return self.model._meta.get_field("user").target_field
+
+    def _authorizer_id(self, owner: ResourceOwner, user_id: Any) -> Any:
+        """The primary key of the logged-in user, who connects an account of a team."""
+        user = getattr(owner.request, "user", None)
+        if user is None or not user.is_authenticated or user.pk == user_id:
+            return None
+        return user.pk
 
     def _owner_id(self, owner: ResourceOwner) -> Any:
         """The primary key of the user whose tokens are meant, if there is a user."""
