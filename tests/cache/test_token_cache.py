@@ -185,6 +185,13 @@ class TestChanges:
         user.delete()
         assert storage.get(owner) is None
 
+    def test_two_texts_of_one_primary_key_have_one_cache_entry(self, storage, owner, user):
+        storage.set(owner, old := token("old"))
+        assert text(storage.get(owner)) == "old"
+        same = ResourceOwner(providers["github"], user_id=f"0{user.pk}")
+        assert storage.replace(same, old, token("new"))
+        assert text(storage.get(owner)) == "new"
+
     def test_a_transaction_sees_what_it_has_written(self, storage, owner):
         storage.set(owner, token("old"))
         with transaction.atomic():

@@ -348,6 +348,18 @@ def test_a_token_of_a_later_dance_is_used_instead_of_the_refreshed_one(
     assert len(responses.calls) == 1
 
 
+def test_a_new_token_whose_write_was_reported_as_lost_counts_as_refreshed(
+    connected, responses, events
+):
+    # A write on a lost connection may have been committed: its repetition finds the new token.
+    session = connected()
+    meanwhile(responses, lambda: connected(access_token="planted-late"))
+    assert session.refresh()["access_token"] == "planted-late"
+    ((name, told),) = events
+    assert name == "token_refreshed"
+    assert told["token"]["access_token"] == "planted-late"
+
+
 def test_a_refusal_deletes_nothing_if_another_process_used_the_refresh_token(
     connected, responses, events
 ):
