@@ -1129,3 +1129,65 @@ def test_the_hint_of_a_logout_is_the_name_that_the_provider_knows(
 def test_a_logout_without_a_token_has_no_hint(issuer, user, hint):
     asked = logout(providers["id"].session(user=user), id_token_hint=hint)
     assert asked == {"client_id": "id-client"}
+
+
+# --- sign-in --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sign_in(issuer, settings):
+    """Sign-in is on. Returns the callback of a browser, of which the issuer names a subject."""
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.ModelBackend",
+        "django_dance.backends.ConnectedAccountBackend",
+    ]
+    settings.DANCE_PROVIDERS = {"id": {**settings.DANCE_PROVIDERS["id"], "SIGN_IN": True}}
+
+    def sign_in(browser, **claims):
+        issuer.claims = claims
+        dance = Dance(browser, "id")
+        issuer.nonce = dance.asked["nonce"]
+        return dance.callback(provider="id")
+
+    return sign_in
+
+
+def test_a_visitor_signs_in_as_the_user_of_the_subject(sign_in, member, user):
+    sign_in(member, sub="ada")
+    row = OAuthToken.objects.get()
+    assert (row.may_sign_in, row.issuer, row.account) == (True, ISSUER, "ada")
+    visitor = Browser()
+    assert sign_in(visitor, sub="ada").status_code == 302
+    assert visitor.session["_auth_user_id"] == str(user.pk)
+    other = Browser()
+    assert sign_in(other, sub="grace").context["code"] == "sign_in_unknown"
+    assert "_auth_user_id" not in other.session
+
+
+def test_the_same_subject_of_another_issuer_signs_no_one_in(sign_in, issuer, member, settings):
+    sign_in(member, sub="ada")
+    elsewhere = "https://id.example.com/other"
+    options = {**settings.DANCE_PROVIDERS["id"], "ISSUER": elsewhere}
+    settings.DANCE_PROVIDERS = {"id": options}
+    issuer.metadata["issuer"] = elsewhere
+    issuer.responses.add_callback(
+        "GET",
+        f"{elsewhere}/.well-known/openid-configuration",
+        lambda r: (200, {}, json.dumps(issuer.metadata)),
+    )
+    visitor = Browser()
+    response = sign_in(visitor, sub="ada", iss=elsewhere)
+    assert response.context["code"] == "sign_in_unknown"
+    assert "_auth_user_id" not in visitor.session
+
+
+def test_an_account_that_the_id_token_does_not_name_signs_no_one_in(
+    sign_in, issuer, member, settings
+):
+    sign_in(member, sub="ada")
+    options = {**settings.DANCE_PROVIDERS["id"], "ACCOUNT_URL": "https://api.example.com/me"}
+    settings.DANCE_PROVIDERS = {"id": options}
+    issuer.responses.get("https://api.example.com/me", json={"sub": "ada"})
+    visitor = Browser()
+    assert sign_in(visitor, sub="mallory").context["code"] == "account_unknown"
+    assert "_auth_user_id" not in visitor.session
