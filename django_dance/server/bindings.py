@@ -66,6 +66,11 @@ def bind_models(
     return BoundFunctions(**functions)
 
 
+def only(rows: Any) -> Any:
+    """The row that has a unique value, or ``None``: ``first()`` without its useless order."""
+    return next(iter(rows), None)
+
+
 def rows_to_write(model: Any) -> Any:
     """The rows of a model, in the database that the router returns for writing.
 
@@ -135,7 +140,7 @@ class UserBinding(Binding):
 
 class ClientBinding(Binding):
     def get(self, client_id: str) -> Any:
-        client = self.rows.filter(client_id=client_id).first()
+        client = only(self.rows.filter(client_id=client_id))
         # Some databases ignore the case; RFC 6749 §2.2 does not.
         return client if client is not None and client.client_id == client_id else None
 
@@ -154,8 +159,7 @@ class TokenBinding(Binding):
             wanted = {"refresh_digest": digest(refresh_token)}
         else:
             return None
-        # Digests are unique, so the order of first() would be useless work.
-        return next(iter(self.rows.select_related("client", "user").filter(**wanted)), None)
+        return only(self.rows.select_related("client", "user").filter(**wanted))
 
     def set(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> Any:
         """Store an issued token. The other tokens of the same user and client are unchanged."""
@@ -226,7 +230,7 @@ class GrantBinding(Binding):
 
     def get(self, client_id: str, code: str) -> Any:
         rows = self.rows.select_related("user")
-        grant = rows.filter(code_digest=digest(code), server=self._server.name).first()
+        grant = only(rows.filter(code_digest=digest(code), server=self._server.name))
         return grant if grant is not None and grant.client_id == client_id else None
 
     def set(
