@@ -49,6 +49,7 @@ docs: $(VENV)/made/docs ## The documentation, in docs/_build/html/.
 
 bench: $(VENV)/made/test $(VENV)/made/bench ## Side by side with what a user would pick instead.
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.million
 
 wheel: $(VENV)/made/test $(VENV)/made/check ## Tests the wheel, installed, away from the source.
