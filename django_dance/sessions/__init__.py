@@ -7,16 +7,18 @@ from .. import load_on_first_use
 if TYPE_CHECKING:
     from .base import DanceSession
     from .container import OAuth
+    from .httpx_auth import HttpxAuth
     from .oauth1 import OAuth1Session
     from .oauth2 import OAuth2Session, OIDCSession
 
-__all__ = ["DanceSession", "OAuth", "OAuth1Session", "OAuth2Session", "OIDCSession"]
+__all__ = ["DanceSession", "HttpxAuth", "OAuth", "OAuth1Session", "OAuth2Session", "OIDCSession"]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
         "base": ["DanceSession"],
         "container": ["OAuth"],
+        "httpx_auth": ["HttpxAuth"],
         "oauth1": ["OAuth1Session"],
         "oauth2": ["OAuth2Session", "OIDCSession"],
     },

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
 
 from .. import forbid_in_templates
 from ..connections import FRESH, admit, is_withheld, note_acceptance
@@ -506,6 +507,18 @@ class DanceSession(CallingSession):
     def ready_token(self) -> Token:
         """Return a token for the next call, refreshed if it is about to expire."""
         return admit(self, self._present_token())
+
+    @forbid_in_templates
+    def fresh_token(self) -> Token | None:
+        """Return the token if it is loaded and can be sent as it is. The storage is not asked."""
+        try:
+            token = self.current_token.loaded
+            usable = token is not None and self._has_active_user()
+        except SynchronousOnlyOperation:  # in async code the owner may not be known yet
+            return None
+        if token is None or not usable or token.stale or token.verdict == "rejected":
+            return None
+        return token if self.provider.is_usable(token) else None
 
 
 def unsupported(name: str, remedy: str) -> Callable[..., Any]:

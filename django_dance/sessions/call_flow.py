@@ -260,6 +260,29 @@ class CallingSession(TargetMixin):
         repeatable = _is_repeatable(method, {"data": request.body})
         return (yield from self._exchange(send, signer, method, repeatable, kwargs))
 
+    def foreign_flow(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[str],
+        repeatable: bool,
+        send: Callable[[Signer | None], Any],
+    ) -> CallFlow:
+        """The call flow of a request that another HTTP client sends.
+
+        :param headers: the names of its headers.
+        :param repeatable: whether it may be sent again.
+        :param send: sends it with the token of a signer, and returns an answer with the attributes
+            of ``requests.Response`` that :meth:`_exchange` reads.
+        """
+        self._check_prepared(url, headers, None)
+        token = self.fresh_token() or (yield Step(self.ready_token))
+        return (yield from self._exchange(send, self._signer(token), method, repeatable, {}))
+
+    def fresh_token(self) -> Token | None:
+        """Return the token if it is loaded and can be sent as it is. The storage is not asked."""
+        raise NotImplementedError
+
     def _exchange(
         self,
         send: Callable[[Signer | None], requests.Response],

@@ -29,6 +29,7 @@ EDGE = [
     "fields",
     "models",
     "templatetags",
+    "interop",
     "responses",
     "decorators",
     "mixins",

@@ -1,0 +1,155 @@
+"""Other clients with the tokens of a session: ``httpx``, and the SDKs of providers.
+
+Each function takes a session, such as ``request.oauth.google`` or
+``providers["google"].session(user=user)``. The token is refreshed here, and by nothing else. The
+packages are imported when a function needs them, and not before.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .providers import OAuth1Provider
+
+if TYPE_CHECKING:
+    from .sessions import DanceSession
+    from .tokens import Token
+
+__all__ = ["azure_credential", "google_credentials", "httpx_auth", "token_source"]
+
+
+def token_source(session: DanceSession) -> Callable[[], str]:
+    """Return a function that returns an access token, refreshed if it is about to expire.
+
+    The function raises :class:`~django_dance.exceptions.AuthorizationRequired` if the user must
+    connect, and :class:`~django_dance.exceptions.ProviderError` if the token cannot be refreshed
+    now. Threads may share it.
+
+    :raises TypeError: the provider uses OAuth 1, whose tokens sign each request.
+    """
+    _check_bearer(session)
+    return lambda: _text(session.ready_token())
+
+
+def google_credentials(session: DanceSession) -> Any:
+    """Return credentials for ``google-auth``, with which ``gspread`` and other packages work.
+
+    If Google refuses a token, google-auth asks for another one: then the token is replaced by the
+    rules of an API call of the session.
+
+    :returns: a ``google.auth.credentials.Credentials``.
+    :raises TypeError: the provider uses OAuth 1.
+    """
+    _check_bearer(session)
+    base = import_module("google.auth.credentials").Credentials
+    credentials = type("DanceCredentials", (_GoogleCredentials, base), {})()
+    credentials._session = session
+    return credentials
+
+
+class _GoogleCredentials:
+    _session: DanceSession
+    token: str | None
+    expiry: datetime | None
+    #: Whether google-auth considers the token as usable.
+    valid: bool
+
+    def refresh(self, request: object) -> None:
+        """Take the token of the session. google-auth calls it before a request and after a 401."""
+        session = self._session
+        token = session.ready_token()
+        if self.valid and _text(token) == self.token:
+            token = session.replace_rejected_token(token) or token
+        self.token, self.expiry = _text(token), None
+        if token.expires_at is not None:
+            # google-auth compares times in UTC, without a time zone.
+            self.expiry = datetime.fromtimestamp(token.expires_at, UTC).replace(tzinfo=None)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("These credentials belong to a session, which cannot be pickled.")
+
+
+def azure_credential(session: DanceSession) -> AzureCredential:
+    """Return a ``TokenCredential`` for the packages that are based on ``azure-core``.
+
+    :raises TypeError: the provider uses OAuth 1.
+    """
+    _check_bearer(session)
+    return AzureCredential(session)
+
+
+class AzureCredential:
+    """The token of a session, as ``azure-core`` asks for it.
+
+    It has the scopes that the user has granted, whichever scopes a package asks for.
+    """
+
+    def __init__(self, session: DanceSession) -> None:
+        self._session = session
+
+    def get_token(self, *scopes: str, claims: str | None = None, **options: Any) -> Any:
+        """Return an ``azure.core.credentials.AccessToken``.
+
+        :param claims: the claims of a challenge, with which an API has refused the token.
+        """
+        access_token = import_module("azure.core.credentials").AccessToken
+        token = self._session.ready_token()
+        if claims:
+            token = self._session.replace_rejected_token(token) or token
+        # A token whose end is not known is not kept.
+        return access_token(_text(token), int(token.expires_at or time.time()))
+
+
+def httpx_auth(session: DanceSession) -> Any:
+    """Return an ``auth`` for a client of ``httpx`` or ``httpx2``, sync or async.
+
+    A request gets the token of the session, refreshed if it is about to expire, if its URL is on a
+    trusted origin. After a 401 the token is replaced, and the request is sent once more, by the
+    rules of an API call of the session. A relative URL is joined to the ``base_url`` of the client.
+
+    :returns: an ``httpx.Auth``.
+    :raises ModuleNotFoundError: neither package is installed.
+    :raises TypeError: the provider sends its tokens in a header of its own, which ``httpx`` does
+        not remove when it follows a redirect to another origin.
+    """
+    from .sessions import HttpxAuth
+
+    provider = session.provider
+    if provider.token_header.lower() != "authorization":
+        raise TypeError(
+            f"{provider.name} sends its tokens in the header {provider.token_header}, which httpx "
+            "does not remove when it follows a redirect to another origin. Use the session itself."
+        )
+    return type("DanceAuth", (HttpxAuth, *_auth_classes()), {})(session)
+
+
+def _auth_classes() -> list[type]:
+    """Return the class ``Auth`` of ``httpx`` and of ``httpx2``: of those that are imported."""
+    names = [name for name in ("httpx", "httpx2") if name in sys.modules]
+    for name in () if names else ("httpx", "httpx2"):
+        try:
+            import_module(name)
+        except ModuleNotFoundError:
+            continue
+        names.append(name)
+    if not names:
+        raise ModuleNotFoundError("httpx_auth() needs httpx or httpx2: pip install httpx.")
+    return [sys.modules[name].Auth for name in names]
+
+
+def _check_bearer(session: DanceSession) -> None:
+    if isinstance(session.provider, OAuth1Provider):
+        raise TypeError(
+            f"{session.provider.name} uses OAuth 1, whose tokens sign each request. Use the "
+            "session itself, or httpx_auth()."
+        )
+
+
+def _text(token: Token) -> str:
+    """Return the access token as a plain string, because packages check its type."""
+    return str(token["access_token"])
