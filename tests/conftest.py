@@ -32,6 +32,7 @@ pytest_plugins = [
     "tests.skips",
     "tests.servers",
     "tests.databases",
+    "tests.internet",
     "tests.other_database",
     "tests.chromium",
 ]

@@ -82,6 +82,8 @@ _SPECIAL = [
 
 #: The addresses of one name that are tried.
 _MOST_ADDRESSES = 4
+#: The name of the threads that resolve names.
+THREAD = "django-dance look-up"
 #: The look-ups at one time. A look-up that is too slow goes on in its thread.
 _LOOK_UPS = 16
 _look_ups = threading.BoundedSemaphore(_LOOK_UPS)
@@ -262,7 +264,7 @@ def _look_up(host: str, port: int) -> list[Any]:
         finally:
             slots.release()
 
-    threading.Thread(target=run, name="django-dance look-up", daemon=True).start()
+    threading.Thread(target=run, name=THREAD, daemon=True).start()
     try:
         found = results.get(timeout=time_left())
     except queue.Empty:

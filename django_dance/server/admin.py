@@ -45,7 +45,7 @@ def _may_filter_by(lookup: str) -> bool:
 @admin.register(Client)
 class ClientAdmin(_ClientAdmin):
     list_display = ("name", "client_id", "is_confidential", "is_active", "created_at")
-    list_filter = ("is_active", "is_confidential")
+    list_filter = ("is_active", "is_confidential", "registration")
     search_fields = ("name", "client_id")
     fields = (
         "client_id",
@@ -57,9 +57,10 @@ class ClientAdmin(_ClientAdmin):
         "user",
         "is_active",
         "is_trusted",
+        "registration",
         "created_at",
     )
-    readonly_fields = ("client_id", "created_at")
+    readonly_fields = ("client_id", "registration", "created_at")
     raw_id_fields = ("user",)
     actions = ("rotate_secret",)
 

@@ -27,6 +27,7 @@ from .conf import OPTIONS, settings
 from .endpoints import Endpoints
 from .resource_protector import ResourceProtector
 from .resources import canonical
+from .rows import ClientRow
 from .validator import Validator
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class AuthorizationServer:
     introspect_view: Any = "django_dance.server.views.IntrospectView"
     resource_metadata_view: Any = "django_dance.server.views.ResourceMetadataView"
     metadata_view: Any = "django_dance.server.views.MetadataView"
+    register_view: Any = "django_dance.server.views.RegisterView"
     applications_view: Any = "django_dance.server.views.ApplicationsView"
 
     def __init__(
@@ -119,6 +121,18 @@ class AuthorizationServer:
         """Each scope with a description for the consent page: the access that it gives."""
         scopes: Mapping[str, str] = self.option("scopes")
         return scopes
+
+    @property
+    def open_scopes(self) -> tuple[str, ...]:
+        """The scopes that clients may ask for which this site has not registered."""
+        return tuple(self.option("open_scopes"))
+
+    def may_request(self, client: Any, scopes: Iterable[str]) -> bool:
+        """Whether the server knows all of these scopes, and the client may request them."""
+        row, wanted = ClientRow(client), list(scopes)
+        if row.registration and not set(wanted) <= set(self.open_scopes):
+            return False
+        return row.may_request(wanted, self.scopes)
 
     @property
     def access_token_lifetime(self) -> int:
@@ -419,6 +433,7 @@ class AuthorizationServer:
             path("token/", self.view("token"), name="token"),
             path("revoke/", self.view("revoke"), name="revoke"),
             path("introspect/", self.view("introspect"), name="introspect"),
+            path("register/", self.view("register"), name="register"),
             path("applications/", self.view("applications"), name="applications"),
             path(".well-known/oauth-authorization-server", self.view("metadata"), name="metadata"),
         ], self.name
@@ -458,6 +473,7 @@ class AuthorizationServer:
         """The metadata (RFC 8414 §2)."""
         methods = ["client_secret_basic", "client_secret_post", "none"]
         grants = ["authorization_code", "refresh_token", "client_credentials"]
+        documents, registers = self.option("client_documents"), self.option("registration")
         return {
             "issuer": self.issuer,
             "authorization_endpoint": self.url("authorize", namespace),
@@ -473,6 +489,8 @@ class AuthorizationServer:
             "introspection_endpoint_auth_methods_supported": methods[:2],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
+            **({"client_id_metadata_document_supported": True} if documents else {}),
+            **({"registration_endpoint": self.url("register", namespace)} if registers else {}),
         }
 
 

@@ -19,6 +19,7 @@ from .hashing import credentials_fingerprint, digest
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
+    from .models import AbstractClient
 
 Model = str | type[models.Model]
 
@@ -69,6 +70,17 @@ def bind_models(
 def only(rows: Any) -> Any:
     """The row that has a unique value, or ``None``: ``first()`` without its useless order."""
     return next(iter(rows), None)
+
+
+def client_model(server: AuthorizationServer) -> type[AbstractClient] | None:
+    """The model in which the server finds its clients; ``None`` if it is not one of ours."""
+    from .models import AbstractClient  # the apps may not be ready when this module is imported
+
+    getter = getattr(server.callbacks.functions.get("clientgetter"), "__self__", None)
+    if not isinstance(getter, ClientBinding):
+        return None
+    model: Any = getter.model
+    return model if issubclass(model, AbstractClient) else None
 
 
 def rows_to_write(model: Any) -> Any:

@@ -18,6 +18,7 @@ from ..conf import import_if_path, is_shared
 from ..conf import settings as client_settings
 from ..http import is_secure
 from .authorization import AuthorizationServer, servers
+from .bindings import client_model
 from .conf import settings
 
 _LIFETIMES = ("access_token_lifetime", "refresh_token_lifetime", "code_lifetime")
@@ -144,6 +145,7 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 name,
                 "It must be at most 600: RFC 6749 §4.1.2 recommends ten minutes or less.",
             )
+    yield from _open_client_problems(server)
     value = server.option("refresh_retry")
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         yield option_error("refresh_retry", "It must be a number of seconds, or 0.")
@@ -171,6 +173,7 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
         "introspect",
         "metadata",
         "resource_metadata",
+        "register",
         "applications",
     ):
         try:
@@ -181,6 +184,54 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 hint=str(error),
                 id="django_dance_server.E004",
             )
+
+
+def _open_client_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
+    """Problems with clients that the site has not registered."""
+    for name in ("client_documents", "registration"):
+        value = server.option(name)
+        if not isinstance(value, bool):
+            yield Error(
+                f"The server {server.name!r} has the {name} {value!r}.",
+                hint="It must be True or False.",
+                id="django_dance_server.E004",
+            )
+    scopes, known = server.option("open_scopes"), server.option("scopes")
+    if isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes):
+        yield Error(
+            f"The server {server.name!r} has the open_scopes {scopes!r}.",
+            hint='It must be a list of scopes: ["email"].',
+            id="django_dance_server.E004",
+        )
+    elif known and (unknown := sorted(set(scopes) - set(known))):
+        yield Error(
+            f"The open_scopes of the server {server.name!r} has {', '.join(unknown)}, which its "
+            "scopes do not have.",
+            hint="Add a description to DANCE_SERVER_SCOPES, or correct the spelling.",
+            id="django_dance_server.E004",
+        )
+    if not _has_open_clients(server):
+        return
+    if client_model(server) is None:
+        yield Error(
+            f"The server {server.name!r} cannot store the clients that the site has not "
+            "registered.",
+            hint="Call bind_models() with a client model that inherits AbstractClient, or set "
+            "DANCE_SERVER_CLIENT_DOCUMENTS and DANCE_SERVER_REGISTRATION to False.",
+            id="django_dance_server.E010",
+        )
+    if not scopes:
+        yield Warning(
+            f"The server {server.name!r} accepts clients that the site has not registered, and "
+            "they may ask for no scope.",
+            hint="Name the scopes that any application may ask users for in "
+            "DANCE_SERVER_OPEN_SCOPES.",
+            id="django_dance_server.W012",
+        )
+
+
+def _has_open_clients(server: AuthorizationServer) -> bool:
+    return bool(server.option("client_documents") or server.option("registration"))
 
 
 def _cache_problems() -> Iterator[CheckMessage]:
@@ -215,3 +266,11 @@ def _limit_problems() -> Iterator[CheckMessage]:
             "and name its alias in DANCE_SERVER_LIMIT_CACHE.",
             id="django_dance_server.W009",
         )
+        if any(map(_has_open_clients, servers)):
+            yield Warning(
+                f"The server counts new clients in the cache {alias!r}, which is not shared "
+                "between processes.",
+                hint="Anybody can register clients, and each process has limits of its own. Use a "
+                "shared cache, such as Redis, and name its alias in DANCE_SERVER_LIMIT_CACHE.",
+                id="django_dance_server.W011",
+            )

@@ -23,6 +23,8 @@ def exists(server: AuthorizationServer, user: Any, asked: AuthorizationRequest) 
     A trusted client needs no consent.
     """
     client = ClientRow(asked.client)
+    if client.registration:
+        return False  # this site knows nothing about the client
     # RFC 8252 §8.6: another app can pretend to be a public client. It cannot have the https
     # redirect URI of the client.
     if client.is_trusted and asked.redirect_uri.startswith("https:"):

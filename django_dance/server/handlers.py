@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import cors, parameters
+from . import client_documents, cors, parameters
 from .callbacks import reject_coroutine
 from .logins import lead_to_login
 from .refusals import DESCRIPTIONS, describe, reason_of
@@ -93,6 +93,8 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
         if request.method == "GET" and _is_prefetch(request):
             # A prefetch is not a visit. Browsers do not store this response.
             return add_security_headers(HttpResponse(status=204))
+        if client_documents.is_login_needed(server, request):
+            return add_security_headers(_redirect_to_login(request))
         asked = None
         try:
             asked = _validate(server, request)
@@ -140,14 +142,18 @@ def _validate(server: AuthorizationServer, request: HttpRequest) -> Authorizatio
     )
 
 
+def _redirect_to_login(request: HttpRequest) -> HttpResponseBase:
+    from django.contrib.auth.views import redirect_to_login  # it imports models
+
+    return redirect_to_login(request.get_full_path())
+
+
 def _code_response(
     server: AuthorizationServer, request: HttpRequest, asked: AuthorizationRequest, agreed: bool
 ) -> HttpResponseBase:
     user = server.user_of(request)
     if not user.is_authenticated:
-        from django.contrib.auth.views import redirect_to_login  # it imports models
-
-        return redirect_to_login(request.get_full_path())
+        return _redirect_to_login(request)
     if not agreed or not is_active(user):
         raise errors.AccessDeniedError
     code: Any = server.endpoints(request).create_authorization_response(

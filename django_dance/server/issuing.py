@@ -34,7 +34,7 @@ def create_token(
     row, wanted = ClientRow(client), list(scopes)
     if not is_active(client) or (user is not None and not is_active(user)):
         raise ValueError("The user or the client is deactivated.")
-    if not row.may_request(wanted, server.scopes):
+    if not server.may_request(client, wanted):
         raise ValueError(
             f"The client {client.client_id} may request the scopes "
             f"{', '.join(row.default_scopes) or '(none)'}, and not all of {', '.join(wanted)}."

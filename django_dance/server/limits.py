@@ -118,6 +118,28 @@ def count_wrong_verifier(server: AuthorizationServer, code: str) -> bool:
     return _ask(lambda cache: _increment(cache, key, _LONGEST_CODE), 0) >= WRONG_VERIFIERS
 
 
+def is_allowed(
+    server: AuthorizationServer, name: str, most: int, seconds: int, *parts: str
+) -> bool:
+    """Count an event; whether there were at most so many within a window of time.
+
+    If the cache is down, no event is allowed: nobody would count them.
+
+    :param name: the kind of event.
+    :param seconds: the length of a window.
+    :param parts: the cause of the event, such as a user. Each cause is counted by itself.
+    """
+    window = str(int(time.time() // seconds))
+    key = f"{_PREFIX}:events:{server.cache_name(name, *parts, window)}"
+    count = ask_cache(
+        settings.limit_cache,
+        lambda cache: _increment(cache, key, seconds),
+        most + 1,
+        effect="new clients are refused",
+    )
+    return count <= most
+
+
 def client_address(request: HttpRequest | None) -> str:
     """The address that a request comes from, without a port; of an IPv6 address, the network of 64
     bits.

@@ -37,7 +37,7 @@ class AbstractClient(models.Model):
     """An application that acts for this site's users (RFC 6749 §2)."""
 
     client_id = models.CharField(
-        _("client id"), max_length=100, unique=True, default=new_client_id, editable=False
+        _("client id"), max_length=255, unique=True, default=new_client_id, editable=False
     )
     name = models.CharField(_("name"), max_length=100)
     #: A hash; ``rotate_secret()`` sets it. For a secret that a person chose, store the result of
@@ -74,6 +74,20 @@ class AbstractClient(models.Model):
         default=False,
         db_default=False,
         help_text=_("It belongs to this site: users are not asked for their consent."),
+    )
+    #: The way in which a client became known that this site has not registered.
+    registration = models.CharField(
+        _("registration"),
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        choices=[
+            ("", _("by this site")),
+            ("document", _("by its metadata document")),
+            ("dynamic", _("by itself")),
+        ],
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
@@ -397,7 +411,7 @@ class Consent(models.Model):
         verbose_name=_("user"),
     )
     server = models.CharField(max_length=50, editable=False)
-    client_id = models.CharField(_("client id"), max_length=100)
+    client_id = models.CharField(_("client id"), max_length=255)
     scope = models.TextField(_("scope"), blank=True)
     redirect_uri = models.TextField(_("redirect URI"))
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)

@@ -58,6 +58,18 @@ def registration_error(uri: str) -> str | None:
     return None
 
 
+def open_registration_error(uri: str) -> str | None:
+    """The reason to refuse a redirect URI of a client that this site has not registered.
+
+    Such a client may use https and loopback only. Any app can claim a scheme of its own.
+    """
+    if problem := registration_error(uri):
+        return problem
+    if urlsplit(uri).scheme not in ("http", "https"):
+        return "it must be https, or http on loopback."
+    return None
+
+
 def _is_host(host: str) -> bool:
     if ":" in host:
         try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings as django_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from .authorization import AuthorizationServer, servers
-from .bindings import ClientBinding
+from .bindings import client_model
 from .models import AbstractClient
 
 
@@ -20,15 +19,6 @@ def servers_in_use() -> list[AuthorizationServer]:
     patterns = get_resolver().url_patterns
     found = set(_servers_of(patterns)) or set(servers)
     return sorted(found, key=lambda server: server.name)
-
-
-def client_model(server: AuthorizationServer) -> type[AbstractClient] | None:
-    """The model in which the server finds its clients; ``None`` if it is not one of ours."""
-    getter = getattr(server.callbacks.functions.get("clientgetter"), "__self__", None)
-    if not isinstance(getter, ClientBinding):
-        return None
-    model: Any = getter.model
-    return model if issubclass(model, AbstractClient) else None
 
 
 def unused_model_error(model: type[AbstractClient]) -> str | None:

@@ -88,6 +88,11 @@ class ClientRow:
         """Whether the client belongs to the site itself, so that users are not asked."""
         return bool(getattr(self._client, "is_trusted", False))
 
+    @property
+    def registration(self) -> str:
+        """``""`` if the site has registered the client; see ``AbstractClient.registration``."""
+        return str(getattr(self._client, "registration", ""))
+
     def has_secret(self, secret: str) -> bool:
         """Whether this is the client's secret."""
         if hasattr(self._client, "check_client_secret"):

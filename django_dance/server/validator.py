@@ -15,7 +15,7 @@ from oauthlib.common import Request
 from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import client_secrets, limits, resources, revocation, token_cache
+from . import client_documents, client_secrets, limits, resources, revocation, token_cache
 from .hashing import new_family
 from .refusals import keep_reason
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
@@ -100,7 +100,11 @@ class Validator(RequestValidator):
         return True
 
     def validate_client_id(self, client_id: str, request: Request) -> bool:
-        request.client = self._client(request)
+        if client_documents.is_document_id(client_id):
+            vars(request).setdefault("http_request", self.http_request)
+            request.client = client_documents.find(self.server, client_id, self.http_request)
+        else:
+            request.client = self._client(request)
         return request.client is not None
 
     def _client(self, request: Request) -> Any:
@@ -131,16 +135,17 @@ class Validator(RequestValidator):
         return response_type in row.response_types and "authorization_code" in row.grant_types
 
     def get_default_scopes(self, client_id: str, request: Request) -> list[str]:
-        return _client_row(request).default_scopes
+        client: Any = request.client
+        scopes = ClientRow(client).default_scopes
+        return [scope for scope in scopes if self.server.may_request(client, [scope])]
 
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Any, request: Request
     ) -> bool:
-        row, known = ClientRow(client), self.server.scopes
-        if row.may_request(scopes, known):
+        if self.server.may_request(client, scopes):
             return True
         # RFC 6749 §3.3: the scopes are narrowed. The token response names those that are granted.
-        left = [scope for scope in scopes if row.may_request([scope], known)]
+        left = [scope for scope in scopes if self.server.may_request(client, [scope])]
         if left:
             request.scopes = left
         return bool(left)
@@ -150,6 +155,8 @@ class Validator(RequestValidator):
 
     def save_authorization_code(self, client_id: str, code: Any, request: Request) -> None:
         callbacks = self.server.callbacks
+        if _client_row(request).registration == client_documents.DOCUMENT:
+            client_documents.store(request.client)
         callbacks.required("grantsetter")(client_id, code, request)
         if callbacks.is_bound("grantgetter") and not callbacks.is_bound("grantsetter"):
             grant = callbacks.required("grantgetter")(client_id, code["code"])

@@ -11,7 +11,13 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -20,8 +26,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 from oauthlib.oauth2.rfc6749 import errors
 
-from . import consent, cors, resources
+from ..http import is_loopback
+from . import consent, cors, dynamic_registration, resources
 from .bindings import rows_to_write
+from .client_documents import document_host
 from .handlers import AuthorizationRequest
 from .models import Consent
 from .responses import add_security_headers, render_page
@@ -128,6 +136,10 @@ class AuthorizeView(ServerView):
             "shown_to": _page_mark(user, asked),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
             "resources": asked.resources,
+            # The host of the document that describes the client.
+            "document_host": document_host(asked.client),
+            "is_unverified": bool(ClientRow(asked.client).registration),
+            "is_local": is_loopback(parts.hostname or ""),
             # A client chooses its name, so the page also shows the host that gets the response. A
             # URI with an app's own scheme has no meaningful host.
             "redirect_host": parts.netloc
@@ -152,6 +164,30 @@ class IntrospectView(EndpointView):
     """The introspection endpoint (RFC 7662)."""
 
     handler = "introspect_handler"
+
+
+class RegisterView(ServerView):
+    """The endpoint where clients register themselves (RFC 7591), if the site allows it."""
+
+    http_method_names = ["post", "options"]
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
+        return csrf_exempt(super().as_view(**initkwargs))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not self.server.option("registration"):
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        response = dynamic_registration.register(self.server, request)
+        return cors.allow_all(response) if self.server.option("browser_clients") else response
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not self.server.option("browser_clients"):
+            return HttpResponseNotAllowed(["POST"])
+        return cors.preflight("POST")
 
 
 class MetadataView(ServerView):
@@ -229,7 +265,9 @@ class ApplicationsView(ServerView):
 
 
 def _page_mark(user: Any, asked: AuthorizationRequest) -> str:
-    """A digest of the consent form: of the user, the scopes and the resources that it shows."""
+    """A digest of the consent form: of the user, the client, the scopes and the resources."""
+    # The document of a client may have another name meanwhile.
+    client = asked.client.client_id, ClientRow(asked.client).name
     shown = [user._meta.label_lower, str(user.pk), list(asked.scopes), list(asked.resources)]
-    text = json.dumps(shown)
+    text = json.dumps([*shown, *client])
     return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()

@@ -10,95 +10,27 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
-import trustme
 
 from django_dance.exceptions import AddressRefused, InvalidResponse, ProviderUnavailable
 from django_dance.http import call_untrusted, check_url, guard
+from django_dance.http.environment import forget_environment
 from django_dance.http.guard import is_public
 from django_dance.tokens import Secret
 
+from ..internet import ELSEWHERE, IPV6, PUBLIC
 from ..loopback import Loopback, reserved_port
 from ..test_secrets import report
 from .test_protocol_calls import drip, server
 
 pytestmark = pytest.mark.one_database("These tests store nothing")
 
-#: Public addresses. No packet leaves this machine: see ``Internet``.
-PUBLIC, ELSEWHERE, IPV6 = "93.184.215.14", "151.101.1.69", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
-
 
 @pytest.fixture(autouse=True)
 def _time(settings):
     settings.DANCE_TIMEOUT = 60  # A busy machine may be slow.
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-class Internet:
-    """Names and addresses.
-
-    The resolver answers from a script. A connection to a public address leads to the server that
-    stands there; every other connection is made for real.
-    """
-
-    def __init__(self, monkeypatch):
-        self.names, self.hosts = {}, {}
-        #: The names that were resolved, and the addresses that were connected to.
-        self.resolved, self.connected = [], []
-        self._open = guard._open_socket
-        monkeypatch.setattr(socket, "getaddrinfo", self.resolve)
-        monkeypatch.setattr(guard, "_open_socket", self.connect)
-
-    def resolve(self, host, port, *args, **kwargs):
-        self.resolved.append(host)
-        answers = self.names.get(host)
-        if answers is None:
-            raise socket.gaierror(socket.EAI_NONAME, "unknown")
-        found = next(answers) if isinstance(answers, itertools.chain) else answers
-        return [
-            (
-                socket.AF_INET6 if ":" in address else socket.AF_INET,
-                socket.SOCK_STREAM,
-                6,
-                "",
-                (address, port, 0, 0) if ":" in address else (address, port),
-            )
-            for address in found
-        ]
-
-    def connect(self, family, address, timeout):
-        self.connected.append(address[0])
-        if address[0] in self.hosts:
-            family, address = socket.AF_INET, ("127.0.0.1", self.hosts[address[0]])
-        return self._open(family, address, timeout)
-
-    @contextmanager
-    def site(self, authority, name="mcp.example", address=PUBLIC, answer=None):
-        """A server on https with a certificate for ``name``, at a public address."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name).configure_cert(context)
-        with Loopback(answer, tls=context) as site:
-            self.names[name] = [address]
-            self.hosts[address] = site.server_port
-            yield site
-
-
-@pytest.fixture
-def internet(monkeypatch):
-    return Internet(monkeypatch)
 
 
 @pytest.fixture
@@ -438,7 +370,7 @@ def test_the_number_of_look_ups_at_one_time_is_limited(settings, monkeypatch):
     assert len(running) == 2
     answered.set()
     for thread in threading.enumerate():
-        if thread.name == "django-dance look-up":
+        if thread.name == guard.THREAD:
             thread.join(60)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: running.append(1) or [])
     with pytest.raises(ProviderUnavailable):
@@ -520,12 +452,14 @@ def test_plain_http_needs_debug_and_the_host_in_the_settings(settings):
 
 
 def test_the_proxies_of_the_environment_are_ignored(
-    internet, authority, bundle, listener, monkeypatch
+    internet, authority, bundle, listener, monkeypatch, request
 ):
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"):
         monkeypatch.setenv(name, listener.url)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+    request.addfinalizer(forget_environment)
+    forget_environment()
     with internet.site(authority, answer=json):
         assert call_untrusted("GET", "https://mcp.example/", verify=bundle).status == 200
 

@@ -224,5 +224,5 @@ def test_pruning_is_done_in_batches(app, member, django_assert_num_queries):
     for _ in range(5):
         app.code(member)
     later(minutes=2)
-    with django_assert_num_queries(2 + 2 + 2 + 1 + 1):
+    with django_assert_num_queries(2 + 2 + 2 + 1 + 1 + 1):
         run("dance_server_prune", "--batch-size", "2")

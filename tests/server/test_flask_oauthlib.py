@@ -169,6 +169,7 @@ def test_the_urls_replace_init_app(plain):
         "token",
         "revoke",
         "introspect",
+        "register",
         "applications",
         "metadata",
     ]

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_dance.server.authorization import AuthorizationServer
-from django_dance.server.bindings import rows_to_write
+from django_dance.server.bindings import client_model, rows_to_write
 from django_dance.server.models import Client
-from django_dance.server.registration import client_error, client_model, servers_in_use
+from django_dance.server.registration import client_error, servers_in_use
 
 
 class Command(BaseCommand):
