@@ -129,7 +129,7 @@ class OAuthTokenAdmin(_ModelAdmin):
         try:
             session.refresh()
         except AuthorizationRequired:
-            return messages.WARNING, _("Deleted: the provider has ended the grant")
+            return messages.WARNING, _("Lost: the provider has ended the grant")
         except ProviderUnavailable:
             return messages.ERROR, _("Not refreshed: the provider is unavailable")
         except DanceError:

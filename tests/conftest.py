@@ -171,6 +171,7 @@ def events():
         "oauth_error",
         "token_refreshed",
         "token_revoked",
+        "connection_lost",
     ):
 
         def receiver(sender, name=name, **arguments):

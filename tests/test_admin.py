@@ -181,11 +181,11 @@ def test_the_message_says_why_a_token_was_not_refreshed(admin_client, user, make
     ]
 
 
-def test_the_message_says_that_a_revoked_grant_was_deleted(admin_client, user, responses):
+def test_the_message_says_that_a_grant_was_ended(admin_client, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_grant"}, status=400)
     said = act(admin_client, "refresh", connect(user))
-    assert said == ["Deleted: the provider has ended the grant: 1"]
-    assert not OAuthToken.objects.exists()
+    assert said == ["Lost: the provider has ended the grant: 1"]
+    assert OAuthToken.objects.get().token is None
 
 
 def test_the_message_of_a_refusal_has_no_text_of_the_provider(admin_client, user, responses):

@@ -1,4 +1,4 @@
-"""Connections: storing the result of a dance, refreshing a token, and judging a refused one."""
+"""Connections: storing the result of a dance, refreshing and judging a token, losing a grant."""
 
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
         note_acceptance,
         note_answer,
         note_replacement,
+        note_unreadable,
         question,
         replace_refused_token,
     )
+    from .loss import end_connection
     from .pending_revocations import note_deletion, revoke_pending
     from .refresh import refresh_or_keep, refresh_token
     from .sign_in import (
@@ -36,6 +38,7 @@ __all__ = [
     "adopt",
     "allow_after_dance",
     "allow_sign_in",
+    "end_connection",
     "forbid_sign_in",
     "is_withheld",
     "judge",
@@ -44,6 +47,7 @@ __all__ = [
     "note_deletion",
     "note_login",
     "note_replacement",
+    "note_unreadable",
     "question",
     "refresh_or_keep",
     "refresh_token",
@@ -65,9 +69,11 @@ __getattr__ = load_on_first_use(
             "note_acceptance",
             "note_answer",
             "note_replacement",
+            "note_unreadable",
             "question",
             "replace_refused_token",
         ],
+        "loss": ["end_connection"],
         "pending_revocations": ["note_deletion", "revoke_pending"],
         "refresh": ["refresh_or_keep", "refresh_token"],
         "sign_in": [

@@ -29,8 +29,9 @@ from ..exceptions import (
     UntrustedOrigin,
     failure_fields,
 )
-from ..tokens import VERDICT_FIELDS, Token, same_token
-from .refresh import owner_of, refresh_or_keep
+from ..tokens import REJECTED, UNREADABLE, VERDICT_FIELDS, Connection, Token, same_token
+from .loss import Loss, end_connection, owner_of
+from .refresh import refresh_or_keep
 
 if TYPE_CHECKING:
     import requests
@@ -42,10 +43,9 @@ logger = logging.getLogger("django_dance")
 #: A token that was granted in the last seconds is not refreshed: a new one would be refused, too.
 #: Of a token with a short lifetime, only the first half is so fresh: it may expire on its way.
 FRESH = 60
-#: The verdict that a token is not accepted any more.
-REJECTED = "rejected"
-#: The other verdicts, and the seconds for which they hold. Meanwhile the caller gets the API's
-#: answer. The 401 is the API's own; or too many tokens are rejected; or the answer was not clear.
+#: The verdicts besides ``REJECTED``, and the seconds for which they hold. Meanwhile the caller gets
+#: the API's answer. The 401 is the API's own; or too many tokens are rejected; or the answer was
+#: not clear.
 API_ONLY, HELD_BACK, UNCLEAR = "api_only", "held_back", "unclear"
 HOLDS = {API_ONLY: 3600, HELD_BACK: 600, UNCLEAR: 60}
 #: Not yet a verdict: a refused call has brought this token by a refresh, and was not repeated. For
@@ -56,6 +56,17 @@ TRIAL_PAUSES = (3600, 24 * 3600)
 #: Verdicts are held back if, in this many seconds, more tokens of a provider than this number are
 #: rejected, and more than a tenth of all.
 WINDOW, FEW = 600, 10
+#: The log line then, by the reason of the losses.
+_TOO_MANY = {
+    REJECTED: (
+        "%s: %d tokens were rejected in %d minutes. The provider may be out of order, so no "
+        "further token is judged as rejected for now; the callers get the API's answers."
+    ),
+    UNREADABLE: (
+        "%s: no configured key opens %d tokens that were used in %d minutes. A key may be missing, "
+        "so no further connection is marked as unreadable for now. See DANCE_ENCRYPTION_KEYS."
+    ),
+}
 
 
 def is_withheld(token: Token) -> bool:
@@ -97,7 +108,7 @@ def replace_refused_token(session: Session, refused: Token) -> Token | None:
     only one and its refusal must be judged. It is ``None`` if nothing can be done: a verdict holds,
     the token cannot be refreshed now, or it was deleted.
 
-    :raises AuthorizationRequired: the refresh token is dead; the token is deleted.
+    :raises AuthorizationRequired: the refresh token is dead; the token is wiped.
     """
     if _has_verdict(refused):
         return None
@@ -165,12 +176,14 @@ def judge(session: Session, token: Token, status: int | None, asked: bool) -> No
         verdict = UNCLEAR
     elif status != 401:
         verdict = API_ONLY
-    elif _rejects_too_many(session):
+    elif _loses_too_many(session, REJECTED):
         verdict = HELD_BACK
     else:
         verdict = REJECTED
     if not asked and not session.provider.is_refreshable(token):
         return  # the next refused call costs nothing
+    if token.verdict == REJECTED and verdict in (UNCLEAR, HELD_BACK):
+        return  # the trial has proved nothing
     trials = token.trials if verdict == token.verdict == REJECTED else 0
     noted = _note(session, token, {"verdict": verdict, "trials": trials})
     if verdict != REJECTED or noted is None or noted.verdict != REJECTED:
@@ -187,14 +200,28 @@ def judge(session: Session, token: Token, status: int | None, asked: bool) -> No
     raise AuthorizationRequired(session.provider, reason, owner=session.owner)
 
 
-def _rejects_too_many(session: Session) -> bool:
-    """Count a verdict, and return whether there are so many that the provider may be the cause."""
+def note_unreadable(session: Session) -> Connection | None:
+    """Store that no configured key opens the session's token, and return the connection then.
+
+    If there are many such tokens, this site's keys are the cause, and nothing is stored.
+    """
+    if not _loses_too_many(session, UNREADABLE):
+        end_connection(session, None, UNREADABLE, wipe=False)
+    return session.storage.connection(session.owner)
+
+
+def _loses_too_many(session: Session, reason: str) -> bool:
+    """Count a loss, and return whether there are so many that the connections are not the cause.
+
+    :param reason: ``"rejected"``, of which the provider may be the cause, or ``"unreadable"``, of
+        which this site may be the cause.
+    """
     provider, table = session.provider, session.storage.model_storage
     using = DEFAULT_DB_ALIAS if table is None else table.using
-    key = f"django_dance:verdicts:{cache_name(using, provider.name)}"
+    key = f"django_dance:lost:{reason}:{cache_name(using, provider.name)}"
 
     def ask(function: Callable[[Any], Any], otherwise: Any) -> Any:
-        effect = "the verdicts about rejected tokens are not counted"
+        effect = f"the connections that become {reason} are not counted"
         return ask_cache(settings.cache or "default", function, otherwise, effect=effect)
 
     def count(cache: Any) -> int:
@@ -216,12 +243,11 @@ def _rejects_too_many(session: Session) -> bool:
             return False
     if ask(lambda cache: cache.add(f"{key}:logged", 1, WINDOW), True):
         logger.error(
-            "%s: %d tokens were rejected in %d minutes. The provider may be out of order, so no "
-            "further token is judged as rejected for now; the callers get the API's answers.",
+            _TOO_MANY[reason],
             provider.name,
             verdicts,
             WINDOW // 60,
-            extra={"code": "too_many_rejected", "provider": provider.name},
+            extra={"code": f"too_many_{reason}", "provider": provider.name},
         )
     return True
 
@@ -315,16 +341,22 @@ def _note(
         return session.current_token.unsaved
     owner, storage = owner_of(session, token), session.storage
 
-    def write() -> Token | None:
+    def write() -> tuple[Token | None, Loss | None]:
         current = Token.of(storage.reread(owner))
         if current is None or not same_token(current, token):
-            return current
+            return current, None
         if not only_if(current):
-            return None
+            return None, None
         new = noted(current)
-        return new if storage.replace(owner, current, new) else Token.of(storage.reread(owner))
+        if new.verdict == REJECTED and current.verdict != REJECTED:
+            loss = Loss.of(storage, owner, current, REJECTED, wipe=False, kept=new)
+            return Token.of(storage.reread(owner)), loss
+        replaced = storage.replace(owner, current, new)
+        return (new if replaced else Token.of(storage.reread(owner))), None
 
-    stored = storage.durably(owner, write)
+    stored, loss = storage.durably(owner, write)
+    if loss is not None:
+        loss.announce()
     if stored is not None:
         session.current_token.replace(stored)
     return stored

@@ -2,8 +2,8 @@
 
 A refresh has one of three results. The provider grants a *new* token, which is stored before it is
 used. Or the refresh *fails* for now: the old token stays, with the time of the next attempt, which
-all processes read. Or the grant is *dead*: the token is deleted, and the provider is not asked
-again.
+all processes read. Or the grant is *dead*: the connection has lost it, the token is wiped, and the
+provider is not asked again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ..exceptions import (
     failure_fields,
 )
 from ..signals import token_refreshed, token_revoked
-from ..tokens import ResourceOwner, Token, clean_text, clean_words, same_token
+from ..tokens import REFUSED, REVOKED, ResourceOwner, Token, clean_text, clean_words, same_token
+from .loss import Loss, owner_of
 
 if TYPE_CHECKING:
     from ..providers import OAuth2Provider
@@ -58,7 +59,7 @@ def refresh_or_keep(session: Session, stale: Token, *, forced: bool = False) -> 
 
     :param forced: the API rejected ``stale``, although it has not expired. If it cannot be
         refreshed now, it is returned, and the caller sees the answer of the API.
-    :raises AuthorizationRequired: the grant is dead; the token is deleted.
+    :raises AuthorizationRequired: the grant is dead; the token is wiped.
     :raises ProviderUnavailable: the provider cannot be asked now, and ``stale`` has expired.
     :raises ProviderError: the provider's answer is invalid, and ``stale`` has expired.
     """
@@ -73,7 +74,7 @@ def refresh_or_keep(session: Session, stale: Token, *, forced: bool = False) -> 
 def refresh_token(session: Session, stale: Token) -> Token:
     """Return a token that replaces ``stale``: one that another process has stored, or a new one.
 
-    :raises AuthorizationRequired: the grant is dead; the token is deleted.
+    :raises AuthorizationRequired: the grant is dead; the token is wiped.
     :raises ProviderError: the token cannot be refreshed now.
     """
     provider, storage, owner = session.provider, session.storage, owner_of(session, stale)
@@ -88,6 +89,8 @@ def refresh_token(session: Session, stale: Token) -> Token:
         about = {"provider": provider, "request": session.http_request, "owner": owner}
         if outcome.dead:
             token_revoked.send(type(provider), reason=outcome.dead, **about)
+            if outcome.loss is not None:
+                outcome.loss.announce()
         else:
             token_refreshed.send(type(provider), token=outcome.token, **about)
     if isinstance(outcome.error, ProviderError):
@@ -98,17 +101,6 @@ def refresh_token(session: Session, stale: Token) -> Token:
     return outcome.token
 
 
-def owner_of(session: Session, token: Token) -> ResourceOwner:
-    """Return the owner of a session's token, with the account of the token.
-
-    Another account may become the default one, or another user may log in, while a call runs.
-    """
-    owner = session.owner.snapshot()
-    if not session.storage.keeps_accounts(owner):
-        return owner
-    return owner.for_account(owner.account or str(token.get("connected_account") or ""))
-
-
 @dataclass(frozen=True)
 class _Outcome:
     token: Token | None = None
@@ -116,6 +108,8 @@ class _Outcome:
     new: bool = False
     #: The reason of the end of the connection, for the signal; empty if it has not ended.
     dead: str = ""
+    #: The loss of the connection, if this process has stored it.
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -138,9 +132,11 @@ class _RefreshAttempt:
         return self.storage.run_alone(self.owner, seconds, self._run_alone, self._look)
 
     def _look(self) -> _Outcome | None:
-        """Return the token that another process has stored meanwhile, if there is one."""
+        """Return the outcome if another process has stored or ended the token meanwhile."""
         token = Token.of(self.storage.reread(self.owner))
-        return _Outcome(token) if token is not None and self._is_newer(token) else None
+        if token is None:
+            return self._token_is_gone()
+        return _Outcome(token) if self._is_newer(token) else None
 
     def _is_newer(self, token: Token) -> bool:
         # Some providers grant the same access token again, with a later expiry.
@@ -181,7 +177,7 @@ class _RefreshAttempt:
             new = self.provider.refresh(self.owner, token)
         except ProviderError as error:
             if self.provider.meaning_of(error) == "dead":
-                return self._end_connection(token, error, until)
+                return self._end_connection(token, error)
             return self._note_failure(token, error, until)
         # The new token is stored before it is used, and before its ID token is checked: other
         # processes could not get it otherwise, and the old refresh token may be used up.
@@ -191,26 +187,28 @@ class _RefreshAttempt:
         try:
             checked = self.provider.check_refreshed(self.owner, token, new)
         except InvalidResponse as error:
-            return self._end_connection(stored, error, until, "identity_changed")
+            return self._end_connection(stored, error, "identity_changed")
         changed = checked.fields_to_store != stored.fields_to_store
         if changed and not self._replace(stored, checked, until):
             return self._handle_concurrent_change(checked)
         return _Outcome(checked, new=True)
 
-    def _replace(self, old: Token, new: Token | None, until: float) -> bool:
+    def _replace(self, old: Token, new: Token, until: float) -> bool:
         return self.unsaved or self.storage.store_refreshed(self.owner, old, new, until)
 
     def _end_connection(
-        self, token: Token, error: ProviderError, until: float, reason: str = "invalid_grant"
+        self, token: Token, error: ProviderError, reason: str = "invalid_grant"
     ) -> _Outcome:
+        loss = None
+        stored_reason = REFUSED if reason == "refused" else REVOKED
         if not self.unsaved:
             current = Token.of(self.storage.reread(self.owner))
             if current is not None and not same_token(current, token):
                 # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)
-            self._replace(token, None, until)
+            loss = Loss.of(self.storage, self.owner, token, stored_reason)
         logger.warning(
-            "%s: %s; the token is deleted: %s",
+            "%s: %s; the token is wiped: %s",
             self.provider.name,
             _ENDS.get(reason, reason),
             error,
@@ -218,13 +216,11 @@ class _RefreshAttempt:
         )
         # If the grant dies right after the dance, a redirect to the login could loop for ever.
         just_granted = time.time() - token.granted_at < 60
-        required = AuthorizationRequired(
-            self.provider,
-            "refused" if reason == "refused" else "revoked_at_once" if just_granted else "revoked",
-            owner=self.owner,
-        )
+        if just_granted and stored_reason == REVOKED:
+            stored_reason = "revoked_at_once"
+        required = AuthorizationRequired(self.provider, stored_reason, owner=self.owner)
         required.__cause__ = error
-        return _Outcome(error=required, dead=reason)
+        return _Outcome(error=required, dead=reason, loss=loss)
 
     def _note_failure(self, token: Token, error: ProviderError, until: float) -> _Outcome:
         now = int(time.time())
@@ -234,7 +230,7 @@ class _RefreshAttempt:
         if token.expired and meaning in ("unknown", "cancelled", "pending"):
             refusals, since = refusals + 1, since if refusals else now
             if refusals >= MAX_REFUSALS and now - since >= REFUSED_FOR:
-                return self._end_connection(token, error, until, "refused")
+                return self._end_connection(token, error, "refused")
         logger.warning(
             "%s: the token could not be refreshed: %s",
             self.provider.name,
@@ -276,4 +272,6 @@ class _RefreshAttempt:
         return self._token_is_gone()
 
     def _token_is_gone(self) -> _Outcome:
-        return _Outcome(error=AuthorizationRequired(self.provider, "revoked", owner=self.owner))
+        connection = self.storage.connection(self.owner)
+        reason = (connection and connection.reason) or REVOKED
+        return _Outcome(error=AuthorizationRequired(self.provider, reason, owner=self.owner))

@@ -113,11 +113,12 @@ class Provider(Facts):
         """The storage of this provider's tokens."""
         if self._original is not self:
             return self._original.token_storage
-        storage: BaseStorage
-        if self.storage:
-            storage = import_string("django_dance.storage.build")(self.storage)
-        else:
-            storage = import_string("django_dance.storage.default_storage")()
+        from .registry import providers
+
+        if not self.storage:
+            return providers.default_storage()
+        build = import_string("django_dance.storage.build")
+        storage: BaseStorage = build(self.storage)
         return storage
 
     @cached_property

@@ -19,6 +19,7 @@ from ..conf import settings
 from ..exceptions import ProviderNotConfigured
 
 if TYPE_CHECKING:
+    from ..storage import BaseStorage
     from .base import Provider
 
 _PRESETS = "django_dance.contrib"
@@ -29,6 +30,7 @@ class Registry(Mapping[str, "Provider"]):
 
     def __init__(self) -> None:
         self._made: dict[str, Provider] = {}
+        self._default_storage: BaseStorage | None = None
         self._lock = threading.RLock()
 
     def __getitem__(self, name: str) -> Provider:
@@ -76,7 +78,19 @@ class Registry(Mapping[str, "Provider"]):
     def forget(self) -> None:
         """Create the providers again at their next use."""
         with self._lock:
-            self._made = {}
+            self._made, self._default_storage = {}, None
+
+    def default_storage(self) -> BaseStorage:
+        """Return the storage that ``DANCE_STORAGE`` describes.
+
+        The providers share it, so that one query reads the connections of all of them.
+        """
+        with self._lock:
+            storage = self._default_storage
+            if storage is None:
+                build = import_string("django_dance.storage.build")
+                storage = self._default_storage = build(settings.storage)
+            return storage
 
 
 def provider_class(name: str, path: Any) -> type[Provider]:

@@ -12,11 +12,27 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
 from .. import forbid_in_templates
-from ..connections import FRESH, admit, is_withheld, note_acceptance
+from ..connections import (
+    FRESH,
+    admit,
+    end_connection,
+    is_withheld,
+    note_acceptance,
+    note_unreadable,
+)
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
 from ..signals import token_revoked
-from ..tokens import ResourceOwner, Token, check_user, clean_text, scope_list
+from ..tokens import (
+    EXPIRED,
+    REJECTED,
+    SCOPES,
+    ResourceOwner,
+    Token,
+    check_user,
+    clean_text,
+    scope_list,
+)
 from .call_flow import IDEMPOTENT, CallingSession
 from .current_token import CurrentToken
 
@@ -106,7 +122,10 @@ class DanceSession(CallingSession):
     @property
     def account_label(self) -> str:
         """The name of the account at the provider, as it was at the time of the dance."""
-        token = self.current_token.load() or Token({})
+        token = self.current_token.load()
+        if token is None:
+            connection = self.connection
+            return (connection and (connection.label or connection.account)) or self.account_id
         return str(token.get("connected_as") or self.account_id)
 
     @property
@@ -115,10 +134,7 @@ class DanceSession(CallingSession):
 
         It is read from the storage at each use, and also exists if the user has to connect again.
         """
-        owner = self.owner
-        found = self.storage.connections([owner])
-        account = owner.account
-        return next((c for c in found if (c.account == account if account else c.is_default)), None)
+        return self.storage.connection(self.owner)
 
     @property
     def accounts(self) -> list[DanceSession]:
@@ -171,10 +187,26 @@ class DanceSession(CallingSession):
         except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
             token = None
         if token is None:
-            raise self._required("no_token", scope)
+            raise self._lost(scope)
         if not self._has_active_user():
             raise self._required("user_inactive")
         return token
+
+    def _lost(self, scope: tuple[str, ...] = ()) -> AuthorizationRequired:
+        """Return the exception for a connection without a token, with the stored reason."""
+        connection = self.storage.connection(self.owner)
+        if connection is not None and connection.active:
+            connection = note_unreadable(self)
+        if connection is None or connection.active:
+            return self._required("no_token", scope)
+        owner = self.owner.for_account(connection.account)
+        return AuthorizationRequired(self.provider, connection.reason, scope, owner=owner)
+
+    def _expired(self, token: Token, scope: tuple[str, ...] = ()) -> AuthorizationRequired:
+        """Return the exception for a token that has expired and cannot be refreshed."""
+        if not self.provider.is_usable(token):
+            end_connection(self, token, EXPIRED, wipe=False)
+        return self._required("expired", scope)
 
     def _has_active_user(self) -> bool:
         """Whether the user is active. A user who is known by the primary key only is not loaded."""
@@ -256,9 +288,9 @@ class DanceSession(CallingSession):
         added = tuple(s for s in needed if not self.provider.includes_scope(configured, s))
         token = self._present_token(added)
         if not self.provider.is_usable(token):
-            raise self._required("expired", added)
+            raise self._expired(token, added)
         if self._is_withheld(token):
-            raise self._required("rejected", added)
+            raise self._required(REJECTED, added)
         missing = self.missing_scopes(*needed)
         if missing:
             raise self._scopes_required(token, missing)
@@ -267,6 +299,10 @@ class DanceSession(CallingSession):
         # Asking again for scopes that the visitor has just declined would not end.
         before = token.get("declined_scope")
         declined = isinstance(before, list) and set(missing) <= set(before)
+        if not declined and set(missing) & set(self.provider.configured_scope):
+            # The settings ask for more scopes than at the time of the dance. Scopes that only one
+            # view needs are no loss.
+            end_connection(self, token, SCOPES, wipe=False)
         return self._required("declined_scopes" if declined else "missing_scopes", missing)
 
     def _check_challenge(

@@ -67,7 +67,7 @@ class OAuth2Session(  # type: ignore[misc]
         if token.stale and self.provider.is_refreshable(token):
             token = self._forget_dead_token(lambda: refresh_or_keep(self, token))
         elif not self.provider.is_usable(token):
-            raise self._required("expired")
+            raise self._expired(token)
         return token
 
     @forbid_in_templates
@@ -83,7 +83,7 @@ class OAuth2Session(  # type: ignore[misc]
         if within is not None and not token.expires_within(within):
             return token
         if not self.provider.is_refreshable(token):
-            raise self._required("expired")
+            raise self._expired(token)
         return self._forget_dead_token(lambda: refresh_token(self, token))
 
     def _forget_dead_token(self, refresh: Callable[[], _Replacement]) -> _Replacement:

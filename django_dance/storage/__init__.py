@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .base import BaseStorage
-    from .factory import build, default_storage
+    from .base import BaseStorage, connection_of
+    from .factory import build
     from .fallback import FallbackStorage
     from .function import FunctionStorage
     from .memory import MemoryStorage, NullStorage
@@ -23,7 +23,7 @@ __all__ = [
     "NullStorage",
     "SessionStorage",
     "build",
-    "default_storage",
+    "connection_of",
     "run_deferred_writes",
     "visitor_of",
 ]
@@ -31,8 +31,8 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "base": ["BaseStorage"],
-        "factory": ["build", "default_storage"],
+        "base": ["BaseStorage", "connection_of"],
+        "factory": ["build"],
         "fallback": ["FallbackStorage"],
         "function": ["FunctionStorage"],
         "memory": ["MemoryStorage", "NullStorage"],

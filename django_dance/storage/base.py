@@ -13,7 +13,9 @@ from django.utils import timezone
 from ..exceptions import OwnerRequired
 from ..tokens import (
     ACTIVE,
+    EXPIRED,
     NEEDS_RECONNECT,
+    REJECTED,
     Connection,
     ResourceOwner,
     Token,
@@ -90,6 +92,40 @@ class BaseStorage:
         """
         return self.replace(owner, old, new)
 
+    def lose(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any] | None,
+        reason: str,
+        *,
+        wipe: bool = True,
+        kept: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Note that the owner's connection has lost its grant, if ``old`` is still its token.
+
+        A storage without a state of connections deletes the token if it is to be wiped.
+
+        :param old: the token; ``None`` for a token that no configured key opens.
+        :param reason: one of :data:`django_dance.tokens.REASONS`.
+        :param wipe: whether the token is wiped. Otherwise it is kept.
+        :param kept: the token to keep instead of ``old``: the same one, with our own notes.
+        :returns: whether this call has ended an active connection.
+        """
+        if old is None:
+            return False
+        if wipe:
+            return self.replace(owner, old, None)
+        return kept is not None and self.replace(owner, old, kept)
+
+    def when_committed(
+        self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
+    ) -> None:
+        """Call ``function`` once, after the commit of a write that :meth:`lose` has just made.
+
+        :param repeat: repeats the write if it was rolled back, and returns what ``lose`` returns.
+        """
+        function()
+
     def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return a token that replaces ``old``, and could not be stored when it was granted."""
         return None
@@ -139,6 +175,13 @@ class BaseStorage:
         """The ids of the owner's accounts at the provider, the default one first."""
         return () if self.get(owner) is None else ("",)
 
+    def connection(self, owner: ResourceOwner) -> Connection | None:
+        """Return the connection of the owner's account, if there is one."""
+        found, account = self.connections([owner]), owner.account
+        if account and self.keeps_accounts(owner):
+            return next((each for each in found if each.account == account), None)
+        return next((each for each in found if each.is_default), None)
+
     def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
         """Return the owners' connections, for each owner that of the default account first.
 
@@ -154,7 +197,7 @@ class BaseStorage:
                     token = Token.of(self.get(owner.for_account(account)))
                     if token is not None:
                         is_default = account == accounts[0]
-                        found.append(_connection_of(owner, account, token, is_default=is_default))
+                        found.append(connection_of(owner, account, token, is_default=is_default))
             except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
                 continue
         return found
@@ -189,12 +232,12 @@ class BaseStorage:
         return None
 
 
-def _connection_of(
-    owner: ResourceOwner, account: str, token: Token, *, is_default: bool
+def connection_of(
+    owner: ResourceOwner, account: str, token: Token, *, is_default: bool = True
 ) -> Connection:
     """The connection of a token, without the columns of a table."""
     granted_at, usable = token.granted_at, owner.provider.is_usable(token)
-    rejected = token.verdict == "rejected"
+    rejected = token.verdict == REJECTED
     return Connection(
         provider=owner.provider.name,
         account=account or str(token.get("connected_account") or ""),
@@ -204,7 +247,7 @@ def _connection_of(
             datetime.fromtimestamp(granted_at, tz=timezone.now().tzinfo) if granted_at else None
         ),
         state=ACTIVE if usable and not rejected else NEEDS_RECONNECT,
-        reason="expired" if not usable else "rejected" if rejected else "",
+        reason=EXPIRED if not usable else REJECTED if rejected else "",
         is_default=is_default,
     )
 

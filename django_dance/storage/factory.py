@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
 
-from ..conf import import_if_path, settings
+from ..conf import import_if_path
 from .base import BaseStorage
 from .fallback import FallbackStorage
 from .model import ModelStorage
-
-_lock = threading.Lock()
-_default: list[BaseStorage] = []
-
-
-def default_storage() -> BaseStorage:
-    """Return the storage that ``DANCE_STORAGE`` describes. It is made once."""
-    with _lock:
-        if not _default:
-            _default.append(build(settings.storage))
-        return _default[0]
-
-
-def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
-    if setting.startswith("DANCE_"):
-        _default.clear()
-
-
-setting_changed.connect(_on_setting_changed, dispatch_uid="django_dance.storage.factory")
 
 
 def build(spec: Any) -> BaseStorage:

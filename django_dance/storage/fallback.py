@@ -76,6 +76,22 @@ class FallbackStorage(BaseStorage):
     ) -> bool:
         return self._storage(owner).store_refreshed(owner, old, new, until)
 
+    def lose(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any] | None,
+        reason: str,
+        *,
+        wipe: bool = True,
+        kept: Mapping[str, Any] | None = None,
+    ) -> bool:
+        return self._storage(owner).lose(owner, old, reason, wipe=wipe, kept=kept)
+
+    def when_committed(
+        self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
+    ) -> None:
+        self._storage(owner).when_committed(owner, function, repeat)
+
     def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return self._storage(owner).find_parked(owner, old)
 

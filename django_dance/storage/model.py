@@ -28,19 +28,25 @@ from ..exceptions import (
 )
 from ..tokens import (
     ACTIVE,
+    EXPIRED,
     MAX_ACCOUNT_ID,
+    NEEDS_RECONNECT,
+    REJECTED,
+    SCOPES,
+    UNREADABLE,
     Connection,
     ResourceOwner,
     Token,
     clean_words,
     same_token,
 )
-from .base import BaseStorage, plain_fields
+from .base import BaseStorage, connection_of, plain_fields
 from .lease import lock_busy_error, row_lease, thread_lock
 from .row_cache import UNSET, RowCache
 from .transactions import (
     CONNECTION_ERRORS,
     NoConnection,
+    after_view_or_now,
     defer_write,
     has_one_writer,
     limit_lock_wait,
@@ -48,6 +54,7 @@ from .transactions import (
     on_separate_connection,
     pauses,
     retry_while_busy,
+    runs_deferred_writes,
     share_tenant,
     write_on_new_connection,
 )
@@ -235,6 +242,58 @@ class ModelStorage(BaseStorage):
         if replaced and may_roll_back(self.using):
             defer_write(owner.request, lambda: self.replace(owner, old, new))
         return replaced
+
+    def lose(
+        self,
+        owner: ResourceOwner,
+        old: Mapping[str, Any] | None,
+        reason: str,
+        *,
+        wipe: bool = True,
+        kept: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Note in the row that the connection has lost its grant, by one conditional ``UPDATE``.
+
+        A model without the columns for the state loses the row if the token is to be wiped.
+        """
+        where = self._where(owner)
+
+        def write() -> bool:
+            with self._cache.writing(where, owner.account):
+                return retry_while_busy(
+                    self.using,
+                    lambda: self._lose(where, owner.account, old, reason, wipe=wipe, kept=kept),
+                )
+
+        try:
+            lost = write()
+        except CONNECTION_ERRORS:
+            until = time.monotonic() + _PATIENCE
+            lost = write_on_new_connection(self.using, write, until, self.prepare)
+        if wipe:
+            self._cache.forget_parked(where, self._account_in_table(owner))
+        return lost
+
+    def when_committed(
+        self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
+    ) -> None:
+        using, request = self.using, owner.request
+        if not may_roll_back(using) or not self._cache.was_written(
+            self._where(owner), owner.account
+        ):
+            # No transaction is open, or a separate connection has committed the write.
+            after_view_or_now(using, request, function)
+        elif not runs_deferred_writes(request):
+            transaction.on_commit(function, using=using, robust=True)
+        else:
+            committed: list[bool] = []
+            transaction.on_commit(lambda: committed.append(True), using=using)
+
+            def finish() -> None:
+                if committed or repeat():
+                    function()
+
+            defer_write(request, finish)
 
     def delete(self, owner: ResourceOwner) -> None:
         where = self._where(owner)
@@ -426,9 +485,9 @@ class ModelStorage(BaseStorage):
         return tuple(rows.values_list("account", flat=True))
 
     def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
-        wheres = [self._where(owner) for owner in owners if self.has_rows_for(owner)]
+        wheres = [(owner, self._where(owner)) for owner in owners if self.has_rows_for(owner)]
         names: dict[Any, list[str]] = {}
-        for where in wheres:
+        for _, where in wheres:
             names.setdefault(where.get("user_id"), []).append(where["provider"])
         wanted = Q()
         for user_id, providers in names.items():
@@ -436,34 +495,40 @@ class ModelStorage(BaseStorage):
             wanted |= Q(provider__in=providers, **user)
         rows = list(self._in_order(self._rows().filter(wanted))) if wheres else []
         found = []
-        for where in wheres:
+        for owner, where in wheres:
             theirs = [row for row in rows if all(getattr(row, k) == where[k] for k in where)]
             for row in theirs:
-                found.append(self.connection_of(row, is_default=row is theirs[0]))
+                found.append(self._connection(owner, row, is_default=row is theirs[0]))
         return found
 
-    def connection_of(self, row: Any, *, is_default: bool) -> Connection:
-        """Return the connection of a row."""
+    def _connection(self, owner: ResourceOwner, row: Any, *, is_default: bool) -> Connection:
+        """The connection of a row."""
         fields = self._fields
+        token: Token | None = None
         # The columns tell enough, except for rows that an earlier release has written.
-        token = None
-        if not getattr(row, "label", "") or "scope" not in fields:
+        if not self.has_states or not getattr(row, "label", "") or "scope" not in fields:
             token = _token_of(row)
-        label = getattr(row, "label", "") or (token and token.get("connected_as"))
+        if self.has_states:
+            state, reason, changed_at = row.state, row.reason, row.state_changed_at
+        elif token is None:
+            state, reason, changed_at = NEEDS_RECONNECT, UNREADABLE, None
+        else:
+            told = connection_of(owner, owner.account, token)
+            state, reason, changed_at = told.state, told.reason, None
         if "scope" in fields:
             scopes = frozenset(row.scope.split()) if row.scope else None
         else:
             scopes = token.scopes if token else None
         return Connection(
-            provider=row.provider,
+            provider=owner.provider.name,
             account=getattr(row, "account", ""),
-            label=clean_words(label, MAX_LABEL) or "",
+            label=getattr(row, "label", "") or _label(token),
             scopes=scopes,
             connected_at=row.connected_at if "connected_at" in fields else row.created_at,
-            state=row.state if self.has_states else ACTIVE,
-            reason=row.reason if self.has_states else "",
-            changed_at=row.state_changed_at if self.has_states else None,
-            may_sign_in=row.may_sign_in if "may_sign_in" in fields else False,
+            state=state,
+            reason=reason,
+            changed_at=changed_at,
+            may_sign_in=bool(getattr(row, "may_sign_in", False)),
             is_default=is_default,
             id=row.pk,
         )
@@ -526,7 +591,26 @@ class ModelStorage(BaseStorage):
 
     def read(self, where: Mapping[str, Any], account: str) -> Token | None:
         """The token of an account, or of the default one, from the table."""
-        return _token_of(self._row(where, account))
+        row = self._row(where, account)
+        token = _token_of(row)
+        if token is not None and self.has_states and _is_usable_again(row, token):
+            self._activate(row)
+        return token
+
+    def _activate(self, row: Any) -> None:
+        """Make a connection active, unless its row has changed since it was read."""
+        rows = self._rows(pk=row.pk, token=row.__dict__["token"], reason=row.reason)
+        try:
+            with transaction.atomic(using=self.using):
+                rows.update(**_active())
+        except Error as error:
+            # The token can be used all the same. The next process that reads it tries again.
+            logger.info(
+                "the state of %r cannot be stored: %s",
+                row,
+                type(error).__name__,
+                extra=failure_fields(provider=row.provider, code=StorageError.code),
+            )
 
     def read_accounts(self, where: Mapping[str, Any]) -> dict[str, Token | None]:
         """Account → token, from the table, for the first accounts; ``""`` is the default one."""
@@ -573,8 +657,12 @@ class ModelStorage(BaseStorage):
             ),
             "last_error": str(token.get("last_error") or "")[:100],
         }
-        if label := clean_words(token.get("connected_as"), MAX_LABEL):
+        if label := _label(token):
             columns["label"] = label
+        return self._only_fields(columns)
+
+    def _only_fields(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The values of those columns that the model has."""
         return {name: columns[name] for name in columns if name in self._fields | {"token"}}
 
     def _update(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
@@ -621,7 +709,8 @@ class ModelStorage(BaseStorage):
             if not same_token(_token_of(row), old):
                 break
             # If the sealed text is the same, no other process has written the row since.
-            rows = self._rows(pk=row.pk, token=row.token)
+            state = {"state": row.state} if self.has_states else {}
+            rows = self._rows(pk=row.pk, token=row.__dict__["token"], **state)
             if new is None:
                 with transaction.atomic(using=self.using):
                     if rows.select_for_update().exists():
@@ -630,8 +719,59 @@ class ModelStorage(BaseStorage):
             else:
                 field = self.model._meta.get_field("token")
                 columns = {**self._columns(new), "token": field.sealed(row, new)}
+                if self.has_states and self._is_active_again(row, old, new):
+                    columns |= _active()
                 if rows.update(**columns):
                     return True
+        return False
+
+    def _is_active_again(self, row: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether a connection that needs to be reconnected is active with the new token."""
+        if row.state == ACTIVE or row.reason == SCOPES:
+            return False  # only a dance grants more scopes
+        if row.reason == REJECTED:
+            return Token(new).verdict != REJECTED
+        return not same_token(old, new)
+
+    def _lose(
+        self,
+        where: Mapping[str, Any],
+        account: str,
+        old: Mapping[str, Any] | None,
+        reason: str,
+        *,
+        wipe: bool,
+        kept: Mapping[str, Any] | None,
+    ) -> bool:
+        if not self.has_states:
+            if old is None or not (wipe or kept):
+                return False
+            return self._replace(where, account, old, None if wipe else kept)
+        with limit_lock_wait(self.using):
+            for _ in range(_ATTEMPTS):
+                row = self._row(where, account)
+                if row is None:
+                    return False
+                if not (_is_unreadable(row) if old is None else same_token(_token_of(row), old)):
+                    return False
+                values: dict[str, Any] = {"state": NEEDS_RECONNECT, "reason": reason}
+                was_active = bool(row.state == ACTIVE)
+                if was_active:
+                    values |= {"state_changed_at": timezone.now(), "notified_at": None}
+                if wipe:
+                    values |= {
+                        "token": "",
+                        **self._only_fields({"expires_at": None, "last_error": ""}),
+                    }
+                elif kept is not None:
+                    field = self.model._meta.get_field("token")
+                    values |= {**self._columns(kept), "token": field.sealed(row, kept)}
+                elif not was_active:
+                    return False
+                # If the sealed text is the same, no other process has written the row since.
+                rows = self._rows(pk=row.pk, token=row.__dict__["token"], state=row.state)
+                if rows.update(**values):
+                    return was_active
         return False
 
     @cached_property
@@ -695,6 +835,33 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     except FieldDoesNotExist:
         return False
     return True
+
+
+def _label(token: Mapping[str, Any] | None) -> str:
+    """The account's name for people that a token has, as the column stores it."""
+    return (token and clean_words(token.get("connected_as"), MAX_LABEL)) or ""
+
+
+def _active() -> dict[str, Any]:
+    """The columns of a connection that becomes active now."""
+    return {"state": ACTIVE, "reason": "", "state_changed_at": timezone.now(), "notified_at": None}
+
+
+def _is_unreadable(row: Any) -> bool:
+    """Whether the row has a token that no configured key opens."""
+    try:
+        _ = row.token
+    except SealBroken:
+        return True
+    return False
+
+
+def _is_usable_again(row: Any, token: Token) -> bool:
+    """Whether the reason why a connection needs to be reconnected does not hold any more.
+
+    A key that was missing is configured again, or the host that noted it had a wrong clock.
+    """
+    return bool(row.reason == UNREADABLE or (row.reason == EXPIRED and not token.expired))
 
 
 def _token_of(row: Any) -> Token | None:

@@ -21,6 +21,7 @@ from .base import BaseStorage, plain_fields
 from .lease import cache_lease
 from .transactions import (
     CONNECTION_ERRORS,
+    after_view_or_now,
     defer_write,
     has_one_writer,
     limit_lock_wait,
@@ -166,6 +167,13 @@ class SessionStorage(BaseStorage):
             if using is None:
                 raise
             return write_on_new_connection(using, lambda: self.replace(owner, old, new), until)
+
+    def when_committed(
+        self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
+    ) -> None:
+        # replace() repeats its write itself.
+        using = _database(getattr(owner.request, "session", None))
+        after_view_or_now(using, owner.request, function)
 
     def durably(self, owner: ResourceOwner, work: Callable[[], _Result]) -> _Result:
         session: Any = getattr(owner.request, "session", None)

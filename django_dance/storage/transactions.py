@@ -249,6 +249,22 @@ def defer_write(request: Any, write: Callable[[], object]) -> None:
         request.__dict__.setdefault("_oauth_deferred_writes", []).append(write)
 
 
+def runs_deferred_writes(request: Any) -> bool:
+    """Whether ``OAuthMiddleware`` has the request, and so runs its deferred writes."""
+    return hasattr(request, "oauth")
+
+
+def after_view_or_now(using: str | None, request: Any, function: Callable[[], object]) -> None:
+    """Call a function after the view if the view's transaction is open and may roll back.
+
+    What the function writes then survives. Otherwise the function is called now.
+    """
+    if using is not None and may_roll_back(using) and runs_deferred_writes(request):
+        defer_write(request, function)
+    else:
+        function()
+
+
 def run_deferred_writes(request: Any) -> None:
     """Repeat the writes that the view's transaction may have rolled back."""
     for write in request.__dict__.pop("_oauth_deferred_writes", ()):
@@ -257,6 +273,6 @@ def run_deferred_writes(request: Any) -> None:
         except Exception:
             # The view's response is sent in any case.
             logger.exception(
-                "a refreshed token could not be stored again after the view",
+                "a write could not be repeated after the view",
                 extra=failure_fields(code="storage_failed"),
             )

@@ -6,7 +6,18 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .accounts import MAX_ACCOUNT_ID, is_account_id
-    from .connection import ACTIVE, NEEDS_RECONNECT, REASONS, Connection
+    from .connection import (
+        ACTIVE,
+        EXPIRED,
+        NEEDS_RECONNECT,
+        REASONS,
+        REFUSED,
+        REJECTED,
+        REVOKED,
+        SCOPES,
+        UNREADABLE,
+        Connection,
+    )
     from .owner import ResourceOwner, check_user
     from .sealing import seal, unseal, uses_current_key
     from .token import (
@@ -29,11 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIVE",
+    "EXPIRED",
     "MAX_ACCOUNT_ID",
     "NEEDS_RECONNECT",
     "REASONS",
     "REFRESH_FAILURE_FIELDS",
+    "REFUSED",
+    "REJECTED",
+    "REVOKED",
+    "SCOPES",
     "SECRETS",
+    "UNREADABLE",
     "VERDICT_FIELDS",
     "Connection",
     "ResourceOwner",
@@ -60,7 +77,18 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "accounts": ["MAX_ACCOUNT_ID", "is_account_id"],
-        "connection": ["ACTIVE", "NEEDS_RECONNECT", "REASONS", "Connection"],
+        "connection": [
+            "ACTIVE",
+            "EXPIRED",
+            "NEEDS_RECONNECT",
+            "REASONS",
+            "REFUSED",
+            "REJECTED",
+            "REVOKED",
+            "SCOPES",
+            "UNREADABLE",
+            "Connection",
+        ],
         "owner": ["ResourceOwner", "check_user"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [

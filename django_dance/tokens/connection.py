@@ -11,12 +11,21 @@ ACTIVE = "active"
 #: The state of a connection that has lost its grant: the user has to connect again.
 NEEDS_RECONNECT = "needs_reconnect"
 
-REVOKED, EXPIRED, REFUSED = "revoked", "expired", "refused"
-SCOPES, UNREADABLE, REJECTED = "scopes", "unreadable", "rejected"
-#: The reasons why a connection needs to be reconnected. The token endpoint says that the grant is
-#: dead; the token has expired, and there is no refresh token; the provider has refused to refresh
-#: it for a day; the token lacks scopes that the settings ask for; no configured key opens the
-#: token; the API and the address of the account refuse the token.
+#: A reason to reconnect: the token endpoint says that the grant is dead. The token is wiped.
+REVOKED = "revoked"
+#: A reason to reconnect: the token has expired, and there is no refresh token.
+EXPIRED = "expired"
+#: A reason to reconnect: for a day, the provider has refused to refresh the expired token. The
+#: token is wiped.
+REFUSED = "refused"
+#: A reason to reconnect: the token lacks scopes that the settings ask for. It is sent all the same.
+SCOPES = "scopes"
+#: A reason to reconnect: no configured key opens the token.
+UNREADABLE = "unreadable"
+#: A reason to reconnect: the API and the address of the account refuse the token. It is sent for a
+#: trial from time to time.
+REJECTED = "rejected"
+#: The reasons why a connection needs to be reconnected.
 REASONS = (REVOKED, EXPIRED, REFUSED, SCOPES, UNREADABLE, REJECTED)
 
 

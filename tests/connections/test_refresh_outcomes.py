@@ -155,8 +155,8 @@ def test_a_revoked_token_sends_token_revoked(connected, responses, events, rf):
     session = connected(request=request)
     with pytest.raises(AuthorizationRequired):
         session.refresh()
-    ((name, heard),) = events
-    assert name == "token_revoked"
+    ((name, heard), (then, _)) = events
+    assert (name, then) == ("token_revoked", "connection_lost")
     assert heard["reason"] == "invalid_grant"
     assert heard["sender"] is type(providers["github"])
     assert heard["provider"] is session.provider
@@ -191,9 +191,10 @@ def test_the_reason_of_a_refused_refresh_depends_on_the_age_of_the_token(
     assert required.value.reason == reason
     assert required.value.provider.name == "github"
     assert isinstance(required.value.__cause__, TokenRequestRefused)
-    assert not OAuthToken.objects.exists()
+    row = OAuthToken.objects.get()
+    assert (row.token, row.state, row.reason) == (None, "needs_reconnect", "revoked")
     assert caplog.messages == [
-        "github: the refresh token is dead; the token is deleted: "
+        "github: the refresh token is dead; the token is wiped: "
         "GitHub refused: invalid_grant (status 400)."
     ]
 
@@ -524,7 +525,8 @@ def test_an_expired_token_that_is_refused_for_a_day_ends(connected, refuse, even
     assert isinstance(error, AuthorizationRequired)
     assert error.reason == "refused"
     assert isinstance(error.__cause__, TokenRequestRefused)
-    assert not OAuthToken.objects.exists()
+    row = OAuthToken.objects.get()
+    assert (row.token, row.state, row.reason) == (None, "needs_reconnect", "refused")
     assert [heard["reason"] for heard in events.named("token_revoked")] == ["refused"]
     assert "odd" in caplog.messages[-1] and "No such thing" in caplog.messages[-1]
 

@@ -337,11 +337,12 @@ def test_a_token_that_another_host_refreshed_is_not_refreshed_again(run, user, r
     assert "refreshed 0, still fresh 1" in run("dance_refresh")
 
 
-def test_a_revoked_grant_is_counted_and_its_row_deleted(run, user, responses):
+def test_a_revoked_grant_is_counted_and_its_token_wiped(run, user, responses):
     responses.post(TOKEN_URL, json={"error": "invalid_grant"}, status=400)
     connect(user, ends_in=-5)
     assert "dead 1" in run("dance_refresh")
-    assert not OAuthToken.objects.exists()
+    assert OAuthToken.objects.get().token is None
+    assert "dead 0" in run("dance_refresh")
 
 
 def test_tokens_that_cannot_be_refreshed_are_skipped(run, user, make_user):

@@ -21,7 +21,7 @@ from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
 from django_dance.testing import StorageContract
-from django_dance.tokens import ResourceOwner
+from django_dance.tokens import REASONS, ResourceOwner
 
 pytestmark = [
     pytest.mark.one_database("These tests read texts"),
@@ -316,7 +316,7 @@ def test_every_exception_is_documented(name):
 
 
 def test_every_reason_is_documented():
-    reasons = set()
+    reasons = set(REASONS)
     for path in modules():
         for node in ast.walk(tree(path)):
             if (

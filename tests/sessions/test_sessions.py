@@ -423,13 +423,14 @@ def test_a_token_granted_as_expired_is_refreshed_once(session, responses):
     assert refresh.call_count == 1
 
 
-def test_a_revoked_refresh_token_is_deleted_and_not_sent_again(session, responses, events):
+def test_a_revoked_refresh_token_is_wiped_and_not_sent_again(session, responses, events):
     fresh = expire(session)
     refresh = responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     with pytest.raises(AuthorizationRequired) as caught:
         fresh.get("/user")
     assert caught.value.reason == "revoked"
-    assert not OAuthToken.objects.exists()
+    assert not OAuthToken.objects.active().exists()
+    assert OAuthToken.objects.get().token is None
     assert events.named("token_revoked")[0]["reason"] == "invalid_grant"
     with pytest.raises(AuthorizationRequired):
         providers["github"].session(user=session.owner.user).get("/user")

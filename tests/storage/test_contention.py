@@ -248,4 +248,4 @@ def test_authorization_is_required_if_the_provider_refuses_the_old_refresh_token
     with Loopback(provider) as server:
         answers = kill_first_caller(callers, provider, server)
     assert {answer.partition("(")[0] for answer in answers} == {"AuthorizationRequired"}
-    assert not OAuthToken.objects.exists()
+    assert OAuthToken.objects.get().token is None

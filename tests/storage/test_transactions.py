@@ -174,7 +174,7 @@ def test_a_deferred_write_that_fails_does_not_change_the_response(rf, caplog):
 
     assert OAuthMiddleware(view)(rf.get("/")).content == b"fine"
     assert done == ["the other"]
-    assert "a refreshed token could not be stored again after the view" in caplog.text
+    assert "a write could not be repeated after the view" in caplog.text
 
 
 # --- a connection of its own ----------------------------------------------------------------------
