@@ -30,7 +30,7 @@ from ..exceptions import (
     failure_fields,
 )
 from ..tokens import REJECTED, UNREADABLE, VERDICT_FIELDS, Connection, Token, same_token
-from .loss import Loss, end_connection, owner_of
+from .loss import Loss, end_connection, is_in_use, owner_of
 from .refresh import refresh_or_keep
 
 if TYPE_CHECKING:
@@ -200,14 +200,19 @@ def judge(session: Session, token: Token, status: int | None, asked: bool) -> No
     raise AuthorizationRequired(session.provider, reason, owner=session.owner)
 
 
-def note_unreadable(session: Session) -> Connection | None:
-    """Store that no configured key opens the session's token, and return the connection then.
+def find_lost_connection(session: Session) -> Connection | None:
+    """Return the connection of a session without a token, if the row says why there is none.
 
-    If there are many such tokens, this site's keys are the cause, and nothing is stored.
+    A row that does not say it has a token that no configured key opens. That is stored, unless
+    there are many such tokens: then this site's keys are the cause.
     """
+    connection = session.storage.connection(session.owner)
+    if connection is None or not is_in_use(connection):
+        return connection
     if not _loses_too_many(session, UNREADABLE):
         end_connection(session, None, UNREADABLE, wipe=False)
-    return session.storage.connection(session.owner)
+    connection = session.storage.connection(session.owner)
+    return None if connection is None or is_in_use(connection) else connection
 
 
 def _loses_too_many(session: Session, reason: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import connection_lost
 from ..storage import connection_of
-from ..tokens import NEEDS_RECONNECT, Connection, ResourceOwner, Token
+from ..tokens import NEEDS_RECONNECT, SCOPES, Connection, ResourceOwner, Token
 
 if TYPE_CHECKING:
     from ..storage import BaseStorage
@@ -91,13 +91,19 @@ def end_connection(
     if not wipe:
         # The caller finds the same loss at each use: do not write, or open a connection, again.
         connection = storage.connection(owner)
-        if connection is None or connection.id is None or not connection.active:
+        if connection is None or connection.id is None or not is_in_use(connection):
             return False
     loss = storage.durably(owner, lambda: Loss.of(storage, owner, token, reason, wipe=wipe))
     if loss is None:
         return False
     loss.announce()
     return True
+
+
+def is_in_use(connection: Connection) -> bool:
+    """Whether calls are made with the connection's token, as far as the row tells."""
+    # A token that lacks some of the configured scopes is sent all the same.
+    return connection.active or connection.reason == SCOPES
 
 
 def owner_of(session: Session, token: Token | None) -> ResourceOwner:

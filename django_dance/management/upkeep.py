@@ -21,8 +21,7 @@ from ..conf import settings
 from ..connections import question
 from ..exceptions import AuthorizationRequired, DanceError, failure_fields
 from ..notices import CONNECTION_LOST, Notice, NotSent
-from ..tokens import NEEDS_RECONNECT, Token
-from ..tokens.connection import REJECTED
+from ..tokens import NEEDS_RECONNECT, REJECTED, Token
 from .token_tables import batches, columns, session_of, tables, token_rows
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from ..connections import (
     FRESH,
     admit,
     end_connection,
+    find_lost_connection,
     is_withheld,
     note_acceptance,
-    note_unreadable,
 )
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
 from ..http import leave_unsigned
@@ -194,10 +194,8 @@ class DanceSession(CallingSession):
 
     def _lost(self, scope: tuple[str, ...] = ()) -> AuthorizationRequired:
         """Return the exception for a connection without a token, with the stored reason."""
-        connection = self.storage.connection(self.owner)
-        if connection is not None and connection.active:
-            connection = note_unreadable(self)
-        if connection is None or connection.active:
+        connection = find_lost_connection(self)
+        if connection is None:
             return self._required("no_token", scope)
         owner = self.owner.for_account(connection.account)
         return AuthorizationRequired(self.provider, connection.reason, scope, owner=owner)

@@ -766,8 +766,8 @@ class ModelStorage(BaseStorage):
                 elif kept is not None:
                     field = self.model._meta.get_field("token")
                     values |= {**self._columns(kept), "token": field.sealed(row, kept)}
-                elif not was_active:
-                    return False
+                elif not was_active and row.reason != SCOPES:
+                    return False  # it is the same loss; SCOPES is the only one that goes on
                 # If the sealed text is the same, no other process has written the row since.
                 rows = self._rows(pk=row.pk, token=row.__dict__["token"], state=row.state)
                 if rows.update(**values):

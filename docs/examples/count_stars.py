@@ -4,6 +4,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 
 from django_dance.exceptions import AuthorizationRequired, ProviderUnavailable
+from django_dance.models import OAuthToken
 from django_dance.providers import providers
 
 
@@ -11,7 +12,9 @@ class Command(BaseCommand):
     help = "Prints how many repositories each user has starred at GitHub."
 
     def handle(self, *args, **options):
-        users = get_user_model().objects.filter(oauth_tokens__provider="github").distinct()
+        # The row of a connection stays if the provider ends it: only active ones can be used.
+        connected = OAuthToken.objects.active().filter(provider="github")
+        users = get_user_model().objects.filter(oauth_tokens__in=connected).distinct()
         for user in users.iterator():
             github = providers["github"].session(user=user)
             try:

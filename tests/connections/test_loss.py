@@ -456,6 +456,14 @@ def test_scopes_that_one_view_needs_or_the_visitor_declined_are_no_loss(
     assert lost(events) == []
 
 
+def test_an_unreadable_token_without_the_scopes_is_unreadable(user, events):
+    owner = store_token(user)
+    assert ModelStorage().lose(owner, token_fields(), "scopes", wipe=False)
+    spoil(OAuthToken.objects.get())
+    assert lose(user).reason == "unreadable"
+    assert OAuthToken.objects.get().reason == "unreadable"
+
+
 # --- unreadable -----------------------------------------------------------------------------------
 
 

@@ -446,24 +446,28 @@ def clutter(user, make_user):
 @pytest.mark.parametrize(
     ("arguments", "gone", "said"),
     [
-        ([], {"expired"}, "Deleted 1 tokens: 1 expired\n"),
+        ([], {"expired"}, "Deleted 1 tokens: 1 expired, 0 rejected\n"),
         (["--unreadable"], {"expired", "unreadable"}, "1 unreadable"),
         (["--unconfigured"], {"expired", "unconfigured"}, "1 of a provider that is not configured"),
         (
             ["--unconfigured", "--unreadable"],
             {"expired", "unreadable", "unconfigured"},
-            "Deleted 3 tokens: 1 expired, 1 of a provider that is not configured, 1 unreadable",
+            "Deleted 3 tokens: 1 expired, 0 rejected, 1 of a provider that is not configured, "
+            "1 unreadable",
         ),
     ],
 )
 def test_only_useless_tokens_are_deleted(run, clutter, arguments, gone, said):
     assert said in run("dance_prune", *arguments)
-    left = set(OAuthToken.objects.values_list("pk", flat=True))
+    left = set(OAuthToken.objects.exclude(token="").values_list("pk", flat=True))
     assert {name for name, row in clutter.items() if row.pk not in left} == gone
+    # Only a row that nobody can reconnect is deleted.
+    wiped = OAuthToken.objects.filter(token="", state="needs_reconnect")
+    assert set(wiped.values_list("reason", flat=True)) == gone - {"unconfigured"}
 
 
 def test_a_dry_run_deletes_nothing(run, clutter):
-    assert run("dance_prune", "--dry-run") == "Would delete 1 tokens: 1 expired\n"
+    assert run("dance_prune", "--dry-run") == "Would delete 1 tokens: 1 expired, 0 rejected\n"
     assert OAuthToken.objects.count() == 5
 
 
@@ -472,15 +476,33 @@ def test_a_token_without_expiry_is_not_deleted(run, user):
     assert "Deleted 0" in run("dance_prune")
 
 
+def test_a_rejected_token_is_wiped_after_30_days(run, user):
+    row = connect(user)
+    since = timezone.now() - timedelta(days=29)
+    OAuthToken.objects.update(state="needs_reconnect", reason="rejected", state_changed_at=since)
+    assert "0 rejected" in run("dance_prune")
+    OAuthToken.objects.update(state_changed_at=since - timedelta(days=1))
+    assert "1 rejected" in run("dance_prune")
+    assert OAuthToken.objects.get(pk=row.pk, reason="rejected").token is None
+    assert "0 rejected" in run("dance_prune")
+
+
+def test_the_loss_that_the_command_finds_is_told(run, user, events):
+    connect(user, ends_in=-5, refresh_token=None)
+    run("dance_prune")
+    run("dance_prune")
+    assert [heard["reason"] for heard in events.named("connection_lost")] == ["expired"]
+
+
 def test_a_token_that_was_replaced_during_the_command_is_not_deleted(run, user, monkeypatch):
     connect(user, ends_in=-5, refresh_token=None)
-    atomic = QuerySet.select_for_update
+    lose = ModelStorage.lose
 
     def meanwhile(self, *args, **kwargs):
         connect(user, access_token="planted-newer")
-        return atomic(self, *args, **kwargs)
+        return lose(self, *args, **kwargs)
 
-    monkeypatch.setattr(QuerySet, "select_for_update", meanwhile)
+    monkeypatch.setattr(ModelStorage, "lose", meanwhile)
     assert "Deleted 0" in run("dance_prune")
     assert OAuthToken.objects.get().token["access_token"] == "planted-newer"
 

@@ -1,8 +1,9 @@
-"""Delete tokens that cannot be used any more, and revoke the tokens of deleted users."""
+"""Wipe tokens that cannot be used any more, and revoke the tokens of deleted users."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -10,19 +11,23 @@ from django.db import router, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ...connections import revoke_pending
+from ...connections import end_connection, revoke_pending
 from ...models import PendingRevocation
 from ...providers import providers
-from ..token_tables import batches, columns, is_unreadable, tables, token_of, token_rows
+from ...tokens import NEEDS_RECONNECT, REJECTED
+from ..token_tables import batches, columns, is_unreadable, session_of, tables, token_of, token_rows
 
 _EXPIRED = "expired"
+_REJECTED = "rejected"
 _UNREADABLE = "unreadable"
 _UNCONFIGURED = "of a provider that is not configured"
+#: A token that the provider rejects is kept for this time, because it may become usable again.
+_REJECTED_FOR = timedelta(days=30)
 
 
 class Command(BaseCommand):
     help = (
-        "Deletes tokens that have expired and cannot be refreshed, and revokes the tokens of "
+        "Wipes tokens that have expired and cannot be refreshed, and revokes the tokens of "
         "deleted users."
     )
 
@@ -44,18 +49,21 @@ class Command(BaseCommand):
     def handle(
         self, *, unconfigured: bool, unreadable: bool, dry_run: bool, **options: Any
     ) -> None:
-        wanted = [_EXPIRED] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
+        wanted = [_EXPIRED, _REJECTED] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
         deleted: Counter[str] = Counter()
         for model in tables():
             rows = token_rows(model)
             if "expires_at" in columns(model) and not unreadable:
-                expired = Q(expires_at__lte=timezone.now())
-                other = ~Q(provider__in=list(providers))
-                rows = rows.filter(expired | other if unconfigured else expired)
+                due = Q(expires_at__lte=timezone.now())
+                if "state" in columns(model):
+                    due |= Q(state=NEEDS_RECONNECT, reason=REJECTED) & ~Q(token="")
+                if unconfigured:
+                    due |= ~Q(provider__in=list(providers))
+                rows = rows.filter(due)
             for batch in batches(rows):
                 for row in batch:
                     reason = next((reason for reason in wanted if _applies(reason, row)), None)
-                    if reason and (dry_run or _delete(row)):
+                    if reason and (dry_run or _end(row, reason)):
                         deleted[reason] += 1
         self.stdout.write(
             f"{'Would delete' if dry_run else 'Deleted'} {deleted.total()} tokens: "
@@ -87,9 +95,26 @@ def _applies(reason: str, row: Any) -> bool:
     if reason == _UNREADABLE:
         return is_unreadable(row)
     token = token_of(row)
+    if reason == _REJECTED:
+        return (
+            token is not None
+            and getattr(row, "reason", "") == REJECTED
+            and row.state_changed_at is not None
+            and row.state_changed_at <= timezone.now() - _REJECTED_FOR
+        )
     if token is None or row.provider not in providers:
         return False
     return token.expired and not providers[row.provider].is_usable(token)
+
+
+def _end(row: Any, reason: str) -> bool:
+    """Wipe the token of a row, or delete a row that cannot be reconnected."""
+    session = session_of(row)
+    table = None if session is None else session.storage.model_storage
+    if session is None or table is None or not table.has_states:
+        return _delete(row)
+    end_connection(session, token_of(row), reason)
+    return bool(token_rows(type(row)).filter(pk=row.pk, token="").exists())
 
 
 def _delete(row: Any) -> bool:
