@@ -115,3 +115,11 @@ def test_it_introspects(dance, site, user, method):  # noqa: F811
 
 def test_a_denial_is_reported_to_it_as_an_error(dance):
     assert dance("client_secret_basic", "deny") == {"refused": "access_denied"}
+
+
+def test_the_lock_file_pins_every_package_and_names_no_registry():
+    _root, *packages = json.loads((SCRIPTS / "package-lock.json").read_text())["packages"].values()
+    assert len(packages) >= len(CLIENTS)
+    for package in packages:
+        assert package["version"] and package["integrity"].startswith("sha512-")
+        assert "resolved" not in package
