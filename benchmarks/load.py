@@ -40,7 +40,7 @@ INTROSPECTION, PAGE = "introspection", "protected view"
 WORKERS = 2
 #: Requests at the same time.
 CONNECTIONS = 4
-ROUNDS = {FAST: 60, SLOW: 3}
+ROUNDS = {FAST: 60, SLOW: 6}
 #: Requests of one connection in a round.
 BATCH = {FAST: 10, SLOW: 1}
 #: By how much a server with generated secrets must be ahead of one that hashes them slowly.

@@ -164,14 +164,33 @@ class TokenBinding(Binding):
         super().__init__(model)
         self._server = server
 
-    def get(self, access_token: str | None = None, refresh_token: str | None = None) -> Any:
+    def get(
+        self,
+        access_token: str | None = None,
+        refresh_token: str | None = None,
+        *,
+        client: Any = None,
+    ) -> Any:
+        """The row of a token, or ``None``.
+
+        :param client: the client that sent the token. If the token is its own, as it nearly always
+            is, the client is not read again.
+        """
         if access_token:
             wanted = {"access_digest": digest(access_token)}
         elif refresh_token:
             wanted = {"refresh_digest": digest(refresh_token)}
         else:
             return None
-        return only(self.rows.select_related("client", "user").filter(**wanted))
+        rows = self.rows.filter(**wanted)
+        if client is None:
+            return only(rows.select_related("client", "user"))
+        token = only(rows.select_related("user"))
+        if token is not None and token.client_id == client.client_id:
+            relation = self.model._meta.get_field("client")
+            if isinstance(client, relation.related_model):
+                token.client = client
+        return token
 
     def set(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> Any:
         """Store an issued token. The other tokens of the same user and client are unchanged."""

@@ -16,6 +16,7 @@ from oauthlib.oauth2 import RequestValidator
 from oauthlib.oauth2.rfc6749 import errors
 
 from . import client_documents, client_secrets, limits, resources, revocation, token_cache
+from .bindings import TokenBinding
 from .hashing import new_family
 from .refusals import keep_reason
 from .rows import ClientRow, CredentialRow, GrantRow, TokenRow, is_active
@@ -225,7 +226,7 @@ class Validator(RequestValidator):
     # --- other grants ---------------------------------------------------------------------------
 
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Request) -> bool:
-        token = self.server.callbacks.required("tokengetter")(refresh_token=refresh_token)
+        token = self._get_token(client, refresh_token=refresh_token)
         if token is None:
             return self._refuse("the refresh token is unknown")
         row = TokenRow(token)
@@ -351,10 +352,10 @@ class Validator(RequestValidator):
     # --- what was issued (RFC 7009, RFC 7662) ---------------------------------------------------
 
     def revoke_token(self, token: str, token_type_hint: str, request: Request) -> None:
-        found, _ = self._find_token(token)
+        client: Any = request.client
+        found, _ = self._find_token(token, client)
         if found is None:
             return
-        client: Any = request.client
         if found.client_id != client.client_id:
             # RFC 7009 §2.1: the error is reported to the client.
             raise errors.InvalidGrantError("The token belongs to another client.", request=request)
@@ -372,7 +373,7 @@ class Validator(RequestValidator):
         if not ClientRow(client).is_confidential:
             # RFC 7662 §2.1: the client must authenticate, or an attacker could try tokens.
             raise errors.InvalidClientError(request=request)
-        found, refresh = self._find_token(token)
+        found, refresh = self._find_token(token, client)
         if found is None or not self.server.may_introspect(client, found):
             return None
         owner = self.server.client_of(found)
@@ -400,18 +401,24 @@ class Validator(RequestValidator):
             claims["sub"] = str(found.user.pk)
         return claims
 
-    def _find_token(self, token: str) -> tuple[Any, bool]:
+    def _find_token(self, token: str, client: Any) -> tuple[Any, bool]:
         """A token of this server, and whether it is a refresh token.
 
         Both kinds are looked up, because token_type_hint may be wrong (RFC 7009 §2.1).
         """
-        get = self.server.callbacks.required("tokengetter")
-        found, refresh = get(access_token=token), False
+        found, refresh = self._get_token(client, access_token=token), False
         if found is None:
-            found, refresh = get(refresh_token=token), True
+            found, refresh = self._get_token(client, refresh_token=token), True
         if found is None or not TokenRow(found).is_issued_by(self.server):
             return None, False
         return found, refresh
+
+    def _get_token(self, client: Any, **token: str) -> Any:
+        """A token that a client has sent, as the site's function finds it."""
+        get = self.server.callbacks.required("tokengetter")
+        if isinstance(getattr(get, "__self__", None), TokenBinding):
+            return get(**token, client=client)
+        return get(**token)
 
 
 def _client_row(request: Request) -> ClientRow:

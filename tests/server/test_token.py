@@ -559,6 +559,22 @@ def test_a_client_may_introspect_its_access_token(app, user, granted):
     }
 
 
+def test_introspection_reads_the_client_and_its_token(app, granted, django_assert_num_queries):
+    with django_assert_num_queries(2) as queries:
+        assert app.introspect(granted["access_token"]).json()["active"] is True
+    tables = [Client._meta.db_table in query["sql"] for query in queries.captured_queries]
+    assert tables == [True, False]
+
+
+def test_a_token_of_another_client_is_bound_to_its_own_client(app, register, granted, monkeypatch):
+    other = register("Resource server")
+    monkeypatch.setattr(server, "may_introspect", lambda client, token: True)
+    assert other.introspect(granted["access_token"]).json()["client_id"] == app.client.client_id
+    app.client.rotate_secret()
+    app.client.save()
+    assert other.introspect(granted["access_token"]).json() == {"active": False}
+
+
 def test_a_client_may_introspect_its_refresh_token(app, granted):
     claims = app.introspect(granted["refresh_token"]).json()
     assert claims["active"] and "token_type" not in claims
