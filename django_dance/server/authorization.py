@@ -31,6 +31,7 @@ from .rows import ClientRow
 from .validator import Validator
 
 if TYPE_CHECKING:
+    from .access_tokens import AccessToken
     from .grants import GrantCache
 
 logger = logging.getLogger("django_dance.server")
@@ -418,6 +419,25 @@ class AuthorizationServer:
                     "clients can ask for tokens for this resource."
                 )
         return self.protector.rejection(request, scopes, any, resource) is None, request
+
+    def verify_token(
+        self,
+        token: str,
+        scopes: Iterable[str] = (),
+        *,
+        any: bool = False,
+        resource: str | None = None,
+    ) -> AccessToken | None:
+        """Return an access token that did not come with a request of Django; ``None`` to refuse it.
+
+        The parameters are those of :meth:`verify_request`. In async code call it in a thread, with
+        ``sync_to_async``.
+        """
+        request = HttpRequest()
+        request.META["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        _, request = self.verify_request(request, scopes, any=any, resource=resource)
+        found: AccessToken | None = vars(request)["oauth_token"]
+        return found
 
     # --- URLs -------------------------------------------------------------------------------------
 

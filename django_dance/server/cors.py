@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from ..http import origin
+from .mcp import REVISION_HEADER
 from .rows import ClientRow
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def preflight(methods: str) -> HttpResponse:
     response = allow_all(HttpResponse(status=204))
     response["Access-Control-Allow-Methods"] = methods
     # The headers that clients of OAuth and MCP send.
-    response["Access-Control-Allow-Headers"] = "Accept, Content-Type, MCP-Protocol-Version"
+    response["Access-Control-Allow-Headers"] = f"Accept, Content-Type, {REVISION_HEADER}"
     response["Access-Control-Max-Age"] = str(_PREFLIGHT)
     return response
 

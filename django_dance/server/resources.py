@@ -1,6 +1,6 @@
 """Protected resources: their metadata (RFC 9728), and resource indicators (RFC 8707).
 
-The specification of MCP, revisions 2025-11-25 and 2026-07-28, requires both.
+The revisions of MCP that :mod:`.mcp` names require both.
 """
 
 from __future__ import annotations

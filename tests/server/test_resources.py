@@ -178,6 +178,18 @@ def test_a_resource_must_be_added_before_a_request_is_verified(site, rf):
     assert site.verify_request(rf.get("/"), ["email"], resource=unknown)[0] is False
 
 
+def test_a_token_without_a_request_is_verified(site, app, member):
+    text = token_for(app, member, TOOLS).json()["access_token"]
+    found = site.verify_token(text, ["email"], resource=TOOLS)
+    assert (str(found.user), found.client_id) == ("ada", app.client.client_id)
+    assert site.verify_token(text, resource=FILES) is None
+    assert site.verify_token(text) is None
+    assert site.verify_token(text, ["admin"], resource=TOOLS) is None
+    assert site.verify_token(text, ["admin", "email"], any=True, resource=TOOLS) is not None
+    for malformed in ("", "unknown", f"{text} {text}", f"{text},{text}"):
+        assert site.verify_token(malformed, resource=TOOLS) is None
+
+
 def test_a_tokensetter_that_drops_the_resource_is_an_error(site, app, member):
     bound = bind_models(site, client=Client, token=Token)
 
