@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+import requests
 from asgiref.sync import async_to_sync
 from django.utils.module_loading import import_string
 
@@ -791,6 +792,19 @@ def test_a_403_is_passed_on_otherwise(call, api, connect, method, scope, challen
     session = connect(token={"scope": scope})
     api.others, api.challenge = 403, challenge
     assert call(session(), method, "/things").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_scopes_are_asked_for_after_a_prepared_request_that_may_be_repeated(api, connect, method):
+    session = connect(token={"scope": ["read"]})()
+    api.others, api.challenge = 403, SCOPE
+    url = session.absolute_url("/things")
+    prepared = session.prepare_request(requests.Request(method, url))
+    if method == "POST":
+        assert session.send(prepared).status_code == 403
+    else:
+        with pytest.raises(AuthorizationRequired, match="missing_scopes"):
+            session.send(prepared)
 
 
 def test_scopes_that_were_declined_are_not_asked_for_without_an_end(call, api, connect):

@@ -1110,6 +1110,18 @@ def test_a_prepared_request_may_be_sent_without_the_token(send, api, other, conn
     assert "Authorization" not in other.received[0].headers
 
 
+def test_a_prepared_request_has_the_headers_of_the_provider_with_the_token_only(
+    send, api, other, connect
+):
+    session = connect(api, kind=Acme)
+    send(session, prepare(session, api))
+    send(session, prepare(session, other), withhold_token=True)
+    assert api.received[0].headers["X-Acme-Key"] == "planted-key"
+    assert api.received[0].headers["X-Version"] == "1"
+    assert "X-Acme-Key" not in other.received[0].headers
+    assert "X-Version" not in other.received[0].headers
+
+
 def test_a_prepared_request_with_another_authorization_is_refused(send, api, connect):
     session = connect(api)
     request = prepare(session, api, auth=("ada", "planted-password"))
