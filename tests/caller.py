@@ -17,13 +17,18 @@ from django.db import connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
 from django_dance.providers import providers  # noqa: E402
+from django_dance.signals import connection_lost  # noqa: E402
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([__name__])
 
 
 def answers(user_id, count):
+    """The answer that each thread got, and each connection_lost that the process sent."""
     heard, barrier = [], threading.Barrier(count)
+
+    def tell(connection, reason, **kwargs):
+        heard.append(f"connection_lost: {reason}")
 
     def call():
         session = providers["github"].session(user_id=user_id)
@@ -35,11 +40,13 @@ def answers(user_id, count):
         finally:
             connections.close_all()
 
+    connection_lost.connect(tell)
     threads = [threading.Thread(target=call) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    connection_lost.disconnect(tell)
     return heard
 
 

@@ -12,6 +12,7 @@ refresh nor a question. It never deletes the token, because a provider that is o
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -176,16 +177,21 @@ def judge(session: Session, token: Token, status: int | None, asked: bool) -> No
         verdict = UNCLEAR
     elif status != 401:
         verdict = API_ONLY
-    elif _loses_too_many(session, REJECTED):
+    elif _loses_too_many(session, token, REJECTED):
         verdict = HELD_BACK
     else:
         verdict = REJECTED
     if not asked and not session.provider.is_refreshable(token):
         return  # the next refused call costs nothing
-    if token.verdict == REJECTED and verdict in (UNCLEAR, HELD_BACK):
-        return  # the trial has proved nothing
     trials = token.trials if verdict == token.verdict == REJECTED else 0
-    noted = _note(session, token, {"verdict": verdict, "trials": trials})
+    # A verdict that proves nothing does not replace a rejection, such as that of another thread.
+    proves = verdict not in (UNCLEAR, HELD_BACK)
+    noted = _note(
+        session,
+        token,
+        {"verdict": verdict, "trials": trials},
+        only_if=lambda current: proves or current.verdict != REJECTED,
+    )
     if verdict != REJECTED or noted is None or noted.verdict != REJECTED:
         return
     name = session.provider.name
@@ -209,14 +215,16 @@ def find_lost_connection(session: Session) -> Connection | None:
     connection = session.storage.connection(session.owner)
     if connection is None or not is_in_use(connection):
         return connection
-    if not _loses_too_many(session, UNREADABLE):
+    if not _loses_too_many(session, None, UNREADABLE):
         end_connection(session, None, UNREADABLE, wipe=False)
     connection = session.storage.connection(session.owner)
     return None if connection is None or is_in_use(connection) else connection
 
 
-def _loses_too_many(session: Session, reason: str) -> bool:
+def _loses_too_many(session: Session, token: Token | None, reason: str) -> bool:
     """Count a loss, and return whether there are so many that the connections are not the cause.
+
+    A connection counts once in :data:`WINDOW`, even if many threads find the loss at once.
 
     :param reason: ``"rejected"``, of which the provider may be the cause, or ``"unreadable"``, of
         which this site may be the cause.
@@ -229,8 +237,12 @@ def _loses_too_many(session: Session, reason: str) -> bool:
         effect = f"the connections that become {reason} are not counted"
         return ask_cache(settings.cache or "default", function, otherwise, effect=effect)
 
+    owner = hashlib.sha256(str(owner_of(session, token).key).encode()).hexdigest()[:32]
+
     def count(cache: Any) -> int:
         cache.add(key, 0, WINDOW)
+        if not cache.add(f"{key}:{owner}", 1, WINDOW):
+            return int(cache.get(key) or 1)
         try:
             return int(cache.incr(key))
         except ValueError:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 import requests
@@ -16,6 +17,7 @@ from django_dance.exceptions import (
     StorageError,
 )
 from django_dance.http import ProtocolResponse
+from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner, Token
@@ -680,6 +682,44 @@ def test_a_tenth_of_many_connections_may_be_rejected(clock, api, reject, connect
         connect(make_user(f"more{number}"))
     assert reject(14) == ["rejected"] * 14
     assert reject(5)[-1] == 401
+
+
+@pytest.mark.parametrize("token_status", [200, 401, 503])
+def test_ten_minutes_of_401_answers_cost_no_connection(
+    clock, api, connect, make_user, events, token_status
+):
+    sessions = [
+        connect(make_user(f"user{number}"), token=REFRESHABLE if number % 2 else {})
+        for number in range(30)
+    ]
+    api.account = api.others = 401
+    api.token_status = token_status
+    for _ in range(10):
+        for session in sessions:
+            with suppress(AuthorizationRequired):
+                assert session().get("/things").status_code == 401
+        clock.now += 60
+    assert not OAuthToken.objects.filter(token="").exists()
+    assert len(events.named("connection_lost")) == health.FEW - 1
+    api.account = api.others = api.token_status = 200
+    # The first few were judged before there were too many. They are tried again after an hour.
+    clock.now += HOUR
+    for session in sessions:
+        assert session().get("/things").status_code == 200
+    assert OAuthToken.objects.active().count() == 30
+
+
+def test_many_calls_of_one_connection_count_once(clock, api, connect, user, caplog):
+    session = connect()
+    api.account = api.others = 401
+    waiting = [session() for _ in range(health.FEW + 2)]
+    token = waiting[0].token
+    for each in waiting:
+        assert each.token
+        with suppress(AuthorizationRequired):
+            health.judge(each, token, 401, asked=True)
+    assert OAuthToken.objects.get().reason == "rejected"
+    assert not any(record.levelno == logging.ERROR for record in caplog.records)
 
 
 def test_without_a_cache_the_verdicts_are_not_counted(api, reject, settings):

@@ -93,12 +93,16 @@ class Callers:
         wait([process.sentinel for process in self.processes])
 
     def answers(self):
-        """The answers that the threads got; the threads of a killed process have none."""
+        """The answers that the threads got; the threads of a killed process have none.
+
+        ``losses`` has the signals ``connection_lost`` that the processes sent.
+        """
         answers = []
         for pipe in self.pipes:
             with suppress(EOFError):
                 answers += pipe.recv()
-        return answers
+        self.losses = [answer for answer in answers if answer.startswith("connection_lost")]
+        return [answer for answer in answers if answer not in self.losses]
 
     def close(self):
         for process, pipe in zip(self.processes, self.pipes, strict=True):
@@ -113,6 +117,7 @@ def api(url, number):
         "github": {
             "PROVIDER": "django_dance.providers.OAuth2Provider",
             "BASE_URL": f"{url}/api/",
+            "ACCOUNT_URL": "me",
             "AUTHORIZATION_URL": f"{url}/authorize",
             "TOKEN_URL": f"{url}/token/{number}",
         }
@@ -248,4 +253,58 @@ def test_authorization_is_required_if_the_provider_refuses_the_old_refresh_token
     with Loopback(provider) as server:
         answers = kill_first_caller(callers, provider, server)
     assert {answer.partition("(")[0] for answer in answers} == {"AuthorizationRequired"}
+    assert callers.losses == ["connection_lost: revoked"]
     assert OAuthToken.objects.get().token is None
+
+
+# --- 4 processes of 13 threads lose one connection ------------------------------------------------
+
+
+def lose_connection(callers, provider, **settings):
+    """Let 52 threads make a call; return their answers."""
+    with Loopback(provider) as server:
+        callers.call(server.url, processes=4, threads=13, DANCE_TIMEOUT=30, **settings)
+        answers = callers.answers()
+    assert len(answers) == 52
+    return answers
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["no-cache", "redis"])
+def test_threads_that_meet_a_dead_grant_change_the_state_once(
+    callers, expired, cached, request, settings
+):
+    settings.DANCE_CACHE = None
+    if cached:
+        request.getfixturevalue("redis_cache")
+    expired()
+    row = OAuthToken.objects.get()
+    provider = RotatingProvider()
+    provider.dead = True
+    caches = {"CACHES": settings.CACHES, "DANCE_CACHE": settings.DANCE_CACHE}
+    answers = lose_connection(callers, provider, **caches)
+    assert all("revoked" in answer for answer in answers)
+    assert callers.losses == ["connection_lost: revoked"]
+    assert len(provider.asked) == 1
+    lost = OAuthToken.objects.get()
+    assert (lost.pk, lost.state, lost.reason) == (row.pk, "needs_reconnect", "revoked")
+    assert OAuthToken.objects.values_list("token", flat=True).get() == ""
+    owner = ResourceOwner(providers["github"], user=callers.user)
+    ModelStorage().set(owner, {"access_token": "access-9", "refresh_token": "refresh-9"})
+    again = OAuthToken.objects.active().get()
+    assert (again.pk, again.token["access_token"]) == (row.pk, "access-9")
+
+
+def test_threads_whose_token_the_api_rejects_change_the_state_once(callers, user):
+    """No lease lets one of these threads go first: the conditional UPDATE decides."""
+
+    def refuse(received):
+        time.sleep(0.2)  # so that the answers arrive together
+        return 401, {}, "{}"
+
+    owner = ResourceOwner(providers["github"], user=user)
+    ModelStorage().set(owner, {"access_token": "access-0", "account_accepted": True})
+    lose_connection(callers, refuse)
+    assert callers.losses == ["connection_lost: rejected"]
+    row = OAuthToken.objects.get()
+    assert (row.state, row.reason) == ("needs_reconnect", "rejected")
+    assert row.token["access_token"] == "access-0"
