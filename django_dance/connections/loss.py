@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from django.db import Error
 
 from ..signals import connection_lost
 from ..storage import connection_of
@@ -43,10 +46,11 @@ class Loss:
         """
         if not storage.lose(owner, old, reason, wipe=wipe, kept=kept):
             return None
-        # Without columns for the state, the row is deleted.
-        connection = storage.connection(owner) or connection_of(
-            owner, owner.account, old or Token({})
-        )
+        connection = None
+        with suppress(Error):  # the loss is stored, and nobody will find it again
+            connection = storage.connection(owner)
+        if connection is None:  # without columns for the state, the row is deleted
+            connection = connection_of(owner, owner.account, old or Token({}))
         connection = replace(connection, state=NEEDS_RECONNECT, reason=reason)
         return cls(storage, owner, old, wipe, kept, connection)
 

@@ -133,6 +133,19 @@ def test_a_worker_that_answered_the_user_was_not_killed_in_the_middle_of_the_ref
     assert verdict(answer, losses=[LOSS], worker_kills=[KILL]).losses == [LOSS]
 
 
+@pytest.mark.parametrize(
+    ("told", "ended", "good"), [(2, 3, True), (3, 3, True), (1, 3, False), (4, 3, False)]
+)
+def test_each_loss_is_told_once(told, ended, good):
+    judged = verdict(
+        withdrawn=["user01", "user02"],
+        losses_told={f"lost-{number}" for number in range(told)},
+        ended_grants=ended,
+    )
+    assert judged.is_good is good
+    assert f"grants withdrawn: 2; losses told: {told}; grants ended: {ended}" in judged.lines()
+
+
 # --- the provider ---------------------------------------------------------------------------------
 
 
@@ -194,6 +207,15 @@ def test_the_provider_ends_a_grant_that_is_revoked(provider):
     assert post(provider, "revoke/", token=tokens["refresh_token"]).status_code == 200
     assert refresh(provider, tokens).json() == {"error": "invalid_grant"}
     assert provider.find_reused_refresh("user01") is None
+
+
+def test_the_provider_ends_the_grant_of_a_user_who_withdraws_it(provider):
+    tokens = granted(provider)
+    assert provider.count_ended_grants() == 0
+    provider.end_grant("user01")
+    assert provider.count_ended_grants() == 1
+    assert refresh(provider, tokens).json() == {"error": "invalid_grant"}
+    assert account_of(provider, tokens).status_code == 401
 
 
 # --- a run ----------------------------------------------------------------------------------------

@@ -106,5 +106,11 @@ class Journal:
     database_cuts: list[DatabaseCut] = field(default_factory=list)
     #: The users of the dances that ended well.
     connected: list[str] = field(default_factory=list)
+    #: The users who ended their grant at the provider, and were then asked to connect again.
+    withdrawn: list[str] = field(default_factory=list)
+    #: The marks of the signals ``connection_lost`` that the workers sent.
+    losses_told: set[str] = field(default_factory=set)
+    #: How many grants the provider has ended.
+    ended_grants: int = 0
     #: The digests of the refresh tokens that a worker has stored.
     stored: set[str] = field(default_factory=set)

@@ -57,6 +57,7 @@ class Provider(Loopback):
         #: Access token → its grant, and the time at which it expires.
         self._access_tokens: dict[str, tuple[Grant, float]] = {}
         self._latest_grants: dict[str, Grant] = {}
+        self._grants: list[Grant] = []
         self._being_answered: list[Refresh] = []
 
     # --- for the soak -----------------------------------------------------------------------------
@@ -66,6 +67,16 @@ class Provider(Loopback):
         with self._lock:
             grant = self._latest_grants.get(account)
             return grant and grant.reused
+
+    def end_grant(self, account: str) -> None:
+        """End the account's latest grant, as its user can do on a page of the provider."""
+        with self._lock:
+            if account in self._latest_grants:
+                self._latest_grants[account].ended = True
+
+    def count_ended_grants(self) -> int:
+        with self._lock:
+            return sum(grant.ended for grant in self._grants)
 
     def wait_for_refresh(self, seconds: float) -> Refresh | None:
         """Return a refresh that is not answered yet; ``None`` if none arrives in this time."""
@@ -112,6 +123,7 @@ class Provider(Loopback):
             if grant is None:
                 return _error("invalid_grant")
             self._latest_grants[grant.account] = grant
+            self._grants.append(grant)
         return _json(self._new_tokens(grant))
 
     def _refresh(self, token: str, worker: int) -> Response:

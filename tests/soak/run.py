@@ -83,8 +83,10 @@ class Soak:
                 CutConnections(postgresql, database, self.database_cuts, *common),
             ]
             self._let_happen(users, strikes)
-            for site in sites:
-                journal.stored |= site.read_reports()
+            reported = {word for site in sites for word in site.read_reports()}
+            journal.losses_told = {word for word in reported if word.startswith("lost-")}
+            journal.stored = reported - journal.losses_told
+            journal.ended_grants = provider.count_ended_grants()
         return Verdict(journal, [strike.struck for strike in strikes])
 
     def _let_happen(self, users: list[User], strikes: list[Strike]) -> None:

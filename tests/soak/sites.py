@@ -95,7 +95,7 @@ class Site:
         os.kill(worker, signal.SIGKILL)
 
     def read_reports(self) -> set[str]:
-        """The digests of the refresh tokens that its workers have stored."""
+        """The digests of the refresh tokens that its workers stored, and the losses they told."""
         return {line for report in self.reports.iterdir() for line in report.read_text().split()}
 
     def end_of_log(self) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import requests
 
 from .journal import Answer, Journal, Loss
-from .provider import Provider
+from .provider import LIFETIME, Provider
 from .sites import Site
 
 #: The pages that call the API for the user: in a view, in an async view, and in a transaction.
@@ -134,6 +134,21 @@ class User:
         if not page.asks_to_connect:
             self._note_unexpected(page)
 
+    def withdraw(self) -> None:
+        """End the grant at the provider, and try to call: each site has to tell it from now on.
+
+        The next step is a dance, which uses the row of the connection again.
+        """
+        self.is_connected = False
+        self.provider.end_grant(self.name)
+        time.sleep(LIFETIME)  # then the token endpoint tells the site that the grant is dead
+        pages = [self._open(self._choose_site(), self._choose_call()) for _ in range(2)]
+        if pages[0].asks_to_connect:
+            self.journal.withdrawn.append(self.name)
+        for page in pages:
+            if not page.asks_to_connect:
+                self._note_unexpected(page)
+
     # --- answers ----------------------------------------------------------------------------------
 
     def _read(self, page: Page) -> None:
@@ -203,4 +218,5 @@ STEPS: dict[Callable[[User], None], int] = {
     User.call_at_once: 4,
     User.connect: 1,
     User.disconnect: 1,
+    User.withdraw: 1,
 }

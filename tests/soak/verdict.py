@@ -13,6 +13,10 @@
   is accounted for if the refresh that had used up its refresh token was sent by a worker that was
   killed before it answered the user, and before it reported the new token stored.
 
+A site tells each loss of a connection once, by the signal ``connection_lost``. So there are at
+least as many signals as users who ended their grant and were told at their next request, and at
+most as many as grants that the provider has ended.
+
 Everything else counts. A run is good if nothing counts, and if everything was struck as often as
 was asked.
 """
@@ -59,8 +63,14 @@ class Verdict:
         return (
             bool(self.journal.answers)
             and not any(counted)
+            and self.tells_each_loss_once
             and all(part.times >= part.asked for part in self.struck)
         )
+
+    @property
+    def tells_each_loss_once(self) -> bool:
+        journal = self.journal
+        return len(journal.withdrawn) <= len(journal.losses_told) <= journal.ended_grants
 
     def lines(self) -> Iterator[str]:
         """The report: the figures, then the answers and losses that count."""
@@ -70,6 +80,10 @@ class Verdict:
         yield f"5xx or no answer, not caused by a kill or a cut: {len(self.failures)}"
         yield f"other unexpected answers: {len(journal.unexpected)}"
         yield f"connections lost, without a worker killed in that refresh: {len(self.losses)}"
+        yield (
+            f"grants withdrawn: {len(journal.withdrawn)}; losses told: {len(journal.losses_told)}; "
+            f"grants ended: {journal.ended_grants}"
+        )
         failed = [answer for answer in journal.answers if answer.is_failure]
         unanswered = [answer for answer in failed if answer.status is None]
         yield (
