@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from .fields import SealedTokenField
 from .tokens import ACTIVE, NEEDS_RECONNECT
 
-#: The columns that only a storage changes, together with the token.
-_STATE_COLUMNS = {"state", "reason", "state_changed_at", "notified_at", "checked_at"}
+#: The columns for the state of a connection, if a model has all of them.
+_STATE_COLUMNS = {"state", "reason", "state_changed_at", "notified_at"}
 
 
 class OAuthConsumerMixin(models.Model):
@@ -34,14 +34,20 @@ class OAuthConsumerMixin(models.Model):
         return f"<{type(self).__name__} id={self.pk} provider={self.provider!r}>"
 
     def save(self, **options: Any) -> None:
-        """Save the instance. The token is written only if it was set on this instance.
+        """Save the instance. Its token and its state are written only if the token was set.
 
-        Otherwise a token that was refreshed since the instance was loaded would be overwritten.
+        Otherwise a token that was refreshed since the instance was loaded would be overwritten. A
+        token that was set makes the connection active.
         """
         if not self._state.adding and options.get("update_fields") is None:
             kept = {"lease", "lease_until", "claim"}
+            has_states = {field.name for field in self._meta.concrete_fields} >= _STATE_COLUMNS
             if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
-                kept |= {"token", "expires_at", "scope", "last_error", *_STATE_COLUMNS}
+                kept |= {"token", "expires_at", "scope", "last_error"}
+                kept |= {*_STATE_COLUMNS, "checked_at"} if has_states else set()
+            elif has_states and self.token is not None and self.state != ACTIVE:  # type: ignore[has-type]
+                self.state, self.reason, self.notified_at = ACTIVE, "", None
+                self.state_changed_at = timezone.now()
             deferred = self.get_deferred_fields()
             options["update_fields"] = [
                 field.name

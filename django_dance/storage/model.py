@@ -506,15 +506,16 @@ class ModelStorage(BaseStorage):
         fields = self._fields
         token: Token | None = None
         # The columns tell enough, except for rows that an earlier release has written.
-        if not self.has_states or not getattr(row, "label", "") or "scope" not in fields:
+        told = row.label if "label" in fields else ""
+        if not (self.has_states and told and "scope" in fields):
             token = _token_of(row)
         if self.has_states:
             state, reason, changed_at = row.state, row.reason, row.state_changed_at
         elif token is None:
             state, reason, changed_at = NEEDS_RECONNECT, UNREADABLE, None
         else:
-            told = connection_of(owner, owner.account, token)
-            state, reason, changed_at = told.state, told.reason, None
+            known = connection_of(owner, owner.account, token)
+            state, reason, changed_at = known.state, known.reason, None
         if "scope" in fields:
             scopes = frozenset(row.scope.split()) if row.scope else None
         else:
@@ -522,7 +523,7 @@ class ModelStorage(BaseStorage):
         return Connection(
             provider=owner.provider.name,
             account=getattr(row, "account", ""),
-            label=getattr(row, "label", "") or _label(token),
+            label=told or _label(token),
             scopes=scopes,
             connected_at=row.connected_at if "connected_at" in fields else row.created_at,
             state=state,
@@ -777,7 +778,9 @@ class ModelStorage(BaseStorage):
     @cached_property
     def _fields(self) -> frozenset[str]:
         """The optional fields that the model has."""
-        return frozenset(name for name in _OPTIONAL if _has_field(self.model, name))
+        found = {name for name in _OPTIONAL if _has_field(self.model, name)}
+        # A model of the site may have a column of its own with such a name.
+        return frozenset(found if found >= _STATES else found - _STATES - {"label"})
 
     # --- the owner ----------------------------------------------------------------------------
 

@@ -164,6 +164,17 @@ def test_setting_the_token_to_none_wipes_it(ada):
     assert OAuthToken.objects.get().token is None
 
 
+def test_setting_a_token_makes_the_connection_active(ada):
+    row = connect(ada)
+    wipe(row)
+    row = OAuthToken.objects.get()
+    row.token = {"access_token": "planted-new"}
+    row.save()
+    now = OAuthToken.objects.active().get()
+    assert (now.token["access_token"], now.reason) == ("planted-new", "")
+    assert now.state_changed_at is not None
+
+
 def test_an_instance_that_was_loaded_earlier_does_not_overwrite_the_state(ada):
     row = connect(ada)
     wipe(row)

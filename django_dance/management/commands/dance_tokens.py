@@ -105,6 +105,7 @@ class Command(BaseCommand):
 def _describe(row: Any) -> dict[str, Any]:
     """The facts about a row that the command prints."""
     fields, token = columns(type(row)), token_of(row)
+    has_states = {"state", "reason", "state_changed_at", "notified_at"} <= fields
     user = row.user if "user" in fields else None
     words = token and token.get("last_error_description")
     if "expires_at" in fields:
@@ -128,8 +129,8 @@ def _describe(row: Any) -> dict[str, Any]:
         "last_error": getattr(row, "last_error", ""),
         "last_error_description": (words and clean_words(words)) or "",
         "readable": not is_unreadable(row),
-        "state": getattr(row, "state", "active"),
-        "reason": getattr(row, "reason", ""),
+        "state": row.state if has_states else "active",
+        "reason": row.reason if has_states else "",
     }
 
 
