@@ -41,10 +41,12 @@ def store_connection(session: Session, token: Token, account: AccountInfo | None
     if account is not None:
         _resolve_conflict(session, account.id)
     place = owner if account is None else owner.for_account(account.id)
-    if known == ("",):
-        before = Token.of(storage.reread(owner))
-    else:
-        before = Token.of(storage.reread(place)) if place.account in known else None
+    before = None
+    if not token.get("refresh_token") or not token.get("scope"):
+        if known == ("",):
+            before = Token.of(storage.reread(owner))
+        elif place.account in known:
+            before = Token.of(storage.reread(place))
     if before is not None and (place.account in filter(None, known) or _is_same(before, token)):
         # Some providers grant a refresh token at the first login of an account only.
         token = before.successor(token)

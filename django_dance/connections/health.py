@@ -115,7 +115,7 @@ def replace_refused_token(session: Session, refused: Token) -> Token | None:
         return None
     if session.current_token.unsaved is not refused:
         owner = owner_of(session, refused)
-        stored = Token.of(session.storage.reread(owner))
+        stored = Token.of(session.storage.reread_after(owner, refused))
         if stored is None or not same_token(stored, refused):
             if stored is not None:
                 session.current_token.replace(stored)
@@ -359,7 +359,7 @@ def _note(
     owner, storage = owner_of(session, token), session.storage
 
     def write() -> tuple[Token | None, Loss | None]:
-        current = Token.of(storage.reread(owner))
+        current = Token.of(storage.reread_after(owner, token))
         if current is None or not same_token(current, token):
             return current, None
         if not only_if(current):

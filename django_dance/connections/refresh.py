@@ -133,7 +133,7 @@ class _RefreshAttempt:
 
     def _look(self) -> _Outcome | None:
         """Return the outcome if another process has stored or ended the token meanwhile."""
-        token = Token.of(self.storage.reread(self.owner))
+        token = Token.of(self.storage.reread_after(self.owner, self.stale))
         if token is None:
             return self._token_is_gone()
         return _Outcome(token) if self._is_newer(token) else None
@@ -144,7 +144,7 @@ class _RefreshAttempt:
         return longer or not same_token(token, self.stale)
 
     def _run_alone(self, until: float) -> _Outcome:
-        token = Token.of(self.storage.reread(self.owner))
+        token = Token.of(self.storage.reread_after(self.owner, self.stale))
         if token is None:
             return self._token_is_gone()
         if self._is_newer(token):
@@ -202,7 +202,7 @@ class _RefreshAttempt:
         loss = None
         stored_reason = REFUSED if reason == "refused" else REVOKED
         if not self.unsaved:
-            current = Token.of(self.storage.reread(self.owner))
+            current = Token.of(self.storage.reread_after(self.owner, token))
             if current is not None and not same_token(current, token):
                 # Another process has refreshed the token: its refresh token was used up, not dead.
                 return _Outcome(current)

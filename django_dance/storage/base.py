@@ -59,6 +59,15 @@ class BaseStorage:
         """Return the same as :meth:`get`, but never from a cache."""
         return self.get(owner)
 
+    def reread_after(
+        self, owner: ResourceOwner, known: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """Return the same as :meth:`reread`. A storage may save work if ``known`` is still stored.
+
+        :param known: the token that was read before.
+        """
+        return self.reread(owner)
+
     def replace(
         self, owner: ResourceOwner, old: Mapping[str, Any], new: Mapping[str, Any] | None
     ) -> bool:

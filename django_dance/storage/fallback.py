@@ -56,6 +56,11 @@ class FallbackStorage(BaseStorage):
     def reread(self, owner: ResourceOwner) -> Mapping[str, Any] | None:
         return self._storage(owner).reread(owner)
 
+    def reread_after(
+        self, owner: ResourceOwner, known: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        return self._storage(owner).reread_after(owner, known)
+
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         self._storage(owner).set(owner, token)
 
