@@ -88,7 +88,8 @@ class AuthorizationRequired(DanceError):
     :ivar reason: ``"no_token"``, ``"expired"``, ``"revoked"``, ``"rejected"`` (the token is kept,
         and the API and the account's address refuse it), ``"step_up"`` (the API wants a
         stronger or newer login: ``acr_values`` and ``max_age``), ``"missing_scopes"``,
-        ``"user_inactive"`` (the user has been deactivated),
+        ``"user_inactive"`` (the user has been deactivated), ``"unreadable"`` (no configured key
+        opens the token),
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted),
         ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
         that are not known) or ``"revoked_at_once"`` (the grant was over within a minute

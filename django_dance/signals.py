@@ -31,6 +31,6 @@ token_refreshed = Signal()
 #: the commit.
 connection_lost = Signal()
 
-#: A token was deleted, because the provider refused it or the user disconnected. Also:
+#: A token was deleted or wiped, because the provider refused it or the user disconnected. Also:
 #: ``reason``.
 token_revoked = Signal()

@@ -146,6 +146,38 @@ class StorageContract(_TestCase):
         self.assertFalse(self.storage.replace(owner, old, None))
         self.assert_has(owner, "new")
 
+    def test_a_connection_that_loses_its_grant_has_no_token(self) -> None:
+        owner, old = self.owner(self.ada), self.token("old")
+        self.storage.set(owner, old)
+        self.assertTrue(self.storage.lose(owner, old, "revoked"))
+        self.assertIsNone(self.storage.get(owner))
+        self.assertFalse(self.storage.lose(owner, old, "revoked"))
+        self.assertFalse(self.storage.replace(owner, old, self.token("new")))
+        self.assertFalse(any(each.active for each in self.storage.connections([owner])))
+        self.storage.set(owner, self.token("new"))
+        self.assert_has(owner, "new")
+        (connection,) = self.storage.connections([owner])
+        self.assertTrue(connection.active)
+
+    def test_a_token_that_replaced_the_refused_one_is_not_lost(self) -> None:
+        owner = self.owner(self.ada)
+        self.storage.set(owner, self.token("new"))
+        self.assertFalse(self.storage.lose(owner, self.token("old"), "revoked"))
+        self.assert_has(owner, "new")
+
+    def test_a_connection_has_no_secret(self) -> None:
+        owner = self.owner(self.ada)
+        self.assertEqual(self.storage.connections([owner]), [])
+        self.storage.set(owner, self.token())
+        (connection,) = self.storage.connections([owner])
+        self.assertEqual(connection.provider, self.provider.name)
+        self.assertEqual(connection.scopes, {"read", "write"})
+        self.assertNotIn("planted", repr(connection))
+
+    def test_users_have_connections_of_their_own(self) -> None:
+        self.storage.set(self.owner(self.ada), self.token("ada"))
+        self.assertEqual(self.storage.connections([self.owner(self.grace)]), [])
+
     def test_what_was_disconnected_is_not_brought_back_by_a_refresh(self) -> None:
         owner, old = self.owner(self.ada), self.token("old")
         self.storage.set(owner, old)

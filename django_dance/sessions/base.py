@@ -470,6 +470,10 @@ class DanceSession(CallingSession):
         """Do :meth:`require`, for async code."""
         await sync_to_async(self.require)(scope)
 
+    async def aconnection(self) -> Connection | None:
+        """Return :attr:`connection`, for async code."""
+        return await sync_to_async(lambda: self.connection)()
+
     @forbid_in_templates
     async def adisconnect(self) -> None:
         """Do :meth:`disconnect`, for async code."""

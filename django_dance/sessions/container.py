@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from asgiref.sync import sync_to_async
+
 from .. import forbid_in_templates
 from ..exceptions import ProviderNotConfigured
 from ..providers import providers
@@ -66,6 +68,10 @@ class OAuth:
         ]
         order = {name: place for place, name in enumerate(providers)}
         return sorted(found, key=lambda connection: order[connection.provider])
+
+    async def aconnections(self) -> list[Connection]:
+        """Return :meth:`connections`, for async code."""
+        return await sync_to_async(self.connections)()
 
     @forbid_in_templates
     def adopt(self, *names: str) -> list[str]:

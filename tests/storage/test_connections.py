@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
 from django.core import serializers
 from django.core.management import call_command
@@ -103,6 +104,13 @@ def test_the_connections_of_all_providers_cost_one_query(ada, django_assert_num_
     with django_assert_num_queries(1):
         found = oauth.connections()
     assert [(c.provider, c.account) for c in found] == [("github", "7")]
+
+
+def test_connections_can_be_read_in_async_code(ada):
+    connect(ada, "7")
+    oauth = OAuth(request_of(ada))
+    (connection,) = async_to_sync(oauth.aconnections)()
+    assert connection == async_to_sync(oauth.github.aconnection)()
 
 
 def test_a_visitor_who_is_not_logged_in_has_no_connection_in_a_table(settings, ada):

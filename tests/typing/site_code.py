@@ -13,10 +13,11 @@ from django.views.generic import View
 from django_dance.decorators import authorization_required
 from django_dance.exceptions import AuthorizationRequired
 from django_dance.mixins import AuthorizationRequiredMixin
+from django_dance.models import OAuthToken
 from django_dance.providers import AccountInfo, Provider, providers
 from django_dance.providers.device import DeviceAuthorization
 from django_dance.sessions import DanceSession, OAuth
-from django_dance.tokens import Token
+from django_dance.tokens import Connection, Token
 
 
 class SiteRequest(HttpRequest):
@@ -75,6 +76,10 @@ def use_a_session(request: SiteRequest, user: User) -> None:
     session.token = {"access_token": "a"}
     del session.token
     assert_type(request.oauth.adopt("github"), list[str])
+    assert_type(session.connection, Connection | None)
+    assert_type(request.oauth.connections(), list[Connection])
+    assert_type(providers["github"].connections(user), list[Connection])
+    assert_type(OAuthToken.objects.active().first(), OAuthToken | None)
 
 
 def use_a_provider(user: User) -> None:
