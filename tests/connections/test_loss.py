@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django_dance.connections import end_connection, store_connection
 from django_dance.connections.health import FEW
 from django_dance.exceptions import AuthorizationRequired, FlowError
+from django_dance.management.token_import import NotImported, TokenImporter, save
 from django_dance.middleware import OAuthMiddleware
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
@@ -227,6 +228,43 @@ def test_a_grant_that_was_never_stored_is_no_loss(user, dead, events):
     session.current_token.use_unsaved(Token(token_fields()))
     assert not end_connection(session, session.token, "expired", wipe=False)
     assert lost(events) == []
+
+
+class Library:
+    """Another library with one token, of the account that its row names."""
+
+    names = {}
+
+    def provider(self, row):
+        return "github"
+
+    def user_id(self, row):
+        return row.user_id
+
+    def token(self, row, provider):
+        return token_fields("imported")
+
+    def uid(self, row):
+        return row.account
+
+    def has_our_ids(self, name, provider):
+        return True
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_an_import_gives_a_lost_connection_a_token(user, dead, is_lost):
+    store_expired_token(user, account="7")
+    if is_lost:
+        lose(user)
+    row = OAuthToken.objects.get()
+    importer = TokenImporter(Library(), {}, None, replace=False)
+    if not is_lost:
+        with pytest.raises(NotImported, match="--replace"):
+            importer.convert(row, {user.pk})
+        return
+    save(*importer.convert(row, {user.pk}))
+    again = OAuthToken.objects.active().get()
+    assert (again.pk, again.token["access_token"]) == (row.pk, "imported")
 
 
 # --- transactions ---------------------------------------------------------------------------------
