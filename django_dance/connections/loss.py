@@ -47,7 +47,7 @@ class Loss:
         if not storage.lose(owner, old, reason, wipe=wipe, kept=kept):
             return None
         connection = None
-        with suppress(Error):  # the loss is stored, and nobody will find it again
+        with suppress(Error):  # the loss is stored, and no other process finds it again
             connection = storage.connection(owner)
         if connection is None:  # without columns for the state, the row is deleted
             connection = connection_of(owner, owner.account, old or Token({}))
@@ -60,7 +60,7 @@ class Loss:
         Call it in the thread of the caller: the writes of a receiver belong to its database
         connection. If the transaction that stored the loss rolls back, the loss is stored again.
         """
-        self.storage.when_committed(self.owner, self._send, self._repeat)
+        self.storage.call_after_commit(self.owner, self._send, self._repeat)
 
     def _repeat(self) -> bool:
         reason = self.connection.reason

@@ -126,12 +126,12 @@ class BaseStorage:
             return self.replace(owner, old, None)
         return kept is not None and self.replace(owner, old, kept)
 
-    def when_committed(
+    def call_after_commit(
         self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
     ) -> None:
         """Call ``function`` once, after the commit of a write that :meth:`lose` has just made.
 
-        :param repeat: repeats the write if it was rolled back, and returns what ``lose`` returns.
+        :param repeat: repeats the write if it was rolled back, and returns the result of ``lose``.
         """
         function()
 

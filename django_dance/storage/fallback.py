@@ -92,10 +92,10 @@ class FallbackStorage(BaseStorage):
     ) -> bool:
         return self._storage(owner).lose(owner, old, reason, wipe=wipe, kept=kept)
 
-    def when_committed(
+    def call_after_commit(
         self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
     ) -> None:
-        self._storage(owner).when_committed(owner, function, repeat)
+        self._storage(owner).call_after_commit(owner, function, repeat)
 
     def find_parked(self, owner: ResourceOwner, old: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return self._storage(owner).find_parked(owner, old)

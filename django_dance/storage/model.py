@@ -280,7 +280,7 @@ class ModelStorage(BaseStorage):
             self._cache.forget_parked(where, self._account_in_table(owner))
         return lost
 
-    def when_committed(
+    def call_after_commit(
         self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
     ) -> None:
         using, request = self.using, owner.request

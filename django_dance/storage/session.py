@@ -168,7 +168,7 @@ class SessionStorage(BaseStorage):
                 raise
             return write_on_new_connection(using, lambda: self.replace(owner, old, new), until)
 
-    def when_committed(
+    def call_after_commit(
         self, owner: ResourceOwner, function: Callable[[], object], repeat: Callable[[], bool]
     ) -> None:
         # replace() repeats its write itself.

@@ -257,7 +257,7 @@ def runs_deferred_writes(request: Any) -> bool:
 def after_view_or_now(using: str | None, request: Any, function: Callable[[], object]) -> None:
     """Call a function after the view if the view's transaction is open and may roll back.
 
-    What the function writes then survives. Otherwise the function is called now.
+    Then the writes of the function survive. Otherwise the function is called now.
     """
     if using is not None and may_roll_back(using) and runs_deferred_writes(request):
         defer_write(request, function)
