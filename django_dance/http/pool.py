@@ -50,7 +50,7 @@ def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.S
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if cert:
-        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+        context.load_cert_chain(*((cert,) if isinstance(cert, (str, os.PathLike)) else cert))
     return context
 
 
@@ -79,7 +79,9 @@ class SharedAdapter(HTTPAdapter):
             return host, {}
         if isinstance(cert, list):
             cert = tuple(cert)
-        context = tls_context(verify if isinstance(verify, str) else bool(verify), cert or None)
+        # Only False turns the verification off, not None or an empty setting. A path may be a Path.
+        trust = os.fspath(verify) if verify and not isinstance(verify, int) else verify is not False
+        context = tls_context(trust, cert or None)
         return host, {"ssl_context": context, "cert_reqs": context.verify_mode}
 
     def get_connection_with_tls_context(

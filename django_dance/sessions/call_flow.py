@@ -30,7 +30,7 @@ from ..http import (
 )
 from ..tokens import Secret, Token, same_token
 from .async_calls import run_in_thread, run_later
-from .targets import TargetMixin
+from .targets import TargetMixin, mark_ready, take_mark
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
@@ -89,10 +89,11 @@ class Signer:
         self._check(request.url or "")
         request = self._sign(request)
         for name, value in list(request.headers.items()):
-            if isinstance(value, Secret):
+            # The hook `sign()` of a site's class may set a plain text.
+            plain = isinstance(value, str) and name.lower() == "authorization"
+            if plain or isinstance(value, Secret):
                 request.headers[name] = _SecretHeader(value)
-        request.dance_signer = self  # type: ignore[attr-defined]
-        return request
+        return mark_ready(request, self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled request, which an exception of `requests` and a response have, has no token.
@@ -111,8 +112,7 @@ class Unsigned:
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._auth is not None:
             request = self._auth(request)
-        request.dance_signer = None  # type: ignore[attr-defined]
-        return request
+        return mark_ready(request, None)
 
 
 class Step(NamedTuple):
@@ -197,6 +197,8 @@ class CallingSession(TargetMixin):
     ) -> requests.Response:
         """Send a prepared request with the owner's token, as :meth:`request` does.
 
+        The request of an earlier answer may be sent again: it gets the present token.
+
         :param request: its URL must be absolute. It is not changed.
         :param withhold_token: send it as it is; then any origin is allowed.
         :raises AuthorizationRequired: there is no usable token.
@@ -204,7 +206,7 @@ class CallingSession(TargetMixin):
         :raises ValueError: it has a token or password already.
         """
         # `requests` sends its own requests by this method, too, and each redirect.
-        if hasattr(request, "dance_signer") or not isinstance(request, requests.PreparedRequest):
+        if not isinstance(request, requests.PreparedRequest) or take_mark(request):
             return super().send(request, **kwargs)
         return run_call_flow(self._send_flow(request, kwargs, withhold_token))
 
@@ -248,6 +250,7 @@ class CallingSession(TargetMixin):
     ) -> CallFlow:
         """The call flow of a request that the caller has prepared."""
         kwargs = {**kwargs, "timeout": kwargs.get("timeout") or settings.timeout}
+        request = _without_our_token(request)
         signer = None
         if withhold_token:
             session: Any = self
@@ -528,6 +531,15 @@ class CallingSession(TargetMixin):
         )
         _ = answer.content  # it is in memory already
         return answer
+
+
+def _without_our_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Return a copy of a request without the headers that an earlier :class:`Signer` has set."""
+    request = request.copy()
+    for name, value in list(request.headers.items()):
+        if isinstance(value, _SecretHeader):
+            del request.headers[name]
+    return request
 
 
 def _is_repeatable(method: str, kwargs: Mapping[str, Any]) -> bool:

@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from ..providers import Provider
 
 
+def mark_ready(request: requests.PreparedRequest, signer: object) -> requests.PreparedRequest:
+    """Mark a request whose address was checked, so that it may be sent once to this address.
+
+    :param signer: the object that has put the token on it; ``None`` without a token.
+    """
+    vars(request).update(dance_signer=signer, dance_ready=request.url)
+    return request
+
+
+def take_mark(request: requests.PreparedRequest) -> bool:
+    """Remove the mark of a request, and return whether it had one for its present address."""
+    address: str | None = vars(request).pop("dance_ready", None)
+    return address == (request.url or "")
+
+
 class TargetMixin(requests.Session):
     """Joins relative URLs, and sends the token to trusted origins only."""
 
@@ -112,7 +127,7 @@ class TargetMixin(requests.Session):
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Remove the token from a redirect to another origin."""
-        prepared_request.dance_signer = None  # type: ignore[attr-defined]
+        mark_ready(prepared_request, None)
         here, there = origin(response.request.url or ""), origin(prepared_request.url or "")
         if here != there:
             prepared_request.headers.pop("Authorization", None)

@@ -1,11 +1,13 @@
 """API calls, sync and async, to a server of this machine that records each request."""
 
 import asyncio
+import copy
 import inspect
 import io
 import ssl
 import threading
 import traceback
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +46,14 @@ class Acme(OAuth2Provider):
 
     token_header = "X-Acme-Token"
     request_headers = {"X-Acme-Key": "planted-key", "X-Version": "1"}
+
+
+class Plain(OAuth2Provider):
+    """A provider whose class signs requests itself, with a plain text."""
+
+    def sign(self, request, token):
+        request.headers["Authorization"] = f"Token {token['access_token']}"
+        return request
 
 
 class Tenants(OAuth2Provider):
@@ -754,6 +764,25 @@ def test_a_ca_that_a_call_or_a_session_names_is_trusted(
         call(session, "GET", "/me", verify=other_bundle)
 
 
+def test_a_ca_may_be_named_by_a_path_object(call, tls_api, connect, bundle, other_bundle):
+    assert call(connect(tls_api, CA_BUNDLE=Path(bundle)), "GET", "/me").status_code == 200
+    session = connect(tls_api)
+    assert call(session, "GET", "/me", verify=Path(bundle)).status_code == 200
+    session.verify = Path(bundle)
+    assert session.protocol_call("GET", f"{tls_api.url}/me").status == 200
+    with pytest.raises(requests.exceptions.SSLError):
+        call(session, "GET", "/me", verify=Path(other_bundle))
+
+
+@pytest.mark.parametrize("verify", [None, ""])
+def test_only_false_turns_the_verification_off(send, tls_api, connect, verify):
+    session = connect(tls_api)
+    request = prepare(session, tls_api, "/me")
+    with pytest.raises(requests.exceptions.SSLError):
+        send(session, request, verify=verify)
+    assert not tls_api.received
+
+
 def test_a_protocol_call_trusts_the_ca_of_the_session_alone(tls_api, connect, bundle, other_bundle):
     session = connect(tls_api)
     session.verify = bundle
@@ -1171,6 +1200,60 @@ def test_a_prepared_request_waits_no_longer_than_the_setting(send, silent, conne
     session = connect(silent)
     with pytest.raises(requests.ReadTimeout):
         send(session, prepare(session, silent))
+
+
+@pytest.fixture(params=["the address", "a redirect", "the next of a redirect"])
+def earlier(request, api, connect):
+    """A session, and a request of it that has a token already."""
+    session = connect(api)
+    if request.param == "the address":
+        return session, session.get("/me").request
+    api.pages["/v1/moved"] = redirect_to(302, "/v1/me")
+    if request.param == "a redirect":
+        answer = session.get("/moved")
+        assert answer.history
+        return session, answer.request
+    return session, session.get("/moved", allow_redirects=False).next
+
+
+def test_the_request_of_an_answer_is_not_sent_to_another_origin(send, other, earlier):
+    session, request = earlier
+    request.url = f"{other.url}/v1/me"
+    for sent in (request, request.copy(), copy.copy(request)):
+        with pytest.raises(UntrustedOrigin):
+            send(session, sent)
+    assert other.received == []
+
+
+def test_the_request_of_an_answer_is_sent_without_the_token_if_it_is_withheld(
+    send, api, other, earlier
+):
+    session, request = earlier
+    assert "Authorization" in request.headers
+    for sent, server in ((request.copy(), api), (request, other)):
+        sent.url = f"{server.url}/v1/me"
+        assert send(session, sent, withhold_token=True).status_code == 200
+        assert "Authorization" not in server.received[-1].headers
+
+
+@pytest.mark.parametrize("kind", [OAuth1Provider, Acme, Plain])
+def test_the_token_of_any_kind_is_withheld(send, api, other, connect, signing, kind):
+    session = signing(api) if kind is OAuth1Provider else connect(api, kind=kind)
+    request = session.get("/me").request
+    request.url = f"{other.url}/v1/me"
+    with pytest.raises(UntrustedOrigin):
+        send(session, request)
+    assert send(session, request, withhold_token=True).status_code == 200
+    assert "planted-secret" not in str(other.received[0].headers)
+    assert not {"Authorization", "X-Acme-Token"} & set(other.received[0].headers)
+
+
+def test_the_request_of_an_answer_is_sent_again_with_the_present_token(send, api, earlier):
+    session, request = earlier
+    session.token = {"access_token": "planted-newer"}
+    request.url = f"{api.url}/v1/page/2"
+    assert send(session, request).status_code == 200
+    assert api.received[-1].headers["Authorization"] == "Bearer planted-newer"
 
 
 def test_a_request_that_is_not_prepared_is_refused(api, connect):
