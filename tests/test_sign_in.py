@@ -479,6 +479,30 @@ def test_an_existing_user_is_no_new_user(client, make_user, dance_as, settings):
     assert not OAuthToken.objects.exists()
 
 
+def test_a_stranger_does_not_become_the_user_of_a_team(client, make_user, dance_as, settings):
+    team = make_user("team")
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"user": lambda owner: team},
+    }
+    settings.DANCE_SIGN_UP = create
+    assert refusal(dance_as(client)) == "sign_in_impossible"
+    assert user_in(client) is None
+    assert get_user_model().objects.get() == team
+    assert not OAuthToken.objects.exists()
+
+
+def test_a_sign_in_stores_nothing_for_a_team(connected, visitor, make_user, dance_as, settings):
+    team = make_user("team")
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"user": lambda owner: team},
+    }
+    assert refusal(dance_as(visitor)) == "sign_in_impossible"
+    assert user_in(visitor) is None
+    assert OAuthToken.objects.get().user == connected
+
+
 def test_an_account_that_a_user_has_connected_creates_no_second_user(
     user, client, dance_as, settings
 ):

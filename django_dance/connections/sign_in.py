@@ -205,8 +205,14 @@ def refuse_staff(request: HttpRequest, user: Any) -> HttpResponseBase | bool | N
 
 
 def _store_for(user: Any, session: Session, found: AccountInfo, token: Token) -> Session:
-    """Store a visitor's token for a user, who need not be logged in yet."""
+    """Store a visitor's token for a user, who need not be logged in yet.
+
+    :raises FlowError: ``sign_in_impossible``: the storage would store it for a team.
+    """
     of_user: Session = session.provider.session(session.http_request, user=user)
+    table = _table(session.provider)
+    if table is None or not table.is_row_of(of_user.owner, user.pk):
+        raise FlowError("sign_in_impossible", "the user's connections are those of a team")
     store_connection(of_user, token, found)
     return of_user
 
