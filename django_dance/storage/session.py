@@ -318,10 +318,12 @@ def renew_key(session: Any) -> None:
 
 def _is_visitor(owner: ResourceOwner) -> bool:
     """Whether the owner is the visitor of the request, as a user or before the login."""
-    visitor = getattr(owner.request, "user", None)
-    if visitor is None or owner.user_id is None:
+    nothing = object()
+    visitor: Any = getattr(owner.request, "user", nothing)
+    if visitor is nothing or owner.user_id is None:
         return True
-    return visitor.is_authenticated and str(visitor.pk) == str(owner.user_id)
+    # Some frameworks have None in place of an anonymous user.
+    return bool(visitor and visitor.is_authenticated and str(visitor.pk) == str(owner.user_id))
 
 
 def _in_a_cookie(session: Any) -> bool:

@@ -156,6 +156,15 @@ def test_a_session_of_an_anonymous_visitor_is_no_place_for_a_users_token(
         request_of().oauth.github.for_user(user).disconnect()
 
 
+def test_a_visitor_whom_a_framework_calls_none_is_anonymous(in_the_session, request_of, user):
+    request = request_of()
+    request.oauth.github.token = {"access_token": "the-visitors"}
+    request.user = None  # as Django REST framework does with UNAUTHENTICATED_USER = None
+    with pytest.raises(OwnerRequired, match="its own visitor only"):
+        request.oauth.github.for_user(user).disconnect()
+    assert providers["github"].session(request).access_token == "the-visitors"
+
+
 def test_the_visitor_may_be_named_by_the_primary_key(in_the_session, request_of, user):
     request = request_of(user)
     request.oauth.github.token = {"access_token": "adas"}
