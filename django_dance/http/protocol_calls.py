@@ -187,7 +187,8 @@ def _find_words(value: Any, depth: int = 3) -> str:
 
 def _page_text(body: bytes) -> str:
     page = body[:_MAX_PAGE].decode(errors="replace")
-    page = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->", " ", page)
+    # As in a browser, a script or a comment without an end goes on to the end of the page.
+    page = re.sub(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", " ", page)
     return html.unescape(re.sub(r"<[^<>]*>", " ", page))
 
 

@@ -62,20 +62,23 @@ class Refusal:
 def meaning(words: Iterable[tuple[str, str]], code: str | None, text: str | None) -> str:
     """Return the meaning of a code and a sentence; :data:`UNKNOWN` if no word fits.
 
-    A word is a code; or a whole sentence, if the provider has no code; or ``"code: part"``, which
-    fits this code if the part occurs in the sentence. The case of letters is ignored. A word with
-    a part takes precedence over the code alone, and otherwise the first that fits counts.
+    A word is a code; or a whole sentence, if the provider has no code of its own; or
+    ``"code: part"``, which fits this code if the part occurs in the sentence. The case of letters
+    is ignored. A word with a part takes precedence over the code, the code over the sentence, and
+    otherwise the first that fits counts.
 
     :param words: pairs of a word and its meaning.
     """
     code, text = (code or "").casefold(), (text or "").casefold()
-    found = ""
+    by_code = by_text = ""
     for word, means in words:
         start, colon, part = word.casefold().partition(": ")
         if colon and start == code and part in text:
             return means
-        found = found or (means if word.casefold().rstrip(".") in (code, text.rstrip(".")) else "")
-    return found or UNKNOWN
+        word = word.casefold().rstrip(".")
+        by_code = by_code or (means if word == code else "")
+        by_text = by_text or (means if word == text.rstrip(".") else "")
+    return by_code or by_text or UNKNOWN
 
 
 def word_pairs(refusals: Mapping[str, str | Sequence[str]] | None) -> Iterator[tuple[str, str]]:

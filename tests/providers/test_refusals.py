@@ -168,6 +168,21 @@ def test_a_class_can_read_refusals_itself(responses):
     assert refusal_of(responses, Odd("odd"), status=410, json={"x": 1}).refusal == "dead"
 
 
+@pytest.mark.parametrize(
+    "code, text, meaning",
+    [
+        ("invalid_client", "invalid_grant", "client"),
+        ("server_error", "access_denied", "busy"),
+        ("come_back", "The token has gone", "busy"),
+        ("", "The token has gone", "dead"),
+        ("odd", "The token has gone.", "dead"),
+    ],
+)
+def test_a_code_takes_precedence_over_a_sentence(code, text, meaning):
+    error = TokenRequestRefused("no", error=code, error_description=text)
+    assert Mine("mine").meaning_of(error) == meaning
+
+
 def test_an_error_that_a_class_raises_itself_has_a_meaning_too():
     assert Mine("mine").meaning_of(TokenRequestRefused("no", error="invalid_grant")) == "dead"
     assert Mine("mine").meaning_of(TokenRequestRefused("no", error="odd")) == "unknown"
@@ -215,6 +230,10 @@ def test_an_error_that_a_class_raises_itself_has_a_meaning_too():
             "It ended",
         ),
         ({"json": {"code": 400, "message": "no"}}, None, "no"),
+        *[
+            ({"body": f"<p>Down{part}", "content_type": "text/html"}, None, "Down")
+            for part in ("<!-- a <!-- b", "<script>c <script>d", "<style>e </style <p>f", "<!--")
+        ],
         (
             {
                 "body": "<html><head><title>Down</title><style>a {b}</style></head>"
@@ -394,7 +413,8 @@ def test_a_refresh_ends_as_the_words_say(user, own_words, responses, word, outco
     session.token = {**GRANTED, "expires_in": -5}
     with pytest.raises(outcome):
         providers["github"].session(user=user).refresh()
-    assert OAuthToken.objects.exists() is (outcome is not AuthorizationRequired)
+    lost = OAuthToken.objects.get().state == "needs_reconnect"
+    assert lost is (outcome is AuthorizationRequired)
 
 
 DEVICE = DeviceAuthorization("planted-device", "A-B", "https://github.com/x", None, 2e9, 5)
