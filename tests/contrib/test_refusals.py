@@ -318,7 +318,7 @@ def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses,
     with pytest.raises(OUTCOMES[answer.meaning]):
         session.ready_token()
     dead = answer.meaning == "dead"
-    assert OAuthToken.objects.exists() is not dead
+    assert (OAuthToken.objects.get().state == "needs_reconnect") is dead
     assert len(events.named("token_revoked")) == dead
 
 
