@@ -402,6 +402,13 @@ def test_a_refusal_shows_no_secret(internet):
     assert str(secret) not in text
 
 
+def test_a_library_for_tests_can_answer_the_call(internet, responses):
+    """Nothing is resolved then: a test of a site needs no network."""
+    responses.get("https://mcp.example/x", json={"a": 1})
+    assert call_untrusted("GET", "https://mcp.example/x").json() == {"a": 1}
+    assert internet.resolved == []
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 

@@ -246,9 +246,11 @@ def test_documents_are_off_by_default(app, publisher, member, settings):
 
 
 def test_a_client_is_refused_after_documents_are_switched_off(app, publisher, member, settings):
-    app.send(member, redirect_uri=CALLBACK)
+    code = query(app.send(member, redirect_uri=CALLBACK)["Location"])["code"]
+    token = app.redeem(code, redirect_uri=CALLBACK).json()
     settings.DANCE_SERVER_CLIENT_DOCUMENTS = False
     assert problem_of(ask(app, member))
+    assert app.refresh(token["refresh_token"]).status_code == 200
 
 
 def test_a_visitor_logs_in_before_the_document_is_fetched(app, publisher, client, user):

@@ -5,7 +5,8 @@ import threading
 import pytest
 from django.db import connections
 
-from django_dance.server.models import Token
+from django_dance.server.client_documents import store
+from django_dance.server.models import Client, Token
 
 from .conftest import assert_invalid_grant, is_alive
 from .test_token import later
@@ -84,3 +85,18 @@ def test_a_revocation_during_a_refresh_leaves_no_valid_token(app, member):
     )
     run_at_once(8, lambda: next(calls)())
     assert not Token.objects.filter(revoked_at=None).exists()
+
+
+def test_of_eight_first_consents_to_a_client_with_a_document_all_find_one_row():
+    def consent():
+        client = Client(
+            client_id="https://client.example/mcp.json",
+            name="Assistant",
+            registration="document",
+            is_confidential=False,
+        )
+        store(client)
+        return client.pk
+
+    (row,) = set(run_at_once(8, consent))
+    assert Client.objects.get().pk == row

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_dance.server import dynamic_registration
 from django_dance.server.models import Client, Consent, Grant, Token
 
-from ..conftest import Browser, query
+from ..conftest import Browser, before_first, query
 from .conftest import Application, make_server, serve
 
 CALLBACK = "https://app.example/callback"
@@ -314,6 +314,13 @@ def test_a_client_that_the_site_has_registered_stays(server, register):
     register()
     prune(days=400)
     assert Client.objects.count() == 1
+
+
+def test_a_client_that_gets_a_token_while_the_command_runs_stays(app, server):
+    # The command begins to delete with a savepoint, within the transaction of the test.
+    with before_first("SAVEPOINT", lambda: server.create_token(None, app.client.client_id, [])):
+        prune()
+    assert Client.objects.count() == Token.objects.count() == 1
 
 
 def test_many_clients_are_removed_in_batches(server, member, db):
