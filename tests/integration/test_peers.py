@@ -26,6 +26,7 @@ from django_dance.providers import providers
 from django_dance.server import AuthorizationServer, bind_models
 from django_dance.server.authorization import servers
 from django_dance.server.models import Client, Grant, Token
+from django_dance.tokens import NEEDS_RECONNECT
 
 from .. import urls
 from ..authlib_server import AuthlibServer
@@ -451,7 +452,7 @@ def test_a_reused_refresh_token_revokes_all_tokens_of_our_client(
     with pytest.raises(AuthorizationRequired) as raised:
         me(ours.session(user=user))
     assert raised.value.reason in ("revoked", "revoked_at_once")
-    assert not user.oauth_tokens.exists()
+    assert user.oauth_tokens.get().state == NEEDS_RECONNECT
     assert [event["reason"] for event in events.named("token_revoked")] == ["invalid_grant"]
 
 
@@ -474,7 +475,7 @@ def test_our_client_needs_a_new_dance_after_our_server_revoked_the_grant(
     with pytest.raises(AuthorizationRequired) as raised:
         me(ours.session(user=user))
     assert raised.value.reason in ("revoked", "revoked_at_once")
-    assert not user.oauth_tokens.exists()
+    assert user.oauth_tokens.get().state == NEEDS_RECONNECT
     # And then it is asked for anew: the consent went with the tokens.
     page = browser.get("/login/github/")
     assert page.url.startswith(site.authorize)
@@ -556,4 +557,4 @@ def test_a_token_that_authlibs_server_revoked_needs_a_new_dance(at_authlib, auth
     with pytest.raises(AuthorizationRequired) as raised:
         providers["github"].session(user=user).get("/api/me")
     assert raised.value.reason in ("revoked", "revoked_at_once")
-    assert not user.oauth_tokens.exists()
+    assert user.oauth_tokens.get().state == NEEDS_RECONNECT

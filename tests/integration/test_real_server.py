@@ -22,7 +22,7 @@ from django_dance.exceptions import AuthorizationRequired
 from django_dance.providers import OAuth2Provider, providers
 from django_dance.sessions import OAuth2Session
 from django_dance.storage import ModelStorage
-from django_dance.tokens import Token
+from django_dance.tokens import NEEDS_RECONNECT, Token
 
 from ..conftest import make_older
 from ..loopback import Loopback
@@ -271,7 +271,7 @@ def test_a_grant_revoked_at_the_server_ends_in_authorization_required(
     with pytest.raises(AuthorizationRequired) as raised:
         toolkit.session(user=user).get(ME)
     assert raised.value.reason == "revoked"
-    assert not user.oauth_tokens.exists()
+    assert user.oauth_tokens.get().state == NEEDS_RECONNECT
     assert [event["reason"] for event in events.named("token_revoked")] == ["invalid_grant"]
 
     # The next call does not ask the server.
@@ -374,7 +374,7 @@ def test_a_revoked_grant_leads_the_visitor_to_a_new_dance(api, browse, user, eve
     expire(user)
     page = browser.get("/uncaught/")
     assert page.url.startswith(f"{browser.url}/o/authorize/?")
-    assert not user.oauth_tokens.exists()
+    assert user.oauth_tokens.get().state == NEEDS_RECONNECT
     assert browser.submit(page).json() == {"login": "ada"}
 
 
