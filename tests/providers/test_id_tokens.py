@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import jwt
@@ -553,6 +554,124 @@ def test_the_hash_of_the_access_token_is_half_of_the_algorithms_digest(alg):
             check({"at_hash": wrong}, alg)
     with expect_refusal("at_hash"):
         check({"at_hash": half}, alg, access_token="another")
+
+
+# --- claims after a refresh, and of a signed userinfo ---------------------------------------------
+
+
+def changed(changes):
+    claims = {**CLAIMS, **changes}
+    return {name: value for name, value in claims.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"sub": ...}, None),
+        ({"iss": ...}, None),
+        ({"iss": 7, "sub": 7}, None),  # they name no person
+        ({"exp": 0, "iat": "x", "nonce": "another"}, None),
+        ({"iss": ISSUER + "/"}, "changed"),
+        ({"sub": "another"}, "changed"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": "another", "sub": "another"}, "audience"),
+        ({"aud": ...}, "audience"),
+        ({"azp": "another"}, "audience"),
+    ],
+)
+def test_claims_after_a_refresh_name_the_same_person(changes, code):
+    with expect_refusal(code) if code else nullcontext():
+        idtoken.check_person(changed(changes), CLAIMS, "client")
+
+
+def test_claims_after_a_refresh_may_not_name_a_person_where_none_was_named():
+    for name in ("iss", "sub"):
+        with expect_refusal("changed"):
+            idtoken.check_person(CLAIMS, changed({name: ...}), "client")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"aud": ["client"]}, None),
+        ({"nonce": ...}, None),
+        ({"nonce": None}, None),
+        ({"nonce": "another"}, "nonce"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": ["client", "another"]}, "audience"),
+        ({"aud": []}, "audience"),
+    ],
+)
+def test_claims_after_a_refresh_have_the_same_audiences_and_nonce(changes, code):
+    with expect_refusal(code) if code else nullcontext():
+        idtoken.check_continuity(changed(changes), CLAIMS)
+
+
+def test_claims_after_a_refresh_may_have_the_audiences_in_another_order():
+    before = changed({"aud": ["client", "api"]})
+    idtoken.check_continuity(changed({"aud": ["api", "client"]}), before)
+    with expect_refusal("audience"):
+        idtoken.check_continuity(CLAIMS, before)
+
+
+def test_claims_after_a_refresh_have_no_nonce_if_the_dance_had_none():
+    before = changed({"nonce": ...})
+    idtoken.check_continuity(before, before)
+    with expect_refusal("nonce"):
+        idtoken.check_continuity(CLAIMS, before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"iss": ..., "aud": ..., "exp": ...}, None),
+        ({"iss": "", "aud": None, "exp": None}, None),
+        ({"aud": ["api", "client"], "azp": "client"}, None),
+        ({"exp": NOW - LEEWAY + 1}, None),
+        ({"exp": NOW - LEEWAY}, "expired"),
+        ({"exp": "soon"}, "time"),
+        ({"iss": ISSUER + "/"}, "issuer"),
+        ({"iss": 7}, "issuer"),
+        ({"aud": "another"}, "audience"),
+        ({"azp": "another"}, "audience"),
+    ],
+)
+def test_a_signed_userinfo_with_an_audience_is_for_this_client(changes, code):
+    with expect_refusal(code) if code else nullcontext():
+        idtoken.check_userinfo(changed(changes), ISSUER, "client")
+
+
+@pytest.mark.parametrize(
+    ("claims", "demands", "code"),
+    [
+        ({}, {}, None),
+        ({"acr": 7, "auth_time": "x"}, {}, None),
+        ({"acr": "high"}, {"acr_values": ["high", "low"]}, None),
+        ({"acr": "low"}, {"acr_values": ["high", "low"]}, None),
+        ({"acr": "middle"}, {"acr_values": ["high", "low"]}, "acr"),
+        ({}, {"acr_values": ["high"]}, "acr"),
+        ({"acr": ["high"]}, {"acr_values": ["high"]}, "acr"),
+        ({"acr": "high"}, {"acr_values": ["middle"], "levels": ["low", "middle", "high"]}, None),
+        ({"acr": "middle"}, {"acr_values": ["middle"], "levels": ["low", "middle", "high"]}, None),
+        ({"acr": "low"}, {"acr_values": ["middle"], "levels": ["low", "middle", "high"]}, "acr"),
+        ({"acr": "middle"}, {"acr_values": ["high", "low"], "levels": ["low", "middle"]}, None),
+        ({"acr": "middle"}, {"acr_values": ["other"], "levels": ["low", "middle"]}, "acr"),
+        ({"auth_time": NOW - 100 - LEEWAY}, {"max_age": "100"}, None),
+        ({"auth_time": NOW - 101 - LEEWAY}, {"max_age": "100"}, "auth_time"),
+        ({"auth_time": NOW - LEEWAY}, {"max_age": "0"}, None),
+        ({"auth_time": NOW - LEEWAY - 1}, {"max_age": "0"}, "auth_time"),
+        ({}, {"max_age": "100"}, "auth_time"),
+        ({"auth_time": "x"}, {"max_age": "100"}, "auth_time"),
+        ({"auth_time": NOW}, {"max_age": "x"}, "auth_time"),
+    ],
+)
+def test_the_demanded_login_is_required(claims, demands, code):
+    demands = {"acr_values": (), "max_age": None, **demands}
+    with expect_refusal(code) if code else nullcontext():
+        idtoken.check_authentication(claims, **demands)
 
 
 def test_a_refusal_has_a_code_and_a_detail():

@@ -1041,6 +1041,8 @@ def test_an_async_call_uses_the_storage_in_the_thread_of_the_orm(api, connect, u
         ("https://x.example/v1/", "?page=2", "https://x.example/v1/?page=2"),
         ("https://x.example/v1", "?page=2", "https://x.example/v1?page=2"),
         ("https://x.example/v1/", "", "https://x.example/v1/"),
+        ("https://x.example/v1", "", "https://x.example/v1"),
+        ("https://x.example/X/", "/X", "https://x.example/X/X"),
         ("https://x.example/v1/", "/a/b..c/..d", "https://x.example/v1/a/b..c/..d"),
         ("https://x.example/v1/", "/a?next=../x", "https://x.example/v1/a?next=../x"),
         ("https://x.example/v1/", "https://y.example/../z", "https://y.example/../z"),
