@@ -277,7 +277,7 @@ def test_a_grant_revoked_at_the_server_ends_in_authorization_required(
     # The next call does not ask the server.
     with pytest.raises(AuthorizationRequired) as raised:
         toolkit.session(user=user).get(ME)
-    assert raised.value.reason == "no_token"
+    assert raised.value.reason == "revoked"
     assert len(events.named("token_revoked")) == 1
 
 
