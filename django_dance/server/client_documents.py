@@ -20,7 +20,6 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from ..cache import MISS, ask_cache, open_entry, seal_entry
 from ..exceptions import AddressRefused, InvalidResponse, ProviderError
-from ..http import call_untrusted, check_url
 from . import limits
 from .bindings import client_model, rows_to_write
 from .client_metadata import ClientMetadata, InvalidMetadata, read_metadata
@@ -158,6 +157,8 @@ def _ask(question: Callable[[Any], Any]) -> Any:
 
 def _id_problem(client_id: str) -> str | None:
     """The problem with the URL of a document (the draft, section 3)."""
+    from ..http import check_url  # it imports requests
+
     try:
         normal = check_url(client_id)
     except AddressRefused as error:
@@ -182,6 +183,8 @@ def _fetch(
 
     :raises DocumentRefused: nobody is logged in, or too many documents were fetched.
     """
+    from ..http import call_untrusted  # it imports requests
+
     user = server.user_of(request)
     if not user.is_authenticated:
         raise DocumentRefused("Log in first: the application describes itself in a document.")

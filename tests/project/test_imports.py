@@ -252,3 +252,14 @@ def test_django_setup_loads_neither_the_libraries_for_calls_nor_the_sessions():
         "print(*(name for name in names if name in sys.modules))"
     )
     assert loaded == []
+
+
+def test_the_server_loads_no_library_for_calls():
+    loaded = run(
+        "import sys, django\nfrom django.conf import settings\n"
+        "settings.configure(INSTALLED_APPS=['django.contrib.auth', 'django.contrib.contenttypes',"
+        " 'django_dance.server'])\n"
+        "django.setup()\nimport django_dance.server.views\n"
+        "print(*(name for name in ('requests', 'urllib3', 'jwt') if name in sys.modules))"
+    )
+    assert loaded == []
