@@ -89,7 +89,7 @@ class OAuthToken(OAuthConsumerMixin):
     )
     #: The account's immutable id at the provider; "" if it is not known.
     account = models.CharField(_("account"), max_length=255, default="", blank=True)
-    #: The time of the account's last dance. The latest account is the user's default account.
+    #: The time of the account's last dance.
     connected_at = models.DateTimeField(_("connected at"), default=timezone.now, editable=False)
     scope = models.TextField(_("scope"), default="", blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -154,6 +154,10 @@ class OAuthToken(OAuthConsumerMixin):
     )
     #: The account's name for people. It stays when the token is wiped.
     label = models.CharField(_("label"), max_length=255, default="", db_default="", blank=True)
+
+    #: The time at which the account became the user's default account. If no account of the user
+    #: has such a time, the default account is that of the last dance.
+    chosen_at = models.DateTimeField(_("chosen at"), null=True, blank=True, editable=False)
 
     objects = OAuthTokenQuerySet.as_manager()
 

@@ -348,7 +348,7 @@ class AuthorizedView(DanceView):
         user = user_key(request)
         if self.provider.sign_in and user is None:
             return sign_in_visitor(session, token)
-        store_connection(session, token)
+        store_connection(session, token, for_account=flow.additions.account)
         # A receiver may have logged a user in. That user did not begin the dance.
         if self.provider.sign_in and user == flow.user:
             allow_after_dance(session)

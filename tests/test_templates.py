@@ -20,6 +20,7 @@ READERS = {
     "arequire",
     "atoken",
     "close",
+    "connections",
     "get_login_url",
     "load_token",
     "logout_url",

@@ -20,12 +20,20 @@ logger = logging.getLogger("django_dance")
 POLICIES = ("refuse", "share", "move")
 
 
-def store_connection(session: Session, token: Token, account: AccountInfo | None = None) -> None:
+def store_connection(
+    session: Session,
+    token: Token,
+    account: AccountInfo | None = None,
+    *,
+    for_account: str = "",
+) -> None:
     """Store the token that a dance has granted, in place of the account's earlier token.
 
-    Each account of an owner has its own token. The account of this dance becomes the default one.
+    Each account of an owner has its own token. The account of this dance becomes the default one,
+    unless the dance was for one account.
 
     :param account: the account of the token, if the provider has been asked for it.
+    :param for_account: the id at the provider of the account that the dance was for.
     :raises FlowError: ``account_taken``: another user has connected the account.
         ``account_unknown``: the account is not known, and the owner has connected accounts that
         are known.
@@ -62,6 +70,9 @@ def store_connection(session: Session, token: Token, account: AccountInfo | None
     elif not storage.set_exclusively(place, fields, is_new=is_new):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
+    if any(other not in ("", place.account) for other in known):
+        default = (for_account and known[0]) or place.account
+        storage.make_default(owner.for_account(default))
 
 
 def adopt(session: Session) -> bool:

@@ -213,7 +213,7 @@ def _store_for(user: Any, session: Session, found: AccountInfo, token: Token) ->
     table = _table(session.provider)
     if table is None or not table.is_row_of(of_user.owner, user.pk):
         raise FlowError("sign_in_impossible", "the user's connections are those of a team")
-    store_connection(of_user, token, found)
+    store_connection(of_user, token, found, for_account=found.id)
     return of_user
 
 

@@ -31,6 +31,7 @@ from ..tokens import (
     Token,
     check_user,
     clean_text,
+    clean_words,
     scope_list,
 )
 from .call_flow import IDEMPOTENT, CallingSession
@@ -123,10 +124,13 @@ class DanceSession(CallingSession):
     def account_label(self) -> str:
         """The name of the account at the provider, as it was at the time of the dance."""
         token = self.current_token.load()
-        if token is None:
+        if token is not None:
+            label = clean_words(token.get("connected_as"))
+        else:
+            # The provider has ended the grant, or there is no connection.
             connection = self.connection
-            return (connection and (connection.label or connection.account)) or self.account_id
-        return str(token.get("connected_as") or self.account_id)
+            label = connection and (connection.label or connection.account)
+        return label or self.account_id
 
     @property
     def connection(self) -> Connection | None:
@@ -144,6 +148,19 @@ class DanceSession(CallingSession):
         connection needs to be reconnected: see :attr:`connection`.
         """
         return [self.account(account) for account in self.storage.accounts(self.owner)]
+
+    @forbid_in_templates
+    def make_default(self) -> bool:
+        """Make the account of this session the owner's default account.
+
+        It stays the default one until the owner chooses another, or ends a dance that was for no
+        certain account.
+
+        :returns: whether it is: the owner has connected the account, and the storage keeps the
+            choice.
+        """
+        made: bool = self.storage.make_default(self.owner)
+        return made
 
     def account(self, account: str) -> DanceSession:
         """Return a session for another account of the same owner.

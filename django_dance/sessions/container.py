@@ -49,15 +49,18 @@ class OAuth:
         except ProviderNotConfigured as error:
             raise AttributeError(str(error)) from None
 
-    def connections(self) -> list[Connection]:
-        """The visitor's connections at all providers, in the order of the settings.
+    def connections(self, *names: str) -> list[Connection]:
+        """The visitor's connections, in the order of the providers in the settings.
 
         Those of one provider begin with the default account. Each storage in a database makes one
         query, however many providers there are.
+
+        :param names: the names of providers; without any, all providers.
         """
         owners: dict[int, list[ResourceOwner]] = {}
         storages: dict[int, BaseStorage] = {}
-        for provider in providers.values():
+        for name in names or providers:
+            provider = providers[name]
             storage = provider.token_storage
             storages[id(storage)] = storage
             owners.setdefault(id(storage), []).append(ResourceOwner(provider, self._request))

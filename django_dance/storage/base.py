@@ -211,6 +211,24 @@ class BaseStorage:
                 continue
         return found
 
+    def keeps_default(self, owner: ResourceOwner) -> bool:
+        """Whether this owner can choose the default account: see :meth:`make_default`."""
+        return False
+
+    def make_default(self, owner: ResourceOwner) -> bool:
+        """Make the owner's account the default one, until the owner chooses or connects another.
+
+        :returns: whether the owner has the account, and the storage keeps the choice.
+        """
+        return False
+
+    def is_personal(self, owner: ResourceOwner) -> bool:
+        """Whether the owner's connections belong to the owner's user.
+
+        Otherwise they belong to a team, or to the site.
+        """
+        return True
+
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         """The primary keys of the other users who have connected this account."""
         return ()

@@ -121,6 +121,15 @@ class FallbackStorage(BaseStorage):
     def accounts(self, owner: ResourceOwner) -> Sequence[str]:
         return self._storage(owner).accounts(owner)
 
+    def keeps_default(self, owner: ResourceOwner) -> bool:
+        return self._storage(owner).keeps_default(owner)
+
+    def make_default(self, owner: ResourceOwner) -> bool:
+        return self._storage(owner).make_default(owner)
+
+    def is_personal(self, owner: ResourceOwner) -> bool:
+        return self._storage(owner).is_personal(owner)
+
     def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
         owners = list(owners)
         in_table = [owner for owner in owners if self._storage(owner) is self._table]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from ..conf import import_if_path, require_app
@@ -81,6 +81,7 @@ _OPTIONAL = (
     "issuer",
     "authorized_by",
     "label",
+    "chosen_at",
 )
 #: The columns for the state of a connection. Without all of them, a connection that has lost its
 #: grant is deleted.
@@ -490,6 +491,22 @@ class ModelStorage(BaseStorage):
         rows = self._in_order(self._rows(**where))
         return tuple(rows.values_list("account", flat=True))
 
+    def keeps_default(self, owner: ResourceOwner) -> bool:
+        return "chosen_at" in self._fields and self.keeps_accounts(owner)
+
+    def make_default(self, owner: ResourceOwner) -> bool:
+        if not owner.account or not self.keeps_default(owner):
+            return False
+        where = self._where(owner)
+        with self._cache.writing(where, owner.account):
+            row = self._row(where, owner.account)
+            if row is None:
+                return False
+            return bool(self._rows(pk=row.pk).update(chosen_at=timezone.now()))
+
+    def is_personal(self, owner: ResourceOwner) -> bool:
+        return self.has_users and str(self._owner_id(owner)) == str(owner.user_id)
+
     def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
         wheres = [(owner, self._where(owner)) for owner in owners if self.has_rows_for(owner)]
         names: dict[Any, list[str]] = {}
@@ -635,8 +652,10 @@ class ModelStorage(BaseStorage):
 
     def _in_order(self, rows: Any) -> Any:
         """Order the rows, that of the default account first."""
-        order = ("-connected_at", "-pk") if "connected_at" in self._fields else ("pk",)
-        return rows.order_by(*order)
+        if "connected_at" not in self._fields:
+            return rows.order_by("pk")
+        chosen = [F("chosen_at").desc(nulls_last=True)] if "chosen_at" in self._fields else []
+        return rows.order_by(*chosen, "-connected_at", "-pk")
 
     def _row(self, where: Mapping[str, Any], account: str) -> Any:
         """The row of an account, or of the default one."""
@@ -644,7 +663,7 @@ class ModelStorage(BaseStorage):
             rows = self._rows(**where)
             if {"user", "connected_at"} <= self._fields:
                 # A user has few rows: to choose here costs less than an ordered query.
-                return max(rows, key=lambda row: (row.connected_at, row.pk), default=None)
+                return max(rows, key=_place_in_order, default=None)
             return self._in_order(rows).first()
         rows = self._rows(**where, account=account)
         return next((row for row in rows if row.account == account), None)
@@ -846,6 +865,12 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     except FieldDoesNotExist:
         return False
     return True
+
+
+def _place_in_order(row: Any) -> tuple[Any, ...]:
+    """Compare the rows of an owner: that of the default account is the greatest."""
+    chosen_at = getattr(row, "chosen_at", None)
+    return (chosen_at is not None, chosen_at or row.connected_at, row.connected_at, row.pk)
 
 
 def _label(token: Mapping[str, Any] | None) -> str:

@@ -26,10 +26,11 @@ pytestmark = pytest.mark.django_db
 def connect(responses):
     """Dances as the account of this id, and returns the callback's response."""
 
-    def connect(browser, account, **granted):
+    def connect(browser, account, next=None, ask=None, **granted):
         responses.upsert("POST", TOKEN_URL, json={**GRANTED, **granted})
         responses.upsert("GET", f"{API}user", json={"id": account, "login": f"login-{account}"})
-        return Dance(browser).callback()
+        link = {name: value for name, value in {"next": next, "ask": ask}.items() if value}
+        return Dance(browser, **link).callback()
 
     return connect
 
@@ -54,6 +55,51 @@ def test_the_account_connected_last_is_the_default(member, user, connect):
     connect(member, 1, access_token="third")
     assert make_session(user).access_token == "third"
     assert [s.account_id for s in make_session(user).accounts] == ["1", "2"]
+
+
+def test_a_dance_for_one_account_does_not_change_the_default_account(member, user, connect):
+    connect(member, 1, access_token="first")
+    connect(member, 2, access_token="second")
+    link = make_session(user, "1").get_login_url()
+    connect(member, 1, access_token="third", **query(link))
+    assert tokens_of(user) == {"1": "third", "2": "second"}
+    assert make_session(user).access_token == "second"
+
+
+def test_the_wrong_account_does_not_become_the_default_account(member, user, connect):
+    connect(member, 1)
+    connect(member, 2, access_token="second")
+    connect(member, 3, access_token="third", **query(make_session(user, "1").get_login_url()))
+    assert make_session(user).access_token == "second"
+
+
+def test_a_dance_for_no_certain_account_overrides_the_choice(member, user, connect):
+    """A view that needs the default account does not lead from one dance to the next."""
+    connect(member, 1)
+    connect(member, 2)
+    make_session(user, "1").make_default()
+    OAuthToken.objects.filter(account="1").update(token="", state="needs_reconnect")
+    link = member.get("/profile/")["Location"]
+    connect(member, 2, access_token="third", **query(link))
+    assert make_session(user).access_token == "third"
+    assert member.get("/profile/").status_code == 200
+
+
+def test_a_choice_of_the_account_is_asked_for_in_the_words_of_the_provider(member, user, settings):
+    settings.DANCE_PROVIDERS = {
+        "spotify": {"PROVIDER": "django_dance.contrib.spotify.Spotify"},
+        "google": {**settings.DANCE_PROVIDERS["google"], "REPROMPT_CONSENT": True},
+        "gitlab": settings.DANCE_PROVIDERS["gitlab"],
+    }
+    settings.SPOTIFY_OAUTH_CLIENT_ID = settings.SPOTIFY_OAUTH_CLIENT_SECRET = "planted"
+    asked = {}
+    for name in settings.DANCE_PROVIDERS:
+        link = providers[name].session(user=user).get_login_url(prompt="select_account")
+        asked[name] = query(member.get(link)["Location"])
+    assert (asked["spotify"]["show_dialog"], "prompt" in asked["spotify"]) == ("true", False)
+    assert asked["google"]["prompt"] == "consent select_account"
+    assert "login_hint" not in asked["google"]
+    assert asked["gitlab"]["prompt"] == "select_account"
 
 
 def test_a_session_can_use_each_account(member, user, connect):
@@ -437,7 +483,7 @@ def test_a_visitor_who_returns_with_another_account_gets_a_page_and_no_redirect(
     assert response.status_code == 200
     assert tokens_of(user) == {"1": "first", "2": "of-2"}
     text = html.unescape(response.content.decode())
-    assert "You connected login-2; this page needs login-1" in text
+    assert "You connected <bdi>login-2</bdi>; <bdi>login-1</bdi> is still needed" in text
     again = re.search(r'<a href="(/login/github/[^"]+)">Connect login-1</a>', text)[1]
     assert query(again)["next"] == address
 
@@ -457,7 +503,7 @@ def test_a_dance_for_one_account_does_not_loop_if_the_provider_names_no_account(
     settings.DANCE_PROVIDERS = {"github": github}
     response = come_back_as(member, member.get("/account/1/")["Location"], 1)
     assert response.status_code == 200
-    assert b"This page needs 1" in response.content
+    assert b"<bdi>1</bdi> is still needed" in response.content
 
 
 @pytest.mark.one_database("The token is in the session")
@@ -467,4 +513,4 @@ def test_a_dance_for_one_account_does_not_loop_if_the_storage_has_no_accounts(
     settings.DANCE_STORAGE = {"BACKEND": "django_dance.storage.SessionStorage"}
     response = come_back_as(member, member.get("/account/1/")["Location"], 2)
     assert response.status_code == 200
-    assert b"This page needs 1" in response.content
+    assert b"<bdi>1</bdi> is still needed" in response.content
