@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from .sessions import DanceSession
+    from .sessions import DanceSession, OAuth
 
 
 #: The scopes that views need, each with the name of the provider. A system check reads them.
@@ -22,20 +22,27 @@ required_scopes: set[tuple[str, tuple[str, ...]]] = set()
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-def session_for(request: HttpRequest, provider: str) -> DanceSession:
-    """Return ``request.oauth[provider]``.
+def oauth_of(request: HttpRequest) -> OAuth:
+    """Return ``request.oauth``.
 
     :raises ImproperlyConfigured: the middleware is missing.
     """
     try:
-        oauth: Any = request.oauth  # type: ignore[attr-defined]
+        oauth: OAuth = request.oauth  # type: ignore[attr-defined]
     except AttributeError:
         raise ImproperlyConfigured(
             'There is no request.oauth: add "django_dance.middleware.OAuthMiddleware" to '
             "MIDDLEWARE, after the session and authentication middleware."
         ) from None
-    session: DanceSession = oauth[provider]
-    return session
+    return oauth
+
+
+def session_for(request: HttpRequest, provider: str) -> DanceSession:
+    """Return ``request.oauth[provider]``.
+
+    :raises ImproperlyConfigured: the middleware is missing.
+    """
+    return oauth_of(request)[provider]
 
 
 def authorization_required(

@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 
 from .conf import settings
 from .exceptions import DanceError
+from .responses import CONNECTIONS
 from .tokens import Connection, clean_words
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _connections_url() -> str:
     if not settings.base_url:
         return ""
     try:
-        path = reverse("django_dance:connections")
+        path = reverse(CONNECTIONS)
     except NoReverseMatch:
         return ""
     return str(settings.base_url).rstrip("/") + path

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 
 from .exceptions import AuthorizationRequired, ProviderError, failure_fields
 from .flows import safe_next
@@ -20,6 +22,8 @@ logger = logging.getLogger("django_dance")
 
 #: The parameter of a login link that lets the visitor begin the dance with a button.
 CONFIRM = "confirm"
+#: The name of the URL of the page of connections.
+CONNECTIONS = "django_dance_connections:list"
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
 
@@ -28,13 +32,28 @@ def page(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
     """Render one of our pages. A template ``django_dance/<provider>/<template>`` is preferred."""
-    provider: Provider = context["provider"]
-    names = [f"django_dance/{provider.name}/{template}", f"django_dance/{template}"]
+    provider: Provider | None = context.get("provider")
+    names = [f"django_dance/{template}"]
+    if provider is not None:
+        names.insert(0, f"django_dance/{provider.name}/{template}")
+    # Templates call it, so that a page without the link does not load the user.
+    context = {"connections_url": partial(_connections_url, request), **context}
     response = protect(render(request, names, context, status=status))
     # Under no-referrer, a browser sends `Origin: null` with a form, which Django's CSRF check
     # refuses. The origin alone holds no secret.
     response["Referrer-Policy"] = "strict-origin"
     return response
+
+
+def _connections_url(request: HttpRequest) -> str | None:
+    """Return the path of the page of connections, if the visitor can open it."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    try:
+        return reverse(CONNECTIONS)
+    except NoReverseMatch:
+        return None  # the URLconf includes the URLs of single providers only
 
 
 def protect(response: _Response) -> _Response:

@@ -1,4 +1,7 @@
-"""The URLs of all configured providers: ``path("login/", include("django_dance.urls"))``."""
+"""The URLs of all configured providers, and of the page of connections.
+
+``path("login/", include("django_dance.urls"))``
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.urls import URLResolver, clear_url_caches, include, path
 
+from . import pages
 from .conf import require_app
 from .exceptions import failure_fields
 from .providers import providers
@@ -29,6 +33,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _routes() -> Iterator[URLResolver]:
+    yield path("connections/", include((pages.urlpatterns, pages.NAMESPACE)))
     try:
         names = list(providers)
     except ImproperlyConfigured as error:

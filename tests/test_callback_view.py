@@ -402,7 +402,9 @@ def test_the_error_page_links_to_the_dance_and_to_a_page_outside(member, dance, 
     link = providers["github"].session(user=user).get_login_url("/async-profile/", "repo")
     begun = dance(member, **query(link))
     page = begun.callback(code=None, error="access_denied").content.decode()
-    again, back = (html.unescape(url) for url in re.findall(r'<a href="([^"]+)"', page))
-    assert back == "/"
+    again, back, connections = (
+        html.unescape(url) for url in re.findall(r'<a href="([^"]+)"', page)
+    )
+    assert (back, connections) == ("/", "/login/connections/")
     assert query(member.get(again)["Location"])["scope"] == "read:user repo"
     assert query(again)["next"] == "/async-profile/"

@@ -276,7 +276,18 @@ def test_no_cache_stores_one_of_our_answers(program, method, url, headers):
 
 # --- pages under a Content-Security-Policy --------------------------------------------------------
 
-PAGES = ["bounce", "continue", "declined", "error", "login", "other_account", "reconnect"]
+PAGES = [
+    "bounce",
+    "connections",
+    "continue",
+    "declined",
+    "disconnect",
+    "error",
+    "log_in_again",
+    "login",
+    "other_account",
+    "reconnect",
+]
 
 
 def render(name):
@@ -294,7 +305,8 @@ def render(name):
 
 def test_the_list_of_pages_is_complete():
     folder = Path(django_dance.__file__).parent / "templates" / "django_dance"
-    assert sorted([*PAGES, "base", "unavailable"]) == sorted(p.stem for p in folder.glob("*.html"))
+    others = ["base", "connection_list", "unavailable"]
+    assert sorted([*PAGES, *others]) == sorted(path.stem for path in folder.glob("*.html"))
 
 
 @pytest.mark.parametrize("name", [*PAGES, "unavailable"])

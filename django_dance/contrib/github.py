@@ -1,3 +1,5 @@
+from django.utils.translation import gettext_lazy as _
+
 from ..providers import OAuth2Provider
 
 
@@ -30,6 +32,17 @@ class GitHub(OAuth2Provider):
         "write:*": ("read:*",),
         "user": ("read:user", "user:email", "user:follow"),
         "project": ("read:project",),
+    }
+    scope_words = {
+        "repo": _("Read and change your repositories, the private ones too"),
+        "public_repo": _("Read and change your public repositories"),
+        "read:user": _("Read your profile"),
+        "user": _("Read and change your profile"),
+        "user:email": _("Read your e-mail addresses"),
+        "gist": _("Create and change gists"),
+        "notifications": _("Read your notifications, and mark them as read"),
+        "read:org": _("See your organizations and teams"),
+        "workflow": _("Change the workflows of GitHub Actions"),
     }
     # GitHub grants refresh tokens only to GitHub Apps. Each can be used once:
     # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens

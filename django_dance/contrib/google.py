@@ -1,3 +1,5 @@
+from django.utils.translation import gettext_lazy as _
+
 from ..providers import OIDCProvider
 
 
@@ -23,6 +25,10 @@ class Google(OIDCProvider):
     # The answer has the long names, whichever were asked for:
     # https://developers.google.com/identity/protocols/oauth2/scopes#openid-connect
     scope_implies = {"https://www.googleapis.com/auth/userinfo.*": ("*",)}
+    scope_words = {
+        "https://www.googleapis.com/auth/userinfo.profile": _("See your name and your profile"),
+        "https://www.googleapis.com/auth/userinfo.email": _("See your e-mail address"),
+    }
     account_url = "oauth2/v3/userinfo"
     choose_account_params = {"prompt": "select_account", "login_hint": "{id}"}
 

@@ -24,6 +24,7 @@ from ..tokens import (
     ResourceOwner,
     Secret,
     Token,
+    clean_words,
     is_account_id,
     scope_list,
     without_secrets,
@@ -70,10 +71,14 @@ class AccountInfo:
 
     #: The account's id at the provider. It never changes, and no other account gets it.
     id: str
-    #: The account's name for people. It may change, and another account may get it.
+    #: The account's name for people; the id, if it has none. It may change, and another account may
+    #: get it. It is one line, without characters that change the direction of a text.
     label: str
     #: The whole answer; or the fields of the token, without its secrets, if they name the account.
     fields: Mapping[str, Any] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", clean_words(self.label) or self.id)
 
 
 class Provider(Facts):
@@ -540,6 +545,16 @@ class Provider(Facts):
         except (ValueError, RecursionError):
             return False
         return any(str(_field(fields, path)) in found for path, found in self.token_over.items())
+
+    def describe_scope(self, scope: str) -> str:
+        """Return the words for a scope (:attr:`scope_words`), or else the scope itself."""
+        for words in (
+            self.scope_words,
+            *(vars(cls).get("scope_words") for cls in type(self).__mro__),
+        ):
+            if words and scope in words:
+                return str(words[scope])
+        return scope
 
     def includes_scope(self, granted: Iterable[str], wanted: str) -> bool:
         """Return whether the granted scopes include a scope (:attr:`scope_implies`)."""

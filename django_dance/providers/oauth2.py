@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 #: The longest authorization code that is sent to the provider, in characters. RFC 6749 sets no
 #: limit.
 MAX_CODE = 4096
+#: The value of ``prompt`` with which the visitor chooses the account (OpenID Connect Core 3.1.2.1).
+CHOOSE_ACCOUNT = "select_account"
 
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
 #: Parameters of the authorization request and of the token request that the protocol sets.
@@ -222,11 +224,15 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
         client = self.get_client_credentials(ResourceOwner(self, request))
         params = self.authorization_params()
-        for name, value in self._account_params(request, flow.additions.account).items():
+        added = flow.additions.request_params()
+        choosing = self._account_params(request, flow.additions)
+        if choosing and added.get("prompt") == CHOOSE_ACCOUNT:
+            del added["prompt"]  # the preset states how this provider lets the visitor choose
+        for name, value in choosing.items():
             # A prompt is a list of steps (OpenID Connect Core 3.1.2.1).
             steps = [*params.get(name, "").split(), value] if name == "prompt" else [value]
             params[name] = " ".join(dict.fromkeys(steps))
-        params |= flow.additions.request_params()
+        params |= added
         # RFC 6749 §4.1.1
         params |= {
             "response_type": "code",
@@ -247,8 +253,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
             params["nonce"] = flow.nonce
         return with_query(self.endpoint("authorization_url"), params), flow
 
-    def _account_params(self, request: HttpRequest, account: str) -> dict[str, str]:
+    def _account_params(self, request: HttpRequest, additions: Additions) -> dict[str, str]:
         """Return the parameters that let the visitor choose the account."""
+        account = additions.account
+        if not account and additions.prompt == CHOOSE_ACCOUNT:
+            params = self.choose_account_params
+            return {name: text for name, text in params.items() if "{" not in text}
         if not account or not self.choose_account_params:
             return {}
         label = self.session(request, account=account).account_label

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
 
 from ..exceptions import FlowError, InvalidResponse, ProviderError, failure_fields
 from ..tokens import ResourceOwner, Secret, Token
@@ -71,6 +72,15 @@ class OIDCProvider(OAuth2Provider):
     # "never reassigned" within the issuer: OpenID Connect Core 2
     permanent_account_ids: Sequence[str] = ("sub",)
     account_label = "name"
+    # OpenID Connect Core 5.4 and 11
+    scope_words = {
+        "openid": _("Know which account is yours"),
+        "profile": _("See your name and your profile"),
+        "email": _("See your e-mail address"),
+        "address": _("See your postal address"),
+        "phone": _("See your phone number"),
+        "offline_access": _("Do this while you are not here"),
+    }
     session_class: str | type = fact("django_dance.sessions.OIDCSession", any_value=True)
     authorization_url: str = fact("", url=True)
     token_url: str = fact("", url=True)

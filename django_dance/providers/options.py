@@ -22,7 +22,9 @@ from ..tokens import Secret
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 #: Methods of ``request.oauth``; a provider of this name could not be reached as an attribute.
-_METHODS_OF_THE_CONTAINER = ("adopt",)
+_METHODS_OF_THE_CONTAINER = ("adopt", "connections")
+#: The first part of the route of the page of connections.
+_PAGE_OF_CONNECTIONS = "connections/"
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
 #: The exceptions of ``str.format`` for a template that names an unknown fact.
 _FORMAT_ERRORS = (KeyError, IndexError, ValueError, AttributeError)
@@ -149,6 +151,12 @@ class Facts:
     #: The answers of the API, besides a 401, which mean that the token is not valid any more: the
     #: path of a field of the JSON answer → its values. The status of the answer does not matter.
     token_over: Mapping[str, Sequence[str]] = {}
+    #: Scope → the words that describe it to the user: ``"See your profile"``. The settings add to
+    #: the words of the class.
+    scope_words: Mapping[str, Any] = {}
+    #: Whether the page of connections lists the provider. Default: if the connections are those of
+    #: the user, and not of a team or of the site.
+    listed: bool | None = None
     #: Scope → other scopes, or other names of it, that a token with this scope has, too. ``*``
     #: stands for any text, and for the same text on both sides.
     scope_implies: Mapping[str, Sequence[str]] = {}
@@ -444,14 +452,33 @@ class Facts:
                     "The protocol sets these parameters; a fixed value would allow forgery. "
                     "Remove them.",
                 )
+        if self.listed not in (True, False, None):
+            yield self._problem(
+                "django_dance.E004",
+                f"LISTED is {self.listed!r}.",
+                "True lists the provider on the page of connections, False hides it, and None "
+                "lists it if the connections are those of the user.",
+            )
+        yield from self._find_wrong_routes()
+
+    def _find_wrong_routes(self) -> Iterator[Problem]:
         for name in ("login_url", "authorized_url", "disconnect_url"):
             try:
-                self._route(name)
+                route = self._route(name)
             except ImproperlyConfigured as error:
                 yield self._problem(
                     "django_dance.E004",
                     str(error),
                     'Only the provider can be named in it: "{provider.name}/".',
+                )
+                continue
+            if route.startswith(_PAGE_OF_CONNECTIONS) and self.name not in (
+                _METHODS_OF_THE_CONTAINER
+            ):
+                yield self._problem(
+                    "django_dance.E004",
+                    f"{name.upper()} begins with {_PAGE_OF_CONNECTIONS!r}.",
+                    "The page of connections has this address. Choose another route.",
                 )
 
     def _find_unknown_options(self) -> Iterator[Problem]:

@@ -73,6 +73,7 @@ _SHOWN = frozenset(
         "revocation_url",
         "scope",
         "scope_separator",
+        "scope_words",
         "session_class",
         "supported_until",
         "token_url",
