@@ -73,6 +73,34 @@ class Chromium:
 
         return self.driver.find_element(By.TAG_NAME, tag).value_of_css_property(property)
 
+    def resize(self, width: int, height: int = 800) -> None:
+        """Give the page the screen of a phone or of a computer."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def prefer(self, scheme: str) -> None:
+        """Prefer ``"light"`` or ``"dark"`` pages."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    @property
+    def overflow(self) -> int:
+        """The pixels by which the page is wider than the screen."""
+        root = "document.documentElement"
+        return self.driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth")
+
+    def violations(self, axe: str) -> list[str]:
+        """The rules of axe that the page breaks, each with the elements.
+
+        :param axe: the script, which the fixture returns.
+        """
+        self.driver.execute_script(axe)
+        found = self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "axe.run().then(r => done(r.violations), e => done([{id: String(e), nodes: []}]))"
+        )
+        return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
+
     def sees(self, text: str) -> None:
         """Wait until the page says ``text``."""
         self._wait(lambda driver: text in self.text, text)
@@ -86,6 +114,12 @@ class Chromium:
     @property
     def path(self) -> str:
         return urlsplit(self.driver.current_url).path
+
+
+@pytest.fixture
+def axe(packages):
+    """The script that finds elements which people with a disability cannot use."""
+    return (packages / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ pytest_plugins = [
     "tests.internet",
     "tests.other_database",
     "tests.chromium",
+    "tests.npm_packages",
 ]
 
 

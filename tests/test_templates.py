@@ -16,6 +16,8 @@ from .conftest import GRANTED, TOKEN_URL
 READERS = {
     "aaccount_info",
     "aauthorized",
+    "aconnection",
+    "aconnections",
     "account_info",
     "arequire",
     "atoken",

@@ -129,7 +129,7 @@ class DanceSession(CallingSession):
         else:
             # The provider has ended the grant, or there is no connection.
             connection = self.connection
-            label = connection and (connection.label or connection.account)
+            label = (connection.label or connection.account) if connection else None
         return label or self.account_id
 
     @property
@@ -490,6 +490,11 @@ class DanceSession(CallingSession):
     async def aconnection(self) -> Connection | None:
         """Return :attr:`connection`, for async code."""
         return await sync_to_async(lambda: self.connection)()
+
+    @forbid_in_templates
+    async def amake_default(self) -> bool:
+        """Do :meth:`make_default`, for async code."""
+        return await sync_to_async(self.make_default)()
 
     @forbid_in_templates
     async def adisconnect(self) -> None:

@@ -72,9 +72,9 @@ class OAuth:
         order = {name: place for place, name in enumerate(providers)}
         return sorted(found, key=lambda connection: order[connection.provider])
 
-    async def aconnections(self) -> list[Connection]:
+    async def aconnections(self, *names: str) -> list[Connection]:
         """Return :meth:`connections`, for async code."""
-        return await sync_to_async(self.connections)()
+        return await sync_to_async(self.connections)(*names)
 
     @forbid_in_templates
     def adopt(self, *names: str) -> list[str]:

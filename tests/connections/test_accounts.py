@@ -74,14 +74,24 @@ def test_the_wrong_account_does_not_become_the_default_account(member, user, con
 
 
 def test_a_dance_for_no_certain_account_overrides_the_choice(member, user, connect):
+    connect(member, 1)
+    connect(member, 2)
+    make_session(user, "1").make_default()
+    connect(member, 2, access_token="third")
+    assert make_session(user).access_token == "third"
+
+
+def test_a_user_who_cannot_reconnect_the_default_account_chooses_another(member, user, connect):
     """A view that needs the default account does not lead from one dance to the next."""
     connect(member, 1)
     connect(member, 2)
     make_session(user, "1").make_default()
     OAuthToken.objects.filter(account="1").update(token="", state="needs_reconnect")
     link = member.get("/profile/")["Location"]
-    connect(member, 2, access_token="third", **query(link))
-    assert make_session(user).access_token == "third"
+    response = connect(member, 2, access_token="third", **query(link))
+    assert b"is still needed" in response.content
+    assert b'<a href="/login/connections/">Your connections</a>' in response.content
+    make_session(user, "2").make_default()
     assert member.get("/profile/").status_code == 200
 
 

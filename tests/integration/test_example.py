@@ -497,6 +497,31 @@ def test_prepare_demo_can_be_run_again(site):
     assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
 
 
+# --- the page of connections ------------------------------------------------------------------
+
+
+def test_a_person_without_javascript_connects_and_disconnects(ada):
+    ada.follow("Your connections")
+    assert ada.path == "/login/connections/"
+    assert ada.sees("This site is not connected to any of your accounts.")
+    ada.follow("Connect to Notebook").press("Allow")
+    assert ada.path == "/login/connections/"
+    assert ada.sees("Notebook Ada Lovelace Connected Permissions")
+    ada.follow("Disconnect")
+    assert ada.sees("Disconnect Ada Lovelace at Notebook?")
+    ada.press("Disconnect")
+    assert ada.path == "/login/connections/"
+    assert ada.sees("Ada Lovelace at Notebook is disconnected.")
+    assert "Connect to Notebook" in ada.page.links
+
+
+def test_the_page_of_connections_needs_a_login(person):
+    person.open("/login/connections/")
+    assert person.path == "/"
+    person.press("Continue as Grace Hopper")
+    assert person.path == "/login/connections/"
+
+
 # --- a real browser ---------------------------------------------------------------------------
 
 
@@ -693,3 +718,137 @@ def test_a_page_is_dark_if_the_visitor_prefers_it(browser, site_with_policy):
     browser.open(f"{site_with_policy.origin}/login/notebook/")
     browser.sees("Connect to Notebook?")
     assert browser.css("body", "color") == "rgba(255, 255, 255, 1)"
+
+
+# --- the page of connections, in a real browser -----------------------------------------------
+
+
+class Visitor:
+    """A user of the client, who is logged in at the provider as somebody else.
+
+    Under 127.0.0.1 the client is another site than the provider, which stays on localhost.
+    """
+
+    def __init__(self, browser, site, name: str) -> None:
+        self.browser, self.site = browser, site
+        self.client = f"http://127.0.0.1:{site.port}"
+        self.open_client("/").click(f"Continue as {name}")
+        browser.sees(f"Hello, {name.split()[0]}.")
+
+    def open_client(self, path: str):
+        self.browser.open(f"{self.client}{path}")
+        return self.browser
+
+    def be_at_notebook(self, name: str) -> None:
+        """Log in at the provider as another person."""
+        self.browser.open(f"{self.site.origin}/")
+        if "Sign out" in self.browser.text:
+            self.browser.click("Sign out")
+        self.browser.click(f"Continue as {name}")
+        self.browser.sees(f"Hello, {name.split()[0]}.")
+
+    def connect(self, link: str) -> None:
+        """Begin a dance by a link of the page of connections."""
+        self.open_client("/login/connections/").click(link)
+        self.browser.click("Continue to Notebook")
+
+    def revoke_at_notebook(self, name: str) -> None:
+        self.be_at_notebook(name)
+        self.browser.open(f"{self.site.origin}/notebook/applications/")
+        self.browser.click("Disconnect")
+        self.browser.sees("No application is connected.")
+
+    def is_accessible(self, axe: str) -> bool:
+        """Check the page on a phone and on a computer, light and dark."""
+        for width in (360, 1280):
+            for scheme in ("light", "dark"):
+                self.browser.resize(width)
+                self.browser.prefer(scheme)
+                assert self.browser.violations(axe) == [], (width, scheme)
+                assert self.browser.overflow == 0, (width, scheme)
+        return True
+
+
+@pytest.mark.interop
+def test_a_browser_connects_repairs_and_ends_connections(browser, axe, site_with_policy):
+    """Two accounts; one is revoked; the wrong account returns, then the right one."""
+    visitor = Visitor(browser, site_with_policy, "Ada Lovelace")
+    visitor.open_client("/login/connections/")
+    browser.sees("This site is not connected to any of your accounts.")
+    assert visitor.is_accessible(axe)
+
+    visitor.be_at_notebook("Ada Lovelace")
+    visitor.connect("Connect to Notebook")
+    browser.click("Allow")
+    browser.sees("Your connections")
+    visitor.be_at_notebook("Grace Hopper")
+    visitor.connect("Connect another account of Notebook")
+    browser.click("Allow")
+    browser.sees("Grace Hopper Default account")
+
+    visitor.revoke_at_notebook("Grace Hopper")
+    visitor.open_client("/").click("Let it expire now")
+    browser.sees("Valid")
+    visitor.open_client("/profile/")
+    browser.sees("The permission that was just granted is no longer accepted.")
+    visitor.open_client("/login/connections/")
+    browser.sees("Must be connected again. Notebook says that the permission was withdrawn.")
+    assert visitor.is_accessible(axe)
+
+    visitor.be_at_notebook("Ada Lovelace")
+    visitor.connect("Reconnect")
+    browser.sees("You connected Ada Lovelace; Grace Hopper is still needed")
+    assert visitor.is_accessible(axe)
+    browser.click("Your connections")
+    browser.sees("Must be connected again. Notebook says that the permission was withdrawn.")
+
+    visitor.be_at_notebook("Grace Hopper")
+    visitor.connect("Reconnect")
+    browser.click("Allow")
+    browser.sees("Your connections")
+    assert browser.path == "/login/connections/"
+    assert "Must be connected again." not in browser.text
+
+    browser.click("Make default")
+    browser.sees("Ada Lovelace is your default account at Notebook now.")
+    browser.sees("Ada Lovelace Default account")
+    visitor.open_client("/profile/")
+    browser.sees("Notebook knows you as Ada Lovelace")
+
+    visitor.open_client("/login/connections/").click("Disconnect")
+    browser.sees("Disconnect Ada Lovelace at Notebook?")
+    assert visitor.is_accessible(axe)
+    browser.click("Disconnect")
+    browser.sees("Ada Lovelace at Notebook is disconnected.")
+    assert "Grace Hopper" in browser.text
+    browser.click("Disconnect")
+    browser.click("Disconnect")
+    browser.sees("This site is not connected to any of your accounts.")
+
+
+@pytest.mark.interop
+def test_the_page_of_connections_can_be_used_by_keyboard(browser, site_with_policy):
+    from selenium.webdriver.common.keys import Keys
+
+    visitor = Visitor(browser, site_with_policy, "Grace Hopper")
+    visitor.be_at_notebook("Ada Lovelace")
+    visitor.connect("Connect to Notebook")
+    if "Allow" in browser.text:
+        browser.click("Allow")
+    browser.sees("Connect another account of Notebook")
+    names = []
+    for _ in range(3):
+        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+        names.append(browser.driver.switch_to.active_element.accessible_name)
+    assert names == [
+        "Disconnect Ada Lovelace at Notebook",
+        "Connect another account of Notebook",
+        "Connect to Album",
+    ]
+    browser.driver.switch_to.active_element.send_keys(Keys.SHIFT + Keys.TAB)
+    browser.driver.switch_to.active_element.send_keys(Keys.SHIFT + Keys.TAB)
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.sees("Disconnect Ada Lovelace at Notebook?")
+    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.sees("This site is not connected to any of your accounts.")
