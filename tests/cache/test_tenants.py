@@ -4,13 +4,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from django.core import signing
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections, transaction
 
 from django_dance.cache import cache_name, tenant
 from django_dance.exceptions import FlowError, ProviderUnavailable
-from django_dance.flows import Flow, mark_used
+from django_dance.flows import Additions, Flow, mark_used
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import MemoryStorage, ModelStorage
@@ -213,6 +214,18 @@ def test_a_flow_spent_at_one_tenant_is_not_spent_at_another(monkeypatch, setting
 
 
 # --- the name -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_login_link_of_one_tenant_is_none_of_another(way, monkeypatch, settings):
+    enter = way(monkeypatch, settings)
+    enter("alpha")
+    value = Additions.of(scope="repo", account="7").sign("github", "5")
+    enter("beta")
+    with pytest.raises(signing.BadSignature):
+        Additions.unsign("github", "5", value)
+    enter("alpha")
+    assert Additions.unsign("github", "5", value).scope == ("repo",)
 
 
 def test_without_tenants_the_tenant_is_none():
