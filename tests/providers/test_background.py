@@ -79,7 +79,7 @@ def test_a_command_goes_on_with_the_next_user(expired_user, make_user, responses
     grace = make_user("grace")
     providers["github"].session(user=grace).token = GRANTED
     assert count_stars() == ("grace: 0\n", "ada: has to connect again\n")
-    assert OAuthToken.objects.get().user == grace
+    assert OAuthToken.objects.active().get().user == grace
 
 
 def test_a_command_skips_a_token_that_cannot_be_refreshed_now(expired_user, down):

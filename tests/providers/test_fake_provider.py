@@ -88,7 +88,8 @@ def test_a_preset_refreshes_until_the_user_ends_the_grant(connect, user, name):
     fake.end_grants()
     with pytest.raises(AuthorizationRequired):
         expire_token(providers[name].session(user=user)).refresh()
-    assert not OAuthToken.objects.exists()
+    row = OAuthToken.objects.get()
+    assert (row.state, row.token) == ("needs_reconnect", None)
 
 
 @pytest.mark.parametrize("name", ["github", "slack", "twitch", "salesforce"])

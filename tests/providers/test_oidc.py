@@ -809,7 +809,8 @@ def test_a_refresh_that_brings_another_person_ends_the_connection(
         session.get("/x")
     assert isinstance(caught.value.__cause__, IdentityChanged)
     assert str(caught.value.__cause__).startswith("id_token_changed")
-    assert not OAuthToken.objects.exists()
+    row = OAuthToken.objects.get()
+    assert (row.state, row.token) == ("needs_reconnect", None)
     (told,) = events.named("token_revoked")
     assert told["reason"] == "identity_changed"
     assert not events.named("token_refreshed")
