@@ -203,6 +203,13 @@ def test_a_user_gets_one_mail_for_a_lost_connection(lost):
     assert row_of(lost).notified_at is not None
 
 
+def test_the_mail_has_the_address_of_the_connections(lost, settings):
+    settings.DANCE_BASE_URL = "https://example.com"
+    run("dance_notify")
+    (message,) = mail.outbox
+    assert "https://example.com/login/connections/" in message.body
+
+
 def test_a_second_loss_is_a_second_mail(lost, responses):
     run("dance_notify")
     store_expired_token(lost, account="1", connected_as="octocat")
