@@ -348,7 +348,12 @@ class DisconnectConnectionView(ConnectionsView):
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
-        context = {"provider": entry.provider, "entry": entry, "back": self.back_url}
+        context = {
+            "provider": entry.provider,
+            "entry": entry,
+            "back": self.back_url,
+            "is_only_way_in": _is_only_way_in(entry, request),
+        }
         return page(request, "disconnect.html", context)
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
@@ -362,6 +367,14 @@ class DisconnectConnectionView(ConnectionsView):
         )
         messages.success(request, str(text) % names, fail_silently=True)
         return HttpResponseRedirect(self.back_url)
+
+
+def _is_only_way_in(entry: ConnectionEntry, request: HttpRequest) -> bool:
+    """Whether the user has no password, and signs in with no other account."""
+    user: Any = request.user
+    if not entry.connection.may_sign_in or user.has_usable_password():
+        return False
+    return sum(found.may_sign_in for found in oauth_of(request).connections()) == 1
 
 
 class DefaultConnectionView(ConnectionsView):

@@ -335,6 +335,23 @@ def test_sign_in_can_be_ended_at_any_time(sign_in, client, user, connect):
     assert not row.may_sign_in
 
 
+def test_a_user_without_a_password_is_warned_before_the_last_way_in_is_gone(
+    sign_in, member, user, connect
+):
+    words = "You have no password at this site"
+    row = connect(account="1")
+    OAuthToken.objects.update(may_sign_in=True)
+    path = f"/login/connections/disconnect/github/{row.pk}/"
+    assert words not in member.get(path).content.decode()
+    user.set_unusable_password()
+    user.save()
+    member.force_login(user)
+    assert words in member.get(path).content.decode()
+    connect(account="2")
+    OAuthToken.objects.update(may_sign_in=True)
+    assert words not in member.get(path).content.decode()
+
+
 def test_sign_in_is_not_offered_without_the_option(member, connect):
     row = connect()
     assert "sign-in" not in text_of(member.get(LIST))
