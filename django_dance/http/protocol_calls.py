@@ -75,6 +75,11 @@ _WORDS = (
     "error",
     "errors",
 )
+#: A token in a text that is not read as JSON or as a form, such as a cut answer.
+_GRANTED = re.compile(
+    "((?:" + "|".join(sorted(SECRETS, key=len, reverse=True)) + ")"
+    r"""(?:=|["']\s*:\s*["']?))[^\s"'&,<>}]+"""
+)
 #: The part of a page that is searched for words, in characters.
 _MAX_PAGE = 8192
 
@@ -166,11 +171,11 @@ class ProtocolResponse:
         return clean_words(self.mask(found)) or ""
 
     def mask(self, text: str) -> str:
-        """Replace the secrets of the request in a text, because a provider may repeat them."""
+        """Replace the secrets of the request, which a provider may repeat, and granted tokens."""
         for secret in self.secrets:
             for form in (secret, quote(secret, safe="")):
                 text = text.replace(form, "***")
-        return text
+        return _GRANTED.sub(r"\1***", text)
 
 
 def _find_words(value: Any, depth: int = 3) -> str:

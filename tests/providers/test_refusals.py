@@ -278,6 +278,29 @@ def test_secrets_of_the_request_are_masked_in_the_words(responses, status, secre
     assert "planted" not in str(error)
 
 
+@pytest.mark.parametrize("status", [201, 403, 503])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"access_token": "planted-access", "refresh_token":"planted-refresh", "expires',
+        "access_token=planted-access&refresh_token=planted-refresh&scope=a",
+        "<p>{&quot;id_token&quot;: &quot;planted-id&quot;}</p>",
+        "{'access_token': 'planted-access'}",
+        "oauth_token=planted-access&oauth_token_secret=planted-secret",
+    ],
+    ids=["cut", "form", "page", "quotes", "oauth1"],
+)
+def test_tokens_in_an_odd_answer_are_masked(responses, body, status):
+    error = refusal_of(responses, status=status, body=body)
+    assert "***" in error.error_description
+    assert "planted" not in f"{error} {error.error} {error.error_description}"
+
+
+def test_the_name_of_a_token_hides_no_words(responses):
+    words = "refresh_token: expired. The access_token is fine"
+    assert refusal_of(responses, json={"message": words}).error_description == words
+
+
 @pytest.mark.parametrize("form", ["form", "json"])
 def test_secrets_in_the_body_are_masked(responses, form):
     class Posting(Mine):
