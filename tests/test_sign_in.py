@@ -411,6 +411,23 @@ def test_any_other_answer_of_the_check_refuses(connected, visitor, dance_as, set
     assert user_in(visitor) is None
 
 
+class Intruder:
+    """A backend of the site that takes every sign-in for another user."""
+
+    def authenticate(self, request, **credentials):
+        return get_user_model().objects.get(username="grace")
+
+
+def test_another_backend_cannot_name_another_user(
+    connected, make_user, visitor, dance_as, settings
+):
+    make_user("grace")
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Intruder", BACKEND]
+    assert refusal(dance_as(visitor, access_token="new")) == "sign_in_unknown"
+    assert user_in(visitor) is None
+    assert OAuthToken.objects.get().token["access_token"] != "new"
+
+
 # --- the browser ----------------------------------------------------------------------------------
 
 

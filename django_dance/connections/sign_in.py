@@ -184,6 +184,8 @@ def sign_in_visitor(session: Session, token: Token) -> HttpResponseBase | None:
     user = authenticate(request, connected_account=account)
     if user is None:
         raise FlowError("user_inactive", "the user of this account has been deactivated")
+    if user.pk != account.user_id:
+        raise FlowError("sign_in_unknown", "another authentication backend has named another user")
     answer = (settings.sign_in_check or refuse_staff)(request, user)
     if isinstance(answer, HttpResponseBase):
         return answer
@@ -253,14 +255,15 @@ def _new_users() -> Iterator[Callable[[Any], bool]]:
     from django.contrib.auth import get_user_model
     from django.db.models.signals import post_save
 
-    created, thread = set(), threading.get_ident()
+    created, thread, model = set(), threading.get_ident(), get_user_model()
 
     def note(instance: Any, **kwargs: Any) -> None:
-        if kwargs["created"] and threading.get_ident() == thread:
+        # The sender is the class of the instance, which may be a proxy.
+        if kwargs["created"] and isinstance(instance, model) and threading.get_ident() == thread:
             created.add(instance.pk)
 
-    post_save.connect(note, sender=get_user_model(), weak=False)
+    post_save.connect(note, weak=False)
     try:
         yield lambda user: user.pk in created
     finally:
-        post_save.disconnect(note, sender=get_user_model())
+        post_save.disconnect(note)
