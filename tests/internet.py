@@ -36,6 +36,7 @@ class Internet:
         if threading.current_thread().name != guard.THREAD:
             # Such as the driver of a database.
             return self._resolve(host, port, *args, **kwargs)
+        assert kwargs == {"type": socket.SOCK_STREAM}
         self.resolved.append(host)
         answers = self.names.get(host)
         if answers is None:

@@ -368,6 +368,8 @@ def test_the_number_of_look_ups_at_one_time_is_limited(settings, monkeypatch):
         with pytest.raises(ProviderUnavailable):
             call_untrusted("GET", "https://mcp.example/")
     assert len(running) == 2
+    # A process that ends does not wait for a name.
+    assert all(t.daemon for t in threading.enumerate() if t.name == guard.THREAD)
     answered.set()
     for thread in threading.enumerate():
         if thread.name == guard.THREAD:
