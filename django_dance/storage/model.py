@@ -623,10 +623,9 @@ class ModelStorage(BaseStorage):
 
     def _activate(self, row: Any) -> None:
         """Make a connection active, unless its row has changed since it was read."""
-        rows = self._rows(pk=row.pk, token=row.__dict__["token"], reason=row.reason)
         try:
             with transaction.atomic(using=self.using):
-                rows.update(**_active())
+                self._unchanged(row).update(**_active())
         except Error as error:
             # The token can be used all the same. The next process that reads it tries again.
             logger.info(
@@ -649,6 +648,16 @@ class ModelStorage(BaseStorage):
 
     def _rows(self, **where: Any) -> Any:
         return self.model._default_manager.using(self.using).filter(**where).order_by()
+
+    def _unchanged(self, row: Any) -> Any:
+        """The row as a queryset, empty if another process has written its token or state since.
+
+        It names the reason, which is empty if the connection is active, and not the state: the
+        state has an index. MySQL may look the row up there, and would then wait for the rows of
+        other accounts that an open transaction has locked.
+        """
+        reason = {"reason": row.reason} if self.has_states else {}
+        return self._rows(pk=row.pk, token=row.__dict__["token"], **reason)
 
     def _in_order(self, rows: Any) -> Any:
         """Order the rows, that of the default account first."""
@@ -737,8 +746,7 @@ class ModelStorage(BaseStorage):
             if not _is_token_of(row, old) and not same_token(_token_of(row), old):
                 break
             # If the sealed text is the same, no other process has written the row since.
-            state = {"state": row.state} if self.has_states else {}
-            rows = self._rows(pk=row.pk, token=row.__dict__["token"], **state)
+            rows = self._unchanged(row)
             if new is None:
                 with transaction.atomic(using=self.using):
                     if rows.select_for_update().exists():
@@ -797,8 +805,7 @@ class ModelStorage(BaseStorage):
                 elif not was_active and row.reason != SCOPES:
                     return False  # it is the same loss; SCOPES is the only one that goes on
                 # If the sealed text is the same, no other process has written the row since.
-                rows = self._rows(pk=row.pk, token=row.__dict__["token"], state=row.state)
-                if rows.update(**values):
+                if self._unchanged(row).update(**values):
                     return was_active
         return False
 

@@ -316,6 +316,21 @@ def test_a_loss_is_told_once_if_the_view_commits(user, dead, events, make_reques
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_loss_does_not_wait_for_another_account_that_the_transaction_has_deleted(
+    several_writers, user, dead, events
+):
+    store_expired_token(user, account="1")
+    other = store_token(user, account="2")
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        ModelStorage().delete(other)
+        assert lose(user, "1").reason == "revoked"
+        raise ZeroDivisionError
+    rows = OAuthToken.objects.order_by("account").values_list("account", "reason")
+    assert list(rows) == [("1", "revoked"), ("2", "")]
+    assert lost(events) == ["revoked"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_savepoint_that_rolls_back_does_not_undo_the_loss(user, dead, events, make_request):
     store_expired_token(user)
 
