@@ -8,6 +8,8 @@ from django_dance.models import OAuthToken
 
 from .conftest import assert_refused, flow_cookies, provider_url, query
 
+pytestmark = pytest.mark.one_database("These tests differ in hosts and addresses, not in rows")
+
 LOGIN = "/login/github/"
 BASE = "https://www.example.com"
 #: Headers as a browser sends them to the public host.

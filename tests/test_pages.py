@@ -19,6 +19,10 @@ from django_dance.tokens import ResourceOwner
 
 from .conftest import GRANTED, Browser, query, store_token
 
+pytestmark = pytest.mark.one_database(
+    "The pages show rows as tests/storage/test_connections.py reads them, on each database"
+)
+
 LIST = "/login/connections/"
 GITHUB = {"PROVIDER": "django_dance.contrib.github.GitHub", "SCOPE": "read:user"}
 

@@ -16,6 +16,8 @@ from django_dance.providers import providers
 
 from .conftest import GRANTED, TOKEN_URL, query
 
+pytestmark = pytest.mark.one_database("These tests differ in headers and pages, not in rows")
+
 NAVIGATION = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "accept": "*/*"}
 
 

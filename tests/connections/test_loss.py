@@ -251,17 +251,18 @@ class Library:
         return True
 
 
-@pytest.mark.parametrize("is_lost", [True, False])
-def test_an_import_gives_a_lost_connection_a_token(user, dead, is_lost):
+def test_an_import_leaves_an_active_connection_alone(user):
     store_expired_token(user, account="7")
-    if is_lost:
-        lose(user)
+    importer = TokenImporter(Library(), {}, None, replace=False)
+    with pytest.raises(NotImported, match="--replace"):
+        importer.convert(OAuthToken.objects.get(), {user.pk})
+
+
+def test_an_import_gives_a_lost_connection_a_token(user, dead):
+    store_expired_token(user, account="7")
+    lose(user)
     row = OAuthToken.objects.get()
     importer = TokenImporter(Library(), {}, None, replace=False)
-    if not is_lost:
-        with pytest.raises(NotImported, match="--replace"):
-            importer.convert(row, {user.pk})
-        return
     save(*importer.convert(row, {user.pk}))
     again = OAuthToken.objects.active().get()
     assert (again.pk, again.token["access_token"]) == (row.pk, "imported")

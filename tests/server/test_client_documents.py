@@ -16,6 +16,10 @@ from ..conftest import Browser, query
 from ..internet import PUBLIC
 from .conftest import Application, make_server, serve
 
+pytestmark = pytest.mark.one_database(
+    "These tests differ in documents and redirect URIs, not in rows"
+)
+
 URL = "https://client.example/mcp.json"
 CALLBACK = "https://client.example/callback"
 

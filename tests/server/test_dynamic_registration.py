@@ -16,6 +16,10 @@ from django_dance.server.models import Client, Consent, Grant, Token
 from ..conftest import Browser, before_first, query
 from .conftest import Application, make_server, serve
 
+pytestmark = pytest.mark.one_database(
+    "These tests differ in requests and limits; the rows are those of any client"
+)
+
 CALLBACK = "https://app.example/callback"
 
 

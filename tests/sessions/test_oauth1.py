@@ -23,6 +23,8 @@ from ..conftest import Browser, flow_cookies
 from ..loopback import Loopback
 from ..oauth1_provider import OAuth1Server
 
+pytestmark = pytest.mark.one_database("These tests differ in signatures and calls, not in rows")
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MEGABYTES = "x" * 2 * 1024 * 1024
 
