@@ -164,6 +164,18 @@ def test_a_revoked_token_sends_token_revoked(connected, responses, events, rf):
     assert heard["owner"].user_id == session.owner.user_id
 
 
+def test_a_revoked_token_names_its_account_and_is_logged_with_the_error(
+    connected, responses, caplog
+):
+    responses.post(TOKEN_URL, **DEAD)
+    with pytest.raises(AuthorizationRequired) as required:
+        connected("7").refresh()
+    assert required.value.account == "7"  # the one to connect again
+    (record,) = caplog.records
+    assert record.getMessage().startswith("github: the refresh token is dead")
+    assert (record.provider, record.error) == ("github", "invalid_grant")
+
+
 def test_a_failed_refresh_sends_no_signal(connected, responses, events, caplog):
     responses.post(TOKEN_URL, **BUSY)
     with pytest.raises(ProviderUnavailable):
