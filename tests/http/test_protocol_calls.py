@@ -473,7 +473,48 @@ def test_a_form_may_have_a_hundred_fields():
     assert len(ProtocolResponse(200, {}, b"&".join(b"a%d=1" % n for n in range(100))).form()) == 100
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "repeated", "words"),
+    [
+        ({"Authorization": "Bearer planted-1"}, {}, "no planted-1 here", "no *** here"),
+        ({"Authorization": "planted-1"}, {}, "no planted-1 here", "no *** here"),
+        (
+            {"Authorization": 'OAuth oauth_token="planted-1", oauth_signature="planted-2"'},
+            {},
+            "planted-1 of planted-2",
+            "*** of ***",
+        ),
+        (
+            {"Authorization": "Basic Y2xpZW50OnBsYW50ZWQlMkYx"},  # client:planted%2F1
+            {},
+            "planted/1 or planted%2F1 of client",
+            "*** or *** of client",
+        ),
+        ({"X-Key": Secret("planted-1")}, {}, "no planted-1 here", "no *** here"),
+        ({"X-Key": "shown-1"}, {}, "no shown-1 here", "no shown-1 here"),
+        ({}, {"data": {"code": "planted-1"}}, "no planted-1 here", "no *** here"),
+        ({}, {"data": {"token": "planted/1"}}, "no planted%2F1 here", "no *** here"),
+        ({}, {"json": {"refresh_token": "planted-1"}}, "no planted-1 here", "no *** here"),
+        ({}, {"data": {"scope": "shown-1"}}, "no shown-1 here", "no shown-1 here"),
+        ({}, {"data": {"code": "short"}}, "too short a code", "too short a code"),
+        ({}, {"data": {"code": "sixsix"}}, "no sixsix here", "no *** here"),
+    ],
+)
+def test_the_words_of_a_response_do_not_repeat_the_credentials(headers, body, repeated, words):
+    with Loopback(lambda received: (400, {}, json.dumps({"message": repeated}))) as provider:
+        got = protocol_call("POST", provider.url, headers=headers, **body)
+    assert got.words() == words
+
+
 # --- what ends a call -----------------------------------------------------------------------------
+
+
+def test_without_time_nothing_is_sent(settings):
+    settings.DANCE_TIMEOUT = 0
+    with Loopback() as provider:
+        with pytest.raises(ProviderUnavailable, match=r"^No time is left to call 127\.0\.0\.1"):
+            protocol_call("POST", provider.url, data={})
+    assert not provider.received
 
 
 def test_a_get_request_is_not_repeated():
