@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..conf import settings
 from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired, failure_fields
@@ -40,9 +41,10 @@ def store_connection(
     """
     storage, owner = session.storage, session.owner
     session.current_token.use_unsaved(token)
-    known: tuple[str, ...] = ("",)
+    known: Mapping[str, Callable[[], Mapping[str, Any] | None]]
+    known = {"": lambda: storage.reread(owner)}
     if storage.keeps_accounts(owner):
-        account, known = account or ask_account(session), tuple(storage.accounts(owner))
+        account, known = account or ask_account(session), storage.stored_accounts(owner)
         token = session.current_token.unsaved or token  # asking may have refreshed it
     if account is None and any(known):
         raise FlowError("account_unknown", "the provider did not name the account of the token")
@@ -51,10 +53,8 @@ def store_connection(
     place = owner if account is None else owner.for_account(account.id)
     before = None
     if not token.get("refresh_token") or not token.get("scope"):
-        if known == ("",):
-            before = Token.of(storage.reread(owner))
-        elif place.account in known:
-            before = Token.of(storage.reread(place))
+        stored = known.get("" if tuple(known) == ("",) else place.account)
+        before = Token.of(stored()) if stored else None
     if before is not None and (place.account in filter(None, known) or _is_same(before, token)):
         # Some providers grant a refresh token at the first login of an account only.
         token = before.successor(token)
@@ -71,7 +71,7 @@ def store_connection(
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
     if any(other not in ("", place.account) for other in known):
-        default = (for_account and known[0]) or place.account
+        default = (for_account and next(iter(known))) or place.account
         storage.make_default(owner.for_account(default))
 
 

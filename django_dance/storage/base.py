@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils import timezone
@@ -210,6 +211,18 @@ class BaseStorage:
             except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
                 continue
         return found
+
+    def stored_accounts(
+        self, owner: ResourceOwner
+    ) -> Mapping[str, Callable[[], Mapping[str, Any] | None]]:
+        """The ids of :meth:`accounts`, each with a function that returns its token.
+
+        The tokens are not from a cache.
+        """
+        return {
+            account: partial(self.reread, owner.for_account(account))
+            for account in self.accounts(owner)
+        }
 
     def keeps_default(self, owner: ResourceOwner) -> bool:
         """Whether this owner can choose the default account: see :meth:`make_default`."""

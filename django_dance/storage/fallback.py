@@ -138,6 +138,11 @@ class FallbackStorage(BaseStorage):
             found += self._session.connections([o for o in owners if o not in in_table])
         return found
 
+    def stored_accounts(
+        self, owner: ResourceOwner
+    ) -> Mapping[str, Callable[[], Mapping[str, Any] | None]]:
+        return self._storage(owner).stored_accounts(owner)
+
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         return self._storage(owner).others(owner, account)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -556,6 +556,14 @@ class ModelStorage(BaseStorage):
             is_default=is_default,
             id=row.pk,
         )
+
+    def stored_accounts(
+        self, owner: ResourceOwner
+    ) -> Mapping[str, Callable[[], Mapping[str, Any] | None]]:
+        if "account" not in self._fields:
+            return super().stored_accounts(owner)
+        rows = self._in_order(self._rows(**self._where(owner)))
+        return {row.account: partial(_token_of, row) for row in rows}
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         if not {"user", "account"} <= self._fields:

@@ -133,6 +133,17 @@ def test_the_callback_view_costs_few_queries(member, user, dance, api, django_as
         assert begun.callback().status_code == 302
 
 
+def test_the_callback_of_a_connected_account_costs_few_queries(
+    member, dance, api, django_assert_num_queries
+):
+    assert dance(member).callback().status_code == 302
+    begun = dance(member)
+    # Read the rows of the user, the same account of other users, and the row of this account; store
+    # it between two savepoints.
+    with django_assert_num_queries(MEMBER + 6):
+        assert begun.callback().status_code == 302
+
+
 def test_a_refresh_costs_few_queries(user, store, api, django_assert_num_queries):
     store(ends_in=-5)
     api.post(TOKEN_URL, json={"access_token": "new"})
