@@ -31,13 +31,16 @@ def run(server: Server) -> list[Target]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from . import calls, pages, protected, vault
+    from . import calls, concurrency, pages, protected, vault
 
     call_command("migrate", verbosity=0)
     user = get_user_model().objects.create_user("ada")
     return [
         *calls.compare(server, 20, rounds=60, batch=1),
         *calls.compare(server, 1, rounds=150, batch=4),
+        *concurrency.compare(server, 100, rounds=5),
+        *concurrency.compare(server, 300, rounds=3),
+        *concurrency.compare(server, 1000, rounds=3),
         *pages.middleware(),
         *pages.authorized(user),
         *vault.authorized(),

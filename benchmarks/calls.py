@@ -23,14 +23,15 @@ from .server import Server
 Page = Callable[[int], float]
 
 BARE, OURS = "one requests.Session, kept alive", "django-dance, request.oauth.…"
-#: The largest allowed ratio of our time per call to the bare one.
-LIMIT = 1.15
+WITHOUT_ENVIRONMENT = "the same with trust_env = False"
+#: The number of calls per page → the largest allowed ratio of our time per call to the bare one.
+LIMITS = {20: 0.85, 1: 0.95}
 
 
-def bare(server: Server) -> Page:
-    """The minimum: one session for all calls, and a header that is set by hand."""
+def bare(server: Server, *, trust_env: bool = True) -> Page:
+    """One session for all calls, and a header that is set by hand. ``get()`` reads the body."""
     session = requests.Session()
-    session.verify = server.ca_bundle
+    session.verify, session.trust_env = server.ca_bundle, trust_env
     url = f"{server.url}user"
     headers = {"Authorization": f"Bearer {settings.TOKEN['access_token']}"}
 
@@ -106,6 +107,7 @@ def authlib_django(server: Server) -> Page:
 
 CONTESTANTS = {
     BARE: bare,
+    WITHOUT_ENVIRONMENT: partial(bare, trust_env=False),
     OURS: ours,
     "Flask-Dance, in a view": flask_dance,
     "Authlib, OAuth2Session": authlib_session,
@@ -132,22 +134,29 @@ def compare(server: Server, calls: int, *, rounds: int, batch: int) -> list[Targ
         {name: sampler(name) for name in CONTESTANTS}, rounds=rounds, batch=batch
     )
     ratio = {name: took.ratio(name, BARE) for name in CONTESTANTS}
+    lean = {name: took.ratio(name, WITHOUT_ENVIRONMENT) for name in CONTESTANTS}
     each = "1 call" if calls == 1 else f"{calls} calls"
     print(
         table(
             f"API calls over TLS, {each} per page ({rounds * batch} pages)",
-            ("", "µs per call", "× bare", "connections opened"),
+            ("", "µs per call", "× bare", "× without environment", "connections opened"),
             [
-                (name, f"{took[name] * 1e6:.0f}", f"{ratio[name]:.2f}", str(opened[name]))
+                (
+                    name,
+                    f"{took[name] * 1e6:.0f}",
+                    f"{ratio[name]:.2f}",
+                    f"{lean[name]:.2f}",
+                    str(opened[name]),
+                )
                 for name in CONTESTANTS
             ],
         )
     )
     return [
         Target(
-            f"with {each} per page, a call takes at most {LIMIT} × the bare one",
+            f"with {each} per page, a call takes at most {LIMITS[calls]} × the bare one",
             f"{ratio[OURS]:.2f}",
-            ratio[OURS] <= LIMIT,
+            ratio[OURS] <= LIMITS[calls],
         ),
         Target(
             f"all pages with {each} together open at most one connection",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import re
+import resource
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import cast
 
 import trustme
+
+#: The seconds that the path ``/slow`` takes.
+DELAY = 0.2
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -51,17 +55,22 @@ class _Exchange(asyncio.Protocol):
             end += 4 + (int(length[1]) if length else 0)
             if len(self._received) < end:
                 return
-            self._transport.write(_TOKEN if self._received.startswith(b"POST") else _USER)
+            if self._received.startswith(b"GET /slow"):
+                asyncio.get_running_loop().call_later(DELAY, self._transport.write, _USER)
+            else:
+                self._transport.write(_TOKEN if self._received.startswith(b"POST") else _USER)
             self._received = self._received[end:]
 
 
 def _serve(certificate: str, connections: Synchronized[int], port: Connection) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Exchange(connections), "127.0.0.1", 0, ssl=context
+            lambda: _Exchange(connections), "127.0.0.1", 0, ssl=context, backlog=1024
         )
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
@@ -80,6 +89,10 @@ class Server:
     @property
     def connections(self) -> int:
         return self._connections.value
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """A client's context that trusts the server."""
+        return ssl.create_default_context(cafile=self.ca_bundle)
 
 
 @contextmanager

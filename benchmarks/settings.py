@@ -13,7 +13,12 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
     "oauth2_provider",
+    "social_django",
     "django_dance",
     "django_dance.server",
 ]
@@ -23,10 +28,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_dance.middleware.OAuthMiddleware",
 ]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 
+# Calls at the same time, in a benchmark.
+DANCE_ASYNC_CALLS = 300
 # The benchmarks measure the table, without a cache.
 DANCE_CACHE = None
 _PROVIDER = {
@@ -66,6 +74,23 @@ AUTHLIB_OAUTH_CLIENTS = {
         },
     }
 }
+
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS = {
+    "github": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {"client_id": GITHUB_OAUTH_CLIENT_ID, "secret": GITHUB_OAUTH_CLIENT_SECRET, "key": ""}
+        ],
+    }
+}
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "social_core.backends.github.GithubOAuth2",
+]
+SOCIAL_AUTH_GITHUB_KEY = GITHUB_OAUTH_CLIENT_ID
+SOCIAL_AUTH_GITHUB_SECRET = GITHUB_OAUTH_CLIENT_SECRET
+SOCIAL_AUTH_GITHUB_USE_PKCE = True
 
 DANCE_SERVER_ISSUER = "https://testserver"
 DANCE_SERVER_SCOPES = {"read": "Read everything"}

@@ -4,24 +4,32 @@ server and django-oauth-toolkit protect."""
 from __future__ import annotations
 
 from authlib.integrations.django_client import OAuth
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path
 from oauth2_provider.decorators import protected_resource
 
+from django_dance.models import OAuthToken
 from django_dance.server import AuthorizationServer, bind_models
 
 authlib = OAuth()
 authlib.register("github")
 
 
+@login_required
 def authlib_login(request: HttpRequest) -> HttpResponse:
     callback = request.build_absolute_uri("/authlib/authorized/")
     response: HttpResponse = authlib.github.authorize_redirect(request, callback)
     return response
 
 
+@login_required
 def authlib_authorized(request: HttpRequest) -> HttpResponse:
-    request.session["token"] = authlib.github.authorize_access_token(request)
+    """Store the token for the user, sealed, in the table that our dance uses, too."""
+    token = authlib.github.authorize_access_token(request)
+    OAuthToken.objects.update_or_create(
+        user=request.user, provider="authlib", account="", defaults={"token": dict(token)}
+    )
     return HttpResponseRedirect("/")
 
 
@@ -42,6 +50,8 @@ urlpatterns = [
     path("login/", include("django_dance.urls")),
     path("authlib/", authlib_login),
     path("authlib/authorized/", authlib_authorized),
+    path("allauth/", include("allauth.urls")),
+    path("social/", include("social_django.urls")),
     path("open/", page),
     path("protected/", server.require_oauth("read")(page)),
     path("toolkit/", protected_resource(scopes=["read"])(page)),
