@@ -20,6 +20,7 @@ from ..conftest import (
     API,
     GRANTED,
     TOKEN_URL,
+    before_first,
     in_failing_transaction,
     make_session,
     run_concurrently,
@@ -370,6 +371,20 @@ def test_a_loss_that_a_task_rolls_back_is_found_again(user, dead, events):
     assert lost(events) == []
     lose(user)
     assert lost(events) == ["revoked"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wipe", [True, False])
+def test_of_two_processes_that_find_a_loss_at_once_one_changes_the_state(user, wipe):
+    owner, storage = store_token(user), ModelStorage()
+    changed = []
+
+    def lose_it():
+        changed.append(storage.lose(owner, token_fields(), "rejected", wipe=wipe))
+
+    with before_first("UPDATE", lambda: run_concurrently(lose_it)):
+        lose_it()
+    assert changed == [True, False]
 
 
 @pytest.mark.django_db(transaction=True)
