@@ -4,8 +4,9 @@ import json
 import time
 
 import pytest
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model, login
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 
@@ -134,8 +135,6 @@ def test_the_session_key_and_the_csrf_token_change(connected, visitor, dance_as)
 
 
 def test_djangos_signal_is_sent_with_the_backend(connected, visitor, dance_as):
-    from django.contrib.auth.signals import user_logged_in
-
     heard = []
 
     def receiver(user, **kwargs):
@@ -243,6 +242,30 @@ def test_a_stolen_session_that_connects_an_account_gets_no_way_to_sign_in(
     assert user_in(visitor) is None
 
 
+def test_the_login_of_another_user_does_not_make_a_stolen_session_new(
+    member, user, make_user, dance_as
+):
+    make_session_older(member)
+    request = member.get("/profile/").wsgi_request
+    thief = make_user("mallory")
+    # Packages for tokens of an API send this for the user of the token.
+    user_logged_in.send(type(thief), request=request, user=thief)
+    request.session.save()
+    dance_as(member)
+    assert not OAuthToken.objects.get(user=user).may_sign_in
+
+
+def test_a_user_who_is_not_that_of_the_session_has_no_recent_login(user, make_user, make_request):
+    store_token(user, account=ACCOUNT)
+    request = make_request()
+    login(request, make_user("mallory"), backend="django.contrib.auth.backends.ModelBackend")
+    request.user = user  # a middleware that reads a token of an API does this
+    with pytest.raises(FlowError) as refused:
+        request.oauth.github.allow_sign_in()
+    assert refused.value.code == "login_too_old"
+    assert not OAuthToken.objects.get().may_sign_in
+
+
 @pytest.mark.parametrize("value", [None, "now", 10**12, True])
 def test_a_session_without_a_valid_login_time_counts_as_old(member, dance_as, value):
     session = member.session
@@ -262,8 +285,6 @@ def test_a_signal_is_sent_once_when_sign_in_is_allowed(member, user, dance_as, a
 
 
 def test_a_receiver_that_logs_a_user_in_does_not_allow_sign_in(client, make_user, dance_as):
-    from django.contrib.auth import login
-
     user = make_user()
 
     def log_in(request, **kwargs):
@@ -559,6 +580,7 @@ def test_a_new_user_who_waits_for_approval_is_connected_and_not_logged_in(
 
 def session_of(user, make_request, age=0):
     request = make_request(user)
+    request.session[SESSION_KEY] = str(user.pk)
     request.session[LOGIN_TIME] = int(time.time()) - age
     return request.oauth.github
 

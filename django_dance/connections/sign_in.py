@@ -69,17 +69,30 @@ def _table(provider: Provider) -> ModelStorage | None:
     return table if table is not None and table.keeps_sign_in else None
 
 
-def note_login(request: HttpRequest, **kwargs: Any) -> None:
-    """Note the time of a login in its session. It receives ``user_logged_in``."""
+def note_login(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Note the time of a login in its session. It receives ``user_logged_in``.
+
+    Some packages send this signal when an API gives a user a token, while the cookie of the request
+    may name the session of another user.
+    """
     session = getattr(request, "session", None)
-    if session is not None:
+    if session is not None and is_session_of(session, user):
         session[LOGIN_TIME] = int(time.time())
+
+
+def is_session_of(session: Any, user: Any) -> bool:
+    """Whether a session is that of a login of this user."""
+    from django.contrib.auth import SESSION_KEY
+
+    return bool(session.get(SESSION_KEY) == user._meta.pk.value_to_string(user))
 
 
 def has_recent_login(request: HttpRequest) -> bool:
     """Whether the user has logged in, in this session, in the last ``DANCE_SIGN_IN_LOGIN_AGE``."""
-    session = getattr(request, "session", None)
-    at = None if session is None else session.get(LOGIN_TIME)
+    session, user = getattr(request, "session", None), request.user
+    if session is None or not user.is_authenticated or not is_session_of(session, user):
+        return False
+    at = session.get(LOGIN_TIME)
     return isinstance(at, int) and 0 <= time.time() - at <= float(settings.sign_in_login_age)
 
 

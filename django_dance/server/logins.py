@@ -11,6 +11,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
 from django.core import signing
 from django.http import HttpRequest
@@ -43,9 +44,10 @@ def connect_signals() -> None:
     user_logged_in.connect(_note_login, dispatch_uid="django_dance.server.logins")
 
 
-def _note_login(sender: Any, request: Any = None, **kwargs: Any) -> None:
+def _note_login(sender: Any, user: Any, request: Any = None, **kwargs: Any) -> None:
     session = getattr(request, "session", None)
-    if session is not None:
+    # The cookie of an API's request may name the session of another user.
+    if session is not None and session.get(SESSION_KEY) == user._meta.pk.value_to_string(user):
         session[_SESSION_KEY] = [get_random_string(12), int(time.time())]
 
 

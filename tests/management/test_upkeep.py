@@ -5,6 +5,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth import login
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -318,7 +319,7 @@ def test_a_user_is_told_that_a_connection_may_be_used_for_sign_in(
     settings.DANCE_PROVIDERS = {**settings.DANCE_PROVIDERS, "github": github}
     store_token(user, account="1", connected_as="octocat")
     request = make_request(user)
-    request.session["_dance_login_time"] = int(time.time())
+    login(request, user)
     with django_capture_on_commit_callbacks(execute=True):
         request.oauth.github.allow_sign_in()
     (message,) = mail.outbox

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth import views as auth
+from django.contrib.auth.signals import user_logged_in
 from django.urls import include, path
 
 from django_dance.server.models import Grant
@@ -77,6 +78,18 @@ def test_a_redirect_from_the_login_page_is_no_login(app, connected, demand):
         assert b'name="log_in_again"' in response.content
         assert b'value="allow"' not in response.content
     assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("demand", DEMANDS, ids=str)
+@pytest.mark.usefixtures("login_page")
+def test_the_login_of_another_user_is_no_login(app, connected, make_user, demand):
+    response = connected.get(app.address(**demand), follow=True)
+    back = query(response.redirect_chain[0][0])["next"]
+    other = make_user("mallory")
+    # Packages for tokens of an API send this for the user of the token.
+    user_logged_in.send(type(other), request=response.wsgi_request, user=other)
+    response.wsgi_request.session.save()
+    assert b'name="log_in_again"' in connected.get(back).content
 
 
 @pytest.mark.parametrize("demand", [{"prompt": "login"}, {"max_age": "60"}], ids=str)
