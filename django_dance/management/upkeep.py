@@ -135,6 +135,14 @@ def _check(row: Any) -> tuple[str, bool]:
             extra=failure_fields(error, provider=row.provider),
         )
         return UNKNOWN, True
+    except Exception:
+        # A mistake in a provider class of the site must not end the checks of other connections.
+        logger.exception(
+            "%s: a connection cannot be checked",
+            row.provider,
+            extra=failure_fields(provider=row.provider, code="check_failed"),
+        )
+        return UNKNOWN, True
     return (ACTIVE if answer.status < 400 else UNKNOWN), False
 
 

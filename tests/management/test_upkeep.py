@@ -1,6 +1,7 @@
 """dance_check asks about connections, and dance_notify tells users about the lost ones."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 
@@ -10,12 +11,15 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from django_dance.contrib.github import GitHub
 from django_dance.management import upkeep
 from django_dance.models import OAuthToken
 from django_dance.notices import Notice, NotSent
+from django_dance.providers import ClientCredentials
 
 from ..conftest import (
     API,
+    GRANTED,
     TOKEN_URL,
     make_older,
     run_concurrently,
@@ -144,6 +148,31 @@ def test_a_provider_that_fails_five_times_is_left_alone(make_user, responses):
     assert run("dance_check") == "active 0, lost 0, unknown 7, taken 0"
     assert len(asked(responses)) == upkeep.PATIENCE == 5
     assert OAuthToken.objects.filter(checked_at=None).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("dance_check", "unknown 1"), ("dance_refresh", "refused 1")]
+)
+def test_a_mistake_of_the_site_ends_no_run(
+    user, make_user, responses, monkeypatch, caplog, command, words
+):
+    broken = make_user("grace")
+
+    def find(provider, owner):
+        if owner.user_id == broken.pk:
+            raise ZeroDivisionError
+        return ClientCredentials("github-client", "planted-github-client-secret")
+
+    monkeypatch.setattr(GitHub, "get_client_credentials", find)
+    store_expired_token(broken)
+    store_expired_token(user, refresh_token="planted-refresh")
+    responses.add("POST", TOKEN_URL, json={**GRANTED, "access_token": "new"})
+    out = StringIO()
+    with suppress(CommandError):
+        call_command(command, stdout=out)
+    assert words in out.getvalue()
+    assert row_of(user).token["access_token"] == "new"
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_rate_is_limited_for_each_provider(make_user, responses, sleeps, monkeypatch):

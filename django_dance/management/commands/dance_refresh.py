@@ -7,6 +7,7 @@ token is still due.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from datetime import timedelta
@@ -15,12 +16,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from ...exceptions import AuthorizationRequired, ProviderError, ProviderUnavailable
+from ...exceptions import (
+    AuthorizationRequired,
+    ProviderError,
+    ProviderUnavailable,
+    failure_fields,
+)
 from ...providers import OAuth2Provider, providers
 from ...tokens import same_token
 from ..arguments import add_owner_arguments, user_id_of
 from ..progress import Progress
 from ..token_tables import batches, session_of, tables, token_rows
+
+logger = logging.getLogger("django_dance")
 
 #: If a provider is unavailable this many times in a row, it is not asked again in this run.
 PATIENCE = 5
@@ -109,6 +117,15 @@ class Command(BaseCommand):
         except (AuthorizationRequired, ProviderError) as error:
             self.unavailable[row.provider] = 0
             return "dead" if isinstance(error, AuthorizationRequired) else "refused"
+        except Exception:
+            # A mistake in a provider class of the site must not end the run for other tokens.
+            logger.exception(
+                "%s: a token cannot be refreshed",
+                row.provider,
+                extra=failure_fields(provider=row.provider, code="refresh_failed"),
+            )
+            self.unavailable[row.provider] += 1
+            return "refused"
         self.unavailable[row.provider] = 0
         # Some providers return the same access token with a later expiry.
         same = same_token(after, before) and after.expires_at == before.expires_at
