@@ -65,7 +65,8 @@ def was_written(using: str, owner_key: str, account: str | None) -> bool:
 def on_commit_or_now(using: str | None, function: Callable[[], object]) -> None:
     """Call a function after the commit, or now if no transaction is open."""
     if transaction.get_connection(using).in_atomic_block:
-        transaction.on_commit(function, using=using, robust=True)
+        # Django logs the name of a function that fails, which a partial does not have.
+        transaction.on_commit(lambda: function(), using=using, robust=True)
     else:
         function()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -51,16 +51,22 @@ def note_deletion(sender: Any, instance: Any, using: str, origin: Any, **kwargs:
     if provider is None or token is None or not provider.can_revoke():
         return
     model: Any = apps.get_model("django_dance", "PendingRevocation")
-    if not router.allow_migrate_model(using, model):
-        using = router.db_for_write(model)
     row = model(
         provider=instance.provider,
         owner=str(getattr(instance, "user_id", "")),
         account=getattr(instance, "account", ""),
         token=_newest(provider, instance, token),
     )
-    row.save(using=using, force_insert=True)
-    _revoke_after_commit(using, row.pk)
+    if router.allow_migrate_model(using, model):
+        row.save(using=using, force_insert=True)
+        _revoke_after_commit(using, row.pk)
+        return
+    # The transaction of the deletion does not include a row in another database: if it were written
+    # now, and the deletion rolled back, the token of an existing user would be revoked.
+    other = router.db_for_write(model)
+    transaction.on_commit(
+        lambda: row.save(using=other, force_insert=True), using=using, robust=True
+    )
 
 
 def _provider_of(row: Any) -> Provider | None:
@@ -97,7 +103,9 @@ def _revoke_after_commit(using: str, key: Any) -> None:
         if getattr(hook, "func", None) is _revoke_at_once:
             hook.args[1].append(key)
             return
-    transaction.on_commit(partial(_revoke_at_once, using, [key]), using=using, robust=True)
+    hook = partial(_revoke_at_once, using, [key])
+    update_wrapper(hook, _revoke_at_once)  # Django logs the name of a hook that fails
+    transaction.on_commit(hook, using=using, robust=True)
 
 
 def _revoke_at_once(using: str, keys: list[Any]) -> None:
@@ -147,13 +155,17 @@ def _revoke(row: Any) -> bool:
         provider = providers[row.provider]
         token = Token(row.token)
         provider.revoke(ResourceOwner(provider, user_id=row.owner, account=row.account), token)
-    except (DanceError, ImproperlyConfigured) as error:
+    except Exception as error:
+        # A mistake in a provider class of the site must not keep the other tokens from being
+        # revoked. Its credentials may depend on the user, who is gone.
+        known = isinstance(error, (DanceError, ImproperlyConfigured))
         code = (error.error if isinstance(error, ProviderError) else "") or type(error).__name__
         _row(row).update(last_error=code[:100])
         logger.warning(
             "%s: the token of a deleted user could not be revoked yet: %s",
             row.provider,
-            error,
+            error if known else type(error).__name__,
+            exc_info=not known,
             extra=failure_fields(error, provider=row.provider),
         )
         return False

@@ -12,8 +12,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_dance.connections import pending_revocations, revoke_pending
+from django_dance.contrib.github import GitHub
 from django_dance.models import OAuthToken, PendingRevocation
-from django_dance.providers import providers
+from django_dance.providers import ClientCredentials, providers
 
 from ..conftest import REVOCATION, Browser, store_token, token_fields
 from ..models import TeamToken
@@ -271,6 +272,54 @@ def test_missing_credentials_leave_the_token_for_later(user, responses, settings
     settings.GITHUB_OAUTH_CLIENT_SECRET = "planted-github-client-secret"
     make_due()
     assert "Revoked 1 tokens" in prune()
+
+
+@pytest.fixture
+def credentials_of_users(monkeypatch):
+    """Gives GitHub credentials per user, which cannot be found for a deleted user."""
+
+    def find(provider, owner):
+        User.objects.get(pk=owner.user_id)
+        return ClientCredentials("github-client", "planted-github-client-secret")
+
+    monkeypatch.setattr(GitHub, "get_client_credentials", find)
+
+
+@pytest.mark.usefixtures("credentials_of_users")
+def test_a_mistake_of_the_site_stops_no_other_revocation(user, make_user, responses, settings):
+    answer_revocations(responses)
+    lab = {**settings.DANCE_PROVIDERS["gitlab"], "CLIENT_ID": "lab", "CLIENT_SECRET": "planted"}
+    settings.DANCE_PROVIDERS = {**settings.DANCE_PROVIDERS, "gitlab": lab}
+    responses.add("POST", "https://gitlab.com/oauth/revoke", status=200)
+    heard = []
+    with transaction.atomic():
+        store_token(user)
+        OAuthToken(user=user, provider="gitlab", token=token_fields()).save()
+        user.delete()
+        transaction.on_commit(lambda: heard.append("the next hook"))
+    assert heard
+    assert PendingRevocation.objects.get().last_error == "DoesNotExist"
+    other = make_user("grace")
+    store_token(other)
+    other.delete()
+    make_due()
+    assert "Revoked 0 tokens of deleted users; 2 could not" in prune()
+
+
+def test_a_revocation_that_ends_with_an_error_does_not_disturb_the_request(
+    user, monkeypatch, caplog
+):
+    def fail(*arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pending_revocations, "revoke_pending", fail)
+    heard = []
+    store_token(user)
+    with transaction.atomic():
+        user.delete()
+        transaction.on_commit(lambda: heard.append("the next hook"))
+    assert heard
+    assert "_revoke_at_once" in caplog.text
 
 
 def test_the_token_that_replaced_the_stored_one_is_revoked(user, responses, monkeypatch):
