@@ -151,10 +151,18 @@ def _take(row: Any) -> bool:
 
 
 def _revoke(row: Any) -> bool:
+    """Revoke the token, unless another user has connected its account; delete the row.
+
+    :returns: whether the row was deleted.
+    """
     try:
         provider = providers[row.provider]
         token = Token(row.token)
-        provider.revoke(ResourceOwner(provider, user_id=row.owner, account=row.account), token)
+        owner = ResourceOwner(provider, user_id=row.owner, account=row.account)
+        # Many providers end all tokens of an account with one of them, or grant the same token
+        # again: the connection of a user who has this account now must not be lost.
+        if not row.account or not provider.token_storage.others(owner, row.account):
+            provider.revoke(owner, token)
     except Exception as error:
         # A mistake in a provider class of the site must not keep the other tokens from being
         # revoked. Its credentials may depend on the user, who is gone.

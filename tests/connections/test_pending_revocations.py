@@ -274,6 +274,28 @@ def test_missing_credentials_leave_the_token_for_later(user, responses, settings
     assert "Revoked 1 tokens" in prune()
 
 
+def test_an_account_that_another_user_has_connected_is_not_revoked(user, make_user, responses):
+    answer_revocations(responses, status=503)
+    store_token(user, account="1")
+    user.delete()
+    # The same person comes back, as another user.
+    store_token(make_user("grace"), account="1")
+    answer_revocations(responses)
+    make_due()
+    prune()
+    assert len(revoked(responses)) == 1
+    assert not PendingRevocation.objects.exists()
+
+
+def test_another_account_of_the_provider_is_no_reason_to_keep_a_token(user, make_user, responses):
+    answer_revocations(responses)
+    store_token(make_user("grace"), account="2")
+    store_token(make_user("eve"))
+    store_token(user, account="1")
+    user.delete()
+    assert len(revoked(responses)) == 1
+
+
 @pytest.fixture
 def credentials_of_users(monkeypatch):
     """Gives GitHub credentials per user, which cannot be found for a deleted user."""
