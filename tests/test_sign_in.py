@@ -12,7 +12,7 @@ from django.http import HttpResponse
 
 from django_dance import signals
 from django_dance.connections import ProvenAccount
-from django_dance.connections.sign_in import LOGIN_TIME
+from django_dance.connections.sign_in import LOGIN_TIME, refuse_staff
 from django_dance.exceptions import FlowError
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, providers
@@ -401,6 +401,15 @@ def test_staff_are_refused_by_default(connected, visitor, dance_as, flag):
     assert refusal(response) == "sign_in_refused"
     assert "password" in response.content.decode()
     assert user_in(visitor) is None
+
+
+def test_a_user_model_without_the_flags_has_no_staff():
+    class Person:
+        pk = 1
+
+    assert refuse_staff(None, Person()) is None
+    Person.is_superuser = True
+    assert refuse_staff(None, Person()) is False
 
 
 def test_the_check_of_the_site_may_let_staff_in(connected, visitor, dance_as, settings):

@@ -216,7 +216,9 @@ def sign_in_visitor(session: Session, token: Token) -> HttpResponseBase | None:
 
 def refuse_staff(request: HttpRequest, user: Any) -> HttpResponseBase | bool | None:
     """Refuse the sign-in of staff and superusers. It is the default of ``DANCE_SIGN_IN_CHECK``."""
-    return False if getattr(user, "is_staff", False) or user.is_superuser else None
+    # A user model of the site may lack both.
+    refused = getattr(user, "is_staff", False) or getattr(user, "is_superuser", False)
+    return False if refused else None
 
 
 def _store_for(user: Any, session: Session, found: AccountInfo, token: Token) -> Session:
