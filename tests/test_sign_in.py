@@ -559,6 +559,26 @@ def test_an_account_that_a_user_has_connected_creates_no_second_user(
     assert get_user_model().objects.get() == user
 
 
+@pytest.mark.parametrize("policy", ["refuse", "share", "move"])
+def test_of_two_sign_ups_with_one_account_one_creates_a_user(
+    client, visitor, make_user, dance_as, settings, policy
+):
+    settings.DANCE_ACCOUNT_CONFLICT = policy
+    made = []
+
+    def create_slowly(request, provider, account):
+        made.append(make_user("first"))
+        store_token(made[0], account=account.id)
+        allow(made[0])
+        return create(request, provider, account)
+
+    # The first sign-up is committed while the site creates the user of the second one.
+    settings.DANCE_SIGN_UP = create_slowly
+    assert refusal(dance_as(client)) == "account_taken"
+    assert user_in(client) is None
+    assert not OAuthToken.objects.exclude(user=made[0]).exists()
+
+
 def test_a_user_is_not_created_if_the_connection_cannot_be_stored(
     client, dance_as, settings, monkeypatch
 ):

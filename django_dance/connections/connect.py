@@ -27,6 +27,7 @@ def store_connection(
     account: AccountInfo | None = None,
     *,
     for_account: str = "",
+    policy: str = "",
 ) -> None:
     """Store the token that a dance has granted, in place of the account's earlier token.
 
@@ -35,11 +36,13 @@ def store_connection(
 
     :param account: the account of the token, if the provider has been asked for it.
     :param for_account: the id at the provider of the account that the dance was for.
+    :param policy: one of ``POLICIES``; default: ``DANCE_ACCOUNT_CONFLICT``.
     :raises FlowError: ``account_taken``: another user has connected the account.
         ``account_unknown``: the account is not known, and the owner has connected accounts that
         are known.
     """
     storage, owner = session.storage, session.owner
+    policy = policy or settings.account_conflict
     session.current_token.use_unsaved(token)
     known: Mapping[str, Callable[[], Mapping[str, Any] | None]]
     known = {"": lambda: storage.reread(owner)}
@@ -49,7 +52,7 @@ def store_connection(
     if account is None and any(known):
         raise FlowError("account_unknown", "the provider did not name the account of the token")
     if account is not None:
-        _resolve_conflict(session, account.id)
+        _resolve_conflict(session, account.id, policy)
     place = owner if account is None else owner.for_account(account.id)
     before = None
     if not token.get("refresh_token") or not token.get("scope"):
@@ -65,7 +68,7 @@ def store_connection(
         {**token.fields_to_store, "connected_account": account.id, "connected_as": account.label}
     )
     fields, is_new = token.fields_to_store, place.account not in known
-    if settings.account_conflict != "refuse":
+    if policy != "refuse":
         storage.set(place, fields)
     elif not storage.set_exclusively(place, fields, is_new=is_new):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
@@ -137,10 +140,9 @@ def ask_account(session: Session) -> AccountInfo | None:
         return None
 
 
-def _resolve_conflict(session: Session, account: str) -> None:
-    """Apply ``DANCE_ACCOUNT_CONFLICT`` to an account that another user has connected."""
+def _resolve_conflict(session: Session, account: str, policy: str) -> None:
+    """Apply a policy to an account that another user has connected."""
     others = session.storage.others(session.owner, account)
-    policy = settings.account_conflict
     if not others or policy == "share":
         return
     if policy != "move":

@@ -221,16 +221,19 @@ def refuse_staff(request: HttpRequest, user: Any) -> HttpResponseBase | bool | N
     return False if refused else None
 
 
-def _store_for(user: Any, session: Session, found: AccountInfo, token: Token) -> Session:
+def _store_for(
+    user: Any, session: Session, found: AccountInfo, token: Token, policy: str = ""
+) -> Session:
     """Store a visitor's token for a user, who need not be logged in yet.
 
+    :param policy: as for :func:`store_connection`.
     :raises FlowError: ``sign_in_impossible``: the storage would store it for a team.
     """
     of_user: Session = session.provider.session(session.http_request, user=user)
     table = _table(session.provider)
     if table is None or not table.is_row_of(of_user.owner, user.pk):
         raise FlowError("sign_in_impossible", "the user's connections are those of a team")
-    store_connection(of_user, token, found, for_account=found.id)
+    store_connection(of_user, token, found, for_account=found.id, policy=policy)
     return of_user
 
 
@@ -259,7 +262,9 @@ def _sign_up(session: Session, account: ProvenAccount, found: AccountInfo, token
                 "existing user logs in and connects the account, because an e-mail address or a "
                 "name does not prove that the visitor is that user."
             )
-        of_user = _store_for(user, session, found, token)
+        # Of two sign-ups with one account at the same time, one must fail: nobody signs in with an
+        # account of two users.
+        of_user = _store_for(user, session, found, token, "refuse")
         owner = of_user.owner.for_account(account.id)
         table.set_sign_in(owner, allowed=True, issuer=account.issuer)
 
