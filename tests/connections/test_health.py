@@ -154,6 +154,16 @@ def test_a_token_that_the_account_address_refuses_too_is_rejected(call, api, con
     assert stored(user)["access_token"] == "planted"  # the row stays, with its token
 
 
+def test_a_rejected_token_is_logged_with_the_provider(call, api, connect, caplog):
+    session = connect()
+    api.account = api.others = 401
+    with pytest.raises(AuthorizationRequired):
+        call(session(), "GET", "/things")
+    (record,) = (record for record in caplog.records if record.levelno == logging.WARNING)
+    assert record.getMessage().startswith("api: ")
+    assert (record.code, record.provider) == ("rejected", "api")
+
+
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 def test_a_call_that_cannot_be_repeated_is_judged_too(call, api, connect, method):
     session = connect()
@@ -732,7 +742,8 @@ def test_without_a_cache_the_verdicts_are_not_counted(api, reject, settings):
 # --- rows and errors ------------------------------------------------------------------------------
 
 
-def test_a_storage_that_cannot_note_it_does_not_spoil_the_call(api, connect, monkeypatch):
+def test_a_storage_that_cannot_note_it_does_not_spoil_the_call(api, connect, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     session = connect(token={"account_accepted": None})
 
     def fail(*args, **kwargs):
@@ -740,6 +751,7 @@ def test_a_storage_that_cannot_note_it_does_not_spoil_the_call(api, connect, mon
 
     monkeypatch.setattr(ModelStorage, "replace", fail)
     assert session().get("/me").status_code == 200
+    assert [record.provider for record in caplog.records if hasattr(record, "provider")] == ["api"]
 
 
 def test_an_expired_token_that_cannot_be_refreshed_is_no_verdict(api, connect):
