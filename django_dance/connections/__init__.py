@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .connect import POLICIES, adopt, store_connection
+    from .connect import POLICIES, adopt, ask_account, store_connection
     from .health import (
         FRESH,
         admit,
@@ -38,6 +38,7 @@ __all__ = [
     "adopt",
     "allow_after_dance",
     "allow_sign_in",
+    "ask_account",
     "end_connection",
     "find_lost_connection",
     "forbid_sign_in",
@@ -60,7 +61,7 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "connect": ["POLICIES", "adopt", "store_connection"],
+        "connect": ["POLICIES", "adopt", "ask_account", "store_connection"],
         "health": [
             "FRESH",
             "admit",

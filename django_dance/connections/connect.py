@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..conf import settings
 from ..exceptions import AuthorizationRequired, DanceError, FlowError, OwnerRequired, failure_fields
 from ..signals import token_revoked
 from ..tokens import ResourceOwner, Token, same_token
+from .refresh import lease_seconds
 
 if TYPE_CHECKING:
     from ..providers import AccountInfo
@@ -46,36 +48,79 @@ def store_connection(
     session.current_token.use_unsaved(token)
     known: Mapping[str, Callable[[], Mapping[str, Any] | None]]
     known = {"": lambda: storage.reread(owner)}
-    if storage.keeps_accounts(owner):
+    if not storage.keeps_accounts(owner):
+        account = None
+    else:
         account, known = account or ask_account(session), storage.stored_accounts(owner)
         token = session.current_token.unsaved or token  # asking may have refreshed it
     if account is None and any(known):
         raise FlowError("account_unknown", "the provider did not name the account of the token")
     if account is not None:
         _resolve_conflict(session, account.id, policy)
+        names = {"connected_account": account.id, "connected_as": account.label}
+        token = Token({**token.fields_to_store, **names})
     place = owner if account is None else owner.for_account(account.id)
+    # The account of an earlier token may not be known.
+    earlier = owner if tuple(known) == ("",) else place
     before = None
     if not token.get("refresh_token") or not token.get("scope"):
-        stored = known.get("" if tuple(known) == ("",) else place.account)
+        stored = known.get("" if earlier is owner else place.account)
         before = Token.of(stored()) if stored else None
-    if before is not None and (place.account in filter(None, known) or _is_same(before, token)):
-        # Some providers grant a refresh token at the first login of an account only.
-        token = before.successor(token)
-    if account is None:
+    put = partial(_put, session, place, is_new=place.account not in known, policy=policy)
+    if before is None or not (place.account in filter(None, known) or _is_same(before, token)):
+        put(token)
+    elif token.get("refresh_token") or not before.get("refresh_token"):
+        put(before.successor(token))
+    else:
+        _put_with_refresh_token_of(earlier, session, token, put)
+    if account is not None and any(other not in ("", place.account) for other in known):
+        default = (for_account and next(iter(known))) or place.account
+        storage.make_default(owner.for_account(default))
+
+
+def _put(
+    session: Session, place: ResourceOwner, token: Token, *, is_new: bool, policy: str
+) -> None:
+    """Store the token.
+
+    :param place: the owner of the token, with the account if it is known.
+    :param is_new: whether the owner did not have the account before.
+    :raises FlowError: ``account_taken``.
+    """
+    if not place.account:
         session.token = token
         return
-    token = Token(
-        {**token.fields_to_store, "connected_account": account.id, "connected_as": account.label}
-    )
-    fields, is_new = token.fields_to_store, place.account not in known
+    storage, fields = session.storage, token.fields_to_store
     if policy != "refuse":
         storage.set(place, fields)
     elif not storage.set_exclusively(place, fields, is_new=is_new):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
-    if any(other not in ("", place.account) for other in known):
-        default = (for_account and next(iter(known))) or place.account
-        storage.make_default(owner.for_account(default))
+
+
+def _put_with_refresh_token_of(
+    earlier: ResourceOwner, session: Session, token: Token, put: Callable[[Token], None]
+) -> None:
+    """Store the token with the refresh token of the earlier one.
+
+    Some providers grant a refresh token at the first login of an account only. A refresh that runs
+    at this moment may use the refresh token up, so this function waits for its end.
+
+    :param earlier: the owner of the earlier token.
+    :param put: stores a token.
+    """
+    storage = session.storage
+    with storage.lease(earlier, lease_seconds()):
+        before = Token.of(storage.reread(earlier))
+        if before is None:
+            put(token)
+            return
+        token = before.successor(token)
+        # An open transaction may not see that another process has refreshed the token.
+        if storage.replace(earlier, before, token):
+            put(token)
+        else:
+            session.forget_token()
 
 
 def adopt(session: Session) -> bool:

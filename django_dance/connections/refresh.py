@@ -101,6 +101,14 @@ def refresh_token(session: Session, stale: Token) -> Token:
     return outcome.token
 
 
+def lease_seconds() -> float:
+    """Return the longest time that the lease of a token is held, in seconds.
+
+    It is longer than a refresh can take: connect, TLS handshake and answer.
+    """
+    return 3 * float(settings.timeout) + 5
+
+
 @dataclass(frozen=True)
 class _Outcome:
     token: Token | None = None
@@ -127,9 +135,7 @@ class _RefreshAttempt:
         if self.unsaved:
             # No other process has this token. The storage may have a token of another account.
             return self._refresh(self.stale, 0)
-        # The lease is longer than a refresh can take: connect, TLS handshake and answer.
-        seconds = 3 * float(settings.timeout) + 5
-        return self.storage.run_alone(self.owner, seconds, self._run_alone, self._look)
+        return self.storage.run_alone(self.owner, lease_seconds(), self._run_alone, self._look)
 
     def _look(self) -> _Outcome | None:
         """Return the outcome if another process has stored or ended the token meanwhile."""

@@ -13,8 +13,10 @@ from django.db.models.signals import post_save, pre_save
 from django_dance.connections import store_connection
 from django_dance.exceptions import AuthorizationRequired, FlowError
 from django_dance.models import OAuthToken
+from django_dance.providers import AccountInfo
 from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized
+from django_dance.storage import ModelStorage
 from django_dance.tokens import Token
 
 from ..conftest import (
@@ -276,3 +278,53 @@ def test_a_revoked_token_of_a_visitor_is_not_adopted(visitor_request, user, resp
         visitor_request.oauth.adopt("github")
     assert not OAuthToken.objects.exists()
     assert "github_oauth_token" not in visitor_request.session
+
+
+# --- a dance without a refresh token --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("earlier", ["42", ""])
+def test_a_dance_without_a_refresh_token_waits_for_a_refresh_and_keeps_its_refresh_token(
+    user, responses, earlier
+):
+    """The account of the earlier token is known, or is not known."""
+    claims = {"iss": "https://example.com", "sub": "42"}
+    store_token(user, account=earlier, refresh_token="planted-refresh", id_claims=claims)
+
+    def reconnect():
+        granted = token_fields("reconnected", id_claims=claims)
+        del granted["refresh_token"]
+        store_connection(make_session(user), Token(granted), AccountInfo("42", "ada", {}))
+
+    dances = []
+
+    def refresh(request):
+        dance = threading.Thread(target=run_concurrently, args=[reconnect], daemon=True)
+        dances.append(dance)
+        dance.start()
+        dance.join(0.3)  # a dance that did not wait would end here
+        renewed = {"access_token": "renewed", "refresh_token": "planted-rotated"}
+        return 200, {}, json.dumps({**GRANTED, **renewed})
+
+    responses.add_callback("POST", TOKEN_URL, refresh)
+    make_session(user).refresh()
+    dances[0].join(30)
+    stored = user.oauth_tokens.get()
+    assert (stored.account, stored.token["access_token"]) == ("42", "reconnected")
+    assert stored.token["refresh_token"] == "planted-rotated"
+
+
+def test_a_dance_does_not_replace_a_token_that_another_process_has_refreshed_unseen(
+    user, monkeypatch
+):
+    """The transaction of the view may see the row as it was at its begin."""
+    owner = store_token(user, account="42", refresh_token="planted-used-up")
+    seen = ModelStorage().reread(owner)
+    ModelStorage().set(owner, token_fields("renewed", refresh_token="planted-rotated"))
+    session = make_session(user)
+    monkeypatch.setattr(type(session.storage), "reread", lambda *args: seen)
+    granted = token_fields("reconnected")
+    del granted["refresh_token"]
+    store_connection(session, Token(granted), AccountInfo("42", "ada", {}))
+    assert session.token["access_token"] == "renewed"
+    assert user.oauth_tokens.get().token["refresh_token"] == "planted-rotated"
