@@ -6,7 +6,8 @@ The ids never change. docs/checks.md lists them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
 
@@ -65,6 +66,13 @@ def check_providers(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     return [*_providers(), *_sign_in()]
+
+
+@register("django_dance")
+def check_bridges(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    return list(_bridges())
 
 
 @register("django_dance")
@@ -159,6 +167,15 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         ),
         "It must be a list of host names, each with or without a port, such as "
         '["auth.corp.example", "localhost:8080"].',
+    ),
+    "bridges": (
+        lambda value: (
+            isinstance(value, Mapping)
+            and all(isinstance(name, str) for name in value)
+            and all(name is None or name in settings.providers for name in value.values())
+        ),
+        "It must be a dict: another library's name of a provider → the name in DANCE_PROVIDERS, or "
+        "None for a provider whose tokens are not stored.",
     ),
     "base_url": (
         lambda value: value is None or _is_site_origin(value),
@@ -360,6 +377,35 @@ def _sign_in() -> Iterator[CheckMessage]:
 
 def _dotted(found: type) -> str:
     return f"{found.__module__}.{found.__qualname__}"
+
+
+#: The package of the bridges, and the settings that name them.
+_BRIDGES = "django_dance.bridges."
+_SETTINGS_WITH_BRIDGES = ("INSTALLED_APPS", "SOCIAL_AUTH_PIPELINE", "AUTHENTICATION_BACKENDS")
+
+
+def _bridges() -> Iterator[CheckMessage]:
+    """Let each bridge that the settings name check its own settings."""
+    if not isinstance(settings.bridges, Mapping):
+        return  # E008 reports the error
+    modules = set()
+    for setting in _SETTINGS_WITH_BRIDGES:
+        for path in settings.project_setting(setting) or ():
+            # A backend of the site may inherit from the one of a bridge.
+            classes = _classes(path) if setting == "AUTHENTICATION_BACKENDS" else ()
+            named = [str(path).rpartition(".")[0], *(each.__module__ for each in classes)]
+            modules |= {name for name in named if name.startswith(_BRIDGES)}
+    for name in sorted(modules):
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            yield Error(
+                f"The bridge {name} cannot be imported.",
+                hint=f"{error}.",
+                id="django_dance.E022",
+            )
+        else:
+            yield from module.problems()
 
 
 def _classes(path: str) -> tuple[type, ...]:

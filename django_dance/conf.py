@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SIGN_IN_CHECK": None,
     "DANCE_SIGN_IN_LOGIN_AGE": 600,
     "DANCE_SIGN_UP": None,
+    "DANCE_BRIDGES": {},
 }
 
 #: Backends whose entries other processes cannot read, or that are no faster than the table.

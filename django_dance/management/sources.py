@@ -1,4 +1,4 @@
-"""Read the tokens in the tables of other libraries.
+"""The tokens of other libraries: their fields, and the tables that store them.
 
 The libraries are not imported, so they need not be installed. Each table is read through an
 unmanaged model in an app registry of its own, so that Django converts the types of the database.
@@ -15,22 +15,45 @@ from django.apps.registry import Apps
 from django.core.management.base import CommandError
 from django.db import connections, models
 
-from ..providers import OAuth1Provider, Provider
+from ..conf import settings
+from ..providers import OAuth1Provider, Provider, providers
 
 #: social-auth's ``expires`` is a lifetime up to this number of seconds, and a Unix time above it.
 _TWO_YEARS = 2 * 365 * 24 * 3600
 
 
 class Source:
-    """A table of tokens in one of the site's databases."""
+    """A library that stores tokens in a table of one of the site's databases."""
 
     #: The library's name of a provider → the name of our preset, if the names differ.
     names: ClassVar[Mapping[str, str]] = {}
     #: The library's providers whose ``uid`` is the id that our preset uses for the account.
     same_ids: ClassVar[str] = ""
 
-    #: A queryset of all rows.
+    #: A queryset of all rows, after :meth:`open`.
     rows: Any
+
+    def open(self, alias: str, table: str | None = None) -> None:
+        """Find the table.
+
+        :param alias: the alias of the database.
+        :param table: the name of the table, if it is not the library's usual one.
+        :raises CommandError: there is no such table, or it has not the columns of the library.
+        """
+        raise NotImplementedError
+
+    def name_here(self, theirs: str, names: Mapping[str, str | None]) -> str | None:
+        """The name in ``DANCE_PROVIDERS`` of a provider of the library; ``None`` without one.
+
+        ``DANCE_BRIDGES`` names it. Otherwise it is the provider with the same name, or with the
+        name of our preset.
+
+        :param theirs: the library's name of the provider.
+        :param names: names that take precedence.
+        """
+        names = {**settings.bridges, **names}
+        candidates = [names[theirs]] if theirs in names else [theirs, self.names.get(theirs)]
+        return next((name for name in candidates if name and name in providers), None)
 
     def provider(self, row: Any) -> str:
         """The library's name of the provider."""
@@ -85,7 +108,7 @@ class AllAuth(Source):
     #: The library's providers of OAuth 1; the table does not have the version of OAuth.
     _oauth1 = "500px discogs evernote flickr openstreetmap trello tumblr twitter vimeo xing"
 
-    def __init__(self, alias: str, table: str | None = None) -> None:
+    def open(self, alias: str, table: str | None = None) -> None:
         if table:
             raise CommandError(
                 "--table cannot be used with django-allauth: its tables have fixed names."
@@ -163,7 +186,7 @@ class SocialAuth(Source):
         orcid patreon spotify strava twitch twitter-oauth2 yahoo-oauth2 yandex-oauth2 zoom-oauth2
     """
 
-    def __init__(self, alias: str, table: str | None = None) -> None:
+    def open(self, alias: str, table: str | None = None) -> None:
         table = table or "social_auth_usersocialauth"
         _check_columns(alias, table, "provider", "uid", "user_id", "extra_data")
         self.rows = _rows(
@@ -205,7 +228,7 @@ class FlaskDance(Source):
 
     _columns = ("user_id", "provider_user_id")
 
-    def __init__(self, alias: str, table: str | None = None) -> None:
+    def open(self, alias: str, table: str | None = None) -> None:
         if not table:
             raise CommandError(
                 "Pass the name of the table of your Flask-Dance model, such as "

@@ -60,7 +60,7 @@ class TokenImporter:
         """
         provider = self._provider(self.source.provider(row))
         owner = ResourceOwner(provider, user_id=self._existing_user_id(row, provider, users))
-        token = _convert_token(self.source.token(row, provider), provider)
+        token = convert_token(self.source.token(row, provider), provider)
         account = self._account(row, owner)
         self._check_conflicts(owner, account)
         if account:
@@ -68,8 +68,7 @@ class TokenImporter:
         return owner.for_account(account), token
 
     def _provider(self, theirs: str) -> Provider:
-        candidates = (self._names.get(theirs), theirs, self.source.names.get(theirs))
-        ours = next((name for name in candidates if name and name in providers), None)
+        ours = self.source.name_here(theirs, self._names)
         if ours is None:
             raise NotImported(
                 f"DANCE_PROVIDERS has no {theirs!r}; if it has another name there, pass "
@@ -142,7 +141,7 @@ def save(owner: ResourceOwner, token: Token) -> None:
         raise NotImported(f"the token cannot be stored: {error}") from error
 
 
-def _convert_token(fields: dict[str, Any], provider: Provider) -> Token:
+def convert_token(fields: dict[str, Any], provider: Provider) -> Token:
     """Build a token, with the checks that a token response of the provider has to pass.
 
     :raises NotImported: the fields do not pass, or the token has expired for good.

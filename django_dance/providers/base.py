@@ -88,8 +88,10 @@ class Provider(Facts):
 
     def missing_credentials(self) -> list[str]:
         """Return the settings for this site's credentials that have no value."""
-        if type(self).get_client_credentials is not Provider.get_client_credentials:
-            return []  # the subclass does not read them from the settings
+        if self.credentials or (
+            type(self).get_client_credentials is not Provider.get_client_credentials
+        ):
+            return []  # they are not read from the settings
         current = self._with_current_settings()
         return [
             setting for local, setting in self._needed_credentials() if not getattr(current, local)
@@ -102,8 +104,12 @@ class Provider(Facts):
         """Return this site's credentials. Override it for credentials per tenant.
 
         :param owner: the resource owner that a token is requested for.
-        :raises ImproperlyConfigured: a setting with credentials has no value.
+        :raises ImproperlyConfigured: a setting with credentials has no value, or the function in
+            ``CREDENTIALS`` has no credentials.
         """
+        if self.credentials:
+            found: ClientCredentials = import_fact(self, "credentials")(self, owner)
+            return found
         missing = self.missing_credentials()
         if missing:
             raise ImproperlyConfigured(

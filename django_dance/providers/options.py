@@ -165,6 +165,9 @@ class Facts:
     #: This site's credentials. Better kept in the settings that ``from_config`` names.
     client_id: str = ""
     client_secret: str = ""
+    #: A function of the provider and the resource owner that returns the
+    #: :class:`~django_dance.providers.ClientCredentials`, or its dotted path. It takes precedence.
+    credentials: Any = fact(None, any_value=True)
     #: Fact, or ``session.<attribute>`` of each new session → the Django setting with its value.
     from_config: Mapping[str, str] = {}
     #: URL routes, formatted with ``provider``.

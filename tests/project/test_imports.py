@@ -45,6 +45,7 @@ EDGE = [
     "admin",
     "apps",
     "testing",
+    "bridges",
 ]
 #: The parts that may import less than their place allows.
 RESTRICTED = {
@@ -262,5 +263,16 @@ def test_the_server_loads_no_library_for_calls():
         " 'django_dance.server'])\n"
         "django.setup()\nimport django_dance.server.views\n"
         "print(*(name for name in ('requests', 'urllib3', 'jwt') if name in sys.modules))"
+    )
+    assert loaded == []
+
+
+def test_django_setup_loads_no_bridge():
+    loaded = run(
+        "import os, sys, django\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.lean_settings'\n"
+        "django.setup()\n"
+        "from django.core.checks import run_checks\nrun_checks()\n"
+        "print(*(name for name in sys.modules if name.startswith('django_dance.bridges')))"
     )
     assert loaded == []

@@ -71,9 +71,9 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         users = None if user_map is None else _user_map(user_map)
-        importer = TokenImporter(
-            SOURCES[source](database, table), _provider_names(pairs), users, replace=replace
-        )
+        library = SOURCES[source]()
+        library.open(database, table)
+        importer = TokenImporter(library, _provider_names(pairs), users, replace=replace)
         imported: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
         examples: defaultdict[str, list[str]] = defaultdict(list)
