@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group
 
 from django_dance.exceptions import AuthorizationRequired
@@ -66,6 +67,16 @@ def test_a_member_connects_an_account_for_the_whole_team(teams, team, join, conn
     assert other.get("/profile/").status_code == 200
     responses.get(REPOSITORIES, json=[{"name": "letters"}])
     assert teams.repositories_of(team.pk) == ["letters"]
+
+
+def test_nobody_registers_as_the_user_of_a_team(teams, team):
+    name = teams.user_of(team).username
+    teams.user_of(team).delete()
+    form = BaseUserCreationForm(
+        {"username": name, "password1": "cv7-xyz-q", "password2": "cv7-xyz-q"}
+    )
+    assert "username" in form.errors
+    assert not teams.user_of(team).has_usable_password()
 
 
 def test_a_person_without_a_team_has_connections_of_their_own(teams, member, user, connect):

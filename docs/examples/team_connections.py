@@ -1,6 +1,7 @@
 """teams.py: connections that belong to a team. A team is a group of Django's users here."""
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 
 from django_dance.models import OAuthToken
@@ -15,10 +16,10 @@ def team_user(owner):
 
 def user_of(team):
     """The user in whose name the team's connections are stored. Nobody can log in as this user."""
-    user, created = get_user_model().objects.get_or_create(username=f"team-{team.pk}")
-    if created:
-        user.set_unusable_password()
-        user.save()
+    # Django's forms refuse a user name with a colon: nobody can register as the team first.
+    user, _ = get_user_model().objects.get_or_create(
+        username=f"team:{team.pk}", defaults={"password": make_password(None)}
+    )
     return user
 
 
