@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..exceptions import OwnerRequired
 from ..tokens import without_secrets
 from .token_tables import batches, columns, tables, token_of, token_rows
 
@@ -29,7 +30,10 @@ def export_connections(user: Any) -> list[dict[str, Any]]:
     :param user: the user.
     :returns: an object for each connection. ``details`` has the fields of the token, such as the
         claims of an ID token, and ``authorized_for_team`` says that it belongs to a team.
+    :raises OwnerRequired: the user is anonymous, or not stored.
     """
+    if user.pk is None:  # a query without a user would find the connections of all users
+        raise OwnerRequired("export_connections() needs a user who is stored and not anonymous.")
     found = []
     for model in tables():
         for rows, for_team in _rows_of(model, user):

@@ -4,8 +4,10 @@ import json
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.management import CommandError, call_command
 
+from django_dance.exceptions import OwnerRequired
 from django_dance.management.export import export_connections
 from django_dance.models import OAuthToken
 
@@ -30,6 +32,18 @@ def test_the_export_has_the_users_connections_without_secrets(user, make_user):
     assert found["state"] == "active"
     assert found["details"]["id_claims"]["email"] == "ada@example.com"
     assert "planted" not in json.dumps(exported(user))
+
+
+@pytest.mark.parametrize("nobody", [AnonymousUser(), User()], ids=["anonymous", "not stored"])
+@pytest.mark.parametrize("model", ["django_dance.OAuthToken", "tests.TeamToken"])
+def test_a_visitor_gets_no_connection_of_any_user(user, settings, nobody, model):
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"model": model},
+    }
+    TeamToken(user=user, provider="github", token={"access_token": "planted"}).save()
+    with pytest.raises(OwnerRequired):
+        export_connections(nobody)
 
 
 def test_a_connection_of_a_provider_that_is_not_configured_any_more_is_exported(user):
