@@ -15,6 +15,9 @@ from .tokens import ACTIVE, NEEDS_RECONNECT
 
 #: The columns for the state of a connection, if a model has all of them.
 _STATE_COLUMNS = {"state", "reason", "state_changed_at", "notified_at"}
+#: The columns that only a storage changes, each by a statement of its own. An instance that was
+#: loaded earlier must not undo the change.
+_CHOICES = {"may_sign_in", "issuer", "chosen_at"}
 
 
 class OAuthConsumerMixin(models.Model):
@@ -42,6 +45,7 @@ class OAuthConsumerMixin(models.Model):
         if not self._state.adding and options.get("update_fields") is None:
             kept = {"lease", "lease_until", "claim"}
             has_states = {field.name for field in self._meta.concrete_fields} >= _STATE_COLUMNS
+            kept |= _CHOICES if has_states else set()
             if self._meta.get_field("token").is_as_loaded(self):  # type: ignore[union-attr]
                 kept |= {"token", "expires_at", "scope", "last_error"}
                 kept |= {*_STATE_COLUMNS, "checked_at"} if has_states else set()

@@ -658,3 +658,12 @@ def test_an_account_that_is_connected_again_after_a_disconnect_needs_a_recent_lo
     make_session_older(member)
     dance_as(member)
     assert not OAuthToken.objects.get().may_sign_in
+
+
+def test_an_instance_that_was_loaded_earlier_does_not_allow_sign_in_again(connected, make_request):
+    row = OAuthToken.objects.get()
+    assert session_of(connected, make_request).forbid_sign_in()
+    row.save()
+    row.token = {**row.token.fields_to_store, "access_token": "new"}
+    row.save()
+    assert not OAuthToken.objects.get().may_sign_in

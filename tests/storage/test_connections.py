@@ -186,14 +186,14 @@ def test_setting_a_token_makes_the_connection_active(ada):
 def test_an_instance_that_was_loaded_earlier_does_not_overwrite_the_state(ada):
     row = connect(ada)
     wipe(row)
-    row.may_sign_in = True
+    row.label = "another name"
     row.save()
     now = OAuthToken.objects.get()
-    assert (now.token, now.state, now.reason, now.may_sign_in) == (
+    assert (now.token, now.state, now.reason, now.label) == (
         None,
         "needs_reconnect",
         "revoked",
-        True,
+        "another name",
     )
 
 
