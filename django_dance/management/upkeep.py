@@ -195,7 +195,8 @@ def notify_users(rows: Collection[Any]) -> Iterator[str]:
 
 
 def _mark(row: Any, before: datetime | None, after: datetime | None) -> bool:
-    rows = _rows_of(row).filter(state=NEEDS_RECONNECT, notified_at=before)
+    # Not the state, which is indexed: MariaDB would wait for the rows of other connections.
+    rows = _rows_of(row).filter(reason=row.reason, notified_at=before)
     return bool(rows.update(notified_at=after))
 
 
