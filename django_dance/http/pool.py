@@ -101,7 +101,9 @@ class SharedAdapter(HTTPAdapter):
             if len(self._pool_keys) >= HOSTS:
                 self._pool_keys.clear()
             found = self._pool_keys[call] = key, context
-        return self.poolmanager.connection_from_pool_key(*found)
+        key, context = found
+        # A copy, because urllib3 removes the host from it if it makes a new pool.
+        return self.poolmanager.connection_from_pool_key(key, dict(context))
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         return super().request_url(request, proxies) if proxies else request.path_url

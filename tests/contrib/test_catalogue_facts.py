@@ -33,6 +33,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "azure": {"length": "An issuer of many tenants."},
     "lichess": {"registration_url": "Nothing is registered there: any name will do as client id."},
     "github": {"length": "Many scopes that include others."},
+    "google": {"length": "Four options, and words for scopes."},
     "slack": {"length": "Tokens of bots and users, and errors of its own."},
     "zoho": {"length": "Many data centres, and errors of its own."},
     "square": {

@@ -32,10 +32,11 @@ def test_withings_refuses_with_status_200(site, responses, answer, error):
     assert caught.value.error_description.startswith(str(answer["status"]))
 
 
-def test_a_token_that_withings_revoked_is_deleted(connected, responses):
+def test_a_token_that_withings_revoked_is_wiped(connected, responses):
     responses.post(
         PRESETS["withings"].token_url, json={"status": 503, "error": "invalid refresh_token"}
     )
     with pytest.raises(AuthorizationRequired):
         expire_token(connected("withings")).ready_token()
-    assert not OAuthToken.objects.exists()
+    row = OAuthToken.objects.get()
+    assert (row.state, row.token) == ("needs_reconnect", None)

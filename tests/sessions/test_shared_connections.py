@@ -6,6 +6,7 @@ import pytest
 import requests
 from requests.auth import HTTPBasicAuth
 
+from django_dance.http import get_shared_adapter
 from django_dance.sessions.shared_connections import SharedConnectionsMixin
 
 pytestmark = pytest.mark.one_database("These tests use no database")
@@ -123,3 +124,14 @@ def test_a_header_that_cannot_be_sent_is_refused(value):
     for _ in range(2):
         with pytest.raises(requests.exceptions.InvalidHeader):
             session.prepare_request(requests.Request("GET", URL, headers={"X-Own": value}))
+
+
+def test_a_call_works_after_its_connections_were_given_up():
+    """There is room for the connections to a number of hosts only."""
+    adapter = get_shared_adapter()
+    request = requests.Request("GET", "http://localhost:9/").prepare()
+    first = adapter.get_connection_with_tls_context(request, True)
+    adapter.poolmanager.clear()
+    second = adapter.get_connection_with_tls_context(request, True)
+    assert second is not first
+    assert (second.host, second.port) == ("localhost", 9)
