@@ -78,6 +78,17 @@ class OAuthTokenQuerySet(models.QuerySet["OAuthToken"]):
         return self.filter(state=ACTIVE)
 
 
+class OAuthTokenManager(models.Manager["OAuthToken"]):
+    """The connections. It has the methods of the queryset, which type checkers read here."""
+
+    def get_queryset(self) -> OAuthTokenQuerySet:
+        return OAuthTokenQuerySet(self.model, using=self._db, hints=self._hints)  # type: ignore[attr-defined]
+
+    def active(self) -> OAuthTokenQuerySet:
+        """Return the connections that can be used; the others need to be reconnected."""
+        return self.get_queryset().active()
+
+
 class OAuthToken(OAuthConsumerMixin):
     """A user's connection to an account at a provider, with its token.
 
@@ -163,7 +174,7 @@ class OAuthToken(OAuthConsumerMixin):
     #: has such a time, the default account is that of the last dance.
     chosen_at = models.DateTimeField(_("chosen at"), null=True, blank=True, editable=False)
 
-    objects = OAuthTokenQuerySet.as_manager()
+    objects = OAuthTokenManager()
 
     class Meta:
         verbose_name = _("OAuth token")
