@@ -21,7 +21,7 @@ from ..exceptions import DanceError, FlowError, ProviderError, failure_fields
 from ..management.sources import Source
 from ..management.token_import import NotImported, convert_token
 from ..providers import AccountInfo, OIDCProvider, Provider, providers
-from ..tokens import ResourceOwner, Token
+from ..tokens import REJECTED, ResourceOwner, Token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -111,6 +111,8 @@ def store(sign_in: SignIn, request: HttpRequest, user: Any) -> Token | None:
 
 def _store(sign_in: SignIn, session: DanceSession) -> Token | None:
     provider = session.provider
+    if not session.storage.is_personal(session.owner):
+        raise NotImported("the user's connections are those of a team, or of the site")
     token = convert_token(dict(sign_in.fields), provider)
     client_id = provider.get_client_credentials(session.owner).client_id
     if sign_in.client_id != client_id:
@@ -169,7 +171,7 @@ def _account(sign_in: SignIn, session: DanceSession) -> AccountInfo | None:
 
 def _has_more_scopes(before: Token, token: Token, asked: Sequence[str], provider: Provider) -> bool:
     """Whether the earlier token can be used, and has scopes that the new one lacks."""
-    if not provider.is_usable(before) or before.verdict == "rejected":
+    if not provider.is_usable(before) or before.verdict == REJECTED:
         return False
     scopes = asked if token.scopes is None else token.scopes
     return bool(scopes) and any(

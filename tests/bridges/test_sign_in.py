@@ -92,6 +92,18 @@ def test_a_token_that_cannot_be_sent_is_not_stored(user, make_request, caplog):
     )
 
 
+def test_the_token_of_a_team_is_left_alone(user, make_user, make_request, settings, caplog):
+    team = make_user("team:1")
+    settings.DANCE_STORAGE = {
+        "BACKEND": "django_dance.storage.ModelStorage",
+        "OPTIONS": {"user": lambda owner: team},
+    }
+    with caplog.at_level(logging.WARNING, "django_dance"):
+        sign_in(make_request(user), user)
+    assert not team.oauth_tokens.exists()
+    assert "the user's connections are those of a team" in caplog.text
+
+
 class GitHub(Backend):
     name = "github"
 
