@@ -10,9 +10,10 @@ from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
-from .management.token_tables import columns, is_unreadable, session_of, token_of
+from .management.token_tables import columns, session_of, token_of
 from .models import OAuthToken
 from .sessions import OAuth2Session
+from .storage import is_unreadable
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -38,6 +38,8 @@ from .responses import CONNECTIONS, page, protect
 from .tokens import ResourceOwner
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
     from .providers import Provider
     from .sessions import DanceSession
     from .tokens import Connection
@@ -341,10 +343,27 @@ class ConnectionListView(ConnectionsView):
         return page(request, "connections.html", context)
 
 
-class DisconnectConnectionView(ConnectionsView):
-    """Asks whether to disconnect an account, and disconnects it."""
+class ConnectionFormView(ConnectionsView):
+    """A form about one connection."""
 
     http_method_names = ["get", "post", "head", "options"]
+
+    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
+        # A login before the form was sent returns here.
+        return HttpResponseRedirect(list_url())
+
+    def done(self, entry: ConnectionEntry, text: StrPromise) -> HttpResponse:
+        """Say what was done, and return to the page with the form.
+
+        :param text: the sentence; it may name the ``account`` and the ``name`` of the provider.
+        """
+        names = {"account": entry.label, "name": entry.provider.label}
+        messages.success(self.request, str(text) % names, fail_silently=True)
+        return HttpResponseRedirect(self.back_url)
+
+
+class DisconnectConnectionView(ConnectionFormView):
+    """Asks whether to disconnect an account, and disconnects it."""
 
     def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
@@ -359,65 +378,46 @@ class DisconnectConnectionView(ConnectionsView):
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
         entry.session.disconnect()
-        names = {"account": entry.label, "name": entry.provider.label}
-        text = (
-            _("%(account)s at %(name)s is disconnected.")
-            if entry.label
-            else _("%(name)s is disconnected.")
-        )
-        messages.success(request, str(text) % names, fail_silently=True)
-        return HttpResponseRedirect(self.back_url)
+        if entry.label:
+            return self.done(entry, _("%(account)s at %(name)s is disconnected."))
+        return self.done(entry, _("%(name)s is disconnected."))
 
 
 def _is_only_way_in(entry: ConnectionEntry, request: HttpRequest) -> bool:
     """Whether the user has no password, and signs in with no other account."""
     user: Any = request.user
-    if not entry.connection.may_sign_in or user.has_usable_password():
+    if not _signs_in(entry.connection) or user.has_usable_password():
         return False
-    return sum(found.may_sign_in for found in oauth_of(request).connections()) == 1
+    return sum(map(_signs_in, oauth_of(request).connections())) == 1
 
 
-class DefaultConnectionView(ConnectionsView):
+def _signs_in(connection: Connection) -> bool:
+    """Whether the user signs in with the account of a connection now."""
+    return connection.may_sign_in and providers[connection.provider].sign_in
+
+
+class DefaultConnectionView(ConnectionFormView):
     """Makes an account the user's default account at its provider."""
-
-    http_method_names = ["get", "post", "head", "options"]
-
-    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        # A login before the form was sent returns here.
-        return HttpResponseRedirect(list_url())
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
         if not entry.session.make_default():
             raise Http404
-        names = {"account": entry.label, "name": entry.provider.label}
-        text = _("%(account)s is your default account at %(name)s now.")
-        messages.success(request, str(text) % names, fail_silently=True)
-        return HttpResponseRedirect(self.back_url)
+        return self.done(entry, _("%(account)s is your default account at %(name)s now."))
 
 
-class SignInConnectionView(ConnectionsView):
+class SignInConnectionView(ConnectionFormView):
     """Lets the user sign in with an account from now on, or ends that."""
-
-    http_method_names = ["get", "post", "head", "options"]
-
-    def get(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        # A login before the form was sent returns here.
-        return HttpResponseRedirect(list_url())
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
-        names = {"account": entry.label, "name": entry.provider.label}
         try:
             allowed = _change_sign_in(entry, request)
         except FlowError as error:
             return self.refuse(entry, error)
         if allowed:
-            text = _("You can sign in with %(account)s at %(name)s now.")
-        else:
-            text = _("You cannot sign in with %(account)s at %(name)s any more.")
-        messages.success(request, str(text) % names, fail_silently=True)
-        return HttpResponseRedirect(self.back_url)
+            return self.done(entry, _("You can sign in with %(account)s at %(name)s now."))
+        return self.done(entry, _("You cannot sign in with %(account)s at %(name)s any more."))
 
     def refuse(self, entry: ConnectionEntry, error: FlowError) -> HttpResponse:
         """Say why the account cannot be used for sign-in."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import responses as responses_library
+import trustme
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
@@ -108,6 +109,20 @@ def fork():
 
 
 # --- people and providers -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """A certificate authority of its own."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority, tmp_path):
+    """The path of a file with the certificate of this authority."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
 
 
 @pytest.fixture

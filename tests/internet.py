@@ -7,7 +7,6 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-import trustme
 
 from django_dance.http import guard
 
@@ -68,18 +67,6 @@ class Internet:
             self.names[name] = [address]
             self.hosts[address] = site.server_port
             yield site
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
 
 
 @pytest.fixture

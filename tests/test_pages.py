@@ -17,7 +17,7 @@ from django_dance.pages import PER_PAGE
 from django_dance.providers import providers
 from django_dance.tokens import ResourceOwner
 
-from .conftest import GRANTED, Browser, query, store_token
+from .conftest import GRANTED, Browser, query, store_token, token_fields
 
 pytestmark = pytest.mark.one_database(
     "The pages show rows as tests/storage/test_connections.py reads them, on each database"
@@ -354,6 +354,17 @@ def test_a_user_without_a_password_is_warned_before_the_last_way_in_is_gone(
     connect(account="2")
     OAuthToken.objects.update(may_sign_in=True)
     assert words not in member.get(path).content.decode()
+
+
+def test_an_account_of_a_provider_without_sign_in_is_no_way_in(sign_in, member, user, connect):
+    row = connect(account="1")
+    OAuthToken(user=user, provider="gitlab", account="2", token=token_fields()).save()
+    OAuthToken.objects.update(may_sign_in=True)
+    user.set_unusable_password()
+    user.save()
+    member.force_login(user)
+    page = member.get(f"/login/connections/disconnect/github/{row.pk}/").content.decode()
+    assert "You have no password at this site" in page
 
 
 def test_sign_in_is_not_offered_without_the_option(member, connect):

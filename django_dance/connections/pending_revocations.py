@@ -21,8 +21,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ..conf import settings
-from ..exceptions import DanceError, ProviderError, SealBroken, StorageError, failure_fields
+from ..exceptions import DanceError, ProviderError, StorageError, failure_fields
 from ..providers import providers
+from ..storage import is_unreadable
 from ..tokens import ResourceOwner, Token
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def note_deletion(sender: Any, instance: Any, using: str, origin: Any, **kwargs:
     start = origin.model if isinstance(origin, QuerySet) else type(origin)
     if issubclass(start, sender._meta.concrete_model):
         return
-    provider, token = _provider_of(instance), _token_of(instance)
+    provider = _provider_of(instance)
+    token: Token | None = None if is_unreadable(instance) else instance.token
     if provider is None or token is None or not provider.can_revoke():
         return
     model: Any = apps.get_model("django_dance", "PendingRevocation")
@@ -76,14 +78,6 @@ def _provider_of(row: Any) -> Provider | None:
     except ImproperlyConfigured:
         return None
     return None if provider is None or provider.problems() else provider
-
-
-def _token_of(row: Any) -> Token | None:
-    try:
-        found: Token | None = row.token
-    except SealBroken:
-        return None
-    return found
 
 
 def _newest(provider: Provider, row: Any, token: Token) -> Token:

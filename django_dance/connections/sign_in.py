@@ -23,7 +23,7 @@ from django.http import HttpResponseBase
 from ..conf import settings
 from ..exceptions import AuthorizationRequired, FlowError, failure_fields
 from ..signals import sign_in_allowed
-from ..tokens import Token
+from ..tokens import Token, is_session_of
 from .connect import ask_account, store_connection
 
 if TYPE_CHECKING:
@@ -70,21 +70,10 @@ def _table(provider: Provider) -> ModelStorage | None:
 
 
 def note_login(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """Note the time of a login in its session. It receives ``user_logged_in``.
-
-    Some packages send this signal when an API gives a user a token, while the cookie of the request
-    may name the session of another user.
-    """
+    """Note the time of a login in its session. It receives ``user_logged_in``."""
     session = getattr(request, "session", None)
     if session is not None and is_session_of(session, user):
         session[LOGIN_TIME] = int(time.time())
-
-
-def is_session_of(session: Any, user: Any) -> bool:
-    """Whether a session is that of a login of this user."""
-    from django.contrib.auth import SESSION_KEY
-
-    return bool(session.get(SESSION_KEY) == user._meta.pk.value_to_string(user))
 
 
 def has_recent_login(request: HttpRequest) -> bool:
@@ -114,8 +103,9 @@ def allow_sign_in(session: Session) -> bool:
         or table is None
         or user is None
         or not user.is_authenticated
-        # The tokens of a team, or of another user than the one who is logged in.
-        or not table.is_row_of(owner, user.pk)
+        # Not the tokens of another user than the one who is logged in, or of a team.
+        or str(owner.user_id) != str(user.pk)
+        or not table.is_personal(owner)
     ):
         raise FlowError("sign_in_impossible", "this connection cannot be used for sign-in")
     token = session.token or Token({})
@@ -125,7 +115,7 @@ def allow_sign_in(session: Session) -> bool:
     if request is None or not has_recent_login(request):
         raise FlowError("login_too_old", "the user has not logged in a short time ago")
     owner = owner.for_account(account)
-    if not table.set_sign_in(owner, allowed=True, issuer=_issuer(provider, token, account)):
+    if not table.set_sign_in(owner, allowed=True, issuer=provider.account_issuer(token, account)):
         return False
     sign_in_allowed.send(
         type(provider), provider=provider, request=request, owner=owner, account=account
@@ -150,19 +140,6 @@ def allow_after_dance(session: Session) -> None:
             error,
             extra=failure_fields(error, provider=session.provider.name),
         )
-
-
-def _issuer(provider: Provider, token: Token, account: str) -> str:
-    """Return the issuer of the ID token; without OpenID Connect, the host, if it can be chosen.
-
-    :raises FlowError: ``account_unknown``: the ID token is missing, or names another account.
-    """
-    if not hasattr(provider, "jwks_url"):
-        return str(getattr(provider, "host", "") or "")
-    claims = token.get("id_claims") or {}
-    if claims.get("sub") != account or not claims.get("iss"):
-        raise FlowError("account_unknown", "the ID token does not name the account")
-    return str(claims["iss"])
 
 
 # --- signing in -----------------------------------------------------------------------------------
@@ -190,7 +167,7 @@ def sign_in_visitor(session: Session, token: Token) -> HttpResponseBase | None:
     if found is None:
         raise FlowError("account_unknown", "the provider did not name the account of the token")
     token = session.current_token.unsaved or token  # asking may have refreshed it
-    account = ProvenAccount(provider, found.id, _issuer(provider, token, found.id))
+    account = ProvenAccount(provider, found.id, provider.account_issuer(token, found.id))
     is_new = account.user_id is None
     if is_new:
         _sign_up(session, account, found, token)
@@ -231,7 +208,7 @@ def _store_for(
     """
     of_user: Session = session.provider.session(session.http_request, user=user)
     table = _table(session.provider)
-    if table is None or not table.is_row_of(of_user.owner, user.pk):
+    if table is None or not table.is_personal(of_user.owner):
         raise FlowError("sign_in_impossible", "the user's connections are those of a team")
     store_connection(of_user, token, found, for_account=found.id, policy=policy)
     return of_user

@@ -98,15 +98,6 @@ def token_of(row: Any) -> Token | None:
     return token
 
 
-def is_unreadable(row: Any) -> bool:
-    """Whether the row has a token that no configured key opens."""
-    try:
-        _ = row.token
-    except SealBroken:
-        return True
-    return False
-
-
 def session_of(row: Any) -> DanceSession | None:
     """A session for the owner of a row; ``None`` if no configured provider uses the row."""
     try:

@@ -256,6 +256,14 @@ class Provider(Facts):
             )
         return str(found)
 
+    def account_issuer(self, token: Token, account: str) -> str:
+        """Return the party that gives out the account's id, for sign-in: the host, if it is a fact.
+
+        :param account: the account's id.
+        :raises FlowError: ``account_unknown``: the token does not prove the account.
+        """
+        return str(getattr(self, "host", "") or "")
+
     # --- sessions -----------------------------------------------------------------------------
 
     def session(

@@ -322,6 +322,12 @@ class OIDCProvider(OAuth2Provider):
         label = self._name(claims) or claims.get("email") or account
         return AccountInfo(account, str(label), claims)
 
+    def account_issuer(self, token: Token, account: str) -> str:
+        claims = token.get("id_claims") or {}
+        if claims.get("sub") != account or not claims.get("iss"):
+            raise FlowError("account_unknown", "the ID token does not name the account")
+        return str(claims["iss"])
+
     def _name(self, claims: Mapping[str, Any]) -> str:
         """Return the name in the claims of a person (OpenID Connect Core 5.1), or ``""``."""
         parts = [claims.get(name) for name in ("given_name", "family_name")]

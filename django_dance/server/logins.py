@@ -11,7 +11,6 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
 from django.core import signing
 from django.http import HttpRequest
@@ -19,6 +18,7 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import get_random_string
 from oauthlib.oauth2.rfc6749 import errors
 
+from ..tokens import is_session_of
 from .responses import render_page
 from .rows import ClientRow
 
@@ -46,8 +46,7 @@ def connect_signals() -> None:
 
 def _note_login(sender: Any, user: Any, request: Any = None, **kwargs: Any) -> None:
     session = getattr(request, "session", None)
-    # The cookie of an API's request may name the session of another user.
-    if session is not None and session.get(SESSION_KEY) == user._meta.pk.value_to_string(user):
+    if session is not None and is_session_of(session, user):
         session[_SESSION_KEY] = [get_random_string(12), int(time.time())]
 
 

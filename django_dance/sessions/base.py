@@ -144,7 +144,8 @@ class DanceSession(CallingSession):
     def accounts(self) -> list[DanceSession]:
         """A session for each account of the owner, the default account first.
 
-        The default account is the one of the latest dance. The list also has the accounts whose
+        The default account is the one that the owner has chosen, or the one of the latest dance
+        that was for no certain account. The list also has the accounts whose
         connection needs to be reconnected: see :attr:`connection`.
         """
         return [self.account(account) for account in self.storage.accounts(self.owner)]
@@ -576,7 +577,7 @@ class DanceSession(CallingSession):
             usable = token is not None and self._has_active_user()
         except SynchronousOnlyOperation:  # in async code the owner may not be known yet
             return None
-        if token is None or not usable or token.stale or token.verdict == "rejected":
+        if token is None or not usable or token.stale or token.verdict == REJECTED:
             return None
         return token if self.provider.is_usable(token) else None
 

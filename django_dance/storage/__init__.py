@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .fallback import FallbackStorage
     from .function import FunctionStorage
     from .memory import MemoryStorage, NullStorage
-    from .model import ModelStorage
+    from .model import ModelStorage, is_unreadable
     from .session import SessionStorage, visitor_of
     from .transactions import run_deferred_writes
 
@@ -24,6 +24,7 @@ __all__ = [
     "SessionStorage",
     "build",
     "connection_of",
+    "is_unreadable",
     "run_deferred_writes",
     "visitor_of",
 ]
@@ -36,7 +37,7 @@ __getattr__ = load_on_first_use(
         "fallback": ["FallbackStorage"],
         "function": ["FunctionStorage"],
         "memory": ["MemoryStorage", "NullStorage"],
-        "model": ["ModelStorage"],
+        "model": ["ModelStorage", "is_unreadable"],
         "session": ["SessionStorage", "visitor_of"],
         "transactions": ["run_deferred_writes"],
     },

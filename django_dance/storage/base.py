@@ -91,7 +91,7 @@ class BaseStorage:
         self,
         owner: ResourceOwner,
         old: Mapping[str, Any],
-        new: Mapping[str, Any] | None,
+        new: Mapping[str, Any],
         until: float,
     ) -> bool:
         """Do the same as :meth:`replace`, after the provider was asked.

@@ -76,7 +76,7 @@ class FallbackStorage(BaseStorage):
         self,
         owner: ResourceOwner,
         old: Mapping[str, Any],
-        new: Mapping[str, Any] | None,
+        new: Mapping[str, Any],
         until: float,
     ) -> bool:
         return self._storage(owner).store_refreshed(owner, old, new, until)

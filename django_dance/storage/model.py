@@ -315,7 +315,7 @@ class ModelStorage(BaseStorage):
         self,
         owner: ResourceOwner,
         old: Mapping[str, Any],
-        new: Mapping[str, Any] | None,
+        new: Mapping[str, Any],
         until: float,
     ) -> bool:
         """Replace the token; if the database does not answer, park it and try again.
@@ -324,24 +324,22 @@ class ModelStorage(BaseStorage):
         not answer then, the next refresh finds the parked token.
         """
         where, account = self._where(owner), self._account_in_table(owner)
-        granted = new is not None and not same_token(old, new)
+        granted = not same_token(old, new)
         shared = False
         try:
             replaced = self.replace(owner, old, new)
         except CONNECTION_ERRORS:
             if granted:
                 # Park it first: the process may end before the database answers.
-                shared = self._cache.park(where, account, old, plain_fields(new or {}))
+                shared = self._cache.park(where, account, old, plain_fields(new))
             try:
                 replaced = write_on_new_connection(
                     self.using, lambda: self.replace(owner, old, new), until, self.prepare
                 )
             except CONNECTION_ERRORS as error:
-                if new is None:
-                    raise
                 self._report_unstored(owner, error, granted=granted, shared=shared)
                 return True
-        if granted or new is None:
+        if granted:
             self._cache.forget_parked(where, account)
         return replaced
 
@@ -607,10 +605,6 @@ class ModelStorage(BaseStorage):
         values = {"may_sign_in": allowed, "issuer": issuer if allowed else ""}
         return bool(self._rows(pk=row.pk).update(**values))
 
-    def is_row_of(self, owner: ResourceOwner, user_id: Any) -> bool:
-        """Whether the owner's rows are those of this user, and not those of a team."""
-        return bool(self._where(owner)["user_id"] == user_id)
-
     # --- rows ---------------------------------------------------------------------------------
 
     @property
@@ -796,7 +790,7 @@ class ModelStorage(BaseStorage):
                 row = self._row(where, account)
                 if row is None:
                     return False
-                if not (_is_unreadable(row) if old is None else same_token(_token_of(row), old)):
+                if not (is_unreadable(row) if old is None else same_token(_token_of(row), old)):
                     return False
                 values: dict[str, Any] = {"state": NEEDS_RECONNECT, "reason": reason}
                 was_active = bool(row.state == ACTIVE)
@@ -898,7 +892,7 @@ def _active() -> dict[str, Any]:
     return {"state": ACTIVE, "reason": "", "state_changed_at": timezone.now(), "notified_at": None}
 
 
-def _is_unreadable(row: Any) -> bool:
+def is_unreadable(row: Any) -> bool:
     """Whether the row has a token that no configured key opens."""
     try:
         _ = row.token

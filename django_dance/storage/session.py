@@ -157,7 +157,7 @@ class SessionStorage(BaseStorage):
         self,
         owner: ResourceOwner,
         old: Mapping[str, Any],
-        new: Mapping[str, Any] | None,
+        new: Mapping[str, Any],
         until: float,
     ) -> bool:
         using = _database(getattr(owner.request, "session", None))

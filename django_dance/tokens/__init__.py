@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         UNREADABLE,
         Connection,
     )
-    from .owner import ResourceOwner, check_user
+    from .owner import ResourceOwner, check_user, is_session_of
     from .sealing import seal, unseal, uses_current_key
     from .token import (
         REFRESH_FAILURE_FIELDS,
@@ -61,6 +61,7 @@ __all__ = [
     "clean_text",
     "clean_words",
     "is_account_id",
+    "is_session_of",
     "same_token",
     "scope_list",
     "seal",
@@ -89,7 +90,7 @@ __getattr__ = load_on_first_use(
             "UNREADABLE",
             "Connection",
         ],
-        "owner": ["ResourceOwner", "check_user"],
+        "owner": ["ResourceOwner", "check_user", "is_session_of"],
         "sealing": ["seal", "uses_current_key", "unseal"],
         "token": [
             "REFRESH_FAILURE_FIELDS",

@@ -111,3 +111,14 @@ def check_user(user: Any, user_id: Any = None) -> None:
         )
     if hasattr(type(user_id), "is_authenticated"):
         raise TypeError("user_id is a user. Pass it as the user: session(user=…).")
+
+
+def is_session_of(session: Any, user: Any) -> bool:
+    """Whether a session of Django is that of a login of this user.
+
+    The signal ``user_logged_in`` does not say so: some packages send it when an API gives a user a
+    token, while the cookie of the request may name the session of another user.
+    """
+    from django.contrib.auth import SESSION_KEY
+
+    return bool(session.get(SESSION_KEY) == user._meta.pk.value_to_string(user))

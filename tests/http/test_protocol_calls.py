@@ -251,18 +251,6 @@ def server_context(certificate, **settings):
     return context
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
 def test_a_ca_that_the_settings_name_is_trusted(authority, bundle):
     context = server_context(authority.issue_cert("localhost"))
     with server(answer(), tls=context) as (url, _):

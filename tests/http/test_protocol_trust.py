@@ -7,7 +7,6 @@ import json
 import ssl
 
 import pytest
-import trustme
 
 from django_dance.exceptions import ProviderUnavailable
 from django_dance.flows import Flow
@@ -61,11 +60,6 @@ class RevokedByToken(OIDCProvider):
     revocation_auth = "token"
     revocation_method = "DELETE"
     revocation_param = "tok"
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
 
 
 @pytest.fixture

@@ -691,18 +691,6 @@ def test_the_refused_response_is_closed_before_the_call_is_repeated(call, api, c
 # --- TLS ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
 @pytest.fixture
 def other_bundle(tmp_path):
     path = tmp_path / "other.pem"

@@ -14,8 +14,9 @@ from django.utils import timezone
 from ...connections import end_connection, revoke_pending
 from ...models import PendingRevocation
 from ...providers import providers
+from ...storage import is_unreadable
 from ...tokens import NEEDS_RECONNECT, REJECTED
-from ..token_tables import batches, columns, is_unreadable, session_of, tables, token_of, token_rows
+from ..token_tables import batches, columns, session_of, tables, token_of, token_rows
 
 _EXPIRED = "expired"
 _REJECTED = "rejected"

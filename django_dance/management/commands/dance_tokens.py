@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
+from ...storage import is_unreadable
 from ...tokens import clean_words
 from ..arguments import add_owner_arguments, user_id_of
-from ..token_tables import batches, columns, is_unreadable, tables, token_of, token_rows
+from ..token_tables import batches, columns, tables, token_of, token_rows
 
 _HEADINGS = [
     "id",
