@@ -11,6 +11,7 @@
     │   ├── ProviderUnavailable       the provider cannot answer now
     │   ├── TokenRequestRefused       the provider answered with an OAuth error
     │   ├── AddressRefused            an address that others chose must not be called
+    │   ├── PlaceError                a place cannot be used; ``code`` names the reason
     │   └── InvalidResponse           the answer does not follow the protocol
     ├── StorageError              the token cannot be stored or loaded
     │   ├── OwnerRequired             there is no user to store the token for
@@ -25,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
+from django.core.exceptions import BadRequest
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -38,6 +41,7 @@ __all__ = [
     "FlowError",
     "InvalidResponse",
     "OwnerRequired",
+    "PlaceError",
     "ProviderError",
     "ProviderNotConfigured",
     "ProviderUnavailable",
@@ -277,6 +281,24 @@ class AddressRefused(ProviderError):
     """An address that a user, a client or an answer names must not be called."""
 
     code = "address_refused"
+
+
+class PlaceError(ProviderError, BadRequest):
+    """A place, one host of many of a provider, cannot be used.
+
+    A visitor may have typed it: Django answers 400 if a view does not catch the exception.
+
+    :ivar code: the reason. Codes do not change; the documentation lists them in "Error codes".
+    """
+
+    code = "place_metadata"
+
+    def __init__(self, message: str, code: str = "", **words: Any) -> None:
+        """
+        :param words: the words of the provider, as :class:`ProviderError` takes them.
+        """
+        super().__init__(message, **words)
+        self.code = code or type(self).code
 
 
 class InvalidResponse(ProviderError):

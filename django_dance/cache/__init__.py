@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .failures import ask_cache, database_of
     from .generations import GenerationalCache, Generations
     from .invalidation import CACHES, invalidate_row, on_commit_or_now
+    from .limits import increment, is_within_limit
     from .names import cache_name, tenant
     from .parking import find_parked, forget_parked, park, parking_key
     from .token_cache import TokenCache
@@ -27,7 +28,9 @@ __all__ = [
     "database_of",
     "find_parked",
     "forget_parked",
+    "increment",
     "invalidate_row",
+    "is_within_limit",
     "on_commit_or_now",
     "open_entry",
     "park",
@@ -43,6 +46,7 @@ __getattr__ = load_on_first_use(
         "failures": ["ask_cache", "database_of"],
         "generations": ["GenerationalCache", "Generations"],
         "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row"],
+        "limits": ["increment", "is_within_limit"],
         "names": ["cache_name", "tenant"],
         "parking": ["find_parked", "forget_parked", "park", "parking_key"],
         "token_cache": ["TokenCache"],

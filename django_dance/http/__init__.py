@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .challenges import oauth_challenge
+    from .challenges import Challenge, bearer_challenge, oauth_challenge, read_challenges
     from .deadlines import TimedCall, running_call
     from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from .signing import Signature, load_private_key
 
 __all__ = [
+    "Challenge",
     "EnvironmentMixin",
     "Origin",
     "ProtocolResponse",
     "Signature",
     "TimedCall",
+    "bearer_challenge",
     "call_untrusted",
     "check_url",
     "drop_frames",
@@ -34,6 +36,7 @@ __all__ = [
     "oauth_challenge",
     "origin",
     "protocol_call",
+    "read_challenges",
     "running_call",
     "time_limit",
 ]
@@ -41,7 +44,7 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "challenges": ["oauth_challenge"],
+        "challenges": ["Challenge", "bearer_challenge", "oauth_challenge", "read_challenges"],
         "deadlines": ["TimedCall", "running_call"],
         "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from .options import Problem
     from .refusals import Refusal
     from .registry import providers
+    from .server_metadata import (
+        ResourceMetadata,
+        ServerMetadata,
+        discover_authorization_server,
+        discover_resource,
+    )
 
 __all__ = [
     "AccountInfo",
@@ -24,7 +30,11 @@ __all__ = [
     "Problem",
     "Provider",
     "Refusal",
+    "ResourceMetadata",
+    "ServerMetadata",
     "UnusableAccountId",
+    "discover_authorization_server",
+    "discover_resource",
     "providers",
 ]
 
@@ -38,5 +48,11 @@ __getattr__ = load_on_first_use(
         "options": ["Problem"],
         "refusals": ["Refusal"],
         "registry": ["providers"],
+        "server_metadata": [
+            "ResourceMetadata",
+            "ServerMetadata",
+            "discover_authorization_server",
+            "discover_resource",
+        ],
     },
 )

@@ -54,15 +54,43 @@ class _Entry(Generic[T]):
 class Documents(Generic[T]):
     """Documents by key. One thread at a time fetches a document."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, most: int | None = None, lifetime: Callable[[T], float] = lambda document: FRESH
+    ) -> None:
+        """
+        :param most: the largest number of documents, if others choose the keys. The document that
+            was used the longest time ago is dropped.
+        :param lifetime: returns the seconds for which a document is used without a new fetch.
+        """
         self._entries: dict[Any, _Entry[T]] = {}
+        self._most, self._lifetime = most, lifetime
+        self._order = threading.Lock()
+
+    def is_fresh(self, key: Any) -> bool:
+        """Whether :meth:`get` would return the copy in memory."""
+        entry = self._entries.get(key)
+        return entry is not None and not self._is_old(entry)
+
+    def _is_old(self, entry: _Entry[T]) -> bool:
+        document = entry.document
+        return document is None or time.monotonic() - entry.fetched_at > self._lifetime(document)
+
+    def _entry(self, key: Any) -> _Entry[T]:
+        if self._most is None:
+            return self._entries.setdefault(key, _Entry())
+        with self._order:
+            entry = self._entries.pop(key) if key in self._entries else _Entry()
+            self._entries[key] = entry
+            while len(self._entries) > self._most:
+                del self._entries[next(iter(self._entries))]
+        return entry
 
     def get(
         self,
         key: Any,
         fetch: Callable[[], T],
         *,
-        stale: Callable[[T], bool],
+        stale: Callable[[T], bool] = lambda document: False,
         urgent: Callable[[T], bool] = lambda document: False,
     ) -> T:
         """Return the document of this key, from memory or fetched.
@@ -73,12 +101,10 @@ class Documents(Generic[T]):
             This is granted once in :data:`PAUSE` seconds.
         :raises ProviderError: the document cannot be fetched, and there is no copy to use.
         """
-        entry = self._entries.setdefault(key, _Entry())
+        entry = self._entry(key)
 
         def must_fetch(document: T | None) -> bool:
-            return (
-                document is None or time.monotonic() - entry.fetched_at > FRESH or stale(document)
-            )
+            return document is None or self._is_old(entry) or stale(document)
 
         document = entry.document
         if document is not None and not must_fetch(document):
@@ -163,7 +189,7 @@ def metadata(
                 raise MetadataInvalid(f"The metadata has no {name}.")
         return document
 
-    return _metadata.get((provider, issuer, url), fetch, stale=lambda document: False)
+    return _metadata.get((provider, issuer, url), fetch)
 
 
 def endpoint(document: Mapping[str, Any], name: str) -> str:

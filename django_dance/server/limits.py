@@ -13,12 +13,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.core.cache import BaseCache
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..cache import ask_cache
+from ..cache import ask_cache, increment, is_within_limit
 from ..conf import settings as client_settings
 from .conf import settings
 from .hashing import digest
@@ -91,7 +90,7 @@ class SecretLimit:
 
     def count(self) -> None:
         """Count a wrong secret."""
-        _ask(lambda cache: _increment(cache, self._count_key, WINDOW), 0)
+        _ask(lambda cache: increment(cache, self._count_key, WINDOW), 0)
 
     def error(self) -> TooManyWrongSecrets:
         return TooManyWrongSecrets(math.ceil((self._window + 1) * WINDOW - time.time()) or 1)
@@ -115,7 +114,7 @@ class SecretLimit:
 def count_wrong_verifier(server: AuthorizationServer, code: str) -> bool:
     """Count a wrong verifier for a code; whether the code is to be used up."""
     key = f"{_PREFIX}:wrong_verifiers:{server.cache_name(digest(code))}"
-    return _ask(lambda cache: _increment(cache, key, _LONGEST_CODE), 0) >= WRONG_VERIFIERS
+    return _ask(lambda cache: increment(cache, key, _LONGEST_CODE), 0) >= WRONG_VERIFIERS
 
 
 def is_allowed(
@@ -129,15 +128,9 @@ def is_allowed(
     :param seconds: the length of a window.
     :param parts: the cause of the event, such as a user. Each cause is counted by itself.
     """
-    window = str(int(time.time() // seconds))
-    key = f"{_PREFIX}:events:{server.cache_name(name, *parts, window)}"
-    count = ask_cache(
-        settings.limit_cache,
-        lambda cache: _increment(cache, key, seconds),
-        most + 1,
-        effect="new clients are refused",
-    )
-    return count <= most
+    key = f"{_PREFIX}:events:{server.cache_name(name, *parts)}"
+    effect = "new clients are refused"
+    return is_within_limit(settings.limit_cache, key, most, seconds, effect=effect)
 
 
 def client_address(request: HttpRequest | None) -> str:
@@ -162,14 +155,6 @@ def client_address(request: HttpRequest | None) -> str:
             return str(address.ipv4_mapped)
         return str(ipaddress.ip_network((int(address), 64), strict=False))
     return str(address)
-
-
-def _increment(cache: BaseCache, key: str, lifetime: int) -> int:
-    cache.add(key, 0, lifetime)
-    try:
-        return cache.incr(key)
-    except ValueError:
-        return 1  # the entry is gone already, or the cache keeps none
 
 
 def _ask(question: Callable[[Any], _Result], otherwise: _Result) -> _Result:

@@ -275,14 +275,19 @@ def test_check_ids_are_numbered_once():
     assert len(numbers) == len(set(numbers))
 
 
+#: Exception → the place of the code among its arguments.
+_CODE_AT = {"FlowError": 0, "PlaceError": 1}
+
+
 def codes():
-    """The first argument of each FlowError and ``refusal()``, and each class's ``code``."""
+    """The codes of each FlowError, PlaceError and ``refusal()``, and each class's ``code``."""
     for path in modules():
         for what in re.findall(r'\brefusal\(\s*"(\w+)"', path.read_text("utf-8")):
             yield f"id_token_{what}"
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "FlowError" and node.args:
-                code = node.args[0]
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if name in _CODE_AT and len(node.args) > _CODE_AT[name]:
+                code = node.args[_CODE_AT[name]]
                 # Either branch of `"a" if … else "b"`, without the condition.
                 branches = (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,)
                 yield from (b.value for b in branches if isinstance(b, ast.Constant))
