@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
@@ -28,6 +29,15 @@ class _RowToken(Token):
     sealed: str
 
 
+@lru_cache(maxsize=64)
+def _fields_of(
+    model: type[models.Model], names: tuple[str, ...]
+) -> tuple[models.Field[Any, Any], ...]:
+    """The fields of a model with these names, as far as it has them."""
+    fields = {field.name: field for field in model._meta.concrete_fields}
+    return tuple(fields[name] for name in names if name in fields)
+
+
 class _TokenAttribute:
     """Unseals the token when it is read: earlier, the row's other fields may be missing."""
 
@@ -47,8 +57,7 @@ class _TokenAttribute:
         if isinstance(value, str) and not value:
             return None  # the token was wiped
         if isinstance(value, _Sealed):
-            plain = unseal(value, purpose="token", identity=self.field.identity(instance))
-            token = _RowToken(json.loads(plain))
+            token = _RowToken(self.field.unsealed(value, instance))
             token.sealed = value
             return token
         return value
@@ -83,16 +92,28 @@ class SealedTokenField(_TextField):
         kwargs.pop("editable", None)
         return name, path, args, {**kwargs, "bound_to": self.bound_to}
 
-    def identity(self, instance: models.Model) -> str:
-        """Return the identity that the seal of a row is bound to."""
-        fields = {field.name: field for field in instance._meta.concrete_fields}
+    def identity(self, instance: Any, model: Any = None) -> str:
+        """Return the identity that the seal of a row is bound to.
+
+        :param instance: an instance, or another object that has the values as attributes.
+        :param model: the model of such an object.
+        """
+        model = model or type(instance)
         values = [
             # A key that was given as "1" and as 1 has the same text.
-            str(fields[name].to_python(getattr(instance, fields[name].attname)))
-            for name in self.bound_to
-            if name in fields
+            str(field.to_python(getattr(instance, field.attname)))
+            for field in _fields_of(model, self.bound_to)
         ]
-        return json.dumps([instance._meta.label_lower, *values])
+        return json.dumps([model._meta.label_lower, *values])
+
+    def unsealed(self, sealed: str, instance: Any, model: Any = None) -> dict[str, Any]:
+        """Return the fields of a row's token; the parameters are those of :meth:`identity`.
+
+        :raises django_dance.exceptions.SealBroken: no configured key opens it for this row.
+        """
+        identity = self.identity(instance, model)
+        fields: dict[str, Any] = json.loads(unseal(sealed, purpose="token", identity=identity))
+        return fields
 
     def sealed(self, instance: models.Model, token: Mapping[str, Any]) -> str:
         """Return the sealed token for the row of the instance, as ``update()`` accepts it."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Connection,
     )
     from .owner import ResourceOwner, check_user, is_session_of
-    from .sealing import seal, unseal, uses_current_key
+    from .sealing import current_key_starts, seal, unseal, uses_current_key
     from .token import (
         REFRESH_FAILURE_FIELDS,
         SECRETS,
@@ -60,6 +60,7 @@ __all__ = [
     "check_user",
     "clean_text",
     "clean_words",
+    "current_key_starts",
     "is_account_id",
     "is_session_of",
     "same_token",
@@ -91,7 +92,7 @@ __getattr__ = load_on_first_use(
             "Connection",
         ],
         "owner": ["ResourceOwner", "check_user", "is_session_of"],
-        "sealing": ["seal", "uses_current_key", "unseal"],
+        "sealing": ["current_key_starts", "seal", "uses_current_key", "unseal"],
         "token": [
             "REFRESH_FAILURE_FIELDS",
             "SECRETS",

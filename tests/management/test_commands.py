@@ -2,24 +2,26 @@
 
 import io
 import json
+import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.models.query import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_dance import fields
 from django_dance.management import token_tables as rows
-from django_dance.management.progress import Progress
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
-from django_dance.tokens import ResourceOwner, uses_current_key
+from django_dance.tokens import ResourceOwner, current_key_starts, seal, uses_current_key
 
 from ..conftest import GRANTED, TOKEN_URL
 from ..models import SiteToken, TeamToken
@@ -229,7 +231,8 @@ def test_rows_are_read_in_batches_ordered_by_primary_key(many):
         ("dance_prune", "--unreadable", "--dry-run"),
     ],
 )
-def test_no_command_reads_more_than_one_batch_at_a_time(run, many, arguments):
+def test_no_command_reads_more_than_one_batch_at_a_time(run, many, arguments, settings):
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]  # so that there is work to do
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -250,6 +253,17 @@ def test_rows_that_are_deleted_during_the_command_are_skipped(many):
     assert len(seen) == 10
 
 
+def test_the_list_makes_one_query_for_a_batch_and_opens_each_seal_once(run, many, monkeypatch):
+    opened, unseal = [], fields.unseal
+    monkeypatch.setattr(
+        fields, "unseal", lambda sealed, **bound: opened.append(sealed) or unseal(sealed, **bound)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        assert len(lines(run("dance_tokens", "--json"))) == 10
+    assert len(queries) == 4 and len(opened) == len(set(opened)) == 10
+    assert not any("password" in query["sql"] for query in queries)
+
+
 # --- the progress bar -------------------------------------------------------------------------
 
 
@@ -258,16 +272,30 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_progress_bar_is_drawn_on_a_terminal(run, user):
+def test_a_progress_bar_is_drawn_on_a_terminal(run, user, settings):
     connect(user)
-    terminal = Terminal()
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
+    terminal, threads = Terminal(), threading.active_count()
     call_command("dance_reencrypt", stdout=io.StringIO(), stderr=terminal, no_color=True)
-    assert terminal.getvalue().endswith(f"\r[{'#' * 40}] 100 %  1 of 1\n")
+    last = terminal.getvalue().split("\r")[-1]
+    assert last.startswith("100%|") and "| 1/1 [" in last and last.endswith(" tokens/s]\n")
+    assert threading.active_count() == threads
+
+
+def test_an_unreadable_token_is_named_on_a_line_of_its_own(user, settings):
+    break_seal(connect(user))
+    terminal = Terminal()
+    with pytest.raises(CommandError):
+        call_command("dance_reencrypt", stdout=io.StringIO(), stderr=terminal, no_color=True)
+    assert re.search(
+        r"\r *\rdjango_dance\.OAuthToken \d+ cannot be decrypted\n", terminal.getvalue()
+    )
 
 
 @pytest.mark.parametrize(("stream", "verbosity"), [(Terminal, 0), (io.StringIO, 1)])
-def test_no_progress_bar_is_drawn_without_a_terminal(run, user, stream, verbosity):
+def test_no_progress_bar_is_drawn_without_a_terminal(run, user, settings, stream, verbosity):
     connect(user)
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     err = stream()
     call_command("dance_reencrypt", stdout=io.StringIO(), stderr=err, verbosity=verbosity)
     assert err.getvalue() == ""
@@ -584,6 +612,61 @@ def test_a_token_that_is_refreshed_during_the_command_is_not_overwritten(
     assert under_first_key() == [True]
 
 
+def test_the_tokens_of_a_batch_are_written_by_one_statement(run, many, settings):
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
+    with CaptureQueriesContext(connection) as queries:
+        assert "Re-encrypted 10" in run("dance_reencrypt")
+    statements = [query["sql"] for query in queries]
+    assert sum(sql.startswith("UPDATE") for sql in statements) == 3  # batches of 4, 4 and 2
+    # The two counts, four reads of batches, and after each write the rows that are left.
+    reads = [sql for sql in statements if sql.startswith("SELECT") and "FOR UPDATE" not in sql]
+    assert len(reads) == 2 + 4 + 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_another_transaction_has_locked_is_written_alone(run, many, settings):
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("SQLite has one writer, and no row locks.")
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
+    locked, written = threading.Event(), threading.Event()
+    first, second = OAuthToken.objects.order_by("pk")[:2]
+
+    def other():
+        """Lock the second row, and then the first one, as a transaction of a view might."""
+        try:
+            with transaction.atomic():
+                OAuthToken.objects.filter(pk=second.pk).update(scope="locked")
+                locked.set()
+                assert written.wait(60)
+                OAuthToken.objects.filter(pk=first.pk).update(scope="locked")
+        finally:
+            connections.close_all()
+
+    def watch(execute, sql, parameters, many, context):
+        result = execute(sql, parameters, many, context)
+        if "CASE WHEN" in sql:
+            written.set()
+        return result
+
+    with ThreadPoolExecutor(1) as pool, connection.execute_wrapper(watch):
+        view = pool.submit(other)
+        assert locked.wait(60)
+        assert "Re-encrypted 10, already" in run("dance_reencrypt")
+        view.result(60)
+    assert under_first_key() == [True] * 10
+    assert OAuthToken.objects.filter(scope="locked").count() == 2
+
+
+def test_the_starts_of_a_key_are_those_of_the_values_that_it_has_sealed(settings):
+    for keys in ([OLD], [NEW, OLD]):
+        settings.DANCE_ENCRYPTION_KEYS = keys
+        starts = current_key_starts(purpose="token")
+        # Of 100 random nonces, each of the four starts is used.
+        sealed = [seal(b"", purpose="token", identity="") for _ in range(100)]
+        assert {text[:7] for text in sealed} == set(starts)
+        assert not any(seal(b"", purpose="flow", identity="").startswith(starts) for _ in range(9))
+
+
 @pytest.mark.parametrize("text", ["", "AAAA", "no base64!", "ä" * 40])
 def test_a_text_that_is_not_a_seal_is_not_under_the_first_key(text):
     assert not uses_current_key(text, purpose="token")
@@ -723,12 +806,3 @@ def test_a_site_without_providers_gets_a_message(run, settings):
     settings.DANCE_PROVIDERS = {}
     assert run("dance_providers") == ""
     assert run.err == "DANCE_PROVIDERS names no provider.\n"
-
-
-def test_a_progress_bar_never_exceeds_the_total():
-    from django.core.management.base import OutputWrapper
-
-    terminal = Terminal()
-    with Progress(1, OutputWrapper(terminal)) as progress:
-        progress.step(3)
-    assert "100 %" in terminal.getvalue()

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ..arguments import add_owner_arguments, user_id_of
-from ..progress import Progress
+from ..bars import ProgressBar
 from ..upkeep import OUTCOMES, check_connections, rows_to_check
 
 
@@ -52,8 +52,8 @@ class Command(BaseCommand):
         rows = rows_to_check(names, user_id_of(user), timedelta(hours=older_than))
         total = sum(table.count() for table in rows)
         outcomes: Counter[str] = Counter()
-        with Progress(min(total, limit or total), self.stderr, verbosity) as progress:
+        with ProgressBar(min(total, limit or total), self.stderr, verbosity) as progress:
             for outcome in check_connections(rows, rate=rate, limit=limit):
                 outcomes[outcome] += 1
-                progress.step()
+                progress.update()
         self.stdout.write(", ".join(f"{name} {outcomes[name]}" for name in OUTCOMES))

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from ...providers import providers
-from ..progress import Progress
+from ..bars import ProgressBar
 from ..sources import SOURCES
 from ..token_import import NotImported, TokenImporter, save
 from ..token_tables import batches
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         imported: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
         examples: defaultdict[str, list[str]] = defaultdict(list)
-        with Progress(importer.source.rows.count(), self.stderr, verbosity) as progress:
+        with ProgressBar(importer.source.rows.count(), self.stderr, verbosity) as progress:
             for batch in batches(importer.source.rows):
                 present = importer.existing_users(batch)
                 for row in batch:
@@ -91,7 +91,7 @@ class Command(BaseCommand):
                         skipped[reason] += 1
                         if skipped[reason] <= _EXAMPLES:
                             examples[reason].append(str(row.pk))
-                    progress.step()
+                    progress.update()
         by_name = "".join(f"\n  {count:>6}  {name}" for name, count in sorted(imported.items()))
         self.stdout.write(
             f"{'Imported' if commit else 'Would import'} {imported.total()}{':' * bool(by_name)}"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections, transaction
+from django.db.models import Case, F, Q, Value, When
 
 from ...exceptions import SealBroken
-from ...tokens import seal, unseal, uses_current_key
-from ..progress import Progress
+from ...tokens import current_key_starts, seal, unseal, uses_current_key
+from ..bars import ProgressBar
 from ..token_tables import batches, columns, tables, token_rows
+
+#: The rows of one statement. It has four parameters for each; SQLite may allow 999.
+_ROWS = 200
 
 
 class Command(BaseCommand):
@@ -28,22 +35,21 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
         models = list(tables())
+        done_before = sum(token_rows(model).filter(_is_done()).count() for model in models)
+        total = sum(_waiting(model).count() for model in models)
         outcomes: Counter[str] = Counter()
-        with Progress(
-            sum(token_rows(m).count() for m in models), self.stderr, verbosity
-        ) as progress:
+        with ProgressBar(total, self.stderr, verbosity) as progress:
             for model in models:
-                bound = set(model._meta.get_field("token").bound_to) & columns(model)
-                for batch in batches(token_rows(model).only("pk", "token", *bound)):
-                    for row in batch:
-                        outcome = _reseal(row, dry_run=dry_run)
+                for batch in batches(_waiting(model)):
+                    for pk, outcome in _reseal(model, batch, dry_run=dry_run).items():
                         outcomes[outcome] += 1
                         if outcome == "unreadable":
-                            self.stderr.write(f"{model._meta.label} {row.pk} cannot be decrypted")
-                        progress.step()
+                            progress.clear()
+                            self.stderr.write(f"{model._meta.label} {pk} cannot be decrypted")
+                    progress.update(len(batch))
         self.stdout.write(
             f"{'Would re-encrypt' if dry_run else 'Re-encrypted'} {outcomes['done']}, "
-            f"already with the first key {outcomes['done before']}, "
+            f"already with the first key {done_before}, "
             f"unreadable {outcomes['unreadable']}"
         )
         if outcomes["unreadable"]:
@@ -54,25 +60,81 @@ class Command(BaseCommand):
             )
 
 
-def _reseal(row: Any, *, dry_run: bool) -> str:
-    """Seal a row with the first key; return "done", "done before", "unreadable" or "gone"."""
-    rows = token_rows(type(row)).filter(pk=row.pk)
-    field = row._meta.get_field("token")
-    while row is not None:
-        sealed = row.__dict__["token"]
-        if not sealed:
-            return "gone"  # the token was wiped
-        if uses_current_key(sealed, purpose="token"):
-            return "done before"
-        identity = field.identity(row)
+def _is_done() -> Q:
+    """The condition of the rows whose token is sealed with the first key."""
+    condition = Q()
+    for start in current_key_starts(purpose="token"):
+        condition |= Q(token__startswith=start)
+    return condition
+
+
+def _waiting(model: Any) -> Any:
+    """The rows that have a token, which is not sealed with the first key."""
+    bound = set(model._meta.get_field("token").bound_to) & columns(model)
+    rows = token_rows(model).filter(token__gt="")  # not those whose token was wiped
+    return rows.exclude(_is_done()).only("pk", "token", *bound)
+
+
+def _reseal(model: Any, batch: list[Any], *, dry_run: bool) -> dict[Any, str]:
+    """Seal the rows with the first key; return for each key "done", "unreadable" or "gone"."""
+    outcomes, changes = {}, {}
+    for row in batch:
         try:
-            plain = unseal(sealed, purpose="token", identity=identity)
+            changes[row.pk] = _resealed(row)
+            outcomes[row.pk] = "done"
+        except SealBroken:
+            outcomes[row.pk] = "unreadable"
+    if changes and not dry_run:
+        for part in range(0, len(changes), _ROWS):
+            _write(model, dict(islice(changes.items(), part, part + _ROWS)))
+        for row in list(_waiting(model).filter(pk__in=list(changes))):
+            # It was locked, or another process has replaced the token since it was read.
+            outcomes[row.pk] = _reseal_alone(row)
+    return outcomes
+
+
+def _resealed(row: Any) -> tuple[str, str]:
+    """The sealed text of a row's token, and the one that replaces it.
+
+    :raises SealBroken: no configured key opens the token.
+    """
+    sealed, identity = row.__dict__["token"], row._meta.get_field("token").identity(row)
+    plain = unseal(sealed, purpose="token", identity=identity)
+    return sealed, seal(plain, purpose="token", identity=identity)
+
+
+def _write(model: Any, changes: Mapping[Any, tuple[str, str]]) -> None:
+    """Replace the tokens of those rows that are not locked, by one statement."""
+    rows = token_rows(model)
+    database = connections[rows.db].features
+    with transaction.atomic(using=rows.db):
+        keys = list(changes)
+        if database.has_select_for_update:
+            if not database.has_select_for_update_skip_locked:
+                return
+            # Do not wait for a lock while this transaction holds others: the transaction that has
+            # locked the row may wait for one of these.
+            free = rows.filter(pk__in=keys).select_for_update(skip_locked=True)
+            keys = list(free.values_list("pk", flat=True))
+        kind = model._meta.get_field("token")
+        cases = (
+            When(pk=key, token=changes[key][0], then=Value(changes[key][1], output_field=kind))
+            for key in keys
+        )
+        rows.filter(pk__in=keys).update(token=Case(*cases, default=F("token")))
+
+
+def _reseal_alone(row: Any) -> str:
+    """Seal one row with the first key; return "done", "unreadable" or "gone"."""
+    rows = token_rows(type(row)).filter(pk=row.pk)
+    while row is not None and row.__dict__["token"]:
+        if uses_current_key(row.__dict__["token"], purpose="token"):
+            return "done"
+        try:
+            sealed, resealed = _resealed(row)
         except SealBroken:
             return "unreadable"
-        if dry_run or rows.filter(token=sealed).update(
-            token=seal(plain, purpose="token", identity=identity)
-        ):
+        if rows.filter(token=sealed).update(token=resealed):
             return "done"
-        # Another process has replaced the token since the row was read: read the row again.
-        row = rows.first()
+        row = rows.first()  # another process has replaced the token since the row was read
     return "gone"

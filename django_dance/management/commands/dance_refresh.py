@@ -25,7 +25,7 @@ from ...exceptions import (
 from ...providers import OAuth2Provider, providers
 from ...tokens import same_token
 from ..arguments import add_owner_arguments, user_id_of
-from ..progress import Progress
+from ..bars import ProgressBar
 from ..token_tables import batches, session_of, tables, token_rows
 
 logger = logging.getLogger("django_dance")
@@ -71,12 +71,12 @@ class Command(BaseCommand):
         ]
         self.unavailable: Counter[str] = Counter()
         outcomes: Counter[str] = Counter()
-        with Progress(sum(rows.count() for rows in due), self.stderr, verbosity) as progress:
+        with ProgressBar(sum(rows.count() for rows in due), self.stderr, verbosity) as progress:
             for rows in due:
                 for batch in batches(rows):
                     for row in batch:
                         outcomes[self._refresh(row, within)] += 1
-                        progress.step()
+                        progress.update()
         self.stdout.write(", ".join(f"{name} {outcomes[name]}" for name in _OUTCOMES))
         silent = [name for name, times in self.unavailable.items() if times >= PATIENCE]
         if outcomes["unavailable"] or outcomes["refused"] or silent:

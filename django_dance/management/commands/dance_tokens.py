@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from ...storage import is_unreadable
-from ...tokens import clean_words
+from ...exceptions import SealBroken
+from ...tokens import Token, clean_words
 from ..arguments import add_owner_arguments, user_id_of
-from ..token_tables import batches, columns, tables, token_of, token_rows
+from ..token_tables import batches, columns, tables, token_rows
 
 _HEADINGS = [
     "id",
@@ -27,6 +27,8 @@ _HEADINGS = [
     "state",
     "last error",
 ]
+#: The columns that the list is made of, as far as a table has them.
+_COLUMNS = {"provider", "user", "account", "scope", "expires_at", "last_error", "state", "reason"}
 
 
 class Command(BaseCommand):
@@ -68,16 +70,15 @@ class Command(BaseCommand):
                 expires_by=now if expired else None,
                 failing=failing,
             )
-            if "user" in columns(model):
-                rows = rows.select_related("user")
+            describe = partial(_describe, model, columns(model))
             found = (
                 [
                     token
-                    for token in map(_describe, batch)
+                    for token in map(describe, batch)
                     if not (unreadable and token["readable"])
                     and not (expired and (token["expires_at"] is None or token["expires_at"] > now))
                 ]
-                for batch in batches(rows)
+                for batch in batches(rows.values_list(*_needed(model), named=True))
             )
             if as_json:
                 self._lines(found)
@@ -85,9 +86,10 @@ class Command(BaseCommand):
                 self._table(model._meta.label, found)
 
     def _lines(self, batches: Iterable[list[dict[str, Any]]]) -> None:
+        encode = DjangoJSONEncoder().encode
         for batch in batches:
             for token in batch:
-                self.stdout.write(json.dumps(token, cls=DjangoJSONEncoder))
+                self.stdout.write(encode(token))
 
     def _table(self, label: str, batches: Iterator[list[dict[str, Any]]]) -> None:
         """Print a table. The first batch sets the widths, so a later line may be wider."""
@@ -103,36 +105,58 @@ class Command(BaseCommand):
                 self.stdout.write("  ".join(padded).rstrip())
 
 
-def _describe(row: Any) -> dict[str, Any]:
+def _needed(model: Any) -> list[str]:
+    """The columns that the command reads. The rows are not loaded as instances, which cost more."""
+    fields, token = columns(model), model._meta.get_field("token")
+    bound = [model._meta.get_field(name).attname for name in {*token.bound_to} & fields]
+    user = {_username_column(model)} if "user" in fields else set()
+    return sorted({"pk", "token", *bound, *user, *(_COLUMNS & fields)})
+
+
+@lru_cache(maxsize=64)
+def _username_column(model: Any) -> str:
+    return f"user__{model._meta.get_field('user').related_model.USERNAME_FIELD}"
+
+
+def _describe(model: Any, fields: frozenset[str], row: Any) -> dict[str, Any]:
     """The facts about a row that the command prints."""
-    fields, token = columns(type(row)), token_of(row)
+    field = model._meta.get_field("token")
     has_states = {"state", "reason", "state_changed_at", "notified_at"} <= fields
-    user = row.user if "user" in fields else None
-    words = token and token.get("last_error_description")
+    readable, token = True, None
+    if row.token:  # not if it was wiped
+        try:
+            token = field.unsealed(row.token, row, model)
+        except SealBroken:
+            readable = False
     if "expires_at" in fields:
         expires_at = row.expires_at
     else:
-        moment = token and token.expires_at
+        moment = token and Token(token).expires_at
         # Aware or naive like timezone.now(), by the setting USE_TZ.
         expires_at = moment and datetime.fromtimestamp(moment, tz=timezone.now().tzinfo)
+    user_id = row.user if "user" in fields else None
+    username = None if user_id is None else getattr(row, _username_column(model))
+    words = token and token.get("last_error_description")
     return {
-        "table": row._meta.label,
+        "table": model._meta.label,
         "id": _key(row.pk),
         "provider": row.provider,
-        "user": user and _key(user.pk),
-        "username": user and user.get_username(),
+        "user": None if user_id is None else _key(user_id),
+        "username": username,
         "account": getattr(row, "account", ""),
-        "scope": row.scope
-        if "scope" in fields
-        else " ".join(sorted((token and token.scopes) or ())),
+        "scope": row.scope if "scope" in fields else " ".join(sorted(_scopes(token))),
         "expires_at": expires_at,
         "refreshable": None if token is None else bool(token.get("refresh_token")),
         "last_error": getattr(row, "last_error", ""),
         "last_error_description": (words and clean_words(words)) or "",
-        "readable": not is_unreadable(row),
+        "readable": readable,
         "state": row.state if has_states else "active",
         "reason": row.reason if has_states else "",
     }
+
+
+def _scopes(token: dict[str, Any] | None) -> frozenset[str]:
+    return (token and Token(token).scopes) or frozenset()
 
 
 def _key(value: Any) -> int | str:
