@@ -1,4 +1,4 @@
-"""The admin lists the tokens with provider, user and expiry. It never shows a token."""
+"""The admin lists the tokens, and the site's registrations at servers. It shows no secret."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
 from .management.token_tables import columns, session_of, token_of
-from .models import OAuthToken
+from .models import ClientRegistration, OAuthToken
 from .sessions import OAuth2Session
 from .storage import is_unreadable
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
     _ModelAdmin = admin.ModelAdmin[Any]
+    _ModelForm = forms.ModelForm[ClientRegistration]
 else:
     _ModelAdmin = admin.ModelAdmin
+    _ModelForm = forms.ModelForm
 
 #: The largest number of rows of an action: each may be a call to a provider.
 MOST_AT_ONCE = 100
@@ -147,3 +150,63 @@ class OAuthTokenAdmin(_ModelAdmin):
         self.log_deletions(request, [row])  # type: ignore[arg-type]  # Django only iterates
         session.disconnect()
         return messages.SUCCESS, _("Deleted, and revoked if the provider supports it")
+
+
+class ClientRegistrationForm(_ModelForm):
+    """A form that takes a new secret, and shows none."""
+
+    client_secret = forms.CharField(
+        label=_("client secret"),
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Leave it empty to keep the present one. It is not shown."),
+    )
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # it fills in the instance
+        if (
+            self.instance.has_secret
+            and not self.cleaned_data.get("client_secret")
+            and not self.instance.sealed
+        ):
+            self.add_error("client_secret", _("This method needs a secret."))
+
+
+@admin.register(ClientRegistration)
+class ClientRegistrationAdmin(_ModelAdmin):
+    """This site's credentials at authorization servers. It never shows a secret."""
+
+    form = ClientRegistrationForm
+    list_display = ("provider", "issuer", "tenant", "place", "client_id", "source", "expires_at")
+    list_filter = ("provider", "source")
+    search_fields = ("issuer", "client_id", "tenant", "place")
+    fields = (
+        "provider",
+        "issuer",
+        "tenant",
+        "place",
+        "redirect_uri",
+        "client_id",
+        "token_endpoint_auth_method",
+        "client_secret",
+        "scope",
+        "expires_at",
+        "source",
+    )
+    show_full_result_count = False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        # ?sealed__startswith= would let a user guess the sealed text letter by letter.
+        return lookup.split("__")[0] != "sealed" and super().lookup_allowed(lookup, value, request)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # The secret is bound to these. Credentials for another server are another row.
+        return ("source",) if obj is None else ("source", "provider", "issuer", "tenant")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if secret := form.cleaned_data.get("client_secret"):
+            obj.secrets = {"client_secret": secret}
+        if not change:
+            obj.added_by = request.user
+        super().save_model(request, obj, form, change)

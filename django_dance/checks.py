@@ -32,7 +32,7 @@ from .decorators import required_scopes
 from .flows import Additions
 from .http import is_secure, origin
 from .models import OAuthConsumerMixin
-from .providers import providers
+from .providers import CLIENT_DESCRIPTIONS, is_document_url, providers
 from .storage import BaseStorage, FallbackStorage, SessionStorage, build
 from .tokens import scope_list
 
@@ -177,6 +177,15 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "It must be a dict: another library's name of a provider → the name in DANCE_PROVIDERS, or "
         "None for a provider whose tokens are not stored.",
     ),
+    "client_metadata": (
+        lambda value: isinstance(value, Mapping) and set(value) <= set(CLIENT_DESCRIPTIONS),
+        f"It must be a dict that has some of {', '.join(CLIENT_DESCRIPTIONS)}.",
+    ),
+    "client_document": (
+        lambda value: value is None or is_document_url(value),
+        "It must be a complete https URL with a path, as servers on the internet reach it: "
+        '"https://example.com/login/client.json".',
+    ),
     "base_url": (
         lambda value: value is None or _is_site_origin(value),
         'It must be the site\'s public https origin, without a path: "https://example.com".',
@@ -199,7 +208,7 @@ def _values() -> Iterator[CheckMessage]:
                 "A key in DANCE_ENCRYPTION_KEYS has fewer than 32 characters.",
                 "Make a key with `python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             )
-    for name in ("tenant", "client_address", "notify", "sign_in_check", "sign_up"):
+    for name in ("tenant", "owner_tenant", "client_address", "notify", "sign_in_check", "sign_up"):
         try:
             getattr(settings, name)
         except ImproperlyConfigured as error:

@@ -41,6 +41,9 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_EGRESS_PROXY": None,
     "DANCE_SITE_KEY": None,
     "DANCE_TENANT": None,
+    "DANCE_OWNER_TENANT": None,
+    "DANCE_CLIENT_METADATA": {},
+    "DANCE_CLIENT_DOCUMENT": None,
     "DANCE_CLIENT_ADDRESS": None,
     "DANCE_NOTIFY": None,
     "DANCE_SIGN_IN_CHECK": None,
@@ -187,6 +190,16 @@ class Settings(PrefixedSettings):
         """
         function: Callable[[], object] | None
         function = self._function("DANCE_TENANT", "a function without arguments")
+        return function
+
+    @cached_property
+    def owner_tenant(self) -> Callable[[Any], object] | None:
+        """The function in ``DANCE_OWNER_TENANT``, which returns the tenant of a resource owner.
+
+        :raises ImproperlyConfigured: it is not a function, or cannot be imported.
+        """
+        function: Callable[[Any], object] | None
+        function = self._function("DANCE_OWNER_TENANT", "a function that takes the resource owner")
         return function
 
     @cached_property

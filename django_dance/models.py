@@ -1,17 +1,21 @@
-"""The token model."""
+"""The models: the tokens, and this site's registrations at authorization servers."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .fields import SealedTokenField
-from .tokens import ACTIVE, NEEDS_RECONNECT
+from .tokens import ACTIVE, NEEDS_RECONNECT, Secret, seal, unseal
 
 #: The columns for the state of a connection, if a model has all of them.
 _STATE_COLUMNS = {"state", "reason", "state_changed_at", "notified_at"}
@@ -214,3 +218,141 @@ class PendingRevocation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} token of a deleted user"
+
+
+class ClientRegistration(models.Model):
+    """This site's credentials at one authorization server, for one tenant.
+
+    They are added by an administrator, or the site registers itself when a user first connects. A
+    row that was replaced stays: connections that were made with it still refresh with it.
+    """
+
+    CONFIGURED, REGISTERED = "configured", "registered"
+    #: The purpose of the seal.
+    PURPOSE = "client"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    provider = models.CharField(_("provider"), max_length=50)
+    #: The tenant that it is for, as ``DANCE_OWNER_TENANT`` names it; "" for a site without tenants.
+    tenant = models.CharField(_("tenant"), max_length=255, default="", blank=True)
+    #: The authorization server that granted the credentials. They are sent to no other one.
+    issuer = models.CharField(_("issuer"), max_length=500)
+    #: The redirect URI that it was registered with; "" if the server accepts each one of the site.
+    redirect_uri = models.CharField(_("redirect URI"), max_length=500, default="", blank=True)
+    #: The place that it is for; "" if it is for each place with this issuer.
+    place = models.CharField(_("place"), max_length=255, default="", blank=True)
+    source = models.CharField(
+        _("source"),
+        max_length=16,
+        choices={CONFIGURED: _("added by hand"), REGISTERED: _("registered by the site")},
+        default=CONFIGURED,
+        editable=False,
+    )
+    client_id = models.CharField(_("client ID"), max_length=500)
+    #: The client secret and the registration access token (RFC 7592 §3), sealed.
+    sealed = models.TextField(default="", blank=True, editable=False)
+    #: RFC 7591 §2
+    token_endpoint_auth_method = models.CharField(
+        _("authentication method"),
+        max_length=32,
+        choices={
+            "client_secret_basic": _("client secret, HTTP Basic"),
+            "client_secret_post": _("client secret in the form"),
+            "none": _("none: a public client"),
+        },
+        default="client_secret_basic",
+    )
+    #: The scopes that a dance may ask for; "" if the registration does not limit them.
+    scope = models.TextField(_("scope"), default="", blank=True)
+    #: The server's answer to the registration, without its secrets.
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True, editable=False)
+    #: The time at which the secret expires; None if it does not.
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    #: The user whose dance made the registration, or the administrator who added it.
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("added by"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    #: A digest of provider, tenant and issuer: an index for the three long columns.
+    server = models.CharField(max_length=64, db_index=True, editable=False)
+    #: A digest of these, the redirect URI and the place; None if the row was replaced.
+    current = models.CharField(  # noqa: DJ001  many rows may have been replaced
+        max_length=64, null=True, unique=True, editable=False
+    )
+    #: The name of the process that registers the site now, and the end of its lease.
+    lease = models.CharField(max_length=32, default="", editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("client registration")
+        verbose_name_plural = _("client registrations")
+
+    def __str__(self) -> str:
+        return f"{self.provider} at {self.issuer}"
+
+    def __repr__(self) -> str:
+        return f"<ClientRegistration id={self.pk} provider={self.provider!r}>"
+
+    def save(self, **options: Any) -> None:
+        """Save the row with the digests of its columns. A row that was replaced stays so."""
+        names = self.provider, self.tenant, self.issuer
+        self.server = self.digest(*names)
+        if self._state.adding or self.current is not None:
+            self.current = self.digest(*names, self.redirect_uri, self.place)
+        super().save(**options)
+
+    def clean(self) -> None:
+        """Check the issuer (RFC 8414 §2), and that there is no other registration for it."""
+        if "?" in self.issuer or "#" in self.issuer or not self.issuer.startswith("http"):
+            raise ValidationError({"issuer": _("An issuer is an https URL without a query.")})
+        names = self.provider, self.tenant, self.issuer, self.redirect_uri, self.place
+        others = type(self)._default_manager.filter(current=self.digest(*names))
+        if others.exclude(pk=self.pk).exists():
+            raise ValidationError(_("There is a registration for this server already."))
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets: ``client_secret`` and, if the server has sent one, others.
+
+        :raises SealBroken: no configured key opens them, or they are those of another row.
+        """
+        if not self.sealed:
+            return {}
+        return {
+            name: Secret(value)
+            for name, value in json.loads(
+                unseal(self.sealed, purpose=self.PURPOSE, identity=self.identity)
+            ).items()
+        }
+
+    @secrets.setter
+    def secrets(self, secrets: Mapping[str, str]) -> None:
+        self.sealed = (
+            secrets
+            and seal(
+                json.dumps(dict(secrets)).encode(), purpose=self.PURPOSE, identity=self.identity
+            )
+        ) or ""
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the client authenticates with a secret."""
+        return self.token_endpoint_auth_method != "none"  # noqa: S105
+
+    @property
+    def identity(self) -> str:
+        """The identity that the seal is bound to: the credentials are of no use elsewhere."""
+        return json.dumps(
+            [self._meta.label_lower, str(self.pk), self.provider, self.tenant, self.issuer]
+        )
+
+    @staticmethod
+    def digest(*parts: str) -> str:
+        """Return the digest of the columns :attr:`server` and :attr:`current`."""
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

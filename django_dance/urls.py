@@ -1,4 +1,4 @@
-"""The URLs of all configured providers, and of the page of connections.
+"""The URLs of all configured providers, of the page of connections, and of the client document.
 
 ``path("login/", include("django_dance.urls"))``
 """
@@ -13,12 +13,13 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
-from django.urls import URLResolver, clear_url_caches, include, path
+from django.urls import URLPattern, URLResolver, clear_url_caches, include, path
 
 from . import pages
 from .conf import require_app
 from .exceptions import failure_fields
 from .providers import providers
+from .views import ClientDocumentView
 
 logger = logging.getLogger("django_dance")
 
@@ -32,8 +33,9 @@ def __getattr__(name: str) -> Any:
     return list(_routes())
 
 
-def _routes() -> Iterator[URLResolver]:
+def _routes() -> Iterator[URLPattern | URLResolver]:
     yield path("connections/", include((pages.urlpatterns, pages.NAMESPACE)))
+    yield path("client.json", ClientDocumentView.as_view(), name="dance_client_document")
     try:
         names = list(providers)
     except ImproperlyConfigured as error:

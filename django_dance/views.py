@@ -468,3 +468,16 @@ def _take_params(request: HttpRequest) -> QueryDict:
         if name in meta:
             request.META[name] = query if name == "QUERY_STRING" else f"{request.path}?{query}"
     return params
+
+
+class ClientDocumentView(View):
+    """The client ID metadata document: the servers of places read about this site in it."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        from .providers import client_document  # it imports requests
+
+        response = HttpResponse(client_document(), content_type="application/json")
+        response["Cache-Control"] = "public, max-age=3600"
+        return response

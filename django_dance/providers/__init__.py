@@ -6,11 +6,25 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .base import AccountInfo, ClientCredentials, Provider, UnusableAccountId
+    from .client_metadata import (
+        CLIENT_DESCRIPTIONS,
+        client_document,
+        client_document_url,
+        is_document_url,
+    )
     from .oauth1 import OAuth1Provider
     from .oauth2 import BasicAuth, OAuth2Provider
     from .oidc import IdentityChanged, OIDCProvider
     from .options import Problem
     from .refusals import Refusal
+    from .registrations import (
+        credentials_of,
+        find_or_register,
+        forget_registration,
+        owner_tenant,
+        registered_credentials,
+        try_registration,
+    )
     from .registry import providers
     from .server_metadata import (
         ResourceMetadata,
@@ -20,6 +34,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CLIENT_DESCRIPTIONS",
     "AccountInfo",
     "BasicAuth",
     "ClientCredentials",
@@ -33,20 +48,43 @@ __all__ = [
     "ResourceMetadata",
     "ServerMetadata",
     "UnusableAccountId",
+    "client_document",
+    "client_document_url",
+    "credentials_of",
     "discover_authorization_server",
     "discover_resource",
+    "find_or_register",
+    "forget_registration",
+    "is_document_url",
+    "owner_tenant",
     "providers",
+    "registered_credentials",
+    "try_registration",
 ]
 
 __getattr__ = load_on_first_use(
     __name__,
     {
         "base": ["AccountInfo", "ClientCredentials", "Provider", "UnusableAccountId"],
+        "client_metadata": [
+            "CLIENT_DESCRIPTIONS",
+            "client_document",
+            "client_document_url",
+            "is_document_url",
+        ],
         "oauth1": ["OAuth1Provider"],
         "oauth2": ["BasicAuth", "OAuth2Provider"],
         "oidc": ["IdentityChanged", "OIDCProvider"],
         "options": ["Problem"],
         "refusals": ["Refusal"],
+        "registrations": [
+            "credentials_of",
+            "find_or_register",
+            "forget_registration",
+            "owner_tenant",
+            "registered_credentials",
+            "try_registration",
+        ],
         "registry": ["providers"],
         "server_metadata": [
             "ResourceMetadata",

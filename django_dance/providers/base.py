@@ -54,6 +54,12 @@ class ClientCredentials:
 
     client_id: str
     client_secret: str
+    #: The method of authentication at the token endpoint, by its name in RFC 7591 §2; ``""`` for
+    #: that of the provider's facts.
+    token_endpoint_auth_method: str = ""
+    #: The row of the registration, or the URL of the client ID metadata document; ``""`` for
+    #: credentials from the settings.
+    registration_id: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", Secret(self.client_secret or ""))

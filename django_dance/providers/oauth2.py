@@ -58,6 +58,8 @@ MAX_CODE = 4096
 #: The value of ``prompt`` with which the visitor chooses the account (OpenID Connect Core 3.1.2.1).
 CHOOSE_ACCOUNT = "select_account"
 
+#: The methods of RFC 7591 §2 → the values of ``client_auth``.
+_METHODS = {"client_secret_basic": "basic", "client_secret_post": "post", "none": "none"}
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
 #: Parameters of the authorization request and of the token request that the protocol sets.
 _AUTHORIZATION_PARAMS = (
@@ -162,6 +164,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The parameters of the authorization URL for a dance that is for one account: they let the
     #: visitor choose it. ``{id}`` and ``{label}`` in a value are those of the account.
     choose_account_params: Mapping[str, str] = fact({}, fixed=True)
+    #: Whether this site gets its credentials from the authorization server of a place, by a client
+    #: ID metadata document or by dynamic registration (RFC 7591).
+    registers_itself: bool = fact(False, fixed=True)
     session_class: str | type = fact("django_dance.sessions.OAuth2Session", any_value=True)
     authorization_url_params: Mapping[str, str] = fact({}, reserved=_AUTHORIZATION_PARAMS)
 
@@ -360,11 +365,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
         """
         data = dict(data)
         auth = None
-        if self.client_auth == "basic":
+        method = _METHODS.get(client.token_endpoint_auth_method, self.client_auth)
+        if method == "basic":
             auth = BasicAuth(client, urlencode=self.client_auth_urlencoded)
         else:
             data[self.client_id_param] = client.client_id
-            if self.client_auth == "post":
+            if method == "post":
                 data[self.client_secret_param] = client.client_secret
         form = self.token_request_format == "form"  # noqa: S105
         return self.call(
@@ -386,6 +392,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
             return self.token_fields(answer)
         except ProviderError as error:
             error.response = answer
+            if error.refusal == "client" and client.registration_id:
+                from .registrations import forget_registration
+
+                forget_registration(client.registration_id)
             raise
 
     def parse(self, answer: ProtocolResponse) -> dict[str, Any]:

@@ -9,10 +9,17 @@ if TYPE_CHECKING:
     from .factory import build
     from .fallback import FallbackStorage
     from .function import FunctionStorage
+    from .lease import row_lease
     from .memory import MemoryStorage, NullStorage
     from .model import ModelStorage, is_unreadable
     from .session import SessionStorage, visitor_of
-    from .transactions import run_deferred_writes
+    from .transactions import (
+        has_one_writer,
+        may_roll_back,
+        on_separate_connection,
+        run_deferred_writes,
+        share_tenant,
+    )
 
 __all__ = [
     "BaseStorage",
@@ -24,8 +31,13 @@ __all__ = [
     "SessionStorage",
     "build",
     "connection_of",
+    "has_one_writer",
     "is_unreadable",
+    "may_roll_back",
+    "on_separate_connection",
+    "row_lease",
     "run_deferred_writes",
+    "share_tenant",
     "visitor_of",
 ]
 
@@ -36,9 +48,16 @@ __getattr__ = load_on_first_use(
         "factory": ["build"],
         "fallback": ["FallbackStorage"],
         "function": ["FunctionStorage"],
+        "lease": ["row_lease"],
         "memory": ["MemoryStorage", "NullStorage"],
         "model": ["ModelStorage", "is_unreadable"],
         "session": ["SessionStorage", "visitor_of"],
-        "transactions": ["run_deferred_writes"],
+        "transactions": [
+            "has_one_writer",
+            "may_roll_back",
+            "on_separate_connection",
+            "run_deferred_writes",
+            "share_tenant",
+        ],
     },
 )

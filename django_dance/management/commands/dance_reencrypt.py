@@ -1,8 +1,7 @@
-"""Seal every token with the first key, so that older keys can be removed."""
+"""Seal every token and client secret with the first key, so that older keys can be removed."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -14,6 +13,7 @@ from django.db.models import Case, F, Q, Value, When
 from ...exceptions import SealBroken
 from ...tokens import current_key_starts, seal, unseal, uses_current_key
 from ..bars import ProgressBar
+from ..registrations import reseal_registrations
 from ..token_tables import batches, columns, tables, token_rows
 
 #: The rows of one statement. It has four parameters for each; SQLite may allow 999.
@@ -22,8 +22,8 @@ _ROWS = 200
 
 class Command(BaseCommand):
     help = (
-        "Encrypts all tokens with the first key. Can be interrupted and run again: it skips the "
-        "tokens that are already encrypted with the first key."
+        "Encrypts all tokens, and the secrets of client registrations, with the first key. Can be "
+        "interrupted and run again: it skips those that are already encrypted with the first key."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,7 +37,8 @@ class Command(BaseCommand):
         models = list(tables())
         done_before = sum(token_rows(model).filter(_is_done()).count() for model in models)
         total = sum(_waiting(model).count() for model in models)
-        outcomes: Counter[str] = Counter()
+        outcomes = reseal_registrations(self.stderr, dry_run=dry_run)
+        done_before += outcomes.pop("done before", 0)
         with ProgressBar(total, self.stderr, verbosity) as progress:
             for model in models:
                 for batch in batches(_waiting(model)):
