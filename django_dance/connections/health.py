@@ -157,7 +157,7 @@ def question(session: Session, token: Token) -> tuple[str, str, dict[str, Any] |
     if not _was_accepted(session, token):
         return None
     try:
-        request = session.provider.account_request()
+        request = session.provider.for_token(token).account_request()
         if request is None:
             return None
         method, url, body = request
@@ -281,22 +281,22 @@ def note_answer(
         return None
     if token.verdict == REJECTED:
         return partial(_forget_verdict, session, token)
-    if not _was_accepted(session, token) and _names_account(session, response):
+    if not _was_accepted(session, token) and _names_account(session, token, response):
         return partial(note_acceptance, session, token)
     return None
 
 
-def _names_account(session: Session, response: requests.Response) -> bool:
+def _names_account(session: Session, token: Token, response: requests.Response) -> bool:
     """Whether the answer is that of ``account_url``, and names an account."""
     provider = session.provider
     # An answer that is streamed has not been read.
     if not provider.account_url or response.history or not response._content_consumed:  # type: ignore[attr-defined]
         return False
-    method, url, _ = provider.account_request()
     request = response.request
-    if request.method != method or not request.url:
-        return False
     try:
+        method, url, _ = provider.for_token(token).account_request()
+        if request.method != method or not request.url:
+            return False
         address = session.absolute_url(url)
         return request.url.partition("?")[0] == address.partition("?")[
             0

@@ -158,7 +158,7 @@ class _RefreshAttempt:
         parked = Token.of(self.storage.find_parked(self.owner, token))
         if parked is not None and self.storage.store_refreshed(self.owner, token, parked, until):
             # Another process was granted it, and could not store it.
-            if not parked.stale:
+            if not self.provider.is_stale(parked):
                 return _Outcome(parked)
             token = parked
         return self._refresh(token, until)

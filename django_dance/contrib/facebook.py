@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Facebook(OAuth2Provider):
     """https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/ — set
-    ``API_VERSION`` to the version of the Graph API that your site was written for."""
+    ``API_VERSION`` to the version of the Graph API that your site was written for. A token lives
+    for one or two hours; ``LONG_LIVED`` exchanges it for one that lives for about 60 days."""
 
     documentation = (
         "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/"
@@ -14,7 +15,7 @@ class Facebook(OAuth2Provider):
     authorization_url = "https://www.facebook.com/{api_version}/dialog/oauth"
     token_url = "https://graph.facebook.com/{api_version}/oauth/access_token"
     client_auth = "post"
-    # No refresh tokens: a token can be exchanged for a token that lasts two months.
+    # No refresh tokens
     auto_refresh_url = None
     revocation_url = "https://graph.facebook.com/{api_version}/me/permissions"
     revocation_auth = "token"
@@ -30,5 +31,15 @@ class Facebook(OAuth2Provider):
     api_version = "v24.0"
     #: Ask again for permissions that the user has declined before.
     rerequest_declined_permissions = False
+    #: Exchange the token of the dance for one that lives longer.
+    long_lived = False
 
+    # https://developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived
+    exchange_params = {
+        "grant_type": "fb_exchange_token",
+        "client_id": "{client_id}",
+        "client_secret": "{client_secret}",
+        "fb_exchange_token": "{access_token}",
+    }
+    option_facts = {"long_lived": {"exchange_url": "{token_url}"}}
     authorization_url_options = {"rerequest_declined_permissions": {"auth_type": "rerequest"}}

@@ -1,12 +1,4 @@
-from typing import TYPE_CHECKING
-
 from ..providers import OAuth2Provider
-from ..tokens import Token
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest, QueryDict
-
-    from ..flows import Flow
 
 
 class QuickBooks(OAuth2Provider):
@@ -25,6 +17,7 @@ class QuickBooks(OAuth2Provider):
     revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
     # After its last use: https://blogs.intuit.com/2024/06/03/oauth-token-management-done-the-right-way/
     refresh_token_lifetime = 100
+    callback_fields = ("realmId",)
     scope = ("openid", "com.intuit.quickbooks.accounting")
     # The person and not the company: a visitor could change the company in the callback.
     account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
@@ -44,8 +37,3 @@ class QuickBooks(OAuth2Provider):
             ),
         }
     }
-
-    def complete(self, request: "HttpRequest", flow: "Flow", params: "QueryDict") -> Token:
-        token = super().complete(request, flow, params)
-        realm = params.get("realmId")
-        return Token({**token.fields_to_store, "realmId": realm}) if realm else token

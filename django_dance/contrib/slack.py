@@ -1,15 +1,26 @@
+import logging
+import time
 from typing import TYPE_CHECKING, Any
 
+from ..exceptions import ProviderError, failure_fields
 from ..providers import OAuth2Provider
+from ..tokens import Token, without_secrets
 
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
+    from ..tokens import ResourceOwner
+
+logger = logging.getLogger("django_dance")
+
+#: The time after which the refresh of a user's token is tried again, in seconds.
+RETRY_AFTER = 60
 
 
 class Slack(OAuth2Provider):
     """https://docs.slack.dev/authentication/installing-with-oauth/ — ``SCOPE`` is for the bot,
-    ``USER_SCOPE`` is for the user. If both are granted, calls use the bot's token. If you switch
-    PKCE on for the application, its refresh tokens expire after 30 days
+    ``USER_SCOPE`` is for the user. If both are granted, calls use the bot's token; the user's is in
+    ``session.token["authed_user"]``, and both are refreshed. If you switch PKCE on for the
+    application, its refresh tokens expire after 30 days
     (https://docs.slack.dev/authentication/using-pkce)."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
@@ -57,3 +68,30 @@ class Slack(OAuth2Provider):
         # "bot" or "user"; both kinds are used as bearer tokens.
         fields.pop("token_type", None)
         return fields
+
+    def refresh(self, owner: "ResourceOwner", token: Token) -> Token:
+        # The bot's token and the user's token have a refresh token each, and expire together.
+        new = super().refresh(owner, token)
+        user = dict(token.get("authed_user") or {})
+        fields = {**new.fields_to_store, "authed_user": user}
+        if "access_token" not in user or "refresh_token" not in user:
+            return Token(fields)
+        data = {"grant_type": "refresh_token", "refresh_token": user["refresh_token"]}
+        try:
+            granted = self.grant(self.token_url, data, self.get_client_credentials(owner))
+        except ProviderError as error:
+            # The bot's new token must be stored.
+            logger.warning(
+                "%s: the user's token could not be refreshed: %s",
+                self.name,
+                error,
+                extra=failure_fields(error, provider=self.name),
+            )
+            if self.meaning_of(error) == "dead":
+                fields["authed_user"] = without_secrets(user)
+            else:
+                fields["expires_at"] = time.time() + RETRY_AFTER
+        else:
+            names = ("access_token", "refresh_token", "expires_in", "scope")
+            user |= {name: granted[name] for name in names if name in granted}
+        return Token(fields)

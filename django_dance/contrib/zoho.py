@@ -2,14 +2,23 @@ from ..providers import OAuth2Provider
 
 
 class Zoho(OAuth2Provider):
-    """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — set ``HOST`` to use
-    another data centre, such as ``accounts.zoho.eu``. The token names the URL of the API. Keep
+    """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — the token names the data
+    centre of the account and the URL of the API. To begin a dance at another data centre than that
+    in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. Keep
     ``aaaserver.profile.READ`` in ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/zoho.ts
     registration_url = "https://api-console.zoho.com/"
     host = "accounts.zoho.com"
+    # https://www.zoho.com/accounts/protocol/oauth/multi-dc/client-authorization.html
+    callback_fields = ("accounts-server",)
+    host_from_token = "accounts-server"
+    hosts = (
+        *(f"accounts.zoho.{place}" for place in ("com", "eu", "in", "com.au", "jp")),
+        *("accounts.zohocloud.ca", "accounts.zoho.sa", "accounts.zoho.uk", "accounts.zoho.com.cn"),
+        "accounts.zoho.ae",
+    )
     base_url = "https://www.zohoapis.com/"
     base_url_from_token = "{api_domain}"
     base_url_domains = tuple(

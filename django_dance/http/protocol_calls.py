@@ -12,6 +12,7 @@ import html
 import http.client
 import io
 import json as jsonlib
+import logging
 import math
 import re
 import time
@@ -59,6 +60,7 @@ _SECRET_PARAMS = SECRETS | {
     "code",
     "code_verifier",
     "device_code",
+    "fb_exchange_token",
     "token",
 }
 #: The members of an answer that may say why a call failed, the most exact first.
@@ -198,7 +200,7 @@ def _page_text(body: bytes) -> str:
 
 
 def _secrets(request: requests.PreparedRequest) -> tuple[str, ...]:
-    """Return the secrets of a request: in its headers and in its body.
+    """Return the secrets of a request: in its headers, in its body and in its query.
 
     A very short text would be masked inside other words, and is left out.
     """
@@ -216,6 +218,7 @@ def _secrets(request: requests.PreparedRequest) -> tuple[str, ...]:
     body = request.body or ""
     body = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     sent = jsonlib.loads(body) if body.startswith("{") else dict(parse_qsl(body))
+    sent |= dict(parse_qsl(urlsplit(request.url or "").query))
     found += [value for name, value in sent.items() if name in _SECRET_PARAMS]
     return tuple(str(secret) for secret in found if len(str(secret)) >= 6)
 
@@ -229,6 +232,7 @@ def protocol_call(
     method: str,
     url: str,
     *,
+    query: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
     json: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -243,6 +247,7 @@ def protocol_call(
     There are no redirects, no cookies and no ``.netrc``. The address must use ``https``. The whole
     answer may take ``DANCE_TIMEOUT`` seconds and have :data:`MAX_ANSWER` bytes.
 
+    :param query: parameters to add to the address. They are not logged.
     :param data: the fields of a form body.
     :param json: the members of a JSON body.
     :param auth: signs or authenticates the request, as ``requests`` defines it.
@@ -253,6 +258,7 @@ def protocol_call(
     response = limited_request(
         method,
         url,
+        params=query,
         data=data,
         json=json,
         headers=headers,
@@ -370,6 +376,20 @@ def _retry_after(answer: requests.Response) -> int | None:
         return int(value[:9])
     moment = parse_http_date_safe(value)
     return None if moment is None else max(0, moment - int(time.time()))
+
+
+class _HideQuery(logging.Filter):
+    """Removes the query from the lines that urllib3 logs: that of a protocol call may be secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if running_call.get() is not None and isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_HideQuery())
 
 
 class _ProtocolSession(EnvironmentMixin):

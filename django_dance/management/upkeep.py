@@ -150,7 +150,9 @@ def _refresh_is_due(session: DanceSession, token: Token) -> bool:
     if not session.provider.is_refreshable(token) or token.verdict == REJECTED:
         return False
     days = getattr(session.provider, "refresh_token_lifetime", None)
-    return token.stale or (days is not None and token.age > days * 24 * 3600 / 2)
+    return session.provider.is_stale(token) or (
+        days is not None and token.age > days * 24 * 3600 / 2
+    )
 
 
 # --- notices --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -173,6 +173,7 @@ class Provider(Facts):
         method: str,
         url: str,
         *,
+        query: Mapping[str, str] | None = None,
         data: Mapping[str, str] | None = None,
         json: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -180,6 +181,7 @@ class Provider(Facts):
     ) -> ProtocolResponse:
         """Make one protocol call to the provider; ``ca_bundle`` and ``DANCE_TIMEOUT`` apply to it.
 
+        :param query: parameters to add to the URL. They are not logged.
         :param data: the fields of a form body.
         :param json: the members of a JSON body.
         :param headers: further headers. Their values are treated as secrets.
@@ -192,12 +194,20 @@ class Provider(Facts):
         return protocol_call(
             method,
             url,
+            query=query,
             data=data,
             json=json,
             headers={name: Secret(value) for name, value in (headers or {}).items()},
             auth=auth,
             verify=self.ca_bundle or True,
         )
+
+    def for_token(self, token: Token | None) -> Self:
+        """Return this provider at the server that the token names, if the provider has several.
+
+        :raises UntrustedOrigin: the token names a server that is not one of the provider's.
+        """
+        return self
 
     def account_request(self) -> tuple[str, str, dict[str, Any] | None] | None:
         """Return the request for the account of a token: its method, its URL, and the JSON body.
@@ -211,7 +221,7 @@ class Provider(Facts):
 
     def names_account(self, fields: Any) -> bool:
         """Return whether the answer to the request for the account has the account's id."""
-        return _field(fields, self.account_id) not in (None, "")
+        return find_field(fields, self.account_id) not in (None, "")
 
     def account_info(self, session: DanceSession) -> AccountInfo:
         """Return the account that the session's token belongs to.
@@ -228,7 +238,8 @@ class Provider(Facts):
             )
         # A site may store or show the fields, so they have no secrets of the token.
         fields: Any = without_secrets(session.ready_token())
-        if self.account_url and (request := self.account_request()):
+        here = self.for_token(session.ready_token())
+        if self.account_url and (request := here.account_request()):
             method, url, body = request
             answer = session.protocol_call(method, url, json=body)
             if answer.status >= 400:
@@ -241,9 +252,9 @@ class Provider(Facts):
                 fields = answer.json()
             except InvalidResponse:
                 fields = None
-        found = _field(fields, self.account_id)
+        found = find_field(fields, self.account_id)
         account = self.check_account_id(found)
-        label = _field(fields, self.account_label) if self.account_label else None
+        label = find_field(fields, self.account_label) if self.account_label else None
         return AccountInfo(account, str(label or found), fields)
 
     def check_account_id(self, found: object) -> str:
@@ -485,6 +496,10 @@ class Provider(Facts):
         """Return the meaning of a failed call (:attr:`ProviderError.refusal`)."""
         return error.refusal
 
+    def is_stale(self, token: Token) -> bool:
+        """Return whether the token should be refreshed before the next call."""
+        return token.stale
+
     def is_refreshable(self, token: Token) -> bool:
         """Return whether the token can be refreshed."""
         return False
@@ -564,7 +579,9 @@ class Provider(Facts):
             fields = json.loads(body)
         except (ValueError, RecursionError):
             return False
-        return any(str(_field(fields, path)) in found for path, found in self.token_over.items())
+        return any(
+            str(find_field(fields, path)) in found for path, found in self.token_over.items()
+        )
 
     def describe_scope(self, scope: str) -> str:
         """Return the words for a scope (:attr:`scope_words`), or else the scope itself."""
@@ -606,7 +623,7 @@ class Provider(Facts):
         return params
 
 
-def _field(fields: Any, path: str) -> Any:
+def find_field(fields: Any, path: str) -> Any:
     """Return the field at a path of names and list indexes, or ``None``."""
     for name in path.split("."):
         if isinstance(fields, Mapping):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, quote_plus
 
 from django.utils.crypto import constant_time_compare
@@ -20,6 +20,7 @@ from ..exceptions import (
     TokenRequestRefused,
     UntrustedOrigin,
 )
+from ..http import origin
 from ..tokens import (
     REFRESH_FAILURE_FIELDS,
     ResourceOwner,
@@ -32,7 +33,7 @@ from ..tokens import (
     strip_internal_fields,
     without_empty,
 )
-from .base import ClientCredentials, Provider, single, with_query
+from .base import ClientCredentials, Provider, find_field, single, with_query
 from .device import BackgroundGrants
 from .options import Problem, fact
 from .refusals import (
@@ -134,6 +135,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The form of the callback: ``"query"``, or ``"form_post"`` (OAuth 2.0 Form Post Response
     #: Mode).
     response_mode: str = fact("query", fixed=True)
+    #: Parameters of the callback that are stored with the token, and those of them that are sent
+    #: with each token and refresh request, too. They come from the browser: the visitor may have
+    #: changed them.
+    callback_fields: Sequence[str] = fact((), fixed=True)
+    sent_callback_fields: Sequence[str] = fact((), fixed=True)
     #: The issuer identifier (RFC 8414 §2), compared with the callback's ``iss`` (RFC 9207).
     issuer: str | None = fact(None, url=True)
     #: Whether every callback has an ``iss``.
@@ -141,8 +147,19 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The format of a token request, ``"form"`` or ``"json"``, and its headers.
     token_request_format: str = fact("form", fixed=True)
     token_headers: Mapping[str, str] = fact({}, fixed=True)
+    #: The endpoint that exchanges the granted token for one that lives longer, and the parameters
+    #: of this GET request: ``{client_id}``, ``{client_secret}`` and fields of the token in braces
+    #: are filled in.
+    exchange_url: str | None = fact(None, url=True, fixed=True)
+    exchange_params: Mapping[str, str] = fact({}, fixed=True)
+    #: The parameters, as in ``exchange_params``, of a refresh request by GET. The access token
+    #: refreshes itself, so it is stored as the refresh token, too.
+    refresh_params: Mapping[str, str] = fact({}, fixed=True)
+    #: The days before the expiry of a token in which it is refreshed already, if the provider does
+    #: not refresh expired tokens. It is at most the second half of its lifetime.
+    refresh_days_ahead: int = fact(0, fixed=True)
     #: The format of its answer, ``"json"`` or ``"form"``, and the object in it that has the token's
-    #: fields; dots separate nested objects.
+    #: fields; dots separate the names and list indexes of nested objects.
     token_format: str = fact("json", fixed=True)
     token_path: str = fact("", fixed=True)
     #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
@@ -291,6 +308,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
                 raise FlowError("issuer_missing", "the callback names no issuer")
         elif self.issuer and not constant_time_compare(issuer, self.issuer):
             raise FlowError("issuer_mismatch", "the callback is from another issuer")
+        try:
+            self.for_token(Token(self._fields_of_callback(params)))
+        except UntrustedOrigin as error:
+            raise FlowError("issuer_mismatch", str(error)) from None
         if "error" not in params:
             code = params.get("code")
             if not code:
@@ -301,8 +322,13 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def complete(self, request: HttpRequest, flow: Flow, params: QueryDict) -> Token:
         if "error" in params:
             raise self._callback_error(params)
+        kept = self._fields_of_callback(params)
+        here = self.for_token(Token(kept))
+        if here is not self:
+            return here.complete(request, flow, params)
         data = {
             **(self.token_url_params or {}),
+            **self._sent_fields(kept),
             "grant_type": "authorization_code",
             "code": Secret(params["code"]),
             "redirect_uri": self.callback_uri(request),
@@ -311,8 +337,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
             data["code_verifier"] = flow.verifier
         client = self.get_client_credentials(ResourceOwner(self, request))
         fields = self.grant(self.endpoint("token_url"), data, client)
+        if self.exchange_url:
+            fields |= self._grant_by_get(self.exchange_url, self.exchange_params, fields, client)
         token = Token.granted(
-            {**self.granted(fields, flow, client), "granted_at": int(time.time())}
+            {**kept, **self.granted(fields, flow, client), "granted_at": int(time.time())}
         )
         if not self.is_usable(token):
             raise InvalidResponse(f"{self.label} granted a token that has expired already.")
@@ -321,6 +349,34 @@ class OAuth2Provider(BackgroundGrants, Provider):
         except UntrustedOrigin as error:
             raise InvalidResponse(str(error)) from None
         return token
+
+    def _fields_of_callback(self, params: QueryDict) -> dict[str, Any]:
+        """Return the parameters of the callback that are stored with the token.
+
+        :raises FlowError: ``parameter_repeated``.
+        """
+        found = {name: single(params, name) for name in self.callback_fields}
+        return {name: value for name, value in found.items() if value}
+
+    def _sent_fields(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        return {name: fields[name] for name in self.sent_callback_fields if name in fields}
+
+    def for_token(self, token: Token | None) -> Self:
+        named = token.get(self.host_from_token) if token and self.host_from_token else None
+        if not named:
+            return self
+        where = origin(named) if isinstance(named, str) else None
+        scheme, host, port = where or ("", "", 0)
+        if (scheme, port) != ("https", 443) or host not in (*self.hosts, getattr(self, "host", "")):
+            raise UntrustedOrigin(
+                f"The field {self.host_from_token} names the host {host or 'of an invalid URL'}, "
+                f"which is not one of {self.label}'s."
+            )
+        if host == getattr(self, "host", ""):
+            return self
+        there = type(self)(self.name, **{**self._given, "host": host})
+        there.__dict__["_original"] = self._original
+        return there
 
     def granted(
         self, fields: dict[str, Any], flow: Flow, client: ClientCredentials
@@ -387,7 +443,24 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
         :raises ProviderError: the provider refused, failed or could not be reached.
         """
-        answer = self.token_call(url, data, client)
+        return self._read_grant(self.token_call(url, data, client), client)
+
+    def _grant_by_get(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        fields: Mapping[str, Any],
+        client: ClientCredentials,
+    ) -> dict[str, Any]:
+        """Request a token with the fields of another one in the query, and return its fields.
+
+        :raises ProviderError: the provider refused, failed or could not be reached.
+        """
+        names = {**fields, "client_id": client.client_id, "client_secret": client.client_secret}
+        query = {name: Secret(text.format_map(names)) for name, text in params.items()}
+        return self._read_grant(self.call("GET", url, query=query), client)
+
+    def _read_grant(self, answer: ProtocolResponse, client: ClientCredentials) -> dict[str, Any]:
         try:
             return self.token_fields(answer)
         except ProviderError as error:
@@ -405,9 +478,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
         """
         form = self.token_format == "form"  # noqa: S105
         fields: Any = dict(answer.form()) if form else answer.json()
-        for name in filter(None, self.token_path.split(".")):
-            fields = fields.get(name) if isinstance(fields.get(name), dict) else fields
-        return dict(fields)
+        found = find_field(fields, self.token_path) if self.token_path else fields
+        return dict(found if isinstance(found, dict) else fields)
 
     def token_fields(self, answer: ProtocolResponse) -> dict[str, Any]:
         """Return the checked fields of a token endpoint's answer. A hook.
@@ -426,6 +498,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         strip_internal_fields(fields)
         check_token_fields(fields, "access_token")
+        if self.refresh_params:
+            fields["refresh_token"] = fields["access_token"]
         if "refresh_token" in fields:
             check_token_fields(fields, "refresh_token")
         kind_of_token = fields.get("token_type", self.token_type)
@@ -512,6 +586,12 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def is_usable(self, token: Token) -> bool:
         return bool(token.get("access_token")) and (not token.expired or self.is_refreshable(token))
 
+    def is_stale(self, token: Token) -> bool:
+        ahead = self.refresh_days_ahead * 24 * 3600
+        if token.lifetime is not None:
+            ahead = min(ahead, token.lifetime // 2)
+        return token.stale or (ahead > 0 and token.expires_within(ahead))
+
     def is_refreshable(self, token: Token) -> bool:
         # It has a refresh token, and the provider refreshes.
         return self.auto_refresh_url is not None and bool(token.get("refresh_token"))
@@ -526,14 +606,21 @@ class OAuth2Provider(BackgroundGrants, Provider):
             ``invalid_grant``.
         :raises InvalidResponse: the answer has no usable token.
         """
+        here = self.for_token(token)
+        if here is not self:
+            return here.refresh(owner, token)
         data = {
             **(self.auto_refresh_kwargs or {}),
+            **self._sent_fields(token),
             "grant_type": "refresh_token",
             "refresh_token": token["refresh_token"],
         }
         client = self.get_client_credentials(owner)
         url = self.auto_refresh_url or self.endpoint("token_url")
-        fields = self.grant(url, data, client)
+        if self.refresh_params:
+            fields = self._grant_by_get(url, self.refresh_params, token, client)
+        else:
+            fields = self.grant(url, data, client)
         kept = {
             name: value
             for name, value in token.fields_to_store.items()
@@ -572,10 +659,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
 
         :raises ProviderError: the provider did not revoke the token.
         """
-        url = self.endpoint("revocation_url")
+        here = self.for_token(token)
+        url = here.endpoint("revocation_url")
         if not url:
             return
-        answer = self._revocation_call(url, owner, token)
+        answer = here._revocation_call(url, owner, token)
         if not 200 <= answer.status < 300:
             raise ProviderError.for_answer(
                 f"{self.label} did not revoke the token: it answered {answer.status}.", answer

@@ -120,6 +120,10 @@ class Facts:
     #: and the domains that its host must belong to.
     base_url_from_token: str = fact("", fixed=True)
     base_url_domains: Sequence[str] = fact((), fixed=True)
+    #: For providers with several servers: the field of the token with the URL of the account's
+    #: server, whose host then takes the place of ``host``, and the hosts that it may be.
+    host_from_token: str = fact("", fixed=True)
+    hosts: Sequence[str] = fact((), fixed=True)
     #: Headers of every API call.
     request_headers: Mapping[str, str] = {}
     #: The header that contains the token.

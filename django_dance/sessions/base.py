@@ -577,7 +577,12 @@ class DanceSession(CallingSession):
             usable = token is not None and self._has_active_user()
         except SynchronousOnlyOperation:  # in async code the owner may not be known yet
             return None
-        if token is None or not usable or token.stale or token.verdict == REJECTED:
+        if (
+            token is None
+            or not usable
+            or self.provider.is_stale(token)
+            or token.verdict == REJECTED
+        ):
             return None
         return token if self.provider.is_usable(token) else None
 

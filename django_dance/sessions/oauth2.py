@@ -64,7 +64,7 @@ class OAuth2Session(  # type: ignore[misc]
     @forbid_in_templates
     def ready_token(self) -> Token:
         token = super().ready_token()
-        if token.stale and self.provider.is_refreshable(token):
+        if self.provider.is_stale(token) and self.provider.is_refreshable(token):
             token = self._forget_dead_token(lambda: refresh_or_keep(self, token))
         elif not self.provider.is_usable(token):
             raise self._expired(token)

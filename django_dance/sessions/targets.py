@@ -13,6 +13,7 @@ from ..http import Origin, is_secure, origin
 
 if TYPE_CHECKING:
     from ..providers import Provider
+    from .current_token import CurrentToken
 
 
 def mark_ready(request: requests.PreparedRequest, signer: object) -> requests.PreparedRequest:
@@ -34,6 +35,7 @@ class TargetMixin(requests.Session):
     """Joins relative URLs, and sends the token to trusted origins only."""
 
     provider: Provider
+    current_token: CurrentToken
 
     @property
     def base_url(self) -> str | None:
@@ -79,9 +81,10 @@ class TargetMixin(requests.Session):
 
     def trusted_origins(self) -> frozenset[Origin | None]:
         """The origins that the token may be sent to."""
-        if not self.provider.base_url_from_token:
+        if not (self.provider.base_url_from_token or self.provider.host_from_token):
             return self.provider.trusted_origins
-        return self.provider.trusted_origins | {origin(self.base_url or "")}
+        here = self.provider.for_token(self.current_token.load())
+        return here.trusted_origins | {origin(self.base_url or "")}
 
     def check_origin(self, url: str) -> None:
         """Refuse an address that the token must not be sent to.

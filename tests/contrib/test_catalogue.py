@@ -67,6 +67,8 @@ def preset(request, settings):
 
 def fields_of(request):
     """The parameters of a request to a token endpoint, each once."""
+    if request.method == "GET":
+        return dict(parse_qsl(urlsplit(request.url).query, strict_parsing=True))
     body = request.body.decode() if isinstance(request.body, bytes) else request.body or ""
     if request.headers.get("Content-Type", "").startswith("application/json"):
         return json.loads(body)
@@ -87,7 +89,10 @@ class FakeProvider:
                 responses.add_callback("POST", address, getattr(self, fact), match=exactly)
         refresh_url = getattr(provider, "auto_refresh_url", None)
         if refresh_url and refresh_url != provider.token_url:
-            responses.add_callback("POST", refresh_url, self.token_url)
+            method = "GET" if provider.refresh_params else "POST"
+            responses.add_callback(method, refresh_url, self.token_url)
+        if url := getattr(provider, "exchange_url", None):
+            responses.add_callback("GET", url, self.token_url)
         if url := getattr(provider, "revocation_url", None):
             url = url.replace("{client_id}", provider.client_id)
             method = "POST" if provider.revocation_auth == "client" else provider.revocation_method
@@ -238,7 +243,8 @@ def dance_2(provider, member, user, responses):
             fields["iss"] = provider.issuer
         response = member.get(back, fields)
     assert response.status_code == 302, response.content
-    (exchange,) = fake.asked
+    exchange, *exchanged = fake.asked
+    assert len(exchanged) == bool(provider.exchange_url)
     assert exchange.method == "POST"
     sent = fields_of(exchange)
     assert sent["grant_type"] == "authorization_code" and sent["code"] == "planted-code"
@@ -248,15 +254,19 @@ def dance_2(provider, member, user, responses):
     for header, value in provider.token_headers.items():
         assert exchange.headers[header] == value
 
-    session = call_the_api(provider, user, responses, "planted-access-1")
+    count = len(fake.asked)
+    session = call_the_api(provider, user, responses, f"planted-access-{count}")
     if provider.auto_refresh_url is not None:
         session = refreshable(user, provider)
         fake.nonce = None
         session.get("planted")
-        sent = fields_of(fake.asked[1])
-        assert sent["grant_type"] == "refresh_token"
-        assert sent["refresh_token"] == "planted-refresh-1"
-        assert session.access_token == "planted-access-2"
+        sent = fields_of(fake.asked[count])
+        if provider.refresh_params:
+            assert sent["access_token"] == f"planted-access-{count}"
+        else:
+            assert sent["grant_type"] == "refresh_token"
+            assert sent["refresh_token"] == f"planted-refresh-{count}"
+        assert session.access_token == f"planted-access-{count + 1}"
     if type(provider).revoke is OAuth2Provider.revoke:
         before = len(fake.asked)
         session.disconnect()

@@ -1,11 +1,13 @@
 """Slack: the tokens of a bot and of its user."""
 
 import pytest
+from responses.matchers import urlencoded_params_matcher
 
+from django_dance.models import OAuthToken
 from django_dance.providers import providers
 
 from ..conftest import Dance
-from .conftest import assert_refused
+from .conftest import assert_refused, expire_token
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
@@ -84,3 +86,107 @@ def test_slacks_user_scopes_are_requested_beside_the_bot_scopes(site, member):
     asked = Dance(member, "slack").asked
     assert asked["scope"] == "chat:write,channels:read"
     assert asked["user_scope"] == "search:read,users:read"
+
+
+# --- token rotation -------------------------------------------------------------------------------
+
+ROTATING = {
+    **SLACK,
+    "refresh_token": "planted-bot-refresh",
+    "expires_in": 43200,
+    "authed_user": {
+        **SLACK["authed_user"],
+        "refresh_token": "planted-user-refresh",
+        "expires_in": 43200,
+    },
+}
+BOT = {
+    "ok": True,
+    "access_token": "planted-bot-2",
+    "refresh_token": "planted-bot-refresh-2",
+    "expires_in": 43200,
+    "token_type": "bot",
+    "authed_user": {"id": "U1234"},
+}
+USER = {
+    "ok": True,
+    "access_token": "planted-user-2",
+    "refresh_token": "planted-user-refresh-2",
+    "expires_in": 43200,
+    "token_type": "user",
+}
+
+
+@pytest.fixture
+def rotated(slack_dance, responses):
+    """Refreshes an expired token; the argument answers the request for the user's token."""
+
+    def refresh(answer, status=200):
+        session = expire_token(slack_dance(ROTATING, user_scope="search:read"))
+        url = session.provider.token_url
+        responses.replace(
+            "POST", url, json=BOT, match=[urlencoded_params_matcher(asked("planted-bot-refresh"))]
+        )
+        responses.post(
+            url,
+            status=status,
+            json=answer,
+            match=[urlencoded_params_matcher(asked("planted-user-refresh"))],
+        )
+        return session.ready_token()
+
+    def asked(refresh_token):
+        return {
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+        }
+
+    return refresh
+
+
+@pytest.mark.parametrize(
+    "answer", [USER, {"ok": True, "authed_user": {"id": "U1234", **USER}}], ids=["flat", "nested"]
+)
+def test_the_users_token_is_refreshed_with_the_bots(rotated, answer):
+    token = rotated(answer)
+    assert (token["access_token"], token["refresh_token"]) == (
+        "planted-bot-2",
+        "planted-bot-refresh-2",
+    )
+    user = token["authed_user"]
+    assert (user["id"], user["scope"]) == ("U1234", "search:read")
+    assert user["access_token"] == "planted-user-2"
+    assert user["refresh_token"] == "planted-user-refresh-2"
+    assert OAuthToken.objects.get().token["authed_user"]["access_token"] == "planted-user-2"
+
+
+def test_a_users_token_that_slack_does_not_refresh_is_removed(rotated):
+    token = rotated({"ok": False, "error": "invalid_refresh_token"})
+    assert token["access_token"] == "planted-bot-2"
+    assert token["authed_user"].keys() & {"access_token", "refresh_token"} == set()
+    assert token["authed_user"]["id"] == "U1234"
+
+
+def test_a_users_token_that_cannot_be_refreshed_now_is_tried_again_soon(rotated, clock):
+    token = rotated({"ok": False, "error": "internal_error"})
+    assert token["access_token"] == "planted-bot-2"
+    assert token["authed_user"]["refresh_token"] == "planted-user-refresh"
+    assert token.expires_at == clock.now + 60
+
+
+def test_a_bots_token_without_a_users_token_is_refreshed(slack_dance, responses):
+    answer = {**ROTATING, "authed_user": {"id": "U1234"}}
+    session = expire_token(slack_dance(answer))
+    responses.replace("POST", session.provider.token_url, json=BOT)
+    asked = len(responses.calls)
+    assert session.ready_token()["authed_user"] == {"id": "U1234"}
+    assert len(responses.calls) == asked + 1
+
+
+def test_a_call_can_use_the_users_token(slack_dance, responses):
+    session = slack_dance(SLACK, user_scope="search:read")
+    responses.get("https://slack.com/api/search.messages", json={})
+    token = session.ready_token()["authed_user"]["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    session.get("search.messages", headers=headers, withhold_token=True)
+    assert responses.calls[-1].request.headers["Authorization"] == "Bearer planted-user"
