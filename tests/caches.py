@@ -22,6 +22,20 @@ class SilentCache(DummyCache):
         return None
 
 
+class PartialCache(LocMemCache):
+    """A cluster with a node that is down: it refuses the keys that contain one of these words."""
+
+    refused = ()
+    #: How often a key was refused.
+    asked = 0
+
+    def make_and_validate_key(self, key, version=None):
+        if any(word in key for word in self.refused):
+            type(self).asked += 1
+            raise ConnectionError
+        return super().make_and_validate_key(key, version)
+
+
 class InterleavedCache(LocMemCache):
     """Each operation is a place where another thread may go on."""
 

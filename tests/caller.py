@@ -7,13 +7,14 @@ sends back the answer that each thread got.
 
 import multiprocessing
 import threading
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 
 import django
 
 django.setup()
 
-from django.db import connections  # noqa: E402
+from django.db import connections, transaction  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
 from django_dance.providers import providers  # noqa: E402
@@ -23,7 +24,7 @@ processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([__name__])
 
 
-def answers(user_id, count):
+def answers(user_id, count, *, in_transactions=False):
     """The answer that each thread got, and each connection_lost that the process sent."""
     heard, barrier = [], threading.Barrier(count)
 
@@ -34,7 +35,8 @@ def answers(user_id, count):
         session = providers["github"].session(user_id=user_id)
         barrier.wait()
         try:
-            heard.append(session.get("/me").json()["token"])
+            with transaction.atomic() if in_transactions else nullcontext():
+                heard.append(session.get("/me").json()["token"])
         except Exception as error:
             heard.append(repr(error))
         finally:
@@ -50,13 +52,14 @@ def answers(user_id, count):
     return heard
 
 
-def run(pipe: Connection, database, settings, user_id, threads):
+def run(pipe: Connection, database, settings, user_id, threads, *, in_transactions=False):
     """The main function of a process.
 
     :param database: the entry of ``DATABASES``.
+    :param in_transactions: each thread calls in a transaction of its own.
     """
     connections.settings["default"] = database
     with override_settings(**settings):
         pipe.send("ready")
         pipe.recv()
-        pipe.send(answers(user_id, threads))
+        pipe.send(answers(user_id, threads, in_transactions=in_transactions))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import TestLoader, TestResult, TestSuite
@@ -21,6 +21,7 @@ import oauthlib
 import pytest
 from asgiref.sync import SyncToAsync
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import ConnectionHandler, connections
 from django.test import TransactionTestCase
 
@@ -200,6 +201,21 @@ class Databases:
         # These settings are ``settings.DATABASES``. Other threads take their connections from them.
         connections.settings["default"] = configuration
         ContentType.objects.clear_cache()
+
+    @contextmanager
+    def borrow(self, entry: dict[str, Any]) -> Iterator[None]:
+        """Make a database of the test's own the default one, and create the tables there.
+
+        :param entry: the entry of ``DATABASES``.
+        """
+        self._connect(ConnectionHandler({"default": entry}).settings["default"])
+        try:
+            with self.blocker.unblock():
+                call_command("migrate", verbosity=0)
+                yield
+                connections.close_all()
+        finally:
+            self.none()
 
     def none(self) -> None:
         """Leave no default database but that of the settings, which does not exist."""

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, TypeVar
 
 import psycopg
 import pymysql
@@ -31,6 +31,7 @@ from redis.retry import Retry
 from .loopback import reserved_port
 
 HOST = "127.0.0.1"
+_Server = TypeVar("_Server", bound="Server")
 
 
 class Server:
@@ -216,9 +217,10 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def throw_away(kind: type[Server]) -> Iterator[Server]:
+def throw_away(kind: Callable[[int], _Server]) -> Iterator[_Server]:
     """A new server in a folder of its own, both gone afterwards.
 
+    :param kind: a class of servers, or another function of the port.
     :raises LookupError: a program that it takes is not installed.
     :raises OSError: it does not start; the end of its log says why.
     """

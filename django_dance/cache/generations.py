@@ -8,7 +8,8 @@ its entry with them, so that a slow reader cannot revive an old value, even if t
 flushed meanwhile. Django's caches need no other operations than ``get``, ``add`` and ``set`` for
 this.
 
-A cache that is down counts as empty. A process that could not invalidate a group does so later.
+A cache that is down counts as empty. A process that could not invalidate a group does so at its
+first look-up when the cache is back: a replica that was promoted may still have the old entries.
 Until then, other processes may use an old value, but not for longer than :data:`LIFETIME`.
 """
 
@@ -31,6 +32,10 @@ _GENERATION_LIFETIME = 24 * 3600
 _MAX_PENDING = 10_000
 #: The invalidations that failed: (alias, group) → the time at which the last entry expires.
 _pending_invalidations: dict[tuple[str, str], float] = {}
+#: The number of pending invalidations that one look-up repeats.
+_AT_ONCE = 20
+#: Alias → the earliest time of the next attempt, after one that has failed.
+_next_attempt: dict[str, float] = {}
 
 #: Group → generation.
 Generations = Mapping[str, str]
@@ -146,7 +151,10 @@ class GenerationalCache:
                     found[group] = new if added else cache.get(group)
             return found
 
-        return self._ask(fetch, {})
+        found: dict[str, Any] = self._ask(fetch, {})
+        if _pending_invalidations and any(isinstance(found.get(each), str) for each in groups):
+            self._repeat_invalidations()
+        return found
 
     def _are_valid(self, needed: Generations, current: Generations) -> bool:
         """Whether the generations of an entry are the current ones, and there is at least one."""
@@ -161,6 +169,20 @@ class GenerationalCache:
             return True
         pending = [group for group in groups if self._is_pending(group)]
         return not pending or self.invalidate(*pending) is not None
+
+    def _repeat_invalidations(self) -> None:
+        """Invalidate groups whose invalidation has failed. The cache has just answered.
+
+        In a cluster the node of a group may still be down. Then the next attempt is a second later.
+        """
+        now = time.monotonic()
+        if now < _next_attempt.get(self.alias, 0):
+            return
+        pending = [group for alias, group in list(_pending_invalidations) if alias == self.alias]
+        for group in pending[:_AT_ONCE]:
+            if self._is_pending(group) and self.invalidate(group) is None:
+                _next_attempt[self.alias] = now + 1
+                return
 
     def _is_pending(self, group: str) -> bool:
         until = _pending_invalidations.get((self.alias, group))

@@ -36,8 +36,9 @@ _kept_lock = threading.Lock()
 
 
 def parking_key(owner_key: str, account: str) -> str:
-    """The cache key of the parked token of an account."""
-    return f"django_dance:parked:{owner_key}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+    """The cache key of the parked token of an account, with the owner's hash tag."""
+    digest = hashlib.sha256(account.encode()).hexdigest()[:32]
+    return f"django_dance:parked:{{{owner_key}}}:{digest}"
 
 
 def park(

@@ -1,7 +1,8 @@
 """TokenCache: the client's tokens, in front of the table.
 
 All tokens of one (user, provider) are a group, which the owner key names. There is an entry for
-each account.
+each account. The owner key stands in braces, a *hash tag*: a cluster of Valkey or Redis keeps all
+keys with the same tag at one node, so that a look-up asks one node.
 """
 
 from __future__ import annotations
@@ -74,10 +75,11 @@ def _lifetime(token: Token | None) -> float:
 
 
 def _generation_key(owner_key: str) -> str:
-    return f"django_dance:generation:{owner_key}"
+    return f"django_dance:generation:{{{owner_key}}}"
 
 
 @lru_cache(maxsize=1024)
 def _entry_key(owner_key: str, account: str) -> str:
     # The account is not in the seal, so the digest has 128 bits.
-    return f"django_dance:token:{owner_key}:{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+    digest = hashlib.sha256(account.encode()).hexdigest()[:32]
+    return f"django_dance:token:{{{owner_key}}}:{digest}"

@@ -15,6 +15,7 @@ from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner, Token
 
+from ..caches import PartialCache
 from ..interleaving import Interleaving, turn
 
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tokens"}
@@ -30,6 +31,7 @@ def local_cache(settings):
     settings.DANCE_CACHE = "default"
     caches["default"].clear()
     generations._pending_invalidations.clear()
+    generations._next_attempt.clear()
 
 
 @pytest.fixture
@@ -263,6 +265,19 @@ class TestTrouble:
         down[1]()
         assert storage.get(owner) is None
 
+    def test_a_look_up_of_another_owner_repeats_it_too(self, storage, owner, down, make_user):
+        """Other processes would use the old entry until this one looks it up."""
+        other = ResourceOwner(providers["github"], user=make_user("grace"))
+        storage.set(owner, token("old"))
+        down[0]()
+        storage.set(owner, token("new"))
+        down[1]()
+        assert generations._pending_invalidations
+        storage.get(other)
+        assert not generations._pending_invalidations
+        owner_key = storage._cache.owner_key({"provider": "github", "user_id": owner.user_id})
+        assert TokenCache("default").get(owner_key, "")[0] is MISS
+
     def test_the_log_has_one_warning_for_many_requests(
         self, storage, owner, down, trouble, caplog, monkeypatch
     ):
@@ -289,9 +304,57 @@ class TestStrangers:
         self, owner, storage, monkeypatch
     ):
         cache = TokenCache("default")
-        group = "django_dance:generation:owner"
+        group = "django_dance:generation:{owner}"
         generations._pending_invalidations["default", group] = time.monotonic() - 1
         assert cache.get("owner", "")[0] is MISS
+        assert not generations._pending_invalidations
+
+
+# --- a cluster whose nodes fail -------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+class TestNodes:
+    """``PartialCache`` refuses keys that contain one of its words: their node is down."""
+
+    @pytest.fixture
+    def cache(self, settings):
+        settings.CACHES = {"default": {"BACKEND": "tests.caches.PartialCache"}}
+        yield TokenCache("default")
+        PartialCache.refused, PartialCache.asked = (), 0
+
+    def test_the_groups_of_other_nodes_are_invalidated(self, cache):
+        PartialCache.refused = ("one", "two")
+        cache.invalidate("one")
+        cache.invalidate("two")
+        PartialCache.refused = ("one",)
+        cache.get("three", "")  # its turn ends at the group that fails again
+        generations._next_attempt.clear()
+        cache.get("three", "")
+        assert [group for _, group in generations._pending_invalidations] == [
+            "django_dance:generation:{one}"
+        ]
+
+    def test_the_next_attempt_after_a_failure_is_a_second_later(self, cache, monkeypatch):
+        PartialCache.refused = ("one",)
+        cache.invalidate("one")
+        cache.get("three", "")
+        failed = PartialCache.asked
+        cache.get("three", "")
+        assert PartialCache.asked == failed
+        now = time.monotonic()
+        monkeypatch.setattr(generations.time, "monotonic", lambda: now + 1)
+        cache.get("three", "")
+        assert PartialCache.asked == failed + 1
+
+    def test_one_look_up_repeats_a_limited_number(self, cache):
+        PartialCache.refused = ("old",)
+        for number in range(25):
+            cache.invalidate(f"old-{number}")
+        PartialCache.refused = ()
+        cache.get("three", "")
+        assert len(generations._pending_invalidations) == 5
+        cache.get("three", "")
         assert not generations._pending_invalidations
 
 
@@ -432,4 +495,4 @@ class TestOthers:
         for number in range(5):
             TokenCache("default").invalidate(str(number))
         pending = [group.rpartition(":")[2] for _, group in generations._pending_invalidations]
-        assert pending == ["2", "3", "4"]
+        assert pending == ["{2}", "{3}", "{4}"]

@@ -104,9 +104,9 @@ _NO_CACHE = dict.fromkeys(
 #: The cache keys and the seals of the flows below. Each has the parts that its name does not depend
 #: on, and the reasons. A hexadecimal digest is ``*``.
 KINDS = {
-    "key django_dance:generation:*": _CLIENT,
-    "key django_dance:token:*:*": _CLIENT,
-    "key django_dance:parked:*:*": _CLIENT,
+    "key django_dance:generation:{*}": _CLIENT,
+    "key django_dance:token:{*}:*": _CLIENT,
+    "key django_dance:parked:{*}:*": _CLIENT,
     "key django_dance:spent:*": _CLIENT,
     "key django_dance:lease:*": _CLIENT,
     "key django_dance:follows:*": _CLIENT,
