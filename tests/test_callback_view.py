@@ -373,12 +373,12 @@ def test_login_required_middleware_allows_the_dance(client, dance, settings):
 
 
 def test_a_storage_that_fails_is_a_500_and_sends_oauth_error(member, dance, events, monkeypatch):
-    def fail(self, owner, token):
+    def fail(self, owner, token, known, *, exclusively):
         raise DatabaseError("the disk is full")
 
     begun = dance(member)
     member.raise_request_exception = False
-    monkeypatch.setattr(FallbackStorage, "set", fail)
+    monkeypatch.setattr(FallbackStorage, "set_granted", fail)
     assert begun.callback().status_code == 500
     assert events.codes == ["storage_failed"]
 

@@ -587,7 +587,7 @@ def test_a_user_is_not_created_if_the_connection_cannot_be_stored(
     def fail(*args, **options):
         raise FlowError("account_taken", "another user is connecting this account")
 
-    monkeypatch.setattr(ModelStorage, "set_exclusively", fail)
+    monkeypatch.setattr(ModelStorage, "set_granted", fail)
     assert refusal(dance_as(client)) == "account_taken"
     assert not get_user_model().objects.exists()
 

@@ -60,13 +60,17 @@ def store_connection(
         names = {"connected_account": account.id, "connected_as": account.label}
         token = Token({**token.fields_to_store, **names})
     place = owner if account is None else owner.for_account(account.id)
+    if account is None and storage.keeps_accounts(owner):
+        place = owner.for_account(owner.account or str(token.get("connected_account") or ""))
     # The account of an earlier token may not be known.
     earlier = owner if tuple(known) == ("",) else place
     before = None
     if not token.get("refresh_token") or not token.get("scope"):
         stored = known.get("" if earlier is owner else place.account)
         before = Token.of(stored()) if stored else None
-    put = partial(_put, session, place, is_new=place.account not in known, policy=policy)
+    put = partial(
+        _put, session, place, known=known, exclusively=bool(account) and policy == "refuse"
+    )
     if before is None or not (place.account in filter(None, known) or _is_same(before, token)):
         put(token)
     elif token.get("refresh_token") or not before.get("refresh_token"):
@@ -79,21 +83,22 @@ def store_connection(
 
 
 def _put(
-    session: Session, place: ResourceOwner, token: Token, *, is_new: bool, policy: str
+    session: Session,
+    place: ResourceOwner,
+    token: Token,
+    *,
+    known: Mapping[str, Callable[[], Mapping[str, Any] | None]],
+    exclusively: bool,
 ) -> None:
     """Store the token.
 
     :param place: the owner of the token, with the account if it is known.
-    :param is_new: whether the owner did not have the account before.
+    :param known: the accounts that the owner had before.
+    :param exclusively: store nothing if another user has the account.
     :raises FlowError: ``account_taken``.
     """
-    if not place.account:
-        session.token = token
-        return
-    storage, fields = session.storage, token.fields_to_store
-    if policy != "refuse":
-        storage.set(place, fields)
-    elif not storage.set_exclusively(place, fields, is_new=is_new):
+    fields = token.fields_to_store
+    if not session.storage.set_granted(place, fields, known, exclusively=exclusively):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
 

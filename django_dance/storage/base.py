@@ -246,15 +246,21 @@ class BaseStorage:
         """The primary keys of the other users who have connected this account."""
         return ()
 
-    def set_exclusively(
-        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    def set_granted(
+        self,
+        owner: ResourceOwner,
+        token: Mapping[str, Any],
+        known: Mapping[str, Callable[[], Mapping[str, Any] | None]],
+        *,
+        exclusively: bool,
     ) -> bool:
-        """Store the token, unless another user has the account; return whether it was stored.
+        """Store the token that a dance was granted; return whether it was stored.
 
-        :param is_new: whether the owner did not have the account before.
+        :param known: the accounts that :meth:`stored_accounts` has just returned.
+        :param exclusively: store nothing if another user has the account.
         """
         self.set(owner, token)
-        return not is_new or self._is_alone(owner, token)
+        return not exclusively or owner.account in known or self._is_alone(owner, token)
 
     def _is_alone(self, owner: ResourceOwner, token: Mapping[str, Any]) -> bool:
         """Delete the token if another user has the account, and return whether none has."""

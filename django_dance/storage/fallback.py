@@ -146,10 +146,15 @@ class FallbackStorage(BaseStorage):
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         return self._storage(owner).others(owner, account)
 
-    def set_exclusively(
-        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    def set_granted(
+        self,
+        owner: ResourceOwner,
+        token: Mapping[str, Any],
+        known: Mapping[str, Callable[[], Mapping[str, Any] | None]],
+        *,
+        exclusively: bool,
     ) -> bool:
-        return self._storage(owner).set_exclusively(owner, token, is_new=is_new)
+        return self._storage(owner).set_granted(owner, token, known, exclusively=exclusively)
 
     def prepare_connection(self, connection: Any, beside: Any) -> None:
         """See :meth:`ModelStorage.prepare_connection`."""

@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -49,6 +49,7 @@ from .transactions import (
     after_view_or_now,
     defer_write,
     has_one_writer,
+    in_transaction,
     limit_lock_wait,
     may_roll_back,
     on_separate_connection,
@@ -181,26 +182,39 @@ class ModelStorage(BaseStorage):
     def set(self, owner: ResourceOwner, token: Mapping[str, Any]) -> None:
         self._set(owner, token, {})
 
-    def set_exclusively(
-        self, owner: ResourceOwner, token: Mapping[str, Any], *, is_new: bool
+    def set_granted(
+        self,
+        owner: ResourceOwner,
+        token: Mapping[str, Any],
+        known: Mapping[str, Callable[[], Mapping[str, Any] | None]],
+        *,
+        exclusively: bool,
     ) -> bool:
-        """Store the token with a claim of the account, which is unique.
+        """Store the token, exclusively with a claim of the account, which is unique.
 
         The database lets a transaction that claims the same account wait for the end of the
         transaction that has claimed it first.
         """
         claim = {}
-        if "claim" in self._fields:
+        if exclusively and "claim" in self._fields:
             name = json.dumps([owner.provider.name, owner.account])
             claim = {"claim": hashlib.sha256(name.encode()).hexdigest()}
-        if not self._set(owner, token, claim):
+        rows = known if isinstance(known, _StoredAccounts) else None
+        if not self._set(owner, token, claim, rows):
             return False
-        return not is_new or self._is_alone(owner, token)
+        return not exclusively or owner.account in known or self._is_alone(owner, token)
 
     def _set(
-        self, owner: ResourceOwner, token: Mapping[str, Any], claim: Mapping[str, str]
+        self,
+        owner: ResourceOwner,
+        token: Mapping[str, Any],
+        claim: Mapping[str, str],
+        known: _StoredAccounts | None = None,
     ) -> bool:
-        """Store the token; return ``False`` if another user has claimed the account."""
+        """Store the token; return ``False`` if another user has claimed the account.
+
+        :param known: the rows of the owner, if they were read just now.
+        """
         where = self._where(owner)
         if len(owner.account) > MAX_ACCOUNT_ID:
             raise StorageError(
@@ -214,15 +228,22 @@ class ModelStorage(BaseStorage):
             values["connected_at"] = timezone.now()
         if "authorized_by" in self._fields:
             values["authorized_by_id"] = self._authorizer_id(owner, where.get("user_id"))
+        refusal: IntegrityError | None = None
         with self._cache.writing(where, owner.account):
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
+                if known is None or known.where != where or attempt:
+                    row = self._row_to_write(where, owner.account)
+                else:
+                    row = known.row_to_write(owner.account)
                 try:
-                    if self._update(where, owner.account, values):
-                        break
+                    if row is not None:
+                        if self._update(row, owner.account, values):
+                            break
+                        continue  # it is gone, or has become the row of another account
                     account = {"account": owner.account} if "account" in self._fields else {}
-                    row = self.model(**where, **account, **values)
-                    with transaction.atomic(using=self.using):
-                        row.save(using=self.using, force_insert=True)
+                    new = self.model(**where, **account, **values)
+                    with self._savepoint():
+                        new.save(using=self.using, force_insert=True)
                     break
                 except IntegrityError as error:
                     # Another process has inserted the row, or the user is gone, or another user
@@ -560,8 +581,8 @@ class ModelStorage(BaseStorage):
     ) -> Mapping[str, Callable[[], Mapping[str, Any] | None]]:
         if "account" not in self._fields:
             return super().stored_accounts(owner)
-        rows = self._in_order(self._rows(**self._where(owner)))
-        return {row.account: partial(_token_of, row) for row in rows}
+        where = self._where(owner)
+        return _StoredAccounts(where, self._in_order(self._rows(**where)))
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         if not {"user", "account"} <= self._fields:
@@ -702,21 +723,33 @@ class ModelStorage(BaseStorage):
         """The values of those columns that the model has."""
         return {name: columns[name] for name in columns if name in self._fields | {"token"}}
 
-    def _update(self, where: Mapping[str, Any], account: str, values: dict[str, Any]) -> bool:
-        """Update the row, and return whether there was one."""
+    def _row_to_write(self, where: Mapping[str, Any], account: str) -> Any:
+        """The row that a token of the account is written to; ``None`` if there is none."""
         row = self._row(where, account)
-        if account and "account" in self._fields:
-            # A row whose account was not known yet becomes this account's row.
-            row = row or self._rows(**where, account="").first()
+        if row is None and account and "account" in self._fields:
+            row = self._rows(**where, account="").first()
+        return row
+
+    def _savepoint(self) -> AbstractContextManager[None]:
+        """A savepoint for one statement. Outside of a transaction, none is needed."""
+        using = self.using
+        return transaction.atomic(using=using) if in_transaction(using) else nullcontext()
+
+    def _update(self, row: Any, account: str, values: dict[str, Any]) -> bool:
+        """Update the row that was read; return ``False`` if it cannot be written any more."""
+        # A row whose account was not known yet becomes this account's row.
+        gets_account = account and "account" in self._fields and row.account != account
+        if gets_account:
             values = {**values, "account": account}
-        if row is None:
-            return False
         if self.has_states and row.state != values.get("state", row.state):
             values = {**values, "state_changed_at": timezone.now()}
         for name, value in values.items():
             setattr(row, name, value)
         try:
-            with transaction.atomic(using=self.using):
+            with transaction.atomic(using=self.using) if gets_account else self._savepoint():
+                # Another dance may have given the row an account since it was read.
+                if gets_account and not self._rows(pk=row.pk, account="").update(account=account):
+                    return False
                 row.save(using=self.using, force_update=True, update_fields=list(values))
         except DatabaseError as error:
             if error.__cause__ is None:
@@ -860,6 +893,24 @@ class ModelStorage(BaseStorage):
         if user is not None and getattr(user, "is_authenticated", True):
             return user.pk
         return owner.user_id
+
+
+class _StoredAccounts(dict[str, Callable[[], Token | None]]):
+    """The accounts of an owner, that of the default one first, with their rows.
+
+    :param where: the conditions that have selected the rows.
+    """
+
+    def __init__(self, where: Mapping[str, Any], rows: Iterable[Any]) -> None:
+        self.where = where
+        self._rows = {row.account: row for row in rows}
+        super().__init__((account, partial(_token_of, row)) for account, row in self._rows.items())
+
+    def row_to_write(self, account: str) -> Any:
+        """See ``ModelStorage._row_to_write()``."""
+        if account:
+            return self._rows.get(account, self._rows.get(""))
+        return next(iter(self._rows.values()), None)
 
 
 def _function(value: Any) -> Callable[[ResourceOwner], Any]:

@@ -3,11 +3,11 @@
 import json
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_save, pre_save
 
 from django_dance.connections import store_connection
@@ -328,3 +328,48 @@ def test_a_dance_does_not_replace_a_token_that_another_process_has_refreshed_uns
     store_connection(session, Token(granted), AccountInfo("42", "ada", {}))
     assert session.token["access_token"] == "renewed"
     assert user.oauth_tokens.get().token["refresh_token"] == "planted-rotated"
+
+
+# --- another process writes between the look at the rows and the write ---------------------------
+
+
+@contextmanager
+def before_the_write(meddle):
+    """Call ``meddle`` once, before the first statement that writes a token."""
+    called = []
+
+    def watch(execute, sql, parameters, many, context):
+        if sql.startswith(("INSERT", "UPDATE")) and "oauthtoken" in sql and not called:
+            called.append(sql)
+            meddle()
+        return execute(sql, parameters, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert called
+
+
+def connect(user, text, account):
+    token = Token.granted({**GRANTED, "access_token": text, "refresh_token": f"planted-{text}"})
+    store_connection(make_session(user), token, AccountInfo(account, account, {}))
+
+
+@pytest.mark.parametrize("atomic", [False, True], ids=["autocommit", "in a transaction"])
+@pytest.mark.parametrize(
+    ("before", "meddle", "after"),
+    [
+        ("A", lambda user: OAuthToken.objects.all().delete(), {"A": "new"}),
+        ("A", lambda user: store_token(user, "other", account="A"), {"A": "new"}),
+        ("", lambda user: connect(user, "other", "B"), {"A": "new", "B": "other"}),
+        ("", lambda user: OAuthToken.objects.all().delete(), {"A": "new"}),
+        (None, lambda user: store_token(user, "other", account="A"), {"A": "new"}),
+        (None, lambda user: store_token(user, "other", account="B"), {"A": "new", "B": "other"}),
+    ],
+    ids=["deleted", "replaced", "given to another", "unnamed deleted", "inserted", "beside it"],
+)
+def test_a_row_that_changes_after_the_look_at_the_rows(user, before, meddle, after, atomic):
+    if before is not None:
+        store_token(user, "old", account=before)
+    with transaction.atomic() if atomic else nullcontext(), before_the_write(lambda: meddle(user)):
+        connect(user, "new", "A")
+    assert tokens_of(user) == after

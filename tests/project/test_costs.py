@@ -9,6 +9,8 @@ import httpx
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_dance.interop import httpx_auth
 from django_dance.providers import providers
@@ -127,9 +129,9 @@ def test_the_login_view_costs_no_query_of_ours(member, django_assert_num_queries
 
 def test_the_callback_view_costs_few_queries(member, user, dance, api, django_assert_num_queries):
     begun = dance(member)
-    # Read the accounts of the user, the same account of other users, and a row of this account or
-    # of none; store the new row between two savepoints; read the same account of others again.
-    with django_assert_num_queries(MEMBER + 8):
+    # Read the rows of the user, and the same account of other users; store the new row between two
+    # savepoints; read the same account of others again.
+    with django_assert_num_queries(MEMBER + 6):
         assert begun.callback().status_code == 302
 
 
@@ -138,10 +140,23 @@ def test_the_callback_of_a_connected_account_costs_few_queries(
 ):
     assert dance(member).callback().status_code == 302
     begun = dance(member)
-    # Read the rows of the user, the same account of other users, and the row of this account; store
-    # it between two savepoints.
-    with django_assert_num_queries(MEMBER + 6):
+    # Read the rows of the user, and the same account of other users; store the row between two
+    # savepoints.
+    with django_assert_num_queries(MEMBER + 5):
         assert begun.callback().status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_transaction_the_callback_reads_the_rows_once_and_writes_by_one_statement(
+    member, dance, api
+):
+    assert dance(member).callback().status_code == 302
+    begun = dance(member)
+    with CaptureQueriesContext(connection) as queries:
+        assert begun.callback().status_code == 302
+    ours = [query["sql"] for query in queries if "oauthtoken" in query["sql"]]
+    assert [sql.split()[0] for sql in ours] == ["SELECT", "SELECT", "UPDATE"]
+    assert len(queries) == MEMBER + len(ours)
 
 
 def test_a_refresh_costs_few_queries(user, store, api, django_assert_num_queries):

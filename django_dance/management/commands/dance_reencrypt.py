@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Q
 
 from ...exceptions import SealBroken
 from ...tokens import current_key_starts, seal, unseal, uses_current_key
 from ..bars import ProgressBar
 from ..registrations import reseal_registrations
 from ..token_tables import batches, columns, tables, token_rows
-
-#: The rows of one statement. It has four parameters for each; SQLite may allow 999.
-_ROWS = 200
 
 
 class Command(BaseCommand):
@@ -86,8 +82,7 @@ def _reseal(model: Any, batch: list[Any], *, dry_run: bool) -> dict[Any, str]:
         except SealBroken:
             outcomes[row.pk] = "unreadable"
     if changes and not dry_run:
-        for part in range(0, len(changes), _ROWS):
-            _write(model, dict(islice(changes.items(), part, part + _ROWS)))
+        _write(model, changes)
         for row in list(_waiting(model).filter(pk__in=list(changes))):
             # It was locked, or another process has replaced the token since it was read.
             outcomes[row.pk] = _reseal_alone(row)
@@ -105,24 +100,31 @@ def _resealed(row: Any) -> tuple[str, str]:
 
 
 def _write(model: Any, changes: Mapping[Any, tuple[str, str]]) -> None:
-    """Replace the tokens of those rows that are not locked, by one statement."""
+    """Replace the tokens of those rows that are not locked, by one statement and in one commit."""
     rows = token_rows(model)
-    database = connections[rows.db].features
+    connection = connections[rows.db]
     with transaction.atomic(using=rows.db):
         keys = list(changes)
-        if database.has_select_for_update:
-            if not database.has_select_for_update_skip_locked:
+        if connection.features.has_select_for_update:
+            if not connection.features.has_select_for_update_skip_locked:
                 return
             # Do not wait for a lock while this transaction holds others: the transaction that has
             # locked the row may wait for one of these.
-            free = rows.filter(pk__in=keys).select_for_update(skip_locked=True)
+            free = rows.filter(pk__in=keys).order_by().select_for_update(skip_locked=True)
             keys = list(free.values_list("pk", flat=True))
-        kind = model._meta.get_field("token")
-        cases = (
-            When(pk=key, token=changes[key][0], then=Value(changes[key][1], output_field=kind))
-            for key in keys
-        )
-        rows.filter(pk__in=keys).update(token=Case(*cases, default=F("token")))
+        token = model._meta.get_field("token")
+        pk = token.model._meta.pk
+        quote = connection.ops.quote_name
+        table, column = quote(token.model._meta.db_table), quote(token.column)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"UPDATE {table} SET {column} = %s"  # noqa: S608  these are names of the model
+                f" WHERE {quote(pk.column)} = %s AND {column} = %s",
+                [
+                    (changes[key][1], pk.get_db_prep_value(key, connection), str(changes[key][0]))
+                    for key in keys
+                ],
+            )
 
 
 def _reseal_alone(row: Any) -> str:
