@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidResponse
 from ..providers import OAuth1Provider
@@ -9,8 +9,22 @@ if TYPE_CHECKING:
     from ..sessions import DanceSession
 
 
-class Tumblr(OAuth1Provider):
-    """https://www.tumblr.com/docs/en/api/v2#auth"""
+class PrimaryBlogMixin:
+    """The account is the user's primary blog: users have no id. Other blogs may have several
+    members."""
+
+    def account_info(self: Any, session: "DanceSession") -> "AccountInfo":
+        info: AccountInfo = super().account_info(session)  # type: ignore[misc]
+        for blog in info.fields["response"]["user"]["blogs"]:
+            uuid = blog.get("uuid") if isinstance(blog, dict) and blog.get("primary") else None
+            if uuid and isinstance(uuid, str):
+                return replace(info, id=uuid)
+        raise InvalidResponse(f"{self.label} did not name the account of the token.")
+
+
+class Tumblr(PrimaryBlogMixin, OAuth1Provider):
+    """https://www.tumblr.com/docs/en/api/v2#auth — Tumblr supports OAuth 2, too: see the preset
+    ``tumblr_oauth2``."""
 
     documentation = "https://www.tumblr.com/docs/en/api/v2#auth"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/tumblr_oauth2.rst
@@ -22,12 +36,3 @@ class Tumblr(OAuth1Provider):
     account_url = "user/info"
     account_id = "response.user.blogs.0.uuid"
     account_label = "response.user.name"
-
-    def account_info(self, session: "DanceSession") -> "AccountInfo":
-        # Users have no id, but their primary blog has one. Other blogs may have several members.
-        info = super().account_info(session)
-        for blog in info.fields["response"]["user"]["blogs"]:
-            uuid = blog.get("uuid") if isinstance(blog, dict) and blog.get("primary") else None
-            if uuid and isinstance(uuid, str):
-                return replace(info, id=uuid)
-        raise InvalidResponse(f"{self.label} did not name the account of the token.")

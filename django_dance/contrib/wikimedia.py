@@ -5,7 +5,7 @@ from ..providers import OAuth1Provider
 class Wikimedia(OAuth1Provider):
     """https://www.mediawiki.org/wiki/OAuth/For_Developers — choose "Allow consumer to specify a
     callback" when you register your site. ``HOST`` is the wiki that you call. Add other wikis to
-    ``API_ORIGINS``."""
+    ``API_ORIGINS``. The wikis support OAuth 2, too: see the preset ``wikimedia_oauth2``."""
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst

@@ -20,6 +20,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
         (
             "aweber",
+            "canva",
+            "close",
             "etsy",
             "gocardless",
             "mercado_pago",

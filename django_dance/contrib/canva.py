@@ -1,0 +1,22 @@
+from ..providers import OAuth2Provider
+
+
+class Canva(OAuth2Provider):
+    """https://www.canva.dev/docs/connect/authentication/ — ``SCOPE`` must name
+    scopes that you have chosen for the integration."""
+
+    documentation = "https://www.canva.dev/docs/connect/authentication/"
+    checked = "2026-11"
+    registration_url = "https://www.canva.com/developers/integrations"
+    base_url = "https://api.canva.com/rest/v1/"
+    authorization_url = "https://www.canva.com/api/oauth/authorize"
+    # https://www.canva.dev/docs/connect/api-reference/authentication/generate-access-token/
+    token_url = "https://api.canva.com/rest/v1/oauth/token"
+    # https://www.canva.dev/docs/connect/api-reference/authentication/revoke-token/
+    revocation_url = "https://api.canva.com/rest/v1/oauth/revoke"
+    refresh_rotates = True
+    scope = "profile:read"
+    # https://www.canva.dev/docs/connect/api-reference/users/users-me/: it needs no scope
+    account_url = "users/me"
+    account_id = "team_user.user_id"
+    unconfirmed = ("refresh_rotates", "registration_url")

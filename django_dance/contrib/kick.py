@@ -1,0 +1,22 @@
+from ..providers import OAuth2Provider
+
+
+class Kick(OAuth2Provider):
+    """https://docs.kick.com/getting-started/generating-tokens-oauth2-flow"""
+
+    documentation = "https://docs.kick.com/getting-started/generating-tokens-oauth2-flow"
+    checked = "2026-11"
+    # https://docs.kick.com/getting-started/kick-apps-setup and
+    # https://github.com/python-social-auth/social-docs/blob/HEAD/docs/backends/kick.rst
+    registration_url = "https://kick.com/settings/developer"
+    base_url = "https://api.kick.com/public/v1/"
+    authorization_url = "https://id.kick.com/oauth/authorize"
+    token_url = "https://id.kick.com/oauth/token"
+    client_auth = "post"
+    # https://docs.kick.com/scopes
+    scope = "user:read"
+    refresh_rotates = True
+    account_url = "users"
+    account_id = "data.0.user_id"
+    account_label = "data.0.name"
+    unconfirmed = ("refresh_rotates",)

@@ -1,0 +1,23 @@
+from ..providers import OAuth2Provider
+
+
+class Webflow(OAuth2Provider):
+    """https://developers.webflow.com/data/reference/oauth-app — keep ``authorized_user:read`` in
+    ``SCOPE``, so that the account can be determined."""
+
+    documentation = "https://developers.webflow.com/data/reference/oauth-app"
+    checked = "2026-11"
+    registration_url = "https://developers.webflow.com/data/docs/register-an-app"
+    base_url = "https://api.webflow.com/v2/"
+    authorization_url = "https://webflow.com/oauth/authorize"
+    token_url = "https://api.webflow.com/oauth/access_token"
+    # Its tokens do not expire: https://appwrite.io/integrations/oauth-webflow
+    auto_refresh_url = None
+    client_auth = "post"
+    # https://developers.webflow.com/data/reference/scopes
+    scope = "authorized_user:read"
+    account_url = "token/authorized_by"
+    account_id = "id"
+    account_label = "email"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce", "registration_url")

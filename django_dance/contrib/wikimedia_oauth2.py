@@ -1,0 +1,29 @@
+from .. import __version__
+from ..providers import OAuth2Provider
+
+
+class WikimediaOAuth2(OAuth2Provider):
+    """https://www.mediawiki.org/wiki/OAuth/For_Developers — you choose the permissions when you
+    register your site. ``HOST`` is the wiki that you call. Add other wikis to ``API_ORIGINS``."""
+
+    documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
+    checked = "2026-11"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst
+    registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
+    label = "Wikimedia (OAuth 2)"
+    host = "meta.wikimedia.org"
+    base_url = "https://{host}/w/"
+    authorization_url = "https://{host}/w/rest.php/oauth2/authorize"
+    token_url = "https://{host}/w/rest.php/oauth2/access_token"
+    client_auth = "post"
+    # The setting OAuth2RefreshTokenGracePeriod of
+    # https://github.com/wikimedia/mediawiki-extensions-OAuth/blob/HEAD/extension.json
+    refresh_rotates = True
+    request_headers = {"User-Agent": "{user_agent}"}
+    # This id is the same on all wikis.
+    account_url = "rest.php/oauth2/resource/profile"
+    account_id = "sub"
+    account_label = "username"
+
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"
