@@ -20,7 +20,8 @@ class Auth0(OIDCProvider):
     revocation_url = "https://{host}/oauth/revoke"
     scope = ("openid", "profile")
     # A setting of the application decides whether a refresh token can be used again.
-    unconfirmed = ("refresh_rotates",)
+    # https://auth0.com/docs/secure/tokens/refresh-tokens/refresh-token-rotation
+    refresh_rotates = None
 
     #: The identifier of the API that you call with the token.
     audience: str | None = None

@@ -12,9 +12,11 @@ class Azure(OIDCProvider):
     ``offline_access`` to ``SCOPE`` to get a refresh token. ``TENANT`` restricts the accounts:
     ``common``, ``organizations``, ``consumers``, or a directory's id or domain name. For a national
     cloud set ``HOST`` (``login.microsoftonline.us``, ``login.partner.microsoftonline.cn``) and
-    ``BASE_URL`` (``https://graph.microsoft.us/``, ``https://microsoftgraph.chinacloudapi.cn/``)."""
+    ``BASE_URL`` (``https://graph.microsoft.us/`` or ``https://dod-graph.microsoft.us/``,
+    ``https://microsoftgraph.chinacloudapi.cn/``)."""
 
     documentation = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow"
+    checked = "2026-11"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/docs/pages/getting-started/providers/microsoft-entra-id.mdx
     registration_url = "https://entra.microsoft.com/"
     # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud and

@@ -9,6 +9,7 @@ class Basecamp(OAuth2Provider):
     address."""
 
     documentation = "https://github.com/basecamp/bc3-api/blob/master/sections/authentication.md"
+    checked = "2026-11"
     registration_url = "https://launchpad.37signals.com/integrations"
     base_url = "https://3.basecampapi.com/"
     authorization_url = "https://launchpad.37signals.com/authorization/new"

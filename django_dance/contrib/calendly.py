@@ -8,7 +8,8 @@ class Calendly(OAuth2Provider):
         "https://developer.calendly.com/"
         "how-to-access-calendly-data-on-behalf-of-authenticated-users"
     )
-    registration_url = "https://developer.calendly.com/"
+    # https://github.com/n8n-io/n8n-docs/blob/HEAD/docs/integrations/builtin/credentials/calendly.md
+    registration_url = "https://developer.calendly.com/console/apps"
     base_url = "https://api.calendly.com/"
     authorization_url = "https://auth.calendly.com/oauth/authorize"
     token_url = "https://auth.calendly.com/oauth/token"
@@ -19,4 +20,3 @@ class Calendly(OAuth2Provider):
     # Calendly identifies users by the URLs of their records.
     account_id = "resource.uri"
     account_label = "resource.name"
-    unconfirmed = ("registration_url",)

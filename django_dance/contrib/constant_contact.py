@@ -17,4 +17,6 @@ class ConstantContact(OAuth2Provider):
     account_url = "account/summary"
     account_id = "encoded_account_id"
     account_label = "organization_name"
-    unconfirmed = ("refresh_rotates",)
+    # A setting of the application decides whether a refresh token can be used again.
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/constant-contact/how-to-register-your-own-constant-contact-oauth-app.mdx
+    refresh_rotates = None

@@ -6,6 +6,7 @@ class Discord(OAuth2Provider):
     Discord does not ask users who have authorized the site before."""
 
     documentation = "https://docs.discord.com/developers/topics/oauth2"
+    checked = "2026-11"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/discord.ts
     registration_url = "https://discord.com/developers/applications"
     base_url = "https://discord.com/"

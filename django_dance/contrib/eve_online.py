@@ -6,7 +6,8 @@ class EVEOnline(OAuth2Provider):
 
     label = "EVE Online"
     documentation = "https://developers.eveonline.com/docs/services/sso/"
-    registration_url = "https://developers.eveonline.com/applications"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/eveonline.rst
+    registration_url = "https://developers.eveonline.com/applications/create"
     base_url = "https://esi.evetech.net/"
     authorization_url = "https://login.eveonline.com/v2/oauth/authorize"
     token_url = "https://login.eveonline.com/v2/oauth/token"
@@ -17,4 +18,4 @@ class EVEOnline(OAuth2Provider):
     account_id = "CharacterOwnerHash"
     account_label = "CharacterName"
     # The v2 token is a JWT that contains it too; /oauth/verify is deprecated since 2021.
-    unconfirmed = ("account_url", "pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("account_url", "pkce", "refresh_rotates")

@@ -17,4 +17,5 @@ class Gitea(OAuth2Provider):
     account_id = "id"
     account_label = "login"
     # A setting of the server decides whether a refresh token can be used again.
-    unconfirmed = ("refresh_rotates",)
+    # INVALIDATE_REFRESH_TOKENS: https://docs.gitea.com/administration/config-cheat-sheet
+    refresh_rotates = None

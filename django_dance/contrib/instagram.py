@@ -16,6 +16,7 @@ class Instagram(OAuth2Provider):
         "instagram-api-with-instagram-login/business-login"
     )
     checked = "2026-11"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/instagram/how-to-register-your-own-instagram-api-oauth-app.mdx
     registration_url = "https://developers.facebook.com/apps/"
     base_url = "https://graph.instagram.com/"
     authorization_url = "https://www.instagram.com/oauth/authorize"
@@ -40,7 +41,7 @@ class Instagram(OAuth2Provider):
     # The token itself names the account.
     account_id = "user_id"
     # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/instagram.ts
-    unconfirmed = ("pkce", "registration_url")
+    unconfirmed = ("pkce",)
 
     def parse(self, answer: "ProtocolResponse") -> dict[str, Any]:
         fields = super().parse(answer)

@@ -13,7 +13,8 @@ class Keycloak(OIDCProvider):
     issuer = "https://{host}/realms/{realm}"
     scope = ("openid", "profile")
     # A setting of the realm decides whether a refresh token can be used again.
-    unconfirmed = ("refresh_rotates",)
+    # "Revoke Refresh Token": https://www.keycloak.org/docs/latest/server_admin/#_timeouts
+    refresh_rotates = None
 
     #: The realm of the users.
     realm: str = ""

@@ -7,6 +7,7 @@ class LoginGov(OIDCProvider):
     environment."""
 
     documentation = "https://developers.login.gov/oidc/getting-started/"
+    checked = "2026-11"
     registration_url = "https://portal.int.identitysandbox.gov/"
     label = "Login.gov"
     host = "secure.login.gov"
@@ -19,10 +20,10 @@ class LoginGov(OIDCProvider):
     issuer = "https://{host}/"
     # There is no shared secret. The alternative would be a signed assertion.
     client_auth = "none"
+    # https://developers.login.gov/oidc/token/: there is no other grant than that of the code
     auto_refresh_url = None
     scope = ("openid", "email")
     account_label = "email"
-    unconfirmed = ("auto_refresh_url",)
 
     #: The level of assurance that Login.gov must reach.
     acr_values = "urn:acr.login.gov:auth-only"

@@ -6,6 +6,7 @@ class Monzo(OAuth2Provider):
     refresh tokens."""
 
     documentation = "https://docs.monzo.com/"
+    checked = "2026-11"
     registration_url = "https://developers.monzo.com/"
     base_url = "https://api.monzo.com/"
     authorization_url = "https://auth.monzo.com/"

@@ -13,4 +13,5 @@ class Okta(OIDCProvider):
     issuer = "https://{host}"
     scope = ("openid", "profile")
     # A setting of the application decides whether a refresh token can be used again.
-    unconfirmed = ("refresh_rotates",)
+    # https://developer.okta.com/docs/guides/refresh-tokens/main/
+    refresh_rotates = None

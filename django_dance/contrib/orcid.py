@@ -9,6 +9,7 @@ class ORCID(OIDCProvider):
         "https://info.orcid.org/documentation/api-tutorials/"
         "api-tutorial-get-and-authenticated-orcid-id/"
     )
+    # https://github.com/python-social-auth/social-docs/blob/HEAD/docs/backends/orcid.rst
     registration_url = "https://orcid.org/developer-tools"
     host = "orcid.org"
     base_url = "https://api.{host}/"
@@ -24,7 +25,7 @@ class ORCID(OIDCProvider):
     client_auth = "post"
     # The token itself names the account.
     account_id = "orcid"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: Use the sandbox.
     sandbox = False

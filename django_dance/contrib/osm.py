@@ -5,6 +5,7 @@ class OpenStreetMap(OIDCProvider):
     """https://wiki.openstreetmap.org/wiki/OAuth"""
 
     documentation = "https://wiki.openstreetmap.org/wiki/OAuth"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/openstreetmap.rst
     registration_url = "https://www.openstreetmap.org/oauth2/applications"
     label = "OpenStreetMap"

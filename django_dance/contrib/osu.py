@@ -6,6 +6,7 @@ class Osu(OAuth2Provider):
 
     label = "osu!"
     documentation = "https://osu.ppy.sh/docs/index.html#authentication"
+    checked = "2026-11"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/osu.ts
     registration_url = "https://osu.ppy.sh/home/account/edit#new-oauth-application"
     base_url = "https://osu.ppy.sh/api/v2/"
@@ -16,9 +17,13 @@ class Osu(OAuth2Provider):
     revocation_method = "DELETE"
     revocation_param = ""
     client_auth = "post"
+    # The documentation, and, for the lifetime of three months,
+    # https://github.com/ppy/osu-web/blob/HEAD/app/Providers/AuthServiceProvider.php
+    refresh_rotates = True
+    refresh_token_lifetime = 90
     scope = "identify"
     account_url = "me"
     account_id = "id"
     account_label = "username"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)

@@ -6,15 +6,21 @@ class PagerDuty(OAuth2Provider):
     "Scoped OAuth"."""
 
     documentation = "https://developer.pagerduty.com/docs/oauth-functionality"
+    checked = "2026-11"
+    # A page of the documentation
     registration_url = "https://developer.pagerduty.com/docs/register-an-app"
     base_url = "https://api.pagerduty.com/"
     authorization_url = "https://identity.pagerduty.com/oauth/authorize"
     token_url = "https://identity.pagerduty.com/oauth/token"
     revocation_url = "https://identity.pagerduty.com/oauth/revoke"
+    # https://developer.pagerduty.com/docs/oauth-functionality; the lifetime is that of scoped
+    # applications: https://developer.pagerduty.com/docs/private-apps
+    refresh_rotates = True
+    refresh_token_lifetime = 30
     client_auth = "post"
     scope = "users.read"
     request_headers = {"Accept": "application/vnd.pagerduty+json;version=2"}
     account_url = "users/me"
     account_id = "user.id"
     account_label = "user.name"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("revocation_url",)

@@ -6,7 +6,8 @@ class PayPal(OAuth2Provider):
     environment."""
 
     documentation = "https://developer.paypal.com/docs/log-in-with-paypal/integrate/"
-    registration_url = "https://developer.paypal.com/dashboard/applications/"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/paypal.mdx
+    registration_url = "https://developer.paypal.com/dashboard/applications/live"
     host = "paypal.com"
     base_url = "https://api-m.{host}/"
     authorization_url = "https://www.{host}/signin/authorize"
@@ -16,7 +17,7 @@ class PayPal(OAuth2Provider):
     account_url = "v1/identity/oauth2/userinfo?schema=paypalv1.1"
     account_id = "user_id"
     account_label = "name"
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: Use the sandbox.
     sandbox = False

@@ -7,6 +7,7 @@ class PlanningCenter(OAuth2Provider):
 
     documentation = "https://api.planningcenteronline.com/docs/overview/authentication"
     checked = "2026-11"
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/planning-center-online/how-to-register-your-own-planning-center-oauth-app.mdx
     registration_url = "https://api.planningcenteronline.com/oauth/applications"
     label = "Planning Center"
     base_url = "https://api.planningcenteronline.com/"
@@ -18,4 +19,4 @@ class PlanningCenter(OAuth2Provider):
     account_url = "people/v2/me"
     account_id = "data.id"
     account_label = "data.attributes.name"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)

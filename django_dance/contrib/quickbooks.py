@@ -10,6 +10,7 @@ class QuickBooks(OAuth2Provider):
         "https://developer.intuit.com/app/developer/qbo/docs/develop/"
         "authentication-and-authorization/oauth-2.0"
     )
+    # https://github.com/n8n-io/n8n-docs/blob/HEAD/docs/integrations/builtin/credentials/quickbooks.md
     registration_url = "https://developer.intuit.com/app/developer/dashboard"
     base_url = "https://quickbooks.api.intuit.com/v3/"
     authorization_url = "https://appcenter.intuit.com/connect/oauth2"
@@ -24,7 +25,7 @@ class QuickBooks(OAuth2Provider):
     account_id = "sub"
     account_label = "email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: Use the sandbox.
     sandbox = False

@@ -5,6 +5,7 @@ class Roblox(OIDCProvider):
     """https://create.roblox.com/docs/cloud/auth/oauth2-overview"""
 
     documentation = "https://create.roblox.com/docs/cloud/auth/oauth2-overview"
+    checked = "2026-11"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/roblox.ts
     registration_url = "https://create.roblox.com/dashboard/credentials?activeTab=OAuthTab"
     base_url = "https://apis.roblox.com/"
@@ -16,6 +17,7 @@ class Roblox(OIDCProvider):
     issuer = "https://apis.roblox.com/oauth/"
     client_auth = "post"
     scope = "openid profile"
+    # https://create.roblox.com/docs/cloud/auth/oauth2-reference
     refresh_rotates = True
+    refresh_token_lifetime = 90
     account_label = "preferred_username"
-    unconfirmed = ("refresh_rotates",)

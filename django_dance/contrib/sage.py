@@ -11,6 +11,8 @@ class Sage(OAuth2Provider):
     authorization_url = "https://www.sageone.com/oauth2/auth/central"
     authorization_url_params = {"filter": "apiv3.1"}
     token_url = "https://oauth.accounting.sage.com/token"
+    # https://www.maesn.com/blogs/sage-accounting-api-integration
+    refresh_rotates = True
     revocation_url = "https://oauth.accounting.sage.com/revoke"
     client_auth = "post"
     scope = "readonly"

@@ -10,6 +10,7 @@ class Threads(OAuth2Provider):
         "https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions"
     )
     checked = "2026-11"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/facebook.rst
     registration_url = "https://developers.facebook.com/apps/"
     base_url = "https://graph.threads.net/v1.0/"
     authorization_url = "https://threads.net/oauth/authorize"
@@ -34,4 +35,4 @@ class Threads(OAuth2Provider):
     account_id = "id"
     account_label = "username"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "registration_url")
+    unconfirmed = ("pkce",)

@@ -11,6 +11,8 @@ class Trakt(OAuth2Provider):
     # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/trakt.go
     token_url = "https://api.trakt.tv/oauth/token"
     token_request_format = "json"
+    # https://github.com/trakt/trakt-api/issues/48
+    refresh_rotates = True
     revocation_url = "https://api.trakt.tv/oauth/revoke"
     revocation_token = "access_token"
     client_auth = "post"
@@ -18,4 +20,4 @@ class Trakt(OAuth2Provider):
     account_url = "users/settings"
     account_id = "user.ids.uuid"
     account_label = "user.username"
-    unconfirmed = ("account_id", "refresh_rotates", "registration_url")
+    unconfirmed = ("account_id", "registration_url")

@@ -7,6 +7,7 @@ class Twitter(OAuth2Provider):
 
     label = "X"
     documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/twitter_oauth2.rst
     registration_url = "https://developer.x.com/en/portal/dashboard"
     base_url = "https://api.x.com/2/"
@@ -14,10 +15,10 @@ class Twitter(OAuth2Provider):
     token_url = "https://api.x.com/2/oauth2/token"
     revocation_url = "https://api.x.com/2/oauth2/revoke"
     scope = "users.read tweet.read offline.access"
+    # https://docs.x.com/x-ads-api/mcp
     refresh_rotates = True
     # https://github.com/transitive-bullshit/chatgpt-twitter-bot/blob/main/src/twitter.ts
     refusals = {"dead": ("invalid_request: value passed for the token was invalid",)}
     account_url = "users/me"
     account_id = "data.id"
     account_label = "data.username"
-    unconfirmed = ("refresh_rotates",)

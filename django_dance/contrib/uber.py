@@ -6,6 +6,7 @@ class Uber(OAuth2Provider):
 
     documentation = "https://developer.uber.com/docs/riders/guides/authentication/user-access-token"
     checked = "2026-11"
+    # https://github.com/python-social-auth/social-docs/blob/HEAD/docs/backends/uber.rst
     registration_url = "https://developer.uber.com/dashboard"
     base_url = "https://api.uber.com/v1.2/"
     authorization_url = "https://auth.uber.com/oauth/v2/authorize"
@@ -18,4 +19,4 @@ class Uber(OAuth2Provider):
     account_id = "uuid"
     account_label = "first_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")

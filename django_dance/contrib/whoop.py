@@ -6,10 +6,13 @@ class WHOOP(OAuth2Provider):
     refresh tokens."""
 
     documentation = "https://developer.whoop.com/docs/developing/oauth"
+    checked = "2026-11"
     registration_url = "https://developer-dashboard.whoop.com/"
     base_url = "https://api.prod.whoop.com/developer/v2/"
     authorization_url = "https://api.prod.whoop.com/oauth/oauth2/auth"
     token_url = "https://api.prod.whoop.com/oauth/oauth2/token"
+    # https://developer.whoop.com/docs/tutorials/refresh-token-javascript: the answer has a new
+    # refresh token
     auto_refresh_kwargs = {"scope": "offline"}
     revocation_url = "https://api.prod.whoop.com/developer/v2/user/access"
     revocation_auth = "token"
@@ -22,4 +25,4 @@ class WHOOP(OAuth2Provider):
     account_id = "user_id"
     account_label = "first_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("auto_refresh_kwargs", "pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "registration_url")

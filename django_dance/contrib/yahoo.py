@@ -5,7 +5,8 @@ class Yahoo(OIDCProvider):
     """https://developer.yahoo.com/oauth2/guide/openid_connect/"""
 
     documentation = "https://developer.yahoo.com/oauth2/guide/openid_connect/"
-    registration_url = "https://developer.yahoo.com/apps/"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/yahoo.rst
+    registration_url = "https://developer.yahoo.com/apps/create/"
     base_url = "https://api.login.yahoo.com/openid/v1/"
     api_origins = ("https://fantasysports.yahooapis.com",)
     authorization_url = "https://api.login.yahoo.com/oauth2/request_auth"
@@ -15,4 +16,4 @@ class Yahoo(OIDCProvider):
     issuer = "https://api.login.yahoo.com"
     scope = ("openid", "profile", "email")
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -6,7 +6,8 @@ class Yandex(OAuth2Provider):
     or ``API_ORIGINS``, for example to ``https://cloud-api.yandex.net``."""
 
     documentation = "https://yandex.com/dev/id/doc/en/"
-    registration_url = "https://oauth.yandex.ru/client/new"
+    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/yandex.rst
+    registration_url = "https://oauth.yandex.com/client/new"
     host = "oauth.yandex.ru"
     base_url = "https://login.yandex.ru/"
     authorization_url = "https://{host}/authorize"
@@ -19,4 +20,4 @@ class Yandex(OAuth2Provider):
     account_id = "id"
     account_label = "display_name"
     # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/yandex.ts
-    unconfirmed = ("pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -8,6 +8,7 @@ class Zoho(OAuth2Provider):
     ``aaaserver.profile.READ`` in ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
+    checked = "2026-11"
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/zoho.ts
     registration_url = "https://api-console.zoho.com/"
     host = "accounts.zoho.com"

@@ -12,8 +12,9 @@ class Zoom(OAuth2Provider):
     token_url = "https://zoom.us/oauth/token"
     revocation_url = "https://zoom.us/oauth/revoke"
     revocation_token = "access_token"
+    # https://devsupport.zoom.us/hc/en-us/articles/360060332931-Extending-the-expiration-for-an-OAuth-access-token
     refresh_rotates = True
     account_url = "users/me"
     account_id = "id"
     account_label = "display_name"
-    unconfirmed = ("refresh_rotates", "revocation_token")
+    unconfirmed = ("revocation_token",)

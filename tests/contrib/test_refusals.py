@@ -36,7 +36,18 @@ class Answer(NamedTuple):
     source: str
 
 
+EXPIRED = {"error": {"message": "Session has expired", "type": "OAuthException", "code": 190}}
 ANSWERS = [
+    *(
+        Answer(
+            name,
+            400,
+            EXPIRED,
+            "dead",
+            "https://developers.facebook.com/docs/graph-api/guides/error-handling/",
+        )
+        for name in ("instagram", "threads")
+    ),
     Answer(
         "airtable",
         None,
@@ -314,7 +325,9 @@ def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses,
     # The metadata of an issuer would name the token endpoint.
     needed = {} if PRESETS[answer.preset].token_url else {"token_url": "https://example.com/token"}
     session = expire_token(connected(answer.preset, **needed))
-    responses.post(session.provider.auto_refresh_url, status=answer.status or 400, json=answer.body)
+    method = "GET" if session.provider.refresh_params else "POST"
+    url = session.provider.auto_refresh_url
+    responses.add(method, url, status=answer.status or 400, json=answer.body)
     with pytest.raises(OUTCOMES[answer.meaning]):
         session.ready_token()
     dead = answer.meaning == "dead"
@@ -434,6 +447,8 @@ UNDOCUMENTED = [
     "bitbucket",
     "bungie",
     "calendly",
+    "canva",
+    "close",
     "cloudflare",
     "coinbase",
     "constant_contact",
@@ -454,6 +469,7 @@ UNDOCUMENTED = [
     "help_scout",
     "heroku",
     "huggingface",
+    "kick",
     "klaviyo",
     "line",
     "linear",
@@ -481,6 +497,7 @@ UNDOCUMENTED = [
     "paypal",
     "pinterest",
     "pipedrive",
+    "planning_center",
     "reddit",
     "roblox",
     "sage",
@@ -492,10 +509,14 @@ UNDOCUMENTED = [
     "tiktok",
     "todoist",
     "trakt",
+    "tumblr_oauth2",
     "typeform",
     "uber",
+    "vercel",
+    "vk_id",
     "webex",
     "whoop",
+    "wikimedia_oauth2",
     "yahoo",
     "yandex",
     "zendesk",
