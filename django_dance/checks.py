@@ -340,6 +340,13 @@ def _providers() -> Iterator[CheckMessage]:
             yield Error(problem.message, hint=problem.hint, id=problem.id)
         for ending in provider.ending_facts():
             yield checks.Warning(ending.message, hint=ending.hint, id=ending.id)
+        if getattr(provider, "scope_required", False) and not provider.configured_scope:
+            yield checks.Warning(
+                f"DANCE_PROVIDERS[{name!r}]: SCOPE is empty, and {provider.label} refuses a "
+                "request that names no scope.",
+                hint="Name the scopes that your site needs, or remove SCOPE to use the preset's.",
+                id="django_dance.W030",
+            )
         for fact in ("session_class", "login_view", "authorized_view", "disconnect_view"):
             path = getattr(provider, fact)
             if isinstance(path, str):

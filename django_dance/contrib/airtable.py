@@ -11,8 +11,8 @@ class Airtable(OAuth2Provider):
     base_url = "https://api.airtable.com/v0/"
     authorization_url = "https://airtable.com/oauth2/v1/authorize"
     token_url = "https://airtable.com/oauth2/v1/token"
-    # A request must have at least one scope.
     scope = "schema.bases:read"
+    scope_required = True
     refresh_rotates = True
     account_url = "meta/whoami"
     account_id = "id"

@@ -34,6 +34,7 @@ class Instagram(OAuth2Provider):
     refresh_params = {"grant_type": "ig_refresh_token", "access_token": "{access_token}"}
     refresh_days_ahead = 30
     scope = "instagram_business_basic"
+    scope_required = True
     scope_separator = ","
     # https://developers.facebook.com/docs/graph-api/guides/error-handling/
     refusals = {"dead": ("190",)}

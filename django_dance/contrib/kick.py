@@ -15,6 +15,7 @@ class Kick(OAuth2Provider):
     client_auth = "post"
     # https://docs.kick.com/scopes
     scope = "user:read"
+    scope_required = True
     refresh_rotates = True
     account_url = "users"
     account_id = "data.0.user_id"

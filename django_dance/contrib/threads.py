@@ -27,6 +27,7 @@ class Threads(OAuth2Provider):
     refresh_params = {"grant_type": "th_refresh_token", "access_token": "{access_token}"}
     refresh_days_ahead = 30
     scope = "threads_basic"
+    scope_required = True
     scope_separator = ","
     # https://developers.facebook.com/docs/graph-api/guides/error-handling/
     refusals = {"dead": ("190",)}

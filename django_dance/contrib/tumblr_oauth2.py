@@ -17,6 +17,7 @@ class TumblrOAuth2(PrimaryBlogMixin, OAuth2Provider):
     token_url = "https://api.tumblr.com/v2/oauth2/token"
     client_auth = "post"
     scope = "basic"
+    scope_required = True
     refresh_rotates = True
     account_url = "user/info"
     account_id = "response.user.blogs.0.uuid"

@@ -4,7 +4,8 @@ from ..providers import OAuth2Provider
 class VKID(OAuth2Provider):
     """https://id.vk.com/about/business/go/docs/ru/vkid/latest/vk-id/connection/api-integration/api-description
     — the site is a public client and uses PKCE. Add ``email`` or ``phone`` to ``SCOPE``, separated
-    by a space. Each call needs the parameter ``v``, the version of VK's API."""
+    by a space. Each call needs the parameter ``v``, the version of VK's API. ``HOST`` may be
+    ``id.vk.com``."""
 
     documentation = (
         "https://id.vk.com/about/business/go/docs/ru/vkid/latest/vk-id/connection/"
@@ -13,10 +14,13 @@ class VKID(OAuth2Provider):
     checked = "2026-11"
     registration_url = "https://id.vk.com/about/business/go"
     label = "VK ID"
+    # The documentation names id.vk.com, too. Newer clients use this host:
+    # https://github.com/pennersr/django-allauth/blob/HEAD/allauth/socialaccount/providers/vk/views.py
+    host = "id.vk.ru"
     base_url = "https://api.vk.com/method/"
-    authorization_url = "https://id.vk.com/authorize"
-    token_url = "https://id.vk.com/oauth2/auth"
-    revocation_url = "https://id.vk.com/oauth2/revoke"
+    authorization_url = "https://{host}/authorize"
+    token_url = "https://{host}/oauth2/auth"
+    revocation_url = "https://{host}/oauth2/revoke"
     revocation_auth = "none"
     revocation_method = "POST"
     revocation_params = {"client_id": "client_id", "access_token": "access_token"}

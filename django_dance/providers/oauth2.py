@@ -117,6 +117,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
     revocation_request_format: str = fact("form", fixed=True)
     #: The requested scopes, as a list or a string.
     scope: str | Sequence[str] | None = None
+    #: Whether the provider refuses a request that names no scope.
+    scope_required: bool = fact(False, fixed=True)
     #: The separator of two scopes, and the parameter that contains the scopes.
     scope_separator: str = " "
     scope_param: str = fact("scope", fixed=True)

@@ -72,6 +72,7 @@ _SHOWN = frozenset(
         "request_token_url",
         "revocation_url",
         "scope",
+        "scope_required",
         "scope_separator",
         "scope_words",
         "session_class",
@@ -337,6 +338,7 @@ def _oauth2_rows(preset: Preset) -> Iterator[tuple[str, ...]]:
     scope = provider.scope or ()
     scopes = scope if isinstance(scope, str) else provider.scope_separator.join(scope)
     yield "default scope", code(scopes), "scope"
+    yield "a scope is required", "yes" if provider.scope_required else "", "scope_required"
     yield "scopes are separated by", separator(provider), "scope_separator"
     yield "client authentication", _CLIENT_AUTH.get(provider.client_auth, ""), "client_auth"
     yield "PKCE", pkce(provider), "pkce"

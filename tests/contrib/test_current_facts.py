@@ -67,6 +67,30 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert "client_secret" not in form_fields(call)
 
 
+SCOPE_REQUIRED = ["airtable", "instagram", "kick", "threads", "tumblr_oauth2"]
+
+
+def test_the_presets_that_require_a_scope():
+    found = [name for name in PRESETS if getattr(PRESETS[name], "scope_required", False)]
+    assert sorted(found) == SCOPE_REQUIRED
+    assert all(PRESETS[name].scope for name in found)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", ["", [], None])
+def test_an_empty_scope_is_warned_about_if_the_provider_requires_one(site, scope):
+    site("airtable", scope=scope)
+    (found,) = [m for m in checks.run_checks() if m.id == "django_dance.W030"]
+    assert "DANCE_PROVIDERS['airtable']: SCOPE is empty, and Airtable refuses" in found.msg
+
+
+@pytest.mark.django_db
+def test_a_scope_is_not_warned_about(site):
+    for name, options in (("airtable", {}), ("airtable", {"scope": "a"}), ("box", {"scope": ""})):
+        site(name, **options)
+        assert not [m for m in checks.run_checks() if m.id == "django_dance.W030"]
+
+
 # --- facts with a date ----------------------------------------------------------------------------
 
 #: Preset → the first day on which the check warns.

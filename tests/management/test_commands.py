@@ -804,6 +804,13 @@ def test_a_fact_that_the_provider_ends_is_shown_with_the_successor(run, settings
     assert "Use the Google Health API" in text
 
 
+def test_the_lifetime_of_refresh_tokens_is_shown(run, settings):
+    settings.DANCE_PROVIDERS = {"box": {"PROVIDER": "django_dance.contrib.box.Box"}}
+    assert "  refresh token expires after 60 days\n" in run("dance_providers")
+    (box,) = lines(run("dance_providers", "--json"))
+    assert box["refresh_token_days"] == 60
+
+
 def test_a_site_without_providers_gets_a_message(run, settings):
     settings.DANCE_PROVIDERS = {}
     assert run("dance_providers") == ""

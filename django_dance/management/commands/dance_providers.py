@@ -75,6 +75,7 @@ def _describe(name: str, base: str) -> dict[str, Any]:
             "callback_url": None,
             "missing": [str(error)],
             "checked": None,
+            "refresh_token_days": None,
             "ending": [],
         }
     cls = type(provider)
@@ -91,6 +92,7 @@ def _describe(name: str, base: str) -> dict[str, Any]:
         "callback_url": callback,
         "missing": missing,
         "checked": provider.checked or None,
+        "refresh_token_days": getattr(provider, "refresh_token_lifetime", None),
         "ending": [f"{ending.message} {ending.hint}" for ending in provider.ending_facts()],
     }
 
@@ -104,5 +106,7 @@ def _format(provider: dict[str, Any]) -> str:
     ]
     if provider["checked"]:
         lines.append(f"  facts checked {provider['checked']}")
+    if provider["refresh_token_days"]:
+        lines.append(f"  refresh token expires after {provider['refresh_token_days']} days")
     lines += [f"  ending        {ending}" for ending in provider["ending"]]
     return "\n".join(lines)
