@@ -44,7 +44,7 @@ class OAuthTokenAdmin(_ModelAdmin):
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         there = columns(self.model)
-        names = ("provider", "user", "account", "scope", "expires_at")
+        names = ("provider", "place", "user", "account", "scope", "expires_at")
         return (*(name for name in names if name in there), "refreshable", "problem")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class OAuthTokenAdmin(_ModelAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         there = columns(self.model)
-        account = ("account",) if "account" in there else ()
+        account = tuple(name for name in ("account", "place") if name in there)
         if "user" not in there:
             return account
         user: Any = self.model._meta.get_field("user").related_model

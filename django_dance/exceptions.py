@@ -102,6 +102,7 @@ class AuthorizationRequired(DanceError):
         needed besides the configured ones.
     :ivar owner: the resource owner whose token was needed, if it is known.
     :ivar account: the id of the account that the call was for; ``""`` for the default account.
+    :ivar place: the place of the provider; ``""`` for a provider with one server.
     :ivar acr_values: the authentication context classes that the new dance must ask for, and
     :ivar max_age: the seconds that may have passed since the login at the provider, or ``None``.
     """
@@ -121,16 +122,12 @@ class AuthorizationRequired(DanceError):
         self.missing_scopes = tuple(missing_scopes)
         self.owner = owner
         self.account = "" if owner is None else owner.account
+        self.place = provider.place
         self.acr_values = acr_values
         self.max_age = max_age
         detail = f" ({' '.join(self.missing_scopes)})" if self.missing_scopes else ""
-        message = f"{provider.name} needs the user's authorization: {reason}{detail}."
-        if owner is not None and owner.request is None and owner.user_id is None:
-            message += (
-                " The session has no user who is stored: pass one, "
-                f"providers[{provider.name!r}].session(user=user)."
-            )
-        super().__init__(message)
+        name = f"{provider.name} at {self.place}" if self.place else provider.name
+        super().__init__(f"{name} needs the user's authorization: {reason}{detail}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The process that unpickles it, such as a queue worker, has a provider of this name.
@@ -142,6 +139,7 @@ class AuthorizationRequired(DanceError):
             None if self.owner is None else (self.owner.user_id, self.account),
             self.acr_values,
             self.max_age,
+            self.place,
         )
 
     @property
@@ -174,10 +172,11 @@ def _unpickle_authorization_required(
     owned_by: tuple[Any, str] | None = None,
     acr_values: str = "",
     max_age: int | None = None,
+    place: str = "",
 ) -> AuthorizationRequired:
     from .providers import providers
 
-    provider, owner = providers[name], None
+    provider, owner = providers[name].variant(place), None
     if owned_by is not None:
         user_id, account = owned_by
         named = {} if user_id is None else {"user_id": user_id}

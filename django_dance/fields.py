@@ -1,4 +1,4 @@
-"""SealedTokenField: a column that holds a token, encrypted and bound to its row."""
+"""SealedTokenField, a column with a token that is sealed and bound to its row; PlaceField."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from .tokens import Token, seal, unseal
+from .tokens import MAX_PLACE, Token, seal, unseal
 
 if TYPE_CHECKING:
     _TextField = models.TextField[Any, Any]
+    _CharField = models.CharField[Any, Any]
 else:
     _TextField = models.TextField
+    _CharField = models.CharField
+
+
+class PlaceField(_CharField):
+    """Stores the place of a connection: the host, or the URL, of one server of many.
+
+    It is empty for a provider with one server. Add it to a model of your own as ``place``, and to
+    the model's constraint, to store connections to places there.
+    """
+
+    #: For the storages, which do not import this module.
+    is_place = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = {"max_length": MAX_PLACE, "default": "", "db_default": "", "blank": True}
+        super().__init__(*args, **{**given, **kwargs})
 
 
 class _Sealed(str):
@@ -36,6 +53,11 @@ def _fields_of(
     """The fields of a model with these names, as far as it has them."""
     fields = {field.name: field for field in model._meta.concrete_fields}
     return tuple(fields[name] for name in names if name in fields)
+
+
+@lru_cache(maxsize=64)
+def _place_fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
+    return tuple(field for field in model._meta.concrete_fields if isinstance(field, PlaceField))
 
 
 class _TokenAttribute:
@@ -69,9 +91,10 @@ class _TokenAttribute:
 class SealedTokenField(_TextField):
     """Stores a :class:`~django_dance.tokens.Token`, sealed.
 
-    The seal is bound to the model and to the values of the fields in ``bound_to``, so a sealed
-    token that is copied to another row cannot be unsealed. If the model or its app is renamed, its
-    rows cannot be read any more. An empty column is no token: the attribute is ``None``.
+    The seal is bound to the model, to the values of the fields in ``bound_to``, and to the place if
+    there is one, so a sealed token that is copied to another row cannot be unsealed. If the model
+    or its app is renamed, its rows cannot be read any more. An empty column is no token: the
+    attribute is ``None``.
 
     :param bound_to: the names of fields of the model. Names that the model does not have are
         ignored.
@@ -104,7 +127,15 @@ class SealedTokenField(_TextField):
             str(field.to_python(getattr(instance, field.attname)))
             for field in _fields_of(model, self.bound_to)
         ]
-        return json.dumps([model._meta.label_lower, *values])
+        # Rows without a place keep the identity that they had before there were places.
+        places = [str(getattr(instance, field.attname)) for field in _place_fields(model)]
+        return json.dumps([model._meta.label_lower, *values, *filter(None, places)])
+
+    def identity_columns(self, model: Any) -> list[str]:
+        """Return the attributes of a row that :meth:`identity` reads."""
+        return [
+            field.attname for field in (*_fields_of(model, self.bound_to), *_place_fields(model))
+        ]
 
     def unsealed(self, sealed: str, instance: Any, model: Any = None) -> dict[str, Any]:
         """Return the fields of a row's token; the parameters are those of :meth:`identity`.

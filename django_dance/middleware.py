@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .conf import require_app
-from .exceptions import AuthorizationRequired, ProviderError
+from .exceptions import AuthorizationRequired, PlaceError, ProviderError
 from .sessions import OAuth
 
 
@@ -61,6 +61,8 @@ class OAuthMiddleware:
             from .responses import authorization_response
 
             return authorization_response(request, exception)
+        if isinstance(exception, PlaceError):
+            return None  # Django answers 400: the visitor has named the place
         if isinstance(exception, ProviderError):
             from .responses import unavailable_response
 

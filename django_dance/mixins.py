@@ -25,6 +25,8 @@ class AuthorizationRequiredMixin(_View):
     provider: str = ""
     #: The scopes that the view needs.
     scope: str | Iterable[str] = ()
+    #: The place that the view needs; override :meth:`get_place` if the request names it.
+    place: str = ""
     #: The answer of the middleware if there is no usable token: "auto", "page" or "json".
     answer: str = "auto"
 
@@ -32,6 +34,13 @@ class AuthorizationRequiredMixin(_View):
         super().__init_subclass__(**kwargs)
         if cls.provider and isinstance(cls.scope, (str, list, tuple)):
             authorization_required(cls.provider, scope=cls.scope)  # for the system check
+
+    def get_place(self) -> str:
+        """Return the place that the view needs; ``""`` for a provider with one server.
+
+        ``self.kwargs`` has the arguments of the URL.
+        """
+        return self.place
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check the visitor's token, and call the handler."""
@@ -41,7 +50,7 @@ class AuthorizationRequiredMixin(_View):
             )
         dispatch = super().dispatch
         scopes = (self.scope,) if isinstance(self.scope, str) else tuple(self.scope)
-        check = guard(self.provider, scopes, self.answer)
+        check = guard(self.provider, scopes, self.answer, lambda *_, **__: self.get_place())
         if self.view_is_async:
 
             async def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .fields import SealedTokenField
+from .fields import PlaceField, SealedTokenField
 from .tokens import ACTIVE, NEEDS_RECONNECT, Secret, seal, unseal
 
 #: The columns for the state of a connection, if a model has all of them.
@@ -106,6 +106,8 @@ class OAuthToken(OAuthConsumerMixin):
         related_name="oauth_tokens",
         verbose_name=_("user"),
     )
+    #: One server of many: its host or URL; "" for a provider with one server.
+    place = PlaceField(_("place"))
     #: The account's immutable id at the provider; "" if it is not known.
     account = models.CharField(_("account"), max_length=255, default="", blank=True)
     #: The time of the account's last dance.
@@ -141,6 +143,7 @@ class OAuthToken(OAuthConsumerMixin):
             "scopes": _("permissions missing"),
             "unreadable": _("unreadable"),
             "rejected": _("rejected by the provider"),
+            "issuer_changed": _("the place has another authorization server"),
         },
         default="",
         db_default="",
@@ -185,7 +188,8 @@ class OAuthToken(OAuthConsumerMixin):
         verbose_name_plural = _("OAuth tokens")
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "provider", "account"], name="django_dance_one_token_per_account"
+                fields=["user", "provider", "place", "account"],
+                name="django_dance_one_token_per_place",
             ),
         ]
         indexes = [
@@ -202,6 +206,7 @@ class PendingRevocation(models.Model):
     provider = models.CharField(_("provider"), max_length=50)
     #: The primary key of the deleted user, as text. Credentials may depend on the user.
     owner = models.CharField(max_length=255, default="", editable=False)
+    place = PlaceField(_("place"))
     account = models.CharField(_("account"), max_length=255, default="", blank=True)
     token = SealedTokenField(_("token"), bound_to=("id", "provider"))
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)

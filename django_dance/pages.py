@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from django.views.decorators.csrf import csrf_protect, ensure_csrf_cookie
 from django.views.generic import View
 
 from .decorators import oauth_of, session_for
-from .exceptions import FlowError
+from .exceptions import FlowError, PlaceError
 from .flows import safe_next
 from .providers import providers
 from .responses import CONNECTIONS, page, protect
@@ -56,6 +57,7 @@ _REASONS = {
     "scopes": _("%(name)s did not grant all the permissions that this site needs."),
     "unreadable": _("This site cannot read the stored permission any more."),
     "rejected": _("%(name)s does not accept the permission any more."),
+    "issuer_changed": _("%(name)s has another login server now."),
 }
 _OTHER_REASON = _("This site cannot act for you at %(name)s any more.")
 
@@ -78,7 +80,7 @@ class ConnectionEntry:
 
     :ivar provider: the provider.
     :ivar connection: the connection, which has no secret.
-    :ivar is_only: whether it is the user's only connection to the provider.
+    :ivar is_only: whether it is the user's only connection to the provider, or to the place.
     :ivar has_unique_name: whether no other account of the user there has the same name.
     """
 
@@ -102,12 +104,25 @@ class ConnectionEntry:
     @property
     def session(self) -> DanceSession:
         """The user's session for this account."""
-        return session_for(self._request, self.provider.name).account(self.connection.account)
+        if self.connection.place:
+            # PLACES may not allow the place any more.
+            session = self.provider.session(self._request)
+        else:
+            session = session_for(self._request, self.provider.name)
+        return session.account(self.connection.account)
 
     @property
     def key(self) -> str:
         """The name of the connection in URLs, among those of the user to the provider."""
-        return "-" if self.connection.id is None else str(self.connection.id)
+        if self.connection.id is not None:
+            return str(self.connection.id)
+        place = self.connection.place
+        return f"-{hashlib.sha256(place.encode()).hexdigest()[:16]}" if place else "-"
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether ``PLACES`` allows the place of the connection."""
+        return self.provider.is_allowed_for(self._request)
 
     @property
     def label(self) -> str:
@@ -204,7 +219,7 @@ class ProviderSection:
         if provider.missing_credentials():
             return None
         session = session_for(self._request, provider.name)
-        if not self.entries:
+        if not self.entries or provider.needs_place:
             return session.get_login_url(next=self._back, account="")
         if not provider.account_id or not session.storage.keeps_accounts(session.owner):
             return None
@@ -247,16 +262,16 @@ class UserConnections:
         if not self.providers:
             return []
         found = oauth_of(self._request).connections(*self.providers)
-        counts = Counter(each.provider for each in found)
-        names = Counter((each.provider, each.label) for each in found)
+        counts = Counter((each.provider, each.place) for each in found)
+        names = Counter((each.provider, each.place, each.label) for each in found)
         return [
             ConnectionEntry(
                 self._request,
-                self.providers[each.provider],
+                self.providers[each.provider].variant(each.place),
                 each,
                 self._back,
-                is_only=counts[each.provider] == 1,
-                has_unique_name=names[each.provider, each.label] == 1,
+                is_only=counts[each.provider, each.place] == 1,
+                has_unique_name=names[each.provider, each.place, each.label] == 1,
             )
             for each in found
         ]
@@ -264,8 +279,8 @@ class UserConnections:
     def sections(self, entries: Iterable[ConnectionEntry]) -> list[ProviderSection]:
         """Group the entries by provider."""
         return [
-            ProviderSection(self._request, provider, list(group), self._back)
-            for provider, group in groupby(entries, key=lambda entry: entry.provider)
+            ProviderSection(self._request, self.providers[name], list(group), self._back)
+            for name, group in groupby(entries, key=lambda entry: entry.provider.name)
         ]
 
     @cached_property
@@ -485,6 +500,7 @@ class ConnectionListApiView(ConnectionsApiView):
                         "name": section.provider.name,
                         "label": section.provider.label,
                         "connect_url": section.connect_url,
+                        "needs_place": section.provider.needs_place,
                     }
                     for section in sections
                 ],
@@ -538,7 +554,11 @@ class LoginUrlApiView(ConnectionsApiView):
         found = UserConnections(request, self.back_url)
         if provider not in found.providers:
             raise Http404
-        session, key = session_for(request, provider), request.GET.get("connection")
+        key = request.GET.get("connection")
+        try:
+            session = session_for(request, provider, request.GET.get("place", ""))
+        except PlaceError as error:
+            return JsonResponse({"error": error.code}, status=400)
         if key is not None:
             session = found.find(provider, key).session
         url = session.get_login_url(next=self.back_url, scope=request.GET.get("scope", ""))
@@ -551,6 +571,7 @@ def _fields_of(entry: ConnectionEntry) -> dict[str, Any]:
     return {
         "provider": entry.provider.name,
         "provider_label": entry.provider.label,
+        "place": connection.place,
         "id": entry.key,
         "account": connection.account,
         "label": entry.label,

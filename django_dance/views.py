@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings as django_settings
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
+from django.core.exceptions import ImproperlyConfigured
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -63,8 +64,10 @@ _SECRET_PARAMS = (
     "access_token",
     "id_token",
 )
+#: The field of the login form with the place that a visitor has typed.
+PLACE = "place"
 #: The parameters of a login link.
-_FIELDS = frozenset({"next", PARAMETER})
+_FIELDS = frozenset({"next", PARAMETER, PLACE})
 #: Marks a login that was redirected to the host of ``DANCE_BASE_URL``. If the request seems to come
 #: to another host again, a proxy hides the public host.
 _AT_BASE_HOST = "dance_at_base"
@@ -99,6 +102,7 @@ class DanceView(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.flow: Flow | None = None
+        self.place = ""
         try:
             response = super().dispatch(request, *args, **kwargs)
         except (FlowError, ProviderError, StorageError) as error:
@@ -176,22 +180,53 @@ class LoginView(DanceView):
             separator = "&" if request.GET else "?"
             here = f"{request.get_full_path()}{separator}{_AT_BASE_HOST}=1"
             return protect(HttpResponseRedirect(base + here))
+        signed = self.signed_place(request)
+        provider = self.provider_at(request, signed or request.GET.get(PLACE, ""))
+        if provider is None:
+            self.additions(request, request.GET)  # it refuses a link for another user
         if (
             not settings.login_on_get
             or CONFIRM in request.GET
             or request.headers.get("Sec-Fetch-Site") == "cross-site"
             or not has_room(request)
+            # A stranger may have chosen the place in the link.
+            or provider is None
+            or provider.place != signed
         ):
-            context = {
-                "provider": self.provider,
-                "fields": {
-                    name: value
-                    for name in sorted(_FIELDS)
-                    if (value := request.GET.get(name)) is not None
-                },
-            }
-            return page(request, "login.html", context)
+            return self.ask(request, provider)
         return self.begin(request, request.GET)
+
+    def ask(self, request: HttpRequest, provider: Provider | None) -> HttpResponse:
+        """Let the visitor begin the dance with a button, which names the place.
+
+        :param provider: the provider at the place; ``None`` lets the visitor type a place.
+        """
+        names = sorted(_FIELDS if provider is not None else _FIELDS - {PLACE, PARAMETER})
+        fields = {name: request.GET.get(name) for name in names}
+        context = {
+            "provider": provider or self.provider,
+            "fields": {name: value for name, value in fields.items() if value is not None},
+        }
+        if provider is not None:
+            return page(request, "login.html", context)
+        context |= {"field": PLACE, "example": self.provider.place_kind.example}
+        return page(request, "place.html", context)
+
+    def signed_place(self, request: HttpRequest) -> str:
+        """Return the place that we have signed in the link; ``""`` without one."""
+        try:
+            return self.additions(request, request.GET).place
+        except FlowError:
+            return ""  # begin() refuses the link
+
+    def provider_at(self, request: HttpRequest, place: str) -> Provider | None:
+        """Return the provider at a place; ``None`` if the visitor has to name a place first.
+
+        :raises PlaceError: the place is not valid, or not allowed.
+        """
+        if place:
+            return self.provider.at(place, request)  # type: ignore[no-any-return]
+        return None if self.provider.needs_place else self.provider
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "HX-Request" not in request.headers and not _is_visit(request):
@@ -210,7 +245,13 @@ class LoginView(DanceView):
         asked = params.getlist("next")
         next_url = safe_next(request, asked[0]) if len(asked) == 1 else None
         additions = self.additions(request, params)
+        provider = self.provider_at(request, additions.place or params.get(PLACE, "").strip())
+        if provider is None:
+            return self.ask(request, None)
+        self.provider, additions = provider, replace(additions, place=provider.place)
+        _refuse_inactive(request)
         scope = self.provider.requested_scope(request, additions)
+        self.provider = self.provider.prepare(request, scope)
         flow = Flow.begin(
             request,
             self.provider.name,
@@ -218,8 +259,8 @@ class LoginView(DanceView):
             scope,
             additions,
             self.provider.configuration_digest(scope),
+            self.provider.server,
         )
-        _refuse_inactive(request)
         url, flow = self.provider.begin(request, flow)
         oauth_before_login.send(
             type(self.provider),
@@ -293,6 +334,12 @@ class AuthorizedView(DanceView):
         flow = read_flow(request, self.provider.callback_state(params))
         if flow.provider != self.provider.name:
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
+        # PLACES allowed the place when the flow began; the flow names it in its normal form.
+        try:
+            at_place = self.provider.variant(flow.additions.place)
+        except ImproperlyConfigured as error:
+            raise FlowError("provider_mismatch", "the provider has no places any more") from error
+        self.provider = at_place.with_server(flow.server)
         if not -60 <= flow.age <= settings.flow_age:
             raise FlowError("flow_expired", f"the flow was begun {int(flow.age)} seconds ago")
         if _lost_its_session(request, flow) and not bounced:
@@ -402,7 +449,12 @@ class DisconnectView(DanceView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        self.provider.session(request).disconnect()
+        place = request.POST.get(PLACE)
+        provider = self.provider
+        if place:
+            # The connection may be to a place that PLACES does not allow any more.
+            provider = provider.variant(provider.normal_place(place))
+        provider.session(request).disconnect()
         next_url = safe_next(request, request.POST.get("next")) or self.provider.after_url()
         if origin(next_url) is not None:
             # REDIRECT_URL may be another site: see `LoginView.begin`.
@@ -455,6 +507,7 @@ def _take_params(request: HttpRequest) -> QueryDict:
     Error reports print the query of a request.
     """
     params = request.GET.copy()
+    params.pop(_BOUNCED, None)  # a provider may have signed the others
     rest = request.GET.copy()
     for name in _SECRET_PARAMS:
         if name in params:

@@ -180,7 +180,9 @@ def test_a_seal_does_not_open_in_another_row(pair, caplog, one, other):
     assert OAuthToken.objects.get(pk=source.pk).token["access_token"] == "one"
     with pytest.raises(SealBroken):
         _ = copy_seal(source, target).token
-    provider = type("AnyProvider", (), {"name": target.provider, "label": target.provider})
+    provider = type(
+        "AnyProvider", (), {"name": target.provider, "label": target.provider, "place": ""}
+    )
     owner = ResourceOwner(provider, user_id=target.user_id, account=target.account)
     with caplog.at_level(logging.ERROR, logger="django_dance"):
         assert ModelStorage().reread(owner) is None

@@ -634,6 +634,7 @@ def test_the_api_lists_the_same(member, connect, lose):
     assert active == {
         "provider": "github",
         "provider_label": "GitHub",
+        "place": "",
         "id": str(first.pk),
         "account": "1",
         "label": "private",

@@ -288,6 +288,7 @@ PAGES = [
     "log_in_again",
     "login",
     "other_account",
+    "place",
     "reconnect",
 ]
 

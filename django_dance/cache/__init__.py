@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .entries import MISS, open_entry, seal_entry
     from .failures import ask_cache, database_of
     from .generations import GenerationalCache, Generations
-    from .invalidation import CACHES, invalidate_row, on_commit_or_now
+    from .invalidation import CACHES, invalidate_row, on_commit_or_now, place_of
     from .limits import increment, is_within_limit
     from .names import cache_name, tenant
     from .parking import find_parked, forget_parked, park, parking_key
@@ -35,6 +35,7 @@ __all__ = [
     "open_entry",
     "park",
     "parking_key",
+    "place_of",
     "seal_entry",
     "tenant",
 ]
@@ -45,7 +46,7 @@ __getattr__ = load_on_first_use(
         "entries": ["MISS", "open_entry", "seal_entry"],
         "failures": ["ask_cache", "database_of"],
         "generations": ["GenerationalCache", "Generations"],
-        "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row"],
+        "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row", "place_of"],
         "limits": ["increment", "is_within_limit"],
         "names": ["cache_name", "tenant"],
         "parking": ["find_parked", "forget_parked", "park", "parking_key"],

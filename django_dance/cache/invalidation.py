@@ -23,13 +23,19 @@ CACHES: set[str] = set()
 _thread = threading.local()
 
 
-def owner_key(model: Any, using: str, provider: str, user_id: Any) -> str:
-    """Name the rows of one user at one provider, for the current tenant.
+def owner_key(model: Any, using: str, provider: str, user_id: Any, place: str = "") -> str:
+    """Name the rows of one user at one provider, or at one place of it, for the current tenant.
 
     :param using: the alias of the database.
     """
     label = model._meta.concrete_model._meta.label_lower
-    return cache_name(using, label, provider, str(user_id))
+    return cache_name(using, label, provider, str(user_id), *filter(None, [place]))
+
+
+def place_of(row: Any) -> str:
+    """Return the place of a row; ``""`` if its model stores no places."""
+    fields = row._meta.concrete_fields
+    return next((str(getattr(row, f.name)) for f in fields if hasattr(f, "is_place")), "")
 
 
 @contextmanager
@@ -90,7 +96,8 @@ def invalidate_row(sender: Any, instance: Any, using: str, **kwargs: Any) -> Non
     It invalidates the entries of a row that other code than a storage has changed: a view, the
     admin, or the deletion of a user.
     """
-    key = owner_key(sender, using, instance.provider, getattr(instance, "user_id", ""))
+    user_id, place = getattr(instance, "user_id", ""), place_of(instance)
+    key = owner_key(sender, using, instance.provider, user_id, place)
     if getattr(_thread, "writing", None) == key:
         return
     account = getattr(instance, "account", "")

@@ -230,8 +230,10 @@ def _loses_too_many(session: Session, token: Token | None, reason: str) -> bool:
         which this site may be the cause.
     """
     provider, table = session.provider, session.storage.model_storage
+    # One place that is out of order says nothing about the other places.
+    server = [provider.name, *filter(None, [provider.place])]
     using = DEFAULT_DB_ALIAS if table is None else table.using
-    key = f"django_dance:lost:{reason}:{cache_name(using, provider.name)}"
+    key = f"django_dance:lost:{reason}:{cache_name(using, *server)}"
 
     def ask(function: Callable[[Any], Any], otherwise: Any) -> Any:
         effect = f"the connections that become {reason} are not counted"
@@ -253,7 +255,7 @@ def _loses_too_many(session: Session, token: Token | None, reason: str) -> bool:
         return False
     if table is not None:
         connections = ask(
-            lambda cache: cache.get_or_set(f"{key}:of", lambda: table.count(provider.name), WINDOW),
+            lambda cache: cache.get_or_set(f"{key}:of", lambda: table.count(*server), WINDOW),
             0,
         )
         if verdicts <= connections / 10:

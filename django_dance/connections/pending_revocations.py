@@ -20,6 +20,7 @@ from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..cache import place_of
 from ..conf import settings
 from ..exceptions import DanceError, ProviderError, StorageError, failure_fields
 from ..providers import providers
@@ -56,6 +57,7 @@ def note_deletion(sender: Any, instance: Any, using: str, origin: Any, **kwargs:
     row = model(
         provider=instance.provider,
         owner=str(getattr(instance, "user_id", "")),
+        place=place_of(instance),
         account=getattr(instance, "account", ""),
         token=_newest(provider, instance, token),
     )
@@ -77,7 +79,9 @@ def _provider_of(row: Any) -> Provider | None:
         provider = providers.get(row.provider)
     except ImproperlyConfigured:
         return None
-    return None if provider is None or provider.problems() else provider
+    if provider is None or provider.problems():
+        return None
+    return provider.variant(place_of(row))
 
 
 def _newest(provider: Provider, row: Any, token: Token) -> Token:
@@ -150,7 +154,7 @@ def _revoke(row: Any) -> bool:
     :returns: whether the row was deleted.
     """
     try:
-        provider = providers[row.provider]
+        provider = providers[row.provider].variant(row.place)
         token = Token(row.token)
         owner = ResourceOwner(provider, user_id=row.owner, account=row.account)
         # Many providers end all tokens of an account with one of them, or grant the same token

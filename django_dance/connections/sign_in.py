@@ -23,7 +23,7 @@ from django.http import HttpResponseBase
 from ..conf import settings
 from ..exceptions import AuthorizationRequired, FlowError, failure_fields
 from ..signals import sign_in_allowed
-from ..tokens import Token, is_session_of
+from ..tokens import ResourceOwner, Token, is_session_of
 from .connect import ask_account, store_connection
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ProvenAccount:
         table = _table(self.provider)
         if not self.id or table is None:
             return []
-        return table.users_who_sign_in(self.provider.name, self.id, self.issuer)
+        return table.users_who_sign_in(ResourceOwner(self.provider), self.id, self.issuer)
 
     @property
     def user_id(self) -> Any:
@@ -226,7 +226,7 @@ def _sign_up(session: Session, account: ProvenAccount, found: AccountInfo, token
     unknown = FlowError("sign_in_unknown", "no user, or more than one, signs in with this account")
     if request is None or create is None or table is None:
         raise unknown
-    if table.users_of(account.provider.name, account.id):
+    if table.users_of(ResourceOwner(account.provider), account.id):
         raise unknown
     with transaction.atomic(using=router.db_for_write(get_user_model())):
         with _new_users() as is_new:

@@ -1,4 +1,4 @@
-from ..providers import OIDCProvider
+from ..providers import HostPlace, OIDCProvider
 
 
 class Auth0(OIDCProvider):
@@ -15,6 +15,7 @@ class Auth0(OIDCProvider):
     )
     registration_url = "https://manage.auth0.com/"
     host: str = ""
+    place_kind = HostPlace(example="acme.eu.auth0.com")
     base_url = "https://{host}/"
     issuer = "https://{host}/"
     revocation_url = "https://{host}/oauth/revoke"

@@ -1,4 +1,4 @@
-from ..providers import OAuth2Provider
+from ..providers import ANY_PATH, HostPlace, OAuth2Provider
 
 
 class Gitea(OAuth2Provider):
@@ -9,6 +9,7 @@ class Gitea(OAuth2Provider):
     documentation = "https://docs.gitea.com/development/oauth2-provider"
     registration_url = "https://gitea.com/user/settings/applications"
     host = "gitea.com"
+    place_kind = HostPlace(path=ANY_PATH, example="codeberg.org")
     base_url = "https://{host}/api/v1/"
     authorization_url = "https://{host}/login/oauth/authorize"
     token_url = "https://{host}/login/oauth/access_token"

@@ -1,4 +1,4 @@
-from ..providers import OIDCProvider
+from ..providers import ANY_PATH, HostPlace, OIDCProvider
 
 
 class GitLab(OIDCProvider):
@@ -8,6 +8,7 @@ class GitLab(OIDCProvider):
     documentation = "https://docs.gitlab.com/api/oauth2/"
     registration_url = "https://gitlab.com/-/user_settings/applications"
     host = "gitlab.com"
+    place_kind = HostPlace(path=ANY_PATH, example="gitlab.example.com")
     base_url = "https://{host}/api/v4/"
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"

@@ -1,4 +1,4 @@
-from ..providers import OIDCProvider
+from ..providers import HostPlace, OIDCProvider
 
 
 class Keycloak(OIDCProvider):
@@ -9,6 +9,11 @@ class Keycloak(OIDCProvider):
     documentation = "https://www.keycloak.org/securing-apps/oidc-layers"
     registration_url = "https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients"
     host: str = ""
+    place_kind = HostPlace(
+        path="(?:/auth)?/realms/(?P<realm>[A-Za-z0-9._~-]+)",
+        example="login.example.com/realms/staff",
+        facts={"host": "{host}", "realm": "{realm}", "issuer": "https://{place}"},
+    )
     base_url = "https://{host}/"
     issuer = "https://{host}/realms/{realm}"
     scope = ("openid", "profile")

@@ -1,4 +1,4 @@
-from ..providers import OAuth2Provider
+from ..providers import HostPlace, OAuth2Provider
 
 
 class Mastodon(OAuth2Provider):
@@ -8,6 +8,7 @@ class Mastodon(OAuth2Provider):
     documentation = "https://docs.joinmastodon.org/spec/oauth/"
     registration_url = "https://mastodon.social/settings/applications"
     host = "mastodon.social"
+    place_kind = HostPlace(handles=True, example="mastodon.social")
     base_url = "https://{host}/api/"
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"

@@ -1,4 +1,4 @@
-from ..providers import OAuth2Provider
+from ..providers import ANY_PATH, HostPlace, OAuth2Provider
 
 
 class Nextcloud(OAuth2Provider):
@@ -10,6 +10,16 @@ class Nextcloud(OAuth2Provider):
     )
     registration_url = documentation
     host: str = ""
+    place_kind = HostPlace(
+        path=ANY_PATH,
+        example="cloud.example.com",
+        # These addresses work with and without "pretty URLs".
+        facts={
+            "host": "{place}",
+            "authorization_url": "https://{place}/index.php/apps/oauth2/authorize",
+            "token_url": "https://{place}/index.php/apps/oauth2/api/v1/token",
+        },
+    )
     base_url = "https://{host}/"
     authorization_url = "https://{host}/apps/oauth2/authorize"
     token_url = "https://{host}/apps/oauth2/api/v1/token"

@@ -1,4 +1,4 @@
-from ..providers import OIDCProvider
+from ..providers import HostPlace, OIDCProvider
 
 
 class Okta(OIDCProvider):
@@ -9,6 +9,11 @@ class Okta(OIDCProvider):
     documentation = "https://developer.okta.com/docs/reference/api/oidc/"
     registration_url = "https://developer.okta.com/docs/guides/implement-grant-type/authcode/main/"
     host: str = ""
+    place_kind = HostPlace(
+        path="(?:/oauth2/[A-Za-z0-9]+)?",
+        example="acme.okta.com",
+        facts={"host": "{host}", "issuer": "https://{place}"},
+    )
     base_url = "https://{host}/"
     issuer = "https://{host}"
     scope = ("openid", "profile")

@@ -1,4 +1,4 @@
-from ..providers import OIDCProvider
+from ..providers import HostPlace, OIDCProvider
 
 
 class Salesforce(OIDCProvider):
@@ -11,6 +11,15 @@ class Salesforce(OIDCProvider):
     )
     registration_url = "https://login.salesforce.com/"
     host = "login.salesforce.com"
+    # https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm
+    place_kind = HostPlace(
+        suffixes=[".my.salesforce.com", ".my.site.com"],
+        # Sandboxes and other kinds of organizations: acme--test.sandbox.my.salesforce.com
+        label=r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z]+)?",
+        hosts=["login.salesforce.com", "test.salesforce.com"],
+        example="acme.my.salesforce.com",
+    )
+    one_client = True
     base_url = "https://{host}/"
     base_url_from_token = "{instance_url}"
     base_url_domains = ("salesforce.com", "salesforce.mil")

@@ -1,4 +1,4 @@
-from ..providers import OAuth2Provider
+from ..providers import ANY_PATH, HostPlace, OAuth2Provider
 
 
 class Sentry(OAuth2Provider):
@@ -8,6 +8,7 @@ class Sentry(OAuth2Provider):
     documentation = "https://docs.sentry.io/api/auth/"
     registration_url = "https://sentry.io/settings/account/api/applications/"
     host = "sentry.io"
+    place_kind = HostPlace(path=ANY_PATH, example="sentry.example.com")
     base_url = "https://{host}/api/0/"
     authorization_url = "https://{host}/oauth/authorize/"
     token_url = "https://{host}/oauth/token/"

@@ -1,4 +1,4 @@
-from ..providers import OAuth2Provider
+from ..providers import HostPlace, OAuth2Provider
 
 
 class Zendesk(OAuth2Provider):
@@ -8,6 +8,12 @@ class Zendesk(OAuth2Provider):
     documentation = "https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"
     registration_url = "https://support.zendesk.com/hc/en-us/articles/4408845965210"
     host: str = ""
+    place_kind = HostPlace(
+        suffixes=[".zendesk.com"], label="[a-z0-9_-]+", example="acme.zendesk.com"
+    )
+    # Zendesk makes a client global on request:
+    # https://developer.zendesk.com/documentation/marketplace/building-a-marketplace-app/set-up-a-global-oauth-client/
+    one_client = True
     base_url = "https://{host}/api/v2/"
     authorization_url = "https://{host}/oauth/authorizations/new"
     token_url = "https://{host}/oauth/tokens"

@@ -40,6 +40,8 @@ class Additions:
     login_hint: str = ""
     acr_values: str = ""
     max_age: int | None = None
+    #: The place of the provider, in normal form: see :meth:`Provider.at`.
+    place: str = ""
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class Additions:
         login_hint: str = "",
         acr_values: str | Iterable[str] = "",
         max_age: int | None = None,
+        place: str = "",
     ) -> Self:
         """Return the additions for these arguments of ``get_login_url()``.
 
@@ -66,6 +69,7 @@ class Additions:
             login_hint=login_hint,
             acr_values=acr_values if isinstance(acr_values, str) else " ".join(acr_values),
             max_age=max_age,
+            place=place,
         )
 
     @property

@@ -8,8 +8,8 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
@@ -51,6 +51,8 @@ class Flow:
     request_token_secret: str = ""
     #: OpenID Connect: a digest of the endpoints that the metadata named when the flow began.
     pin: str = ""
+    #: The facts of the authorization server, if they were discovered when the flow began.
+    server: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -61,6 +63,7 @@ class Flow:
         scope: Iterable[str] = (),
         additions: Additions = NO_ADDITIONS,
         configuration: str = "",
+        server: Mapping[str, str] | None = None,
     ) -> Flow:
         """Return a new flow of the current user.
 
@@ -68,6 +71,7 @@ class Flow:
         :param next: the path of this site where the dance ends.
         :param scope: the scopes to ask for.
         :param configuration: a digest of these scopes and of the configuration.
+        :param server: the facts of the authorization server, if they were discovered.
         """
         return cls(
             provider=provider,
@@ -78,6 +82,7 @@ class Flow:
             scope=tuple(scope),
             additions=additions,
             configuration=configuration,
+            server=dict(server or {}),
         )
 
     def with_configuration(self, scope: Iterable[str], configuration: str) -> Flow:
@@ -139,8 +144,10 @@ class Flow:
             self.configuration,
             self.additions.to_json(),
         ]
-        if self.request_token or self.pin:
+        if self.request_token or self.pin or self.server:
             fields += [self.request_token, self.request_token_secret, self.pin]
+        if self.server:
+            fields.append(dict(self.server))
         plain = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
         return seal(plain.encode(), purpose="flow", identity=digest)
 
@@ -177,6 +184,7 @@ class Flow:
                 configuration, stated = None, {}
             case _:
                 raise SealBroken("The sealed flow has another format.")
+        server = rest.pop() if rest and isinstance(rest[-1], dict) else {}
         if len(rest) not in (0, 3) or not all(isinstance(r, str) for r in rest):
             raise SealBroken("The sealed flow has another format.")
         token, token_secret, pin = rest or ("", "", "")
@@ -193,6 +201,7 @@ class Flow:
             request_token=Secret(token),
             request_token_secret=Secret(token_secret),
             pin=pin,
+            server={str(name): str(value) for name, value in server.items()},
         )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .deadlines import TimedCall, running_call
     from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
-    from .guard import call_untrusted, check_url
+    from .guard import GuardedAdapter, call_untrusted, check_url, get_guarded_adapter
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
     from .protocol_calls import ProtocolResponse, limited_request, protocol_call, time_limit
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Challenge",
     "EnvironmentMixin",
+    "GuardedAdapter",
     "Origin",
     "ProtocolResponse",
     "Signature",
@@ -27,6 +28,7 @@ __all__ = [
     "check_url",
     "drop_frames",
     "forget_environment",
+    "get_guarded_adapter",
     "get_shared_adapter",
     "is_loopback",
     "is_secure",
@@ -48,7 +50,7 @@ __getattr__ = load_on_first_use(
         "deadlines": ["TimedCall", "running_call"],
         "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],
-        "guard": ["check_url", "call_untrusted"],
+        "guard": ["GuardedAdapter", "check_url", "call_untrusted", "get_guarded_adapter"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],
         "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call", "time_limit"],

@@ -19,6 +19,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import requests
@@ -29,7 +30,13 @@ from ..exceptions import AddressRefused
 from .deadlines import DeadlinePool, DeadlineTLSPool, time_left
 from .frames import drop_frames
 from .origins import is_secure, origin
-from .pool import leave_unsigned
+from .pool import (
+    CONNECTIONS_PER_HOST,
+    HOSTS,
+    SharedAdapter,
+    leave_unsigned,
+    share_until_fork,
+)
 from .protocol_calls import (
     MAX_ANSWER,
     ProtocolAdapter,
@@ -171,6 +178,7 @@ def call_untrusted(
     method: str,
     url: str,
     *,
+    query: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
     json: Any = None,
     headers: Mapping[str, str] | None = None,
@@ -183,6 +191,7 @@ def call_untrusted(
     The limits are those of :func:`~.protocol_calls.protocol_call`. ``DANCE_TIMEOUT`` includes the
     time to resolve the name.
 
+    :param query: parameters to add to the URL. They are not logged.
     :param json: the value of a JSON body.
     :param verify: ``True``, or the path of a CA bundle.
     :param max_answer: the largest accepted answer, in bytes.
@@ -196,6 +205,7 @@ def call_untrusted(
         response = limited_request(
             method,
             url,
+            params=query,
             data=data,
             json=json,
             headers=headers,
@@ -251,8 +261,8 @@ def _look_up(host: str, port: int) -> list[Any]:
 
     :raises OSError: the name has no address, or there is none in time.
     """
-    slots = _look_ups
-    if not slots.acquire(timeout=time_left()):
+    slots, longest = _look_ups, float(settings.timeout)  # an API call has no deadline
+    if not slots.acquire(timeout=min(time_left(), longest)):
         raise TimeoutError("Too many names are being resolved.")
     results: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
@@ -266,7 +276,7 @@ def _look_up(host: str, port: int) -> list[Any]:
 
     threading.Thread(target=run, name=THREAD, daemon=True).start()
     try:
-        found = results.get(timeout=time_left())
+        found = results.get(timeout=min(time_left(), longest))
     except queue.Empty:
         raise TimeoutError("It took too long to resolve the name.") from None
     if isinstance(found, Exception):
@@ -328,7 +338,7 @@ class _GuardedTLSPool(DeadlineTLSPool):
     ConnectionCls = _GuardedTLSConnection
 
 
-class GuardedAdapter(ProtocolAdapter):
+class _GuardMixin(SharedAdapter):
     """Resolves the name once, and connects to an address that was checked."""
 
     pools: Mapping[str, type[DeadlinePool]] = {"http": _GuardedPool, "https": _GuardedTLSPool}
@@ -343,3 +353,26 @@ class GuardedAdapter(ProtocolAdapter):
         else:
             kwargs["proxies"] = {"http": proxy, "https": proxy}
         return super().send(request, *args, **kwargs)
+
+
+class GuardedAdapter(_GuardMixin, ProtocolAdapter):
+    """The connection of one protocol call."""
+
+
+class GuardedSharedAdapter(_GuardMixin):
+    """The connections for the API calls of all sessions at a place.
+
+    The name is resolved again for each new connection, and its addresses are checked again.
+    """
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        check_url(request.url or "")  # a redirect of the place may lead anywhere
+        return super().send(request, *args, **kwargs)
+
+
+@cache
+def get_guarded_adapter() -> GuardedSharedAdapter:
+    """Return the adapter that all sessions at a place use."""
+    return share_until_fork(GuardedSharedAdapter(HOSTS, CONNECTIONS_PER_HOST))

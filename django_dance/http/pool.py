@@ -24,7 +24,7 @@ from .origins import origin
 _Adapter = TypeVar("_Adapter", bound=HTTPAdapter)
 
 #: The smallest number of connections to one host that are kept.
-_CONNECTIONS_PER_HOST = 64
+CONNECTIONS_PER_HOST = 64
 #: The number of hosts whose connections are kept.
 HOSTS = 128
 
@@ -130,7 +130,7 @@ def get_shared_adapter() -> SharedAdapter:
 
     It can keep a connection for each call that async code makes at the same time.
     """
-    connections = max(_CONNECTIONS_PER_HOST, int(settings.async_calls))
+    connections = max(CONNECTIONS_PER_HOST, int(settings.async_calls))
     return share_until_fork(SharedAdapter(HOSTS, connections))
 
 

@@ -11,6 +11,7 @@ from .token_tables import batches, columns, tables, token_of, token_rows
 #: The columns of an export, as far as a table has them.
 _COLUMNS = (
     "provider",
+    "place",
     "account",
     "label",
     "scope",

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import router
 
+from ..cache import place_of
 from ..conf import settings
 from ..exceptions import ProviderNotConfigured, SealBroken
 from ..providers import providers
@@ -98,11 +100,20 @@ def token_of(row: Any) -> Token | None:
     return token
 
 
+def server_of(row: Any) -> str:
+    """The name of the server that granted the token of a row: the provider, with the place."""
+    place = place_of(row)
+    return f"{row.provider} at {place}" if place else str(row.provider)
+
+
 def session_of(row: Any) -> DanceSession | None:
-    """A session for the owner of a row; ``None`` if no configured provider uses the row."""
+    """A session for the owner of a row; ``None`` if no configured provider uses the row.
+
+    The place may be one that PLACES does not allow any more: see :attr:`Provider.is_allowed`.
+    """
     try:
-        provider = providers[row.provider]
-    except ProviderNotConfigured:
+        provider = providers[row.provider].variant(place_of(row))
+    except (ProviderNotConfigured, ImproperlyConfigured):
         return None
     storage = provider.token_storage.model_storage
     if storage is None or storage.model is not type(row):

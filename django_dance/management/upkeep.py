@@ -22,7 +22,7 @@ from ..connections import question
 from ..exceptions import AuthorizationRequired, DanceError, failure_fields
 from ..notices import CONNECTION_LOST, Notice, NotSent
 from ..tokens import NEEDS_RECONNECT, REJECTED, Token
-from .token_tables import batches, columns, session_of, tables, token_rows
+from .token_tables import batches, columns, server_of, session_of, tables, token_rows
 
 if TYPE_CHECKING:
     from ..sessions import DanceSession
@@ -78,16 +78,16 @@ def check_connections(
             for row in batch:
                 if limit is not None and count >= limit:
                     return
-                if failures[row.provider] >= PATIENCE:
+                if failures[server_of(row)] >= PATIENCE:
                     yield UNKNOWN
                     continue
                 if not _take(row):
                     yield TAKEN
                     continue
                 count += 1
-                _wait(last, row.provider, rate)
+                _wait(last, server_of(row), rate)
                 outcome, failed = _check(row)
-                failures[row.provider] = failures[row.provider] + 1 if failed else 0
+                failures[server_of(row)] = failures[server_of(row)] + 1 if failed else 0
                 yield outcome
 
 
@@ -100,11 +100,11 @@ def _rows_of(row: Any) -> Any:
     return type(row)._default_manager.using(row._state.db).filter(pk=row.pk)
 
 
-def _wait(last: dict[str, float], provider: str, rate: float) -> None:
-    """Sleep until the next connection of a provider may be checked."""
+def _wait(last: dict[str, float], server: str, rate: float) -> None:
+    """Sleep until the next connection to a server may be checked."""
     now = time.monotonic()
-    at = max(now, last.get(provider, 0.0) + 1 / rate)
-    last[provider] = at
+    at = max(now, last.get(server, 0.0) + 1 / rate)
+    last[server] = at
     if at > now:
         time.sleep(at - now)
 
@@ -114,7 +114,7 @@ def _check(row: Any) -> tuple[str, bool]:
     try:
         session = session_of(row)
         token = None if session is None else session.token
-        if session is None or token is None:
+        if session is None or token is None or not session.provider.is_allowed:
             return UNKNOWN, False
         if _refresh_is_due(session, token):
             session.refresh()

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+import django_dance.fields
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -43,4 +44,29 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'client registrations',
             },
         ),
+        migrations.AddField(
+            model_name='oauthtoken',
+            name='place',
+            field=django_dance.fields.PlaceField(blank=True, db_default='', default='', max_length=255, verbose_name='place'),
+        ),
+        migrations.AddField(
+            model_name='pendingrevocation',
+            name='place',
+            field=django_dance.fields.PlaceField(blank=True, db_default='', default='', max_length=255, verbose_name='place'),
+        ),
+        migrations.AlterField(
+            model_name='oauthtoken',
+            name='reason',
+            field=models.CharField(blank=True, choices=[('revoked', 'ended at the provider'), ('expired', 'expired'), ('refused', 'refused by the provider'), ('scopes', 'permissions missing'), ('unreadable', 'unreadable'), ('rejected', 'rejected by the provider'), ('issuer_changed', 'the place has another authorization server')], db_default='', default='', max_length=16, verbose_name='reason'),
+        ),
+        # The new constraint comes before the old one goes, so the rows are unique at each moment.
+        migrations.AddConstraint(
+            model_name='oauthtoken',
+            constraint=models.UniqueConstraint(fields=('user', 'provider', 'place', 'account'), name='django_dance_one_token_per_place'),
+        ),
+        migrations.RemoveConstraint(
+            model_name='oauthtoken',
+            name='django_dance_one_token_per_account',
+        ),
     ]
+

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .oauth2 import BasicAuth, OAuth2Provider
     from .oidc import IdentityChanged, OIDCProvider
     from .options import Problem
+    from .places import ANY_PATH, HostPlace, PlaceKind, UrlPlace
     from .refusals import Refusal
     from .registrations import (
         credentials_of,
@@ -34,20 +35,24 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ANY_PATH",
     "CLIENT_DESCRIPTIONS",
     "AccountInfo",
     "BasicAuth",
     "ClientCredentials",
+    "HostPlace",
     "IdentityChanged",
     "OAuth1Provider",
     "OAuth2Provider",
     "OIDCProvider",
+    "PlaceKind",
     "Problem",
     "Provider",
     "Refusal",
     "ResourceMetadata",
     "ServerMetadata",
     "UnusableAccountId",
+    "UrlPlace",
     "client_document",
     "client_document_url",
     "credentials_of",
@@ -76,6 +81,7 @@ __getattr__ = load_on_first_use(
         "oauth2": ["BasicAuth", "OAuth2Provider"],
         "oidc": ["IdentityChanged", "OIDCProvider"],
         "options": ["Problem"],
+        "places": ["ANY_PATH", "HostPlace", "PlaceKind", "UrlPlace"],
         "refusals": ["Refusal"],
         "registrations": [
             "credentials_of",

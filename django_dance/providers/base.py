@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -17,7 +18,14 @@ from django.utils.module_loading import import_string
 
 from .. import forbid_in_templates
 from ..conf import import_if_path, require_app, settings
-from ..exceptions import FlowError, InvalidResponse, OwnerRequired, ProviderError, UntrustedOrigin
+from ..exceptions import (
+    FlowError,
+    InvalidResponse,
+    OwnerRequired,
+    PlaceError,
+    ProviderError,
+    UntrustedOrigin,
+)
 from ..http import Origin, is_loopback, origin
 from ..tokens import (
     MAX_ACCOUNT_ID,
@@ -42,18 +50,6 @@ if TYPE_CHECKING:
     from ..tokens import Connection
     from .device import DeviceAuthorization
 
-#: Names that a newcomer may look for at a provider.
-_NAMES_OF_SESSIONS = (
-    "aget",
-    "apost",
-    "authorized",
-    "delete",
-    "get",
-    "patch",
-    "post",
-    "put",
-    "token",
-)
 #: The default of an argument for which ``None`` is probably a mistake.
 _NOT_GIVEN: Any = object()
 #: The longest answer of an API that is read as a refusal, in bytes.
@@ -102,16 +98,74 @@ class AccountInfo:
 class Provider(Facts):
     """A provider: its facts, its sessions, its URLs, and the two steps of the dance."""
 
-    if not TYPE_CHECKING:  # for a type checker, a provider has no other attributes
+    # --- places -------------------------------------------------------------------------------
 
-        def __getattr__(self, name: str) -> None:
-            message = f"{type(self).__name__!r} object has no attribute {name!r}."
-            if name in _NAMES_OF_SESSIONS:
-                message += (
-                    f" Sessions have it: request.oauth[{self.name!r}], or "
-                    f"providers[{self.name!r}].session(user=user) without a request."
-                )
-            raise AttributeError(message, name=name, obj=self)
+    def at(self, place: str, request: HttpRequest | None = None) -> Self:
+        """Return this provider at a place: one server of many, such as ``"mastodon.social"``.
+
+        It is frozen, as all providers are. No call is made, and no row is read or written.
+
+        :param place: the text that a user typed, or a stored place.
+        :param request: the current request, for the function that ``PLACES`` may name.
+        :raises PlaceError: ``place_invalid``: the text is not a place. ``place_refused``:
+            ``PLACES`` does not allow it.
+        :raises ImproperlyConfigured: the provider has no places, or no ``PLACES``.
+        """
+        current = self._original.current()
+        place, allowed = current.normal_place(place), current._allowed_places
+        if current._is_at(place):
+            return current
+        if allowed is None:
+            raise ImproperlyConfigured(
+                f"DANCE_PROVIDERS[{current.name!r}] has no PLACES, so users cannot connect to "
+                "servers of their choice: set it to a list of places, a function of the request "
+                'and the place, or "any".'
+            )
+        if (request, place) not in allowed:
+            raise PlaceError(
+                f"PLACES in DANCE_PROVIDERS[{current.name!r}] does not allow {place}.",
+                "place_refused",
+            )
+        return current.variant(place)
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether ``PLACES`` allows the place of this provider, for work without a request."""
+        return self.is_allowed_for(None)
+
+    def is_allowed_for(self, request: HttpRequest | None) -> bool:
+        """Return whether ``PLACES`` allows the place of this provider."""
+        allowed = self._original._with_current_settings()._allowed_places
+        return not self.place or (allowed is not None and (request, self.place) in allowed)
+
+    @property
+    def needs_place(self) -> bool:
+        """Whether each of its servers is a place, so that this object itself makes no calls."""
+        return self._needs_place
+
+    def normal_place(self, place: str) -> str:
+        """Return the normal form of a place, whether or not ``PLACES`` allows it.
+
+        :raises PlaceError: ``place_invalid``.
+        :raises ImproperlyConfigured: the provider has no places.
+        """
+        kind = self.place_kind
+        if kind is None:
+            raise ImproperlyConfigured(
+                f"{self.label} has no places: use the provider itself, without a place."
+            )
+        return kind.normalise(place)
+
+    def require_place(self) -> None:
+        """Check that this provider has a server to call.
+
+        :raises ImproperlyConfigured: each of its servers is a place.
+        """
+        if self._needs_place:
+            raise ImproperlyConfigured(
+                f"{self.label} has many servers. Name one: "
+                f"request.oauth.{self.name}.at(place), or providers[{self.name!r}].at(place)."
+            )
 
     # --- this site's credentials --------------------------------------------------------------
 
@@ -121,6 +175,8 @@ class Provider(Facts):
             type(self).get_client_credentials is not Provider.get_client_credentials
         ):
             return []  # they are not read from the settings
+        if not self.one_client and (self.place or self._needs_place):
+            return []  # each server has others
         current = self._with_current_settings()
         return [
             setting for local, setting in self._needed_credentials() if not getattr(current, local)
@@ -135,10 +191,13 @@ class Provider(Facts):
         :param owner: the resource owner that a token is requested for.
         :raises ImproperlyConfigured: a setting with credentials has no value, or the function in
             ``CREDENTIALS`` has no credentials.
+        :raises PlaceError: ``place_needs_client``: the site has no client at this place.
         """
         if self.credentials:
             found: ClientCredentials = import_fact(self, "credentials")(self, owner)
             return found
+        if self.place and not self.one_client:
+            return self.credentials_at_place(owner)
         missing = self.missing_credentials()
         if missing:
             raise ImproperlyConfigured(
@@ -147,6 +206,22 @@ class Provider(Facts):
             )
         current = self.current()
         return ClientCredentials(current.client_id, current.client_secret)
+
+    def credentials_at_place(self, owner: ResourceOwner) -> ClientCredentials:
+        """Return this site's credentials at a place, which are not in the settings. A hook.
+
+        :raises PlaceError: ``place_needs_client``: the site has none.
+        """
+        request = owner.request
+        where = self.callback_uri(request) if request is not None else self.url("authorized")
+        scopes = " ".join(self.configured_scope) or "none"
+        raise PlaceError(
+            f"{self.label} at {self.place} does not know this site. Register the site there with "
+            f"the redirect URI {where} and the scopes: {scopes}. Then run "
+            f'"manage.py dance_clients add {self.name} …", or return the credentials of this place '
+            f"from the function in CREDENTIALS of DANCE_PROVIDERS[{self.name!r}].",
+            "place_needs_client",
+        )
 
     @cached_property
     def token_storage(self) -> BaseStorage:
@@ -204,6 +279,8 @@ class Provider(Facts):
     ) -> ProtocolResponse:
         """Make one protocol call to the provider; ``ca_bundle`` and ``DANCE_TIMEOUT`` apply to it.
 
+        A call of a provider at a place obeys the rules for addresses that others choose.
+
         :param query: parameters to add to the URL. They are not logged.
         :param data: the fields of a form body.
         :param json: the members of a JSON body.
@@ -211,10 +288,15 @@ class Provider(Facts):
         :param auth: signs or authenticates the request, as ``requests`` defines it.
         :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
         :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
+        :raises AddressRefused: the address of the place must not be called.
+        :raises ImproperlyConfigured: the provider has many servers, and this is none of them.
         """
-        from ..http import protocol_call
+        from ..http import call_untrusted, protocol_call
 
-        return protocol_call(
+        self.require_place()
+        # The address of a place was chosen by a user.
+        make_call = call_untrusted if self.place else protocol_call
+        return make_call(
             method,
             url,
             query=query,
@@ -302,7 +384,7 @@ class Provider(Facts):
         :param account: the account's id.
         :raises FlowError: ``account_unknown``: the token does not prove the account.
         """
-        return str(getattr(self, "host", "") or "")
+        return self.place or str(getattr(self, "host", "") or "")
 
     # --- sessions -----------------------------------------------------------------------------
 
@@ -322,13 +404,7 @@ class Provider(Facts):
         :param account: the account's id at the provider; ``""`` is the default account.
         :raises ImproperlyConfigured: there are problems in the provider's options.
         :raises OwnerRequired: the given user or primary key is ``None``, and there is no request.
-        :raises TypeError: ``request`` is no request, but probably the user.
         """
-        if request is not None and not hasattr(request, "META"):
-            raise TypeError(
-                f"The request is a {type(request).__name__}. Name the argument: "
-                "session(user=user), or session(user_id=…)."
-            )
         given = [value for value in (user, user_id) if value is not _NOT_GIVEN]
         if request is None and given and not any(value is not None for value in given):
             raise OwnerRequired(
@@ -353,6 +429,8 @@ class Provider(Facts):
 
     def connections(self, user: Any) -> list[Connection]:
         """Return the connections of a user, that of the default account first.
+
+        Without a place, they are the connections to all places.
 
         :param user: the user; an anonymous one has none in a table.
         :raises TypeError: ``user`` is a primary key or a name.
@@ -408,7 +486,9 @@ class Provider(Facts):
         """
         from ..flows import PARAMETER, Additions
 
-        additions = Additions.of(scope, owner.account, prompt, login_hint, acr_values, max_age)
+        additions = Additions.of(
+            scope, owner.account, prompt, login_hint, acr_values, max_age, self.place
+        )
         self.check_additions(additions)
         query = {"next": next} if next else {}
         if additions:
@@ -486,6 +566,30 @@ class Provider(Facts):
         return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
     # --- the two steps ------------------------------------------------------------------------
+
+    def prepare(self, request: HttpRequest, scope: Sequence[str] = ()) -> Self:
+        """Return this provider with the facts that a dance needs and that no setting states.
+
+        The login view calls it before a dance begins. At a place, it may make calls.
+
+        :param scope: the scopes that the dance asks for.
+
+        :raises PlaceError: the place cannot be used.
+        """
+        return self
+
+    @property
+    def server(self) -> Mapping[str, str]:
+        """The facts of its authorization server, if they were discovered: see :meth:`prepare`."""
+        return self._server
+
+    def with_server(self, facts: Mapping[str, str]) -> Self:
+        """Return this provider with the facts of one authorization server.
+
+        A flow and a token store them, so that the second step and a refresh need no discovery.
+        """
+        known = {name: text for name, text in facts.items() if name in self.server_facts}
+        return self._derive({**known, "_server": MappingProxyType(known)}) if known else self
 
     def begin(self, request: HttpRequest, flow: Flow) -> tuple[str, Flow]:
         """Make the first step: return the URL to redirect the visitor to, and the flow to store.

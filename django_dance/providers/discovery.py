@@ -146,8 +146,9 @@ class Documents(Generic[T]):
         self._entries.clear()
 
 
+#: The number of key sets has a bound, because users may choose the servers.
 _metadata: Documents[dict[str, Any]] = Documents()
-_keys: Documents[list[Any]] = Documents()
+_keys: Documents[list[Any]] = Documents(most=500)
 
 
 def forget() -> None:

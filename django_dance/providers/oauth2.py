@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from ..flows import Additions, Flow
     from ..http import ProtocolResponse
+    from .server_metadata import ServerMetadata
 
 #: The longest authorization code that is sent to the provider, in characters. RFC 6749 sets no
 #: limit.
@@ -186,6 +187,21 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: Whether this site gets its credentials from the authorization server of a place, by a client
     #: ID metadata document or by dynamic registration (RFC 7591).
     registers_itself: bool = fact(False, fixed=True)
+    server_facts: Sequence[str] = fact(
+        (
+            "issuer",
+            "authorization_url",
+            "token_url",
+            "revocation_url",
+            "jwks_url",
+            "userinfo_url",
+            "authorization_response_iss",
+            "registration",
+        ),
+        fixed=True,
+    )
+    #: The id of the site's registration at the authorization server, if it is not in the settings.
+    registration: str = fact("", fixed=True)
     session_class: str | type = fact("django_dance.sessions.OAuth2Session", any_value=True)
     authorization_url_params: Mapping[str, str] = fact({}, reserved=_AUTHORIZATION_PARAMS)
 
@@ -242,6 +258,92 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def _needed_credentials(self) -> list[tuple[str, str]]:
         needed = super()._needed_credentials()
         return needed[:1] if self.client_auth == "none" else needed
+
+    # --- places -------------------------------------------------------------------------------
+
+    def discover(self, asked_by: str) -> ServerMetadata | None:
+        """Return the metadata of this place; ``None`` if the facts name all endpoints. A hook.
+
+        :param asked_by: the user, whose discoveries are limited.
+        :raises PlaceError: there are no usable metadata.
+        """
+        return None
+
+    def prepare(self, request: HttpRequest, scope: Sequence[str] = ()) -> Self:
+        from .registrations import find_or_register, owner_tenant
+
+        if not self.place:
+            return self
+        asked_by = _asked_by(request)
+        metadata = self.discover(asked_by)
+        facts = {} if metadata is None else self.facts_in(metadata)
+        if not self.one_client and not self.credentials:
+            owner = ResourceOwner(self, request)
+            client = find_or_register(
+                self,
+                metadata or self._stated_metadata(),
+                self.callback_uri(request),
+                tenant=owner_tenant(owner),
+                place=self.place,
+                scope=scope,
+                asked_by=asked_by,
+                added_by=owner.user_id,
+            )
+            facts["registration"] = client.registration_id
+        return self.with_server(facts)
+
+    def _stated_metadata(self) -> ServerMetadata:
+        """Return the facts of this place as metadata."""
+        from .server_metadata import ServerMetadata
+
+        return ServerMetadata(
+            issuer=self._client_issuer,
+            authorization_endpoint=self.authorization_url,
+            token_endpoint=self.token_url,
+        )
+
+    @property
+    def _client_issuer(self) -> str:
+        """The name of the authorization server at this place, to which a registration belongs."""
+        return self.issuer or (self.place if "://" in self.place else f"https://{self.place}")
+
+    def credentials_at_place(self, owner: ResourceOwner) -> ClientCredentials:
+        if not self.registration:
+            return super().credentials_at_place(owner)
+        from .registrations import owner_tenant, registered_credentials
+
+        return registered_credentials(
+            self.registration,
+            issuer=self._client_issuer,
+            provider=self.name,
+            tenant=owner_tenant(owner),
+        )
+
+    def facts_in(self, metadata: ServerMetadata) -> dict[str, str]:
+        """Return the facts that metadata state, to be stored with a flow and a token. A hook.
+
+        :raises PlaceError: the server lacks a feature that is needed.
+        """
+        return {
+            "issuer": metadata.issuer,
+            "authorization_url": metadata.authorization_endpoint,
+            "token_url": metadata.token_endpoint,
+            "revocation_url": metadata.revocation_endpoint,
+            "jwks_url": metadata.jwks_uri,
+            "userinfo_url": metadata.userinfo_endpoint,
+            # RFC 9207 §3
+            "authorization_response_iss": (
+                "yes" if metadata.authorization_response_iss_parameter_supported else ""
+            ),
+        }
+
+    def granting_server(self, token: Token) -> Self:
+        """Return this provider with the facts of the server that granted a token.
+
+        They are those of the dance: what the place says now does not matter, so a token is never
+        sent to another server.
+        """
+        return self.with_server(token.get("granted_by") or {})
 
     # --- the two steps ------------------------------------------------------------------------
 
@@ -341,9 +443,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         fields = self.grant(self.endpoint("token_url"), data, client)
         if self.exchange_url:
             fields |= self._grant_by_get(self.exchange_url, self.exchange_params, fields, client)
-        token = Token.granted(
-            {**kept, **self.granted(fields, flow, client), "granted_at": int(time.time())}
-        )
+        granted = self.granted(fields, flow, client)
+        server = {"granted_by": dict(self.server)} if self.server else {}
+        token = Token.granted({**kept, **granted, **server, "granted_at": int(time.time())})
         if not self.is_usable(token):
             raise InvalidResponse(f"{self.label} granted a token that has expired already.")
         try:
@@ -617,12 +719,13 @@ class OAuth2Provider(BackgroundGrants, Provider):
             "grant_type": "refresh_token",
             "refresh_token": token["refresh_token"],
         }
-        client = self.get_client_credentials(owner)
-        url = self.auto_refresh_url or self.endpoint("token_url")
+        server = self.granting_server(token)
+        client = server.get_client_credentials(owner)
+        url = server.auto_refresh_url or server.endpoint("token_url")
         if self.refresh_params:
-            fields = self._grant_by_get(url, self.refresh_params, token, client)
+            fields = server._grant_by_get(url, self.refresh_params, token, client)
         else:
-            fields = self.grant(url, data, client)
+            fields = server.grant(url, data, client)
         kept = {
             name: value
             for name, value in token.fields_to_store.items()
@@ -654,14 +757,16 @@ class OAuth2Provider(BackgroundGrants, Provider):
         return refreshed
 
     def can_revoke(self) -> bool:
-        return bool(self.revocation_url) or type(self).revoke is not OAuth2Provider.revoke
+        discovers = self.place and type(self).discover is not OAuth2Provider.discover
+        revokes = type(self).revoke is not OAuth2Provider.revoke
+        return bool(self.revocation_url or discovers or revokes)
 
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.
 
         :raises ProviderError: the provider did not revoke the token.
         """
-        here = self.for_token(token)
+        here = self.for_token(token).granting_server(token)
         url = here.endpoint("revocation_url")
         if not url:
             return
@@ -725,6 +830,14 @@ def with_proven_scopes(
     proofs = {"openid": "id_token", "offline_access": "refresh_token"}
     proven = [scope for scope, field in proofs.items() if scope in asked and fields.get(field)]
     return list(dict.fromkeys([*scopes, *proven]))
+
+
+def _asked_by(request: HttpRequest) -> str:
+    """Return a text for the user or visitor of a request, whose discoveries are limited."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return f"user {user.pk}"
+    return f"address {request.META.get('REMOTE_ADDR', '')}"
 
 
 class BasicAuth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..flows import Flow
     from ..http import ProtocolResponse
     from ..sessions import DanceSession
+    from .server_metadata import ServerMetadata
 
 logger = logging.getLogger("django_dance")
 
@@ -107,6 +109,10 @@ class OIDCProvider(OAuth2Provider):
         from .discovery import metadata
 
         issuer = self.issuer or ""
+        if self.place:
+            # A user has chosen the server: there are limits, and its address is checked.
+            known = dataclasses.asdict(self._discovered(""))
+            return {name: value for name, value in known.items() if value not in ("", None)}
         used = [
             _ENDPOINTS[fact]
             for fact in ("authorization_url", "token_url", "jwks_url")
@@ -123,6 +129,21 @@ class OIDCProvider(OAuth2Provider):
             accept=self.accepts_issuer,
         )
 
+    def discover(self, asked_by: str) -> ServerMetadata | None:
+        return None if self._states_endpoints else self._discovered(asked_by)
+
+    def _discovered(self, asked_by: str) -> ServerMetadata:
+        from .server_metadata import discover_authorization_server
+
+        verify = self.ca_bundle or True
+        issuer = self.issuer or ""
+        return discover_authorization_server(issuer, openid=True, asked_by=asked_by, verify=verify)
+
+    @property
+    def _states_endpoints(self) -> bool:
+        """Whether the facts name the endpoints; then they name all that there are."""
+        return bool(self.authorization_url and self.token_url and self.jwks_url)
+
     def accepts_issuer(self, issuer: str) -> bool:
         """Return whether the metadata may name this issuer. A hook for presets with tenants."""
         return issuer == self.issuer
@@ -135,16 +156,15 @@ class OIDCProvider(OAuth2Provider):
         stated = super().endpoint(fact)
         if stated or fact not in _ENDPOINTS:
             return stated
-        if self.authorization_url and self.token_url and self.jwks_url:
-            return ""  # a provider with facts for these endpoints has facts for all endpoints
+        if self.server or self._states_endpoints:
+            return ""  # the facts name all endpoints that there are
         from .discovery import endpoint
 
         return endpoint(self.metadata(), _ENDPOINTS[fact])
 
     def can_revoke(self) -> bool:
         # The metadata, which are not read here, may name an endpoint.
-        discovers = not (self.authorization_url and self.token_url and self.jwks_url)
-        return discovers or super().can_revoke()
+        return not self._states_endpoints or super().can_revoke()
 
     def _pin(self) -> str:
         """Return a digest of the URLs that get the code and the client secret."""
@@ -284,13 +304,14 @@ class OIDCProvider(OAuth2Provider):
         before = token.get("id_claims")
         if not before or refreshed.get("id_token") == token.get("id_token"):
             return refreshed
-        client = self.get_client_credentials(owner)
+        server = self.granting_server(token)
+        client = server.get_client_credentials(owner)
         try:
             # Another person first: the token of another person is refused even if it has expired.
             id_tokens.check_person(
-                self._signed_claims(refreshed.get("id_token"))[0], before, client.client_id
+                server._signed_claims(refreshed.get("id_token"))[0], before, client.client_id
             )
-            claims = self.verified_claims(refreshed, client, nonce=None, fresh=False)
+            claims = server.verified_claims(refreshed, client, nonce=None, fresh=False)
             id_tokens.check_continuity(claims, before)
         except (ProviderError, FlowError) as error:
             if getattr(error, "code", "") == "id_token_changed":

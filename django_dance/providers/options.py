@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ..conf import settings
 from ..http import is_secure
 from ..tokens import Secret
+from .places import AllowedPlaces, PlaceKind, Variants
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,49}")
 #: Methods of ``request.oauth``; a provider of this name could not be reached as an attribute.
@@ -112,6 +113,19 @@ class Facts:
     replaced_by: str = fact("", fixed=True)
     #: Fact → the day from which on the provider does not support the preset's value of it.
     supported_until: Mapping[str, str] = fact({}, fixed=True)
+    #: The form of its places, if it has many servers; ``None`` for one server.
+    place_kind: PlaceKind | None = fact(None, fixed=True, any_value=True)
+    #: The places that users may connect to: a list of places and suffixes, a function of the
+    #: request and the place, or its dotted path, or ``"any"``. ``None``: the servers of the
+    #: settings only.
+    places: Any = fact(None, any_value=True)
+    #: The place of this variant: see :meth:`Provider.at`.
+    place: str = fact("", fixed=True)
+    #: Whether this site has one client for all places. Otherwise its credentials in the settings
+    #: are not sent to a place, because another server granted them.
+    one_client: bool = fact(False, fixed=True)
+    #: The facts that may be discovered at a place, and are stored with a token.
+    server_facts: Sequence[str] = fact((), fixed=True)
     #: Relative URLs of API calls are joined to its path. The token is sent to its origin.
     base_url: str | None = fact(None, url=True)
     #: Further origins that the token may be sent to, such as ``"https://uploads.github.com"``.
@@ -197,6 +211,8 @@ class Facts:
         "client_secret": "{NAME}_OAUTH_CLIENT_SECRET",
     }
     _facts: ClassVar[frozenset[str]]
+    #: The names of its cached properties.
+    _cached: ClassVar[frozenset[str]]
     #: Fact → its declaration, if it has one, in the order of the source.
     _declarations: ClassVar[Mapping[str, Declaration]]
 
@@ -205,6 +221,14 @@ class Facts:
     _original: Self
     _variant: tuple[list[tuple[str, Any]], Self] | None
     _problems: tuple[Problem, ...]
+    #: Fact → its text, in which the names of other facts are not filled in.
+    _templates: Mapping[str, Any]
+    #: The variants of the places that were used last.
+    _places: Variants[Self]
+    #: Whether each of its servers is a place: then this object itself makes no calls.
+    _needs_place: bool
+    #: The discovered facts of the authorization server.
+    _server: Mapping[str, str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -215,6 +239,12 @@ class Facts:
             for name, declaration in vars(base).get("_own_declarations", {}).items()
         }
         not_facts = (FunctionType, property, classmethod, staticmethod, cached_property)
+        cls._cached = frozenset(
+            name
+            for base in bases
+            for name, value in vars(base).items()
+            if isinstance(value, cached_property)
+        )
         cls._facts = frozenset(
             name
             for base in bases
@@ -235,6 +265,12 @@ class Facts:
         for option, changed in self.option_facts.items():
             if getattr(self, option):
                 self.__dict__.update({**changed, **self.__dict__})
+        self.__dict__["_places"], self.__dict__["_server"] = Variants(), MappingProxyType({})
+        self.__dict__["_needs_place"] = self._lacks_server()
+        if self.place_kind and self._needs_place:
+            # The facts are checked at an example.
+            example = self._facts_of(self.place_kind.example)
+            self.__dict__.update(example)
         self.__dict__["label"] = self.label or type(self).__name__
         self.__dict__["from_config"] = {
             local: setting.replace("{NAME}", str(name).upper().replace("-", "_"))
@@ -245,6 +281,8 @@ class Facts:
             }.items()
         }
         self._freeze_values()
+        texts = [*self._facts_with("url"), "account_url", "request_headers", "api_origins"]
+        self.__dict__["_templates"] = {name: getattr(self, name) for name in texts}
         self.__dict__["_problems"] = (
             *(self._wrong_type(option) for option in refused),
             *self._resolve_urls(),
@@ -339,7 +377,7 @@ class Facts:
 
     def _resolve_urls(self) -> Iterator[Problem]:
         """Fill in the facts that texts name in braces, and yield the problems of these texts."""
-        values = {name: getattr(self, name, None) for name in self.facts()}
+        values = self._values()
         yield from self._check_named_facts(values)
         for name in self._facts_with("url"):
             yield from self._resolve_url(name, values)
@@ -356,6 +394,13 @@ class Facts:
                 _NAMES_A_FACT,
             )
         yield from self._resolve_origins(values)
+
+    def _values(self) -> dict[str, Any]:
+        """Return the values of the facts, for texts that name them."""
+        values = {name: getattr(self, name, None) for name in self.facts()}
+        if self.place_kind and self._needs_place:
+            values["place"] = self.place_kind.example
+        return values
 
     def _resolve_url(self, name: str, values: dict[str, Any]) -> Iterator[Problem]:
         template = getattr(self, name)
@@ -407,7 +452,9 @@ class Facts:
             value = values[name]
             if value is None or value == "":
                 yield self._missing(
-                    name, f"Add {name.upper()} to its options. The provider's URLs contain it."
+                    name,
+                    f"Add {name.upper()} to its options. The provider's URLs contain it."
+                    + (" If users choose the server, add PLACES instead." * bool(self.place_kind)),
                 )
             elif any(name in _names(host) for host in hosts) and not (
                 isinstance(value, str) and _HOST.fullmatch(value)
@@ -466,7 +513,116 @@ class Facts:
                 "True lists the provider on the page of connections, False hides it, and None "
                 "lists it if the connections are those of the user.",
             )
+        yield from self._find_wrong_places()
         yield from self._find_wrong_routes()
+
+    def _find_wrong_places(self) -> Iterator[Problem]:
+        kind, allowed = self.place_kind, self._allowed_places
+        if kind is None and self.places is not None:
+            yield self._problem(
+                "django_dance.E029",
+                f"PLACES is set, and {type(self).__name__} has no places.",
+                "Remove it: the preset has one server, or its options name the server.",
+            )
+        elif self._needs_place and self.places is None:
+            yield self._problem(
+                "django_dance.E029",
+                "there is no PLACES, so users cannot connect to any server.",
+                f"Set PLACES to a list of places such as {kind and kind.example!r}, a function of "
+                'the request and the place, or "any".',
+            )
+        elif allowed is not None and (problem := allowed.problem()):
+            yield self._problem(
+                "django_dance.E029",
+                f"PLACES cannot be used. {problem}",
+                "It must be a list of places, and of suffixes that begin with a dot; a function of "
+                'the request and the place, or its dotted path; or "any".',
+            )
+
+    @cached_property
+    def _allowed_places(self) -> AllowedPlaces | None:
+        """The places that PLACES allows; ``None`` without PLACES."""
+        if self.place_kind is None or self.places is None:
+            return None
+        name = f"DANCE_PROVIDERS[{self.name!r}]: PLACES"
+        return AllowedPlaces(self.place_kind, self.places, name)
+
+    # --- places -------------------------------------------------------------------------------
+
+    def _lacks_server(self) -> bool:
+        """Return whether neither the settings nor the class name the server to call."""
+        kind = self.place_kind
+        if kind is None:
+            return False
+        stated = [fact for fact in kind.facts if "{" not in str(self.__dict__.get(fact, "{"))]
+        # Without facts for it, the URLs of the class contain the place itself.
+        return not stated and (self.places is not None or not kind.facts)
+
+    def _facts_of(self, place: str) -> dict[str, str]:
+        """Return the facts that a place decides. An option with braces names them itself."""
+        facts = self.place_kind.facts_of(place) if self.place_kind else {}
+        return {fact: text for fact, text in facts.items() if "{" not in str(self._given.get(fact))}
+
+    def _is_at(self, place: str) -> bool:
+        """Return whether the settings name this place as the provider's server."""
+        facts = self._facts_of(place)
+        if self._needs_place or not facts:
+            return False
+        return all(getattr(self, fact) == facts[fact] for fact in facts)
+
+    def variant(self, place: str) -> Self:
+        """Return this provider at a place in normal form; ``""`` is the provider of the settings.
+
+        Unlike :meth:`Provider.at`, it accepts a place that PLACES does not allow, such as that of a
+        stored connection. Nothing is called or stored.
+
+        :raises ImproperlyConfigured: the provider has no places.
+        """
+        if place == self.place and not self._server:
+            return self
+        current = self._original._with_current_settings()
+        if not place:
+            return current
+        if (found := current._places.find(place)) is not None:
+            return found
+        if current._is_at(place):
+            return current
+        if current.place_kind is None:
+            raise ImproperlyConfigured(
+                f"{current.label} has no places, so there is none with the name {place!r}: has "
+                f"the PROVIDER of DANCE_PROVIDERS[{self.name!r}] changed?"
+            )
+        return current._places.add(place, current._make_variant(place))
+
+    def _make_variant(self, place: str) -> Self:
+        facts = {"place": place, "_needs_place": False, "_places": Variants()}
+        return self._derive({**facts, **self._facts_of(place)})
+
+    def _derive(self, changes: Mapping[str, Any]) -> Self:
+        """Return a copy with other facts. The texts that name them are filled in again.
+
+        The texts are not checked again: those of this provider were. It takes microseconds, because
+        users may name many places.
+        """
+        made = object.__new__(type(self))
+        kept = self.__dict__.keys() - self._cached - changes.keys()
+        made.__dict__.update({name: self.__dict__[name] for name in kept}, **changes)
+        values = {name: getattr(made, name, None) for name in self._facts}
+        for name, template in self._templates.items():
+            if name in changes or template is None:
+                continue
+            if isinstance(template, str):
+                text = template.format_map(values)
+                is_joined = name not in ("base_url", "account_url") and made.base_url
+                if text and is_joined and "://" not in text:
+                    text = f"{(made.base_url or '').rstrip('/')}/{text.lstrip('/')}"
+                values[name] = made.__dict__[name] = text
+            elif isinstance(template, Mapping):
+                filled = {key: Secret(text.format_map(values)) for key, text in template.items()}
+                made.__dict__[name] = filled
+            else:
+                made.__dict__[name] = tuple(text.format_map(values) for text in template)
+        return made
 
     def _find_wrong_routes(self) -> Iterator[Problem]:
         for name in ("login_url", "authorized_url", "disconnect_url"):
@@ -560,13 +716,13 @@ class Facts:
             if "." not in local and (value := settings.project_setting(setting))
         ]
         if not values:
-            return original
+            return original.variant(self.place) if self.place else original
         made = original._variant
         if made is None or made[0] != values:
             variant = type(original)(original.name, **{**original._given, **dict(values)})
             variant.__dict__["_original"] = original
             made = original.__dict__["_variant"] = (values, variant)
-        return made[1]
+        return made[1].variant(self.place) if self.place else made[1]
 
 
 def _names(template: str) -> list[str]:

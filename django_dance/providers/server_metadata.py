@@ -134,11 +134,13 @@ class ResourceMetadata:
 
 
 def discover_authorization_server(
-    issuer: str, *, asked_by: str = "", verify: bool | str = True
+    issuer: str, *, openid: bool = False, asked_by: str = "", verify: bool | str = True
 ) -> ServerMetadata:
     """Return the metadata of an authorization server, fetched or from memory.
 
     :param issuer: its identifier, exactly as its document must name it.
+    :param openid: whether a document of OpenID Connect is preferred, which names the userinfo
+        endpoint.
     :param asked_by: the user, whose discoveries are limited; ``""`` for nobody.
     :param verify: ``True``, or the path of a CA bundle.
     :raises PlaceError: there are no usable metadata.
@@ -147,10 +149,11 @@ def discover_authorization_server(
     if "?" in base:
         # RFC 8414 §2
         raise PlaceError("An issuer has no query.", "place_refused")
+    urls = list(_server_urls(base))
     return _discover(
-        list(_server_urls(base)),
+        urls[::-1] if openid else urls,
         lambda document, at: ServerMetadata.read(document, issuer),
-        key=("server", issuer, str(verify)),
+        key=("openid" if openid else "server", issuer, str(verify)),
         asked_by=asked_by,
         verify=verify,
     )

@@ -21,7 +21,7 @@ from ..connections import (
     note_acceptance,
 )
 from ..exceptions import AuthorizationRequired, OwnerRequired, ProviderError, failure_fields
-from ..http import leave_unsigned
+from ..http import get_guarded_adapter, leave_unsigned
 from ..signals import token_revoked
 from ..tokens import (
     EXPIRED,
@@ -90,6 +90,10 @@ class DanceSession(CallingSession):
         self.auth = leave_unsigned
         if provider.ca_bundle:
             self.verify = provider.ca_bundle
+        if provider.place:
+            # A user has chosen the address.
+            for scheme in ("https://", "http://"):
+                self.adapters[scheme] = get_guarded_adapter()
 
     # --- the owner ----------------------------------------------------------------------------
 
@@ -168,11 +172,41 @@ class DanceSession(CallingSession):
 
         :param account: the account's id at the provider; ``""`` is the default account.
         """
-        named = {name: value for name, value in self.config.items() if value is not None}
-        return self.provider.session(self.http_request, account=account, **named)
+        return self.provider.session(self.http_request, account=account, **self._named_owner)
+
+    def at(self, place: str) -> DanceSession:
+        """Return a session for a place of the provider, such as ``"mastodon.social"``.
+
+        No call is made, and no row is read.
+
+        :param place: the text that a user typed, or a stored place.
+        :raises PlaceError: the text is not a place, or ``PLACES`` does not allow it.
+        :raises ImproperlyConfigured: the provider has no places, or no ``PLACES``.
+        """
+        provider = self.provider.at(place, self.http_request)
+        return provider.session(self.http_request, **self._named_owner)
+
+    @property
+    def place(self) -> str:
+        """The place of the provider: one server of many; ``""`` for a provider with one server."""
+        return self.provider.place
+
+    def places(self) -> list[str]:
+        """Return the places that the owner has connected, that of the latest dance first."""
+        owner = self.owner
+        return [place for place in self.storage.places(owner) if place]
+
+    async def aplaces(self) -> list[str]:
+        """Return :meth:`places`, for async code."""
+        return await sync_to_async(self.places)()
+
+    @property
+    def _named_owner(self) -> dict[str, Any]:
+        return {name: value for name, value in self.config.items() if value is not None}
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.provider.name}>"
+        at = f" at {self.provider.place}" if self.provider.place else ""
+        return f"<{type(self).__name__} {self.provider.name}{at}>"
 
     def __reduce__(self) -> Any:
         raise TypeError("A session cannot be pickled. Pass the primary key of the user instead.")
@@ -199,7 +233,9 @@ class DanceSession(CallingSession):
 
         :param scope: the scopes that a dance must ask for if there is no token.
         :raises AuthorizationRequired: there is none.
+        :raises ImproperlyConfigured: the provider has many servers, and the session has no place.
         """
+        self.provider.require_place()
         try:
             token = self.current_token.load()
         except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
@@ -557,7 +593,7 @@ class DanceSession(CallingSession):
         """The decorator ``authorization_required`` for this provider."""
         from ..decorators import authorization_required
 
-        return authorization_required(self.provider.name)
+        return authorization_required(self.provider.name, place=self.provider.place)
 
     @property
     def base_url(self) -> str | None:

@@ -22,6 +22,7 @@ from ..connections import (
 )
 from ..exceptions import AuthorizationRequired, DanceError, ProviderError
 from ..http import (
+    GuardedAdapter,
     ProtocolResponse,
     drop_frames,
     limited_request,
@@ -527,6 +528,7 @@ class CallingSession(TargetMixin):
             headers=kwargs["headers"],
             auth=signer,
             verify=self.verify,
+            adapter=GuardedAdapter() if self.provider.place else None,
             **body,
         )
         _ = answer.content  # it is in memory already

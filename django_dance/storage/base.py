@@ -187,7 +187,8 @@ class BaseStorage:
 
     def connection(self, owner: ResourceOwner) -> Connection | None:
         """Return the connection of the owner's account, if there is one."""
-        found, account = self.connections([owner]), owner.account
+        found = [each for each in self.connections([owner]) if each.place == owner.place]
+        account = owner.account
         if account and self.keeps_accounts(owner):
             return next((each for each in found if each.account == account), None)
         return next((each for each in found if each.is_default), None)
@@ -197,10 +198,13 @@ class BaseStorage:
 
         A storage in a database makes one query for all owners.
 
-        :param owners: one for each provider; their accounts are ignored.
+        :param owners: one for each provider; their accounts are ignored. An owner without a place
+            has the connections to all places.
         """
         found = []
         for owner in owners:
+            if not owner.place:
+                found += self.connections([owner.at(place) for place in self.places(owner)])
             try:
                 accounts = self.accounts(owner) if self.keeps_accounts(owner) else ("",)
                 for account in accounts:
@@ -211,6 +215,10 @@ class BaseStorage:
             except OwnerRequired:  # a storage that stores no tokens of anonymous visitors
                 continue
         return found
+
+    def places(self, owner: ResourceOwner) -> Sequence[str]:
+        """The places that the owner has connections to, that of the latest dance first."""
+        return ()
 
     def stored_accounts(
         self, owner: ResourceOwner
@@ -295,6 +303,7 @@ def connection_of(
         state=ACTIVE if usable and not rejected else NEEDS_RECONNECT,
         reason=EXPIRED if not usable else REJECTED if rejected else "",
         is_default=is_default,
+        place=owner.place,
     )
 
 

@@ -121,6 +121,9 @@ class FallbackStorage(BaseStorage):
     def accounts(self, owner: ResourceOwner) -> Sequence[str]:
         return self._storage(owner).accounts(owner)
 
+    def places(self, owner: ResourceOwner) -> Sequence[str]:
+        return self._storage(owner).places(owner)
+
     def keeps_default(self, owner: ResourceOwner) -> bool:
         return self._storage(owner).keeps_default(owner)
 

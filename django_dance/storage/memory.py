@@ -66,6 +66,7 @@ class MemoryStorage(BaseStorage):
         if visitor is None:
             return None
         parts = [owner.provider.name, "visitor", visitor, owner.account]
+        parts += [owner.place] if owner.place else []
         return cache_name(DEFAULT_DB_ALIAS, json.dumps(parts))
 
 

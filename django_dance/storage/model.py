@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -15,16 +14,7 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
-from django.db import (
-    DatabaseError,
-    Error,
-    IntegrityError,
-    OperationalError,
-    ProgrammingError,
-    models,
-    router,
-    transaction,
-)
+from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -93,11 +83,10 @@ _OPTIONAL = (
     "authorized_by",
     "label",
     "chosen_at",
+    "place",
 )
 #: The columns for the state of a connection. Without all of them, a connection that has lost its
 #: grant is deleted.
-#: The words of SQLite and MySQL for a table or a column that does not exist.
-_MISSING = re.compile("no such (table|column)|Unknown column")
 _STATES = {"state", "reason", "state_changed_at", "notified_at"}
 #: The longest label of an account, in characters.
 MAX_LABEL = 255
@@ -180,15 +169,7 @@ class ModelStorage(BaseStorage):
         return not self.has_users or self._owner_id(owner) is not None
 
     def get(self, owner: ResourceOwner) -> Token | None:
-        try:
-            return self._cache.get(self._where(owner), owner.account)
-        except (OperationalError, ProgrammingError) as error:
-            if isinstance(error, ProgrammingError) or _MISSING.search(str(error)):
-                error.add_note(
-                    f"If the table of {self.model._meta.label}, or a column of it, is missing: run "
-                    "`python manage.py migrate`."
-                )
-            raise
+        return self._cache.get(self._where(owner), owner.account)
 
     def reread(self, owner: ResourceOwner) -> Token | None:
         return self.read(self._where(owner), owner.account)
@@ -217,7 +198,8 @@ class ModelStorage(BaseStorage):
         """
         claim = {}
         if exclusively and "claim" in self._fields:
-            name = json.dumps([owner.provider.name, owner.account])
+            place = [owner.place] if owner.place else []  # ids of accounts are unique per place
+            name = json.dumps([owner.provider.name, owner.account, *place])
             claim = {"claim": hashlib.sha256(name.encode()).hexdigest()}
         rows = known if isinstance(known, _StoredAccounts) else None
         if not self._set(owner, token, claim, rows):
@@ -527,8 +509,8 @@ class ModelStorage(BaseStorage):
         where = self._where(owner)
         if "account" not in self._fields:
             return super().accounts(owner)
-        rows = self._in_order(self._rows(**where))
-        return tuple(rows.values_list("account", flat=True))
+        rows = self._in_order(self._rows(**where)).only("account", *where)
+        return tuple(row.account for row in self._at_place(where, rows))
 
     def keeps_default(self, owner: ResourceOwner) -> bool:
         return "chosen_at" in self._fields and self.keeps_accounts(owner)
@@ -549,18 +531,26 @@ class ModelStorage(BaseStorage):
     def connections(self, owners: Iterable[ResourceOwner]) -> list[Connection]:
         wheres = [(owner, self._where(owner)) for owner in owners if self.has_rows_for(owner)]
         names: dict[Any, list[str]] = {}
-        for _, where in wheres:
-            names.setdefault(where.get("user_id"), []).append(where["provider"])
         wanted = Q()
+        for owner, where in wheres:
+            if owner.place:
+                wanted |= Q(**where)
+            else:
+                where.pop("place", None)  # the connections to all places
+                names.setdefault(where.get("user_id"), []).append(where["provider"])
         for user_id, providers in names.items():
             user = {"user_id": user_id} if self.has_users else {}
             wanted |= Q(provider__in=providers, **user)
         rows = list(self._in_order(self._rows().filter(wanted))) if wheres else []
         found = []
         for owner, where in wheres:
-            theirs = [row for row in rows if all(getattr(row, k) == where[k] for k in where)]
-            for row in theirs:
-                found.append(self._connection(owner, row, is_default=row is theirs[0]))
+            seen: set[str] = set()
+            for row in rows:
+                if all(getattr(row, k) == where[k] for k in where):
+                    # Each place has a default account.
+                    place = getattr(row, "place", "")
+                    found.append(self._connection(owner, row, is_default=place not in seen))
+                    seen.add(place)
         return found
 
     def _connection(self, owner: ResourceOwner, row: Any, *, is_default: bool) -> Connection:
@@ -594,6 +584,7 @@ class ModelStorage(BaseStorage):
             may_sign_in=bool(getattr(row, "may_sign_in", False)),
             is_default=is_default,
             id=row.pk,
+            place=row.place if "place" in fields else "",
         )
 
     def stored_accounts(
@@ -602,22 +593,33 @@ class ModelStorage(BaseStorage):
         if "account" not in self._fields:
             return super().stored_accounts(owner)
         where = self._where(owner)
-        return _StoredAccounts(where, self._in_order(self._rows(**where)))
+        rows = self._at_place(where, self._in_order(self._rows(**where)))
+        return _StoredAccounts(where, rows)
+
+    def places(self, owner: ResourceOwner) -> Sequence[str]:
+        if "place" not in self._fields:
+            return super().places(owner)
+        where = self._where(owner)
+        del where["place"]
+        rows = self._in_order(self._rows(**where)).only("place")
+        return tuple(dict.fromkeys(row.place for row in rows if row.place))
 
     def others(self, owner: ResourceOwner, account: str) -> Sequence[Any]:
         if not {"user", "account"} <= self._fields:
             return ()
-        where = self._where(owner)
-        users = self.users_of(owner.provider.name, account)
-        return [user_id for user_id in users if user_id != where["user_id"]]
+        user_id = self._where(owner)["user_id"]
+        return [other for other in self.users_of(owner, account) if other != user_id]
 
-    def users_of(self, provider_name: str, account: str) -> list[Any]:
-        """The primary keys of the users who have connected an account."""
-        rows = self._rows(provider=provider_name, account=account)
+    def users_of(self, owner: ResourceOwner, account: str) -> list[Any]:
+        """The primary keys of the users who have connected an account.
+
+        :param owner: any owner at the provider, and at the place of the account.
+        """
+        where = {"account": account, **self._place_of(owner)}
+        rows = self._rows(provider=owner.provider.name, **where)
         # The database compares texts by its collation; two ids must be equal in every character.
-        return [
-            user for user, theirs in rows.values_list("user_id", "account") if theirs == account
-        ]
+        found = rows.values_list("user_id", *where)
+        return [user for user, *theirs in found if theirs == list(where.values())]
 
     # --- sign-in ------------------------------------------------------------------------------
 
@@ -626,14 +628,15 @@ class ModelStorage(BaseStorage):
         """Whether the rows say which connections may be used for sign-in."""
         return {"user", "account", "may_sign_in", "issuer"} <= self._fields
 
-    def users_who_sign_in(self, provider_name: str, account: str, issuer: str) -> list[Any]:
-        """The primary keys of the users who may sign in with an account."""
-        rows = self._rows(provider=provider_name, account=account, may_sign_in=True)
-        return [
-            user
-            for user, *theirs in rows.values_list("user_id", "account", "issuer")
-            if theirs == [account, issuer]
-        ]
+    def users_who_sign_in(self, owner: ResourceOwner, account: str, issuer: str) -> list[Any]:
+        """The primary keys of the users who may sign in with an account.
+
+        :param owner: any owner at the provider, and at the place of the account.
+        """
+        where = {"account": account, **self._place_of(owner)}
+        rows = self._rows(provider=owner.provider.name, **where, may_sign_in=True)
+        found = rows.values_list("user_id", "issuer", *where)
+        return [user for user, *theirs in found if theirs == [issuer, *where.values()]]
 
     def set_sign_in(self, owner: ResourceOwner, *, allowed: bool, issuer: str = "") -> bool:
         """Let the connection of an account be used for sign-in, or not; return the change.
@@ -680,13 +683,14 @@ class ModelStorage(BaseStorage):
 
     def read_accounts(self, where: Mapping[str, Any]) -> dict[str, Token | None]:
         """Account → token, from the table, for the first accounts; ``""`` is the default one."""
-        rows = list(self._in_order(self._rows(**where))[:_CACHED_ACCOUNTS])
+        rows = list(self._at_place(where, self._in_order(self._rows(**where))[:_CACHED_ACCOUNTS]))
         tokens = {getattr(row, "account", ""): _token_of(row) for row in rows}
         return {**tokens, "": _token_of(rows[0]) if rows else None}
 
-    def count(self, provider_name: str) -> int:
-        """The number of tokens of a provider."""
-        found: int = self._rows(provider=provider_name).count()
+    def count(self, provider_name: str, place: str = "") -> int:
+        """The number of tokens of a provider, or of one place of it."""
+        where = {"place": place} if place else {}
+        found: int = self._rows(provider=provider_name, **where).count()
         return found
 
     def _rows(self, **where: Any) -> Any:
@@ -711,14 +715,18 @@ class ModelStorage(BaseStorage):
 
     def _row(self, where: Mapping[str, Any], account: str) -> Any:
         """The row of an account, or of the default one."""
-        if not account or "account" not in self._fields:
-            rows = self._rows(**where)
-            if {"user", "connected_at"} <= self._fields:
-                # A user has few rows: to choose here costs less than an ordered query.
-                return max(rows, key=_place_in_order, default=None)
-            return self._in_order(rows).first()
-        rows = self._rows(**where, account=account)
-        return next((row for row in rows if row.account == account), None)
+        if account and "account" in self._fields:
+            rows = self._at_place(where, self._rows(**where, account=account))
+            return next((row for row in rows if row.account == account), None)
+        if {"user", "connected_at"} <= self._fields:
+            # A user has few rows: to choose here costs less than an ordered query.
+            rows = self._at_place(where, self._rows(**where))
+            return max(rows, key=_position, default=None)
+        return next(self._at_place(where, self._in_order(self._rows(**where))[:1]), None)
+
+    def _at_place(self, where: Mapping[str, Any], rows: Iterable[Any]) -> Iterator[Any]:
+        """Yield the rows of the place: the database compares texts by its collation."""
+        return (row for row in rows if getattr(row, "place", "") == where.get("place", ""))
 
     def _columns(self, token: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the columns for a token."""
@@ -747,7 +755,7 @@ class ModelStorage(BaseStorage):
         """The row that a token of the account is written to; ``None`` if there is none."""
         row = self._row(where, account)
         if row is None and account and "account" in self._fields:
-            row = self._rows(**where, account="").first()
+            row = next(self._at_place(where, self._rows(**where, account="")), None)
         return row
 
     def _savepoint(self) -> AbstractContextManager[None]:
@@ -869,6 +877,8 @@ class ModelStorage(BaseStorage):
         """The optional fields that the model has."""
         found = {name for name in _OPTIONAL if _has_field(self.model, name)}
         # A model of the site may have a column of its own with such a name.
+        if "place" in found and not hasattr(self.model._meta.get_field("place"), "is_place"):
+            found.remove("place")
         return frozenset(found if found >= _STATES else found - _STATES - {"label"})
 
     # --- the owner ----------------------------------------------------------------------------
@@ -878,7 +888,7 @@ class ModelStorage(BaseStorage):
 
         :raises OwnerRequired: the owner is an anonymous visitor, or has no valid primary key.
         """
-        where: dict[str, Any] = {"provider": owner.provider.name}
+        where: dict[str, Any] = {"provider": owner.provider.name, **self._place_of(owner)}
         if self.has_users:
             user_id = self._owner_id(owner)
             if user_id is None:
@@ -892,6 +902,20 @@ class ModelStorage(BaseStorage):
             except ValidationError:
                 raise OwnerRequired(f"{user_id!r} is not a valid primary key of a user.") from None
         return where
+
+    def _place_of(self, owner: ResourceOwner) -> dict[str, str]:
+        """The condition that selects the rows of the owner's place.
+
+        :raises ImproperlyConfigured: there is a place, and the model has no column for it.
+        """
+        if "place" in self._fields:
+            return {"place": owner.place}
+        if owner.place:
+            raise ImproperlyConfigured(
+                f"The model {self.model._meta.label} cannot store connections to places: add "
+                "place = django_dance.fields.PlaceField() to it, and to its unique constraint."
+            )
+        return {}
 
     @cached_property
     def _user_key(self) -> Any:
@@ -947,7 +971,7 @@ def _has_field(model: type[models.Model], name: str) -> bool:
     return True
 
 
-def _place_in_order(row: Any) -> tuple[Any, ...]:
+def _position(row: Any) -> tuple[Any, ...]:
     """Compare the rows of an owner: that of the default account is the greatest."""
     chosen_at = getattr(row, "chosen_at", None)
     return (chosen_at is not None, chosen_at or row.connected_at, row.connected_at, row.pk)

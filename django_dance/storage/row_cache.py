@@ -109,9 +109,9 @@ class RowCache:
     def owner_key(self, where: Mapping[str, Any]) -> str:
         """Name the owner's rows, for the current tenant."""
         storage = self._storage
-        return invalidation.owner_key(
-            storage.model, storage.using, where["provider"], where.get("user_id", "")
-        )
+        name, user_id = where["provider"], where.get("user_id", "")
+        place = where.get("place", "")
+        return invalidation.owner_key(storage.model, storage.using, name, user_id, place)
 
     @property
     def _name(self) -> str | None:

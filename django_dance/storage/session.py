@@ -6,7 +6,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -257,9 +257,18 @@ class SessionStorage(BaseStorage):
         return session
 
     def _key(self, owner: ResourceOwner) -> str:
-        return self.key.format(provider=owner.provider) + (
-            f":{owner.account}" * bool(owner.account)
-        )
+        # A place has no space, and an account has none at its beginning or end.
+        place = f" {owner.place} " if owner.place else ""
+        account = f":{owner.account}" if owner.account else ""
+        return self.key.format(provider=owner.provider) + place + account
+
+    def places(self, owner: ResourceOwner) -> Sequence[str]:
+        session: Any = getattr(owner.request, "session", None)
+        if session is None or not _is_visitor(owner):
+            return ()
+        start = self.key.format(provider=owner.provider) + " "
+        keys = [key for key, _ in session.items() if str(key).startswith(start)]
+        return tuple(dict.fromkeys(key[len(start) :].partition(" ")[0] for key in reversed(keys)))
 
     def _read(self, owner: ResourceOwner, session: Any) -> Token | None:
         sealed = session.get(self._key(owner))
@@ -289,7 +298,8 @@ class SessionStorage(BaseStorage):
 
     def _identity(self, owner: ResourceOwner, session: Any) -> str:
         who = "" if owner.user_id is None else str(owner.user_id)
-        return json.dumps([owner.provider.name, who, owner.account, session.get(VISITOR)])
+        place = [owner.place] if owner.place else []
+        return json.dumps([owner.provider.name, who, owner.account, session.get(VISITOR), *place])
 
 
 def visitor_of(request: Any) -> str | None:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from .. import load_on_first_use
 
 if TYPE_CHECKING:
-    from .accounts import MAX_ACCOUNT_ID, is_account_id
+    from .accounts import MAX_ACCOUNT_ID, MAX_PLACE, is_account_id
     from .connection import (
         ACTIVE,
         EXPIRED,
+        ISSUER_CHANGED,
         NEEDS_RECONNECT,
         REASONS,
         REFUSED,
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ACTIVE",
     "EXPIRED",
+    "ISSUER_CHANGED",
     "MAX_ACCOUNT_ID",
+    "MAX_PLACE",
     "NEEDS_RECONNECT",
     "REASONS",
     "REFRESH_FAILURE_FIELDS",
@@ -78,10 +81,11 @@ __all__ = [
 __getattr__ = load_on_first_use(
     __name__,
     {
-        "accounts": ["MAX_ACCOUNT_ID", "is_account_id"],
+        "accounts": ["MAX_ACCOUNT_ID", "MAX_PLACE", "is_account_id"],
         "connection": [
             "ACTIVE",
             "EXPIRED",
+            "ISSUER_CHANGED",
             "NEEDS_RECONNECT",
             "REASONS",
             "REFUSED",

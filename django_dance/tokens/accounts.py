@@ -1,4 +1,4 @@
-"""The ids of accounts at a provider."""
+"""The ids of accounts at a provider, and the lengths of the columns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 #: The longest id of an account, in characters: the length of the column.
 MAX_ACCOUNT_ID = 255
+#: The longest place, in characters: the length of the column.
+MAX_PLACE = 255
 
 #: The texts that programs write for a value that is missing.
 _NO_VALUES = frozenset({"none", "null", "undefined", "nan"})

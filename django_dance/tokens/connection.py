@@ -25,8 +25,11 @@ UNREADABLE = "unreadable"
 #: A reason to reconnect: the API and the address of the account refuse the token. It is sent for a
 #: trial from time to time.
 REJECTED = "rejected"
+#: A reason to reconnect: the place names another authorization server than the one that granted
+#: the token. The token is wiped.
+ISSUER_CHANGED = "issuer_changed"
 #: The reasons why a connection needs to be reconnected.
-REASONS = (REVOKED, EXPIRED, REFUSED, SCOPES, UNREADABLE, REJECTED)
+REASONS = (REVOKED, EXPIRED, REFUSED, SCOPES, UNREADABLE, REJECTED, ISSUER_CHANGED)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Connection:
     is_default: bool = True
     #: The primary key of the row; ``None`` if the connection is not stored in a table.
     id: Any = None
+    #: The place: one server of many; ``""`` for a provider with one server.
+    place: str = ""
 
     @property
     def active(self) -> bool:

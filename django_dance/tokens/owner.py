@@ -71,12 +71,25 @@ class ResourceOwner:
     @property
     def key(self) -> str | None:
         """A text that differs for each owner; ``None`` for a visitor without a session."""
+        place = [self.place] if self.place else []
         if self.user_id is not None:
-            return json.dumps([self.provider.name, "user", str(self.user_id), self.account])
+            parts = [self.provider.name, "user", str(self.user_id), self.account]
+            return json.dumps([*parts, *place])
         session = getattr(self.request, "session", None)
         if session is None or session.session_key is None:
             return None
-        return json.dumps([self.provider.name, "session", session.session_key, self.account])
+        parts = [self.provider.name, "session", session.session_key, self.account]
+        return json.dumps([*parts, *place])
+
+    @property
+    def place(self) -> str:
+        """The place of the provider; ``""`` for a provider with one server."""
+        return self.provider.place
+
+    def at(self, place: str) -> ResourceOwner:
+        """Return the same owner at a place that is stored, or was checked, and without account."""
+        provider = self.provider.variant(place)
+        return ResourceOwner(provider, self.request, self._user, self._user_id)
 
     def for_account(self, account: str) -> ResourceOwner:
         """Return the same owner with another account."""
@@ -95,7 +108,8 @@ class ResourceOwner:
 
     def __repr__(self) -> str:
         who = "anonymous" if self.user_id is None else f"user {self.user_id}"
-        return f"<ResourceOwner {who} at {self.provider.name}>"
+        where = f"{self.provider.name} at {self.place}" if self.place else self.provider.name
+        return f"<ResourceOwner {who} at {where}>"
 
 
 def check_user(user: Any, user_id: Any = None) -> None:

@@ -39,8 +39,9 @@ REFRESH_FAILURE_FIELDS = (
 VERDICT_FIELDS = ("verdict", "verdict_at", "trials")
 #: Our own fields of a token, which a provider cannot set: the ID token's claims, the scopes that
 #: were asked for and not granted, the times of the dance and of the last refresh, the account's id
-#: and label, whether the provider has named the account to a call with this token, and the
-#: authentication that the link of the dance asked for.
+#: and label, whether the provider has named the account to a call with this token, the
+#: authentication that the link of the dance asked for, and the facts of the authorization server
+#: that granted it.
 INTERNAL_FIELDS = (
     "id_claims",
     "declined_scope",
@@ -50,6 +51,7 @@ INTERNAL_FIELDS = (
     "connected_as",
     "account_accepted",
     "asked_authentication",
+    "granted_by",
     *VERDICT_FIELDS,
     *REFRESH_FAILURE_FIELDS,
 )

@@ -231,11 +231,16 @@ def sources() -> list[str]:
 # --- Markdown -------------------------------------------------------------------------------------
 
 
+def markdown() -> str:
+    """The whole catalogue."""
+    return "\n\n".join([overview(), *map(section, presets())])
+
+
 def overview() -> str:
     head = ("preset", "class", "protocol", "refresh", "PKCE", "scopes are separated by")
     rows = [
         (
-            f"[{escape(preset.provider.label)}](catalogue/{preset.name}.md)",
+            f"[{escape(preset.provider.label)}](#preset-{preset.name})",
             code(preset.path.removeprefix("django_dance.")),
             preset.protocol,
             refresh(preset.provider) or "–",
@@ -244,16 +249,15 @@ def overview() -> str:
         )
         for preset in presets()
     ]
-    return table(head, rows)
+    return f"## All {len(rows)} presets\n\n{table(head, rows)}"
 
 
-def page(preset: Preset) -> str:
-    """The page of a preset."""
+def section(preset: Preset) -> str:
     return "\n\n".join(
         filter(
             None,
             (
-                f"# {escape(preset.provider.label)}",
+                f"(preset-{preset.name})=\n## {escape(preset.provider.label)}",
                 description(preset),
                 table(("fact", ""), [*fact_rows(preset)]),
                 example(preset),

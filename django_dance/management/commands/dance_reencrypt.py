@@ -13,7 +13,7 @@ from ...exceptions import SealBroken
 from ...tokens import current_key_starts, seal, unseal, uses_current_key
 from ..bars import ProgressBar
 from ..registrations import reseal_registrations
-from ..token_tables import batches, columns, tables, token_rows
+from ..token_tables import batches, tables, token_rows
 
 
 class Command(BaseCommand):
@@ -67,7 +67,7 @@ def _is_done() -> Q:
 
 def _waiting(model: Any) -> Any:
     """The rows that have a token, which is not sealed with the first key."""
-    bound = set(model._meta.get_field("token").bound_to) & columns(model)
+    bound = model._meta.get_field("token").identity_columns(model)
     rows = token_rows(model).filter(token__gt="")  # not those whose token was wiped
     return rows.exclude(_is_done()).only("pk", "token", *bound)
 

@@ -26,7 +26,7 @@ from ...providers import OAuth2Provider, providers
 from ...tokens import same_token
 from ..arguments import add_owner_arguments, user_id_of
 from ..bars import ProgressBar
-from ..token_tables import batches, session_of, tables, token_rows
+from ..token_tables import batches, server_of, session_of, tables, token_rows
 
 logger = logging.getLogger("django_dance")
 
@@ -100,8 +100,10 @@ class Command(BaseCommand):
     def _refresh(self, row: Any, within: int) -> str:
         """Refresh the token of a row if it is due; return the outcome, one of ``_OUTCOMES``."""
         session: Any = session_of(row)
-        if session is None or self.unavailable[row.provider] >= PATIENCE:
+        if session is None or self.unavailable[server_of(row)] >= PATIENCE:
             return "skipped"
+        if not session.provider.is_allowed:
+            return "skipped"  # PLACES does not allow the place any more
         before = session.token
         if before is None or not session.provider.is_refreshable(before):
             return "skipped"  # deleted, unreadable, or without a refresh token
@@ -112,10 +114,10 @@ class Command(BaseCommand):
         try:
             after = session.refresh(within=within)
         except ProviderUnavailable:
-            self.unavailable[row.provider] += 1
+            self.unavailable[server_of(row)] += 1
             return "unavailable"
         except (AuthorizationRequired, ProviderError) as error:
-            self.unavailable[row.provider] = 0
+            self.unavailable[server_of(row)] = 0
             return "dead" if isinstance(error, AuthorizationRequired) else "refused"
         except Exception:
             # A mistake in a provider class of the site must not end the run for other tokens.
@@ -124,9 +126,9 @@ class Command(BaseCommand):
                 row.provider,
                 extra=failure_fields(provider=row.provider, code="refresh_failed"),
             )
-            self.unavailable[row.provider] += 1
+            self.unavailable[server_of(row)] += 1
             return "refused"
-        self.unavailable[row.provider] = 0
+        self.unavailable[server_of(row)] = 0
         # Some providers return the same access token with a later expiry.
         same = same_token(after, before) and after.expires_at == before.expires_at
         return "still fresh" if same else "refreshed"

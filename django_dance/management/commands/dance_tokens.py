@@ -28,7 +28,17 @@ _HEADINGS = [
     "last error",
 ]
 #: The columns that the list is made of, as far as a table has them.
-_COLUMNS = {"provider", "user", "account", "scope", "expires_at", "last_error", "state", "reason"}
+_COLUMNS = {
+    "provider",
+    "place",
+    "user",
+    "account",
+    "scope",
+    "expires_at",
+    "last_error",
+    "state",
+    "reason",
+}
 
 
 class Command(BaseCommand):
@@ -108,7 +118,7 @@ class Command(BaseCommand):
 def _needed(model: Any) -> list[str]:
     """The columns that the command reads. The rows are not loaded as instances, which cost more."""
     fields, token = columns(model), model._meta.get_field("token")
-    bound = [model._meta.get_field(name).attname for name in {*token.bound_to} & fields]
+    bound = token.identity_columns(model)
     user = {_username_column(model)} if "user" in fields else set()
     return sorted({"pk", "token", *bound, *user, *(_COLUMNS & fields)})
 
@@ -141,6 +151,7 @@ def _describe(model: Any, fields: frozenset[str], row: Any) -> dict[str, Any]:
         "table": model._meta.label,
         "id": _key(row.pk),
         "provider": row.provider,
+        "place": getattr(row, "place", ""),
         "user": None if user_id is None else _key(user_id),
         "username": username,
         "account": getattr(row, "account", ""),
@@ -168,7 +179,7 @@ def _cells(token: dict[str, Any]) -> list[str]:
     refreshable = {True: "yes", False: "no", None: ""}[token["refreshable"]]
     cells = [
         str(token["id"]),
-        token["provider"],
+        f"{token['provider']} at {token['place']}" if token["place"] else token["provider"],
         token["username"] or "",
         token["account"],
         token["scope"],
