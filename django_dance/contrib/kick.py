@@ -16,7 +16,6 @@ class Kick(OAuth2Provider):
     # https://docs.kick.com/scopes
     scope = "user:read"
     scope_required = True
-    refresh_rotates = True
     account_url = "users"
     account_id = "data.0.user_id"
     account_label = "data.0.name"

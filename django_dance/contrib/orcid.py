@@ -25,6 +25,9 @@ class ORCID(OIDCProvider):
     client_auth = "post"
     # The token itself names the account.
     account_id = "orcid"
+    # An iD is a persistent identifier, which identifies a person in perpetuity:
+    # https://info.orcid.org/building-a-robust-research-infrastructure-one-pid-at-a-time/
+    permanent_account_ids = ("sub", "orcid")
     unconfirmed = ("pkce", "refresh_rotates")
 
     #: Use the sandbox.

@@ -16,8 +16,8 @@ class SurveyMonkey(OAuth2Provider):
     auto_refresh_url = None
     client_auth = "post"
     # Not documented, and reported not to work.
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     account_url = "users/me"
     account_id = "id"
     account_label = "username"
-    unconfirmed = ("pkce",)

@@ -28,7 +28,9 @@ class VKID(OAuth2Provider):
     # The callback names the visitor's device, which is a parameter of both requests.
     callback_fields = ("device_id",)
     sent_callback_fields = ("device_id",)
+    # A refresh request must have a state, too; it protects nothing there.
+    auto_refresh_kwargs = {"state": "0" * 32}
     scope = "vkid.personal_info"
     # The token itself names the account.
     account_id = "user_id"
-    unconfirmed = ("refresh_rotates", "registration_url", "revocation_url")
+    unconfirmed = ("auto_refresh_kwargs", "refresh_rotates", "registration_url", "revocation_url")

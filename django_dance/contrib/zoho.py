@@ -24,7 +24,7 @@ class Zoho(OAuth2Provider):
     base_url_from_token = "{api_domain}"
     base_url_domains = tuple(
         f"zohoapis.{place}"
-        for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk")
+        for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk", "ae")
     )
     authorization_url = "https://{host}/oauth/v2/auth"
     # PKCE: https://github.com/openiddict/openiddict-core/blob/HEAD/src/OpenIddict.Client.WebIntegration/OpenIddictClientWebIntegrationProviders.xml

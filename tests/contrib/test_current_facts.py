@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.core import checks
 
-from django_dance.providers import OAuth2Provider
+from django_dance.providers import OAuth2Provider, OIDCProvider
 
 from ..catalogue import PRESETS, required
 from ..conftest import Dance
@@ -154,3 +154,16 @@ def test_dates_are_written_as_dates(name):
 def test_a_preset_states_when_refresh_tokens_expire(name, days):
     assert issubclass(PRESETS[name], OAuth2Provider)
     assert PRESETS[name].refresh_token_lifetime == days
+
+
+def test_the_accounts_that_can_be_used_for_sign_in_have_permanent_ids():
+    found = {
+        name: cls.permanent_account_ids
+        for name, cls in PRESETS.items()
+        if tuple(cls.permanent_account_ids) != (("sub",) if issubclass(cls, OIDCProvider) else ())
+    }
+    assert found == {"azure": (), "github": ("id",), "orcid": ("sub", "orcid")}
+
+
+def test_orcid_can_be_used_for_sign_in_with_an_id_token(site):
+    assert not site("orcid", sign_in=True, scope="openid").problems()
