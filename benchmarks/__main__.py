@@ -31,7 +31,7 @@ def run(server: Server) -> list[Target]:
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
 
-    from . import calls, concurrency, pages, protected, vault
+    from . import calls, concurrency, pages, protected, testkit, vault
 
     call_command("migrate", verbosity=0)
     user = get_user_model().objects.create_user("ada")
@@ -46,6 +46,7 @@ def run(server: Server) -> list[Target]:
         *vault.authorized(),
         *pages.dance(user),
         *protected.require_oauth(user),
+        *testkit.expired_token(user),
     ]
 
 

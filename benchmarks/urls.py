@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from authlib.integrations.django_client import OAuth
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import include, path
 from oauth2_provider.decorators import protected_resource
 
+from django_dance.decorators import authorization_required
 from django_dance.models import OAuthToken
 from django_dance.server import AuthorizationServer, bind_models
 
@@ -46,12 +47,19 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("in")
 
 
+@authorization_required("fake")
+def expired(request: HttpRequest) -> HttpResponse:
+    """The view that the benchmark of a test calls."""
+    return JsonResponse(request.oauth.fake.get("/user").json())  # type: ignore[attr-defined]
+
+
 urlpatterns = [
     path("login/", include("django_dance.urls")),
     path("authlib/", authlib_login),
     path("authlib/authorized/", authlib_authorized),
     path("allauth/", include("allauth.urls")),
     path("social/", include("social_django.urls")),
+    path("expired/", expired),
     path("open/", page),
     path("protected/", server.require_oauth("read")(page)),
     path("toolkit/", protected_resource(scopes=["read"])(page)),

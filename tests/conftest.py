@@ -30,6 +30,7 @@ from django_dance.storage import ModelStorage, transactions
 from django_dance.tokens import ResourceOwner
 
 pytest_plugins = [
+    "pytester",
     "tests.skips",
     "tests.servers",
     "tests.databases",
@@ -38,6 +39,12 @@ pytest_plugins = [
     "tests.chromium",
     "tests.npm_packages",
 ]
+
+
+def pytest_configure(config):
+    """Load the plugin of the package, if its entry point is not installed."""
+    if not config.pluginmanager.has_plugin("django_dance"):
+        config.pluginmanager.import_plugin("django_dance.pytest_plugin")
 
 
 def pytest_xdist_auto_num_workers() -> int:

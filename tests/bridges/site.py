@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ..loopback import Loopback
+from django_dance.testing.loopback import Loopback
+from django_dance.testing.served import answer_over_http
 
 PLANTED = "planted-"
 
@@ -279,28 +280,29 @@ class World:
 def make_provider(server):
     """The provider that answers at the address of ``server``."""
     from django_dance.contrib.gitlab import GitLab
+    from django_dance.testing import FakeOAuth2Provider
 
-    from ..fake_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, _fields
+    class Provider(FakeOAuth2Provider):
+        client_id, client_secret, secret_prefix = "the-client", "planted-client-secret", PLANTED
 
-    class Provider(FakeProvider):
-        def _is_client(self, received, sent):
-            sent = _fields(received)
+        def is_client(self, received):
+            sent = received.fields()
             found = sent.get("client_id"), sent.get("client_secret")
-            return found == (CLIENT_ID, CLIENT_SECRET)
+            return found == (self.client_id, self.client_secret)
 
-        def _call(self, received):
+        def answer(self, received):
             # allauth and social-auth send the token in the query.
             token = dict(received.query).get("access_token")
             if token and "Authorization" not in received.headers:
                 received.headers["Authorization"] = f"Bearer {token}"
-            status, headers, body = super()._call(received)
-            if status == 200:
-                person = {"email": f"{self.account}@example.com", "email_verified": True}
-                body = json.dumps({**json.loads(body), **person, "name": "Ada Lovelace"})
-            return status, headers, body
+            return super().answer(received)
 
-    made = Provider(GitLab)
-    made.url, made.received = server.url, server.received
+        def account_body(self, account):
+            person = {"email": f"{account}@example.com", "email_verified": True}
+            return {**super().account_body(account), **person, "name": "Ada Lovelace"}
+
+    made = Provider("gitlab", {"PROVIDER": GitLab})
+    made.url = server.url
     return made
 
 
@@ -309,7 +311,7 @@ def play(library, steps):
     with (
         tempfile.TemporaryDirectory() as folder,
         # The settings name the provider's address, and the provider needs the settings.
-        Loopback(lambda received: provider[0].answer(received)) as server,
+        Loopback(lambda received: answer_over_http(provider[0], received)) as server,
     ):
         if template := os.environ.get("DANCE_BRIDGES_TEMPLATE"):
             shutil.copy(template, folder)
@@ -331,7 +333,6 @@ def play(library, steps):
         world = World(library, provider[0])
         results = [getattr(world, name)(*arguments) for name, *arguments in steps]
         connections.close_all()
-        provider[0].server_close()
     print(json.dumps({"results": results, "log": log.getvalue()}))
 
 

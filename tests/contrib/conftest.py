@@ -59,6 +59,45 @@ def site(settings, monkeypatch):
     discovery.forget()
 
 
+#: Routes for the presets that call an address which no fact states.
+ROUTES = {
+    "hubspot": [
+        (
+            "POST",
+            "https://api.hubapi.com/oauth/2026-03/token/introspect",
+            {"hub_id": 1, "user_id": 2},
+        )
+    ],
+    "mailchimp": [
+        ("GET", "metadata", {"api_endpoint": "https://us6.api.mailchimp.com", "user_id": 1})
+    ],
+}
+#: The fields of a grant beyond the standard ones, for presets whose facts need them.
+TOKEN_FIELDS = {
+    "salesforce": {"instance_url": "https://acme.my.salesforce.com"},
+    "square": {"expires_in": None, "expires_at": "2099-01-01T00:00:00Z"},
+    "zoho": {"api_domain": "https://www.zohoapis.eu"},
+}
+
+
+@pytest.fixture
+def fake_preset(site, fake_provider):
+    """Makes a preset the one provider of this site, and opens a fake provider for it."""
+
+    def open_fake(name, **options):
+        served = options.pop("served", False)
+        site(name, **options)
+        fake = fake_provider(name, served=served)
+        assert not providers[name].problems()
+        if not served:  # the fields name the real hosts
+            fake.token_fields = dict(TOKEN_FIELDS.get(name, {}))
+        for route in ROUTES.get(name, []):
+            fake.route(*route)
+        return fake
+
+    return open_fake
+
+
 @pytest.fixture
 def connected(site, user):
     """Makes a preset the one provider, and gives the user a token of it."""

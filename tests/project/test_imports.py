@@ -45,6 +45,7 @@ EDGE = [
     "admin",
     "apps",
     "testing",
+    "pytest_plugin",
     "bridges",
 ]
 #: The parts that may import less than their place allows.

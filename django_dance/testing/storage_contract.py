@@ -18,10 +18,10 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from .exceptions import OwnerRequired
-from .providers import OAuth2Provider, Provider
-from .storage import BaseStorage
-from .tokens import ResourceOwner, Token
+from ..exceptions import OwnerRequired
+from ..providers import OAuth2Provider, Provider
+from ..storage import BaseStorage
+from ..tokens import ResourceOwner, Token
 
 if TYPE_CHECKING:
     from django.test import TestCase
@@ -193,13 +193,13 @@ class StorageContract(_TestCase):
         assert stored is not None
         dict(stored).clear()
         if isinstance(stored, dict):
-            stored["access_token"] = "changed"  # noqa: S105
+            stored["access_token"] = "changed"
         self.assert_has(owner, "planted")
 
     def test_what_was_given_to_set_may_change_afterwards(self) -> None:
         owner, token = self.owner(self.ada), self.token()
         self.storage.set(owner, token)
-        token["access_token"] = "changed"  # noqa: S105
+        token["access_token"] = "changed"
         self.assert_has(owner, "planted")
 
     def test_users_have_tokens_of_their_own(self) -> None:
