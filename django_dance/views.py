@@ -252,6 +252,8 @@ class LoginView(DanceView):
         _refuse_inactive(request)
         scope = self.provider.requested_scope(request, additions)
         self.provider = self.provider.prepare(request, scope)
+        # A server may name the scopes that it needs.
+        scope = self.provider.requested_scope(request, additions)
         flow = Flow.begin(
             request,
             self.provider.name,

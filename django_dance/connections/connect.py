@@ -68,6 +68,8 @@ def store_connection(
     if not token.get("refresh_token") or not token.get("scope"):
         stored = known.get("" if earlier is owner else place.account)
         before = Token.of(stored()) if stored else None
+        if before is not None and not _is_same_server(before, token):
+            before = None
     put = partial(
         _put, session, place, known=known, exclusively=bool(account) and policy == "refuse"
     )
@@ -117,7 +119,7 @@ def _put_with_refresh_token_of(
     storage = session.storage
     with storage.lease(earlier, lease_seconds()):
         before = Token.of(storage.reread(earlier))
-        if before is None:
+        if before is None or not _is_same_server(before, token):
             put(token)
             return
         token = before.successor(token)
@@ -158,6 +160,15 @@ def adopt(session: Session) -> bool:
         session.forget_token()  # the refused token must not be used for the user
         raise
     return True
+
+
+def _is_same_server(before: Token, token: Token) -> bool:
+    """Whether one authorization server has granted both tokens to one client.
+
+    Otherwise a place has another server now, which must not get the earlier refresh token.
+    """
+    earlier, later = before.get("granted_by") or {}, token.get("granted_by") or {}
+    return all(earlier.get(name) == later.get(name) for name in ("issuer", "registration"))
 
 
 def _is_same(before: Token, token: Token) -> bool:
