@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode
@@ -361,9 +362,21 @@ def _providers() -> Iterator[CheckMessage]:
         if missing:
             yield checks.Warning(
                 f"DANCE_PROVIDERS[{name!r}]: this site has no credentials for {provider.label}.",
-                hint=f"Register the site at the provider, and set {' and '.join(missing)}.",
+                hint=f"Register the site at the provider, and set {' and '.join(missing)}."
+                + _similar_settings(name, missing),
                 id="django_dance.W005",
             )
+
+
+def _similar_settings(name: str, missing: list[str]) -> str:
+    """Name the settings that may have the missing credentials under another name."""
+    wanted = {
+        setting for each in _valid_providers() for setting in providers[each].from_config.values()
+    }
+    own = name.upper().replace("-", "_")
+    others = [each for each in dir(django_settings) if each.startswith(own) and each not in wanted]
+    near = dict.fromkeys(n for each in missing for n in get_close_matches(each, others, n=1))
+    return f" Or is it {' and '.join(near)}? Rename it." if near else ""
 
 
 def _sign_in() -> Iterator[CheckMessage]:

@@ -7,6 +7,7 @@ so that ``override_settings`` takes effect at once.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,19 @@ def import_if_path(value: Any, name: str) -> Any:
     try:
         return import_string(value)
     except ImportError as error:
-        raise ImproperlyConfigured(f"{name} cannot be imported: {error}.") from error
+        raise ImproperlyConfigured(
+            f"{name} cannot be imported: {error}.{similar_path(value)}"
+        ) from error
+
+
+def similar_path(path: str) -> str:
+    """Return a question that names the object with a path like this one, or an empty text."""
+    module, _, name = path.rpartition(".")
+    if module not in sys.modules:
+        return ""
+    found = sys.modules[module]
+    near = difflib.get_close_matches(name, getattr(found, "__all__", None) or vars(found), n=1)
+    return f" Did you mean {f'{module}.{near[0]}'!r}?" if near else ""
 
 
 class PrefixedSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -51,10 +51,11 @@ def session_for(request: HttpRequest, provider: str, place: str = "") -> DanceSe
 
 def authorization_required(
     provider: str,
-    *,
+    *unknown: Never,
     scope: str | Iterable[str] = (),
     place: Place = "",
     answer: str = "auto",
+    **unknown_names: Never,
 ) -> Callable[[_View], _View]:
     """Allow a view only to visitors with a usable token. Send other visitors to the login.
 
@@ -68,6 +69,11 @@ def authorization_required(
     """
     if not isinstance(provider, str):
         raise TypeError('Name the provider: @authorization_required("github").')
+    if unknown or unknown_names:
+        raise TypeError(
+            "authorization_required() takes the provider, scope=, place= and answer=. Write "
+            f'@authorization_required("{provider}", scope=["…"]).'
+        )
     scopes = tuple((scope,) if isinstance(scope, str) else scope)
     if scopes:
         required_scopes.add((provider, scopes))

@@ -127,7 +127,13 @@ class AuthorizationRequired(DanceError):
         self.max_age = max_age
         detail = f" ({' '.join(self.missing_scopes)})" if self.missing_scopes else ""
         name = f"{provider.name} at {self.place}" if self.place else provider.name
-        super().__init__(f"{name} needs the user's authorization: {reason}{detail}.")
+        message = f"{name} needs the user's authorization: {reason}{detail}."
+        if owner is not None and owner.request is None and owner.user_id is None:
+            message += (
+                " The session has no user who is stored: pass one, "
+                f"providers[{provider.name!r}].session(user=user)."
+            )
+        super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The process that unpickles it, such as a queue worker, has a provider of this name.

@@ -50,6 +50,18 @@ if TYPE_CHECKING:
     from ..tokens import Connection
     from .device import DeviceAuthorization
 
+#: Names that a newcomer may look for at a provider.
+_NAMES_OF_SESSIONS = (
+    "aget",
+    "apost",
+    "authorized",
+    "delete",
+    "get",
+    "patch",
+    "post",
+    "put",
+    "token",
+)
 #: The default of an argument for which ``None`` is probably a mistake.
 _NOT_GIVEN: Any = object()
 #: The longest answer of an API that is read as a refusal, in bytes.
@@ -98,6 +110,16 @@ class AccountInfo:
 class Provider(Facts):
     """A provider: its facts, its sessions, its URLs, and the two steps of the dance."""
 
+    if not TYPE_CHECKING:  # for a type checker, a provider has no other attributes
+
+        def __getattr__(self, name: str) -> None:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}."
+            if name in _NAMES_OF_SESSIONS:
+                message += (
+                    f" Sessions have it: request.oauth[{self.name!r}], or "
+                    f"providers[{self.name!r}].session(user=user) without a request."
+                )
+            raise AttributeError(message, name=name, obj=self)
     # --- places -------------------------------------------------------------------------------
 
     def at(self, place: str, request: HttpRequest | None = None) -> Self:
@@ -404,7 +426,13 @@ class Provider(Facts):
         :param account: the account's id at the provider; ``""`` is the default account.
         :raises ImproperlyConfigured: there are problems in the provider's options.
         :raises OwnerRequired: the given user or primary key is ``None``, and there is no request.
+        :raises TypeError: ``request`` is no request, but probably the user.
         """
+        if request is not None and not hasattr(request, "META"):
+            raise TypeError(
+                f"The request is a {type(request).__name__}. Name the argument: "
+                "session(user=user), or session(user_id=…)."
+            )
         given = [value for value in (user, user_id) if value is not _NOT_GIVEN]
         if request is None and given and not any(value is not None for value in given):
             raise OwnerRequired(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
-import sys
 import threading
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from .. import forbid_in_templates
-from ..conf import settings
+from ..conf import settings, similar_path
 from ..exceptions import ProviderNotConfigured
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ class Registry(Mapping[str, "Provider"]):
             name, **{str(option).lower(): value for option, value in options.items()}
         )
 
+    if not TYPE_CHECKING:  # for a type checker, the registry has no other attributes
+
+        def __getattr__(self, name: str) -> None:
+            raise AttributeError(
+                f"The registry has no attribute {name!r}. The provider of this name is "
+                f"providers[{name!r}]."
+            )
+
     def __iter__(self) -> Iterator[str]:
         return iter(settings.providers)
 
@@ -109,27 +117,46 @@ def provider_class(name: str, path: Any) -> type[Provider]:
                 f"{error}.{_similar_preset(path)}"
             ) from error
     if not (isinstance(path, type) and issubclass(path, Provider)):
+        example = f"{_PRESETS}.github.GitHub"
+        package, _, preset = getattr(path, "__name__", "").rpartition(".")
+        if package == _PRESETS:  # the module of a preset
+            example = f"{_PRESETS}.{preset}.{_presets_in(preset)[0]}"
         raise ImproperlyConfigured(
             f"DANCE_PROVIDERS[{name!r}]: PROVIDER must be (the dotted path of) a provider class "
-            'such as "django_dance.contrib.github.GitHub".'
+            f'such as "{example}".'
         )
     return path
 
 
 def _similar_preset(path: str) -> str:
     """Return a question that names the preset with a path like this one, or an empty text."""
+    if near := similar_path(path):
+        return near
     module, _, name = path.rpartition(".")
     package, _, preset = module.rpartition(".")
-    if module in sys.modules:
-        names, wrong, template = list(vars(sys.modules[module])), name, f"{module}.{{}}"
-    elif package == _PRESETS:
-        folder = Path(__file__).parent.parent / "contrib"
-        names = [module.name for module in pkgutil.iter_modules([str(folder)])]
-        wrong, template = preset, f"{_PRESETS}.{{}}.{name}"
-    else:
+    if package not in (_PRESETS, "contrib", ""):
         return ""
-    near = difflib.get_close_matches(wrong, names, n=1)
-    return f" Did you mean {template.format(near[0])!r}?" if near else ""
+    folder = Path(__file__).parent.parent / "contrib"
+    names = [each.name for each in pkgutil.iter_modules([str(folder)])]
+    modules = difflib.get_close_matches((preset or name).lower(), names)
+    paths = [f"{_PRESETS}.{each}.{cls}" for each in modules for cls in _presets_in(each)]
+    same = [each for each in paths if each.endswith(f".{name}")]
+    best = next(iter(same or paths), None)
+    return f" Did you mean {best!r}?" if best else ""
+
+
+def _presets_in(name: str) -> list[str]:
+    """The names of the provider classes that a module of presets defines."""
+    from .base import Provider
+
+    module = import_module(f"{_PRESETS}.{name}")
+    return [
+        found.__name__
+        for found in vars(module).values()
+        if isinstance(found, type)
+        and issubclass(found, Provider)
+        and found.__module__ == module.__name__
+    ]
 
 
 #: The providers of ``DANCE_PROVIDERS`` by name. Each is created when it is first used.

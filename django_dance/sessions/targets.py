@@ -94,6 +94,8 @@ class TargetMixin(requests.Session):
         where = origin(url)
         if where is None or where not in self.trusted_origins():
             shown = "{}://{}:{}".format(*where) if where else "The address"
+            if where and ("https", where[1], 443) in self.trusted_origins():
+                raise UntrustedOrigin(f"The token is not sent to {shown}: write https://.")
             raise UntrustedOrigin(
                 f"{shown} is not a trusted origin of {self.provider.name}. If the token may be "
                 f"sent there, add the origin to API_ORIGINS in "

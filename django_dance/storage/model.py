@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -14,7 +15,16 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
-from django.db import DatabaseError, Error, IntegrityError, models, router, transaction
+from django.db import (
+    DatabaseError,
+    Error,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    models,
+    router,
+    transaction,
+)
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -87,6 +97,8 @@ _OPTIONAL = (
 )
 #: The columns for the state of a connection. Without all of them, a connection that has lost its
 #: grant is deleted.
+#: The words of SQLite and MySQL for a table or a column that does not exist.
+_MISSING = re.compile("no such (table|column)|Unknown column")
 _STATES = {"state", "reason", "state_changed_at", "notified_at"}
 #: The longest label of an account, in characters.
 MAX_LABEL = 255
@@ -169,7 +181,15 @@ class ModelStorage(BaseStorage):
         return not self.has_users or self._owner_id(owner) is not None
 
     def get(self, owner: ResourceOwner) -> Token | None:
-        return self._cache.get(self._where(owner), owner.account)
+        try:
+            return self._cache.get(self._where(owner), owner.account)
+        except (OperationalError, ProgrammingError) as error:
+            if isinstance(error, ProgrammingError) or _MISSING.search(str(error)):
+                error.add_note(
+                    f"If the table of {self.model._meta.label}, or a column of it, is missing: run "
+                    "`python manage.py migrate`."
+                )
+            raise
 
     def reread(self, owner: ResourceOwner) -> Token | None:
         return self.read(self._where(owner), owner.account)
