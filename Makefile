@@ -70,4 +70,4 @@ mutants: $(VENV)/made/test $(VENV)/made/mutants ## Changes MODULE in many ways; 
 	nice $(BIN)/python scripts/mutants $(MODULE) $(ARGS)
 
 clean: ## Removes what was made.
-	rm -rf $(VENV) build dist docs/_build *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/catalogue *.egg-info

@@ -13,15 +13,22 @@ release = version = re.findall(r'__version__ = "(.+)"', _package.read_text("utf-
 
 sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(_package.parent.parent)]
 
-extensions = ["myst_parser", "catalogue"]
+extensions = ["myst_parser", "sphinx_copybutton", "catalogue", "sequence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 
-html_theme = "alabaster"
+html_theme = "furo"
+html_title = f"django-dance {release}"
 html_theme_options = {
-    "description": "Act for your users at other sites.",
-    "fixed_sidebar": True,
-    "page_width": "68rem",
+    # For the link "Edit this page".
+    "source_repository": "https://github.com/django-dance/django-dance/",
+    "source_branch": "main",
+    "source_directory": "docs/",
 }
+html_static_path = ["_static"]
+html_css_files = ["guide.css"]
+html_js_files = ["filter.js"]
+# The button does not copy the prompt and the output of a command.
+copybutton_prompt_text = "$ "
 html_show_sourcelink = False

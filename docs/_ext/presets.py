@@ -231,16 +231,11 @@ def sources() -> list[str]:
 # --- Markdown -------------------------------------------------------------------------------------
 
 
-def markdown() -> str:
-    """The whole catalogue."""
-    return "\n\n".join([overview(), *map(section, presets())])
-
-
 def overview() -> str:
     head = ("preset", "class", "protocol", "refresh", "PKCE", "scopes are separated by")
     rows = [
         (
-            f"[{escape(preset.provider.label)}](#preset-{preset.name})",
+            f"[{escape(preset.provider.label)}](catalogue/{preset.name}.md)",
             code(preset.path.removeprefix("django_dance.")),
             preset.protocol,
             refresh(preset.provider) or "–",
@@ -249,15 +244,16 @@ def overview() -> str:
         )
         for preset in presets()
     ]
-    return f"## All {len(rows)} presets\n\n{table(head, rows)}"
+    return table(head, rows)
 
 
-def section(preset: Preset) -> str:
+def page(preset: Preset) -> str:
+    """The page of a preset."""
     return "\n\n".join(
         filter(
             None,
             (
-                f"(preset-{preset.name})=\n## {escape(preset.provider.label)}",
+                f"# {escape(preset.provider.label)}",
                 description(preset),
                 table(("fact", ""), [*fact_rows(preset)]),
                 example(preset),

@@ -77,12 +77,13 @@ def table_keys(text):
 
 @cache
 def catalogue():
-    """The page of the catalogue, as the build makes it."""
-    return PRESETS.markdown()
+    """The table of the catalogue, as the build makes it."""
+    return PRESETS.overview()
 
 
 def section(preset):
-    return catalogue().partition(f"(preset-{preset.name})=\n")[2].partition("\n(preset-")[0]
+    """The page of a preset, as the build makes it."""
+    return PRESETS.page(preset)
 
 
 PROTOCOLS = [OAuth1Provider, OAuth2Provider, OIDCProvider]
@@ -132,9 +133,10 @@ every_preset = pytest.mark.parametrize("preset", PRESETS.presets(), ids=lambda p
 
 
 @every_preset
-def test_every_preset_has_its_row_and_its_section(preset):
+def test_every_preset_has_its_row_and_its_page(preset):
     assert (
-        f"](#preset-{preset.name}) | `{preset.path.removeprefix('django_dance.')}` |" in catalogue()
+        f"](catalogue/{preset.name}.md) | `{preset.path.removeprefix('django_dance.')}` |"
+        in catalogue()
     )
     text = section(preset)
     assert f"| `{preset.path}` |" in text
@@ -143,7 +145,7 @@ def test_every_preset_has_its_row_and_its_section(preset):
 
 
 @every_preset
-def test_every_option_of_a_preset_is_in_its_section(preset):
+def test_every_option_of_a_preset_is_on_its_page(preset):
     own = options(preset.cls) - set().union(*map(options, PROTOCOLS))
     assert own | {fact.upper() for fact in preset.required} <= table_keys(section(preset))
 
@@ -163,7 +165,7 @@ def test_a_fact_that_a_preset_lacks_is_left_out():
     class Bare(OAuth2Provider):
         """A | B"""
 
-    text = PRESETS.section(PRESETS.Preset.of("bare", Bare))
+    text = PRESETS.page(PRESETS.Preset.of("bare", Bare))
     for title in ("documentation", "register your site at", "API", "account id", "default scope"):
         assert f"| {title} |" not in text
     assert r"A \| B" in text
