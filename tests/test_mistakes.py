@@ -20,7 +20,7 @@ from django_dance.decorators import authorization_required
 from django_dance.exceptions import AuthorizationRequired
 from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.models import OAuthToken
-from django_dance.providers import providers
+from django_dance.providers import OAuth2Provider, providers
 from django_dance.sessions import OAuth
 
 pytestmark = [
@@ -296,6 +296,16 @@ def test_the_text_of_the_error_names_the_cure(request_, mistake, cure):
     request_.oauth.github.token = {"access_token": "planted"}
     with pytest.raises(Exception, match=re.escape(cure)):
         mistake(request_)
+
+
+def test_an_error_within_a_property_of_a_provider_is_not_hidden():
+    class Acme(OAuth2Provider):
+        @property
+        def plan(self):
+            return self.no_such_fact
+
+    with pytest.raises(AttributeError, match="no attribute 'no_such_fact'"):
+        _ = Acme("acme").plan
 
 
 def test_a_job_for_a_user_who_is_not_connected_has_the_address_of_the_login(user):

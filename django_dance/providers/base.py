@@ -113,13 +113,17 @@ class Provider(Facts):
     if not TYPE_CHECKING:  # for a type checker, a provider has no other attributes
 
         def __getattr__(self, name: str) -> None:
-            message = f"{type(self).__name__!r} object has no attribute {name!r}."
-            if name in _NAMES_OF_SESSIONS:
-                message += (
-                    f" Sessions have it: request.oauth[{self.name!r}], or "
-                    f"providers[{self.name!r}].session(user=user) without a request."
-                )
-            raise AttributeError(message, name=name, obj=self)
+            if name not in _NAMES_OF_SESSIONS:
+                # Raise the error again, perhaps that of a property.
+                return super().__getattribute__(name)
+            raise AttributeError(
+                f"A provider has no attribute {name!r}. Sessions have it: "
+                f"request.oauth[{self.name!r}], or providers[{self.name!r}].session(user=user) "
+                "without a request.",
+                name=name,
+                obj=self,
+            )
+
     # --- places -------------------------------------------------------------------------------
 
     def at(self, place: str, request: HttpRequest | None = None) -> Self:
