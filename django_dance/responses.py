@@ -116,6 +116,7 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
             "error": "authorization_required",
             "provider": provider.name,
             "account": required.account,
+            **({"place": required.place} if required.place else {}),
             "reason": required.reason,
             "missing_scopes": list(required.missing_scopes),
             "login_url": login_url,

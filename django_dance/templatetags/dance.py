@@ -30,15 +30,18 @@ def stylesheet_url() -> str:
 
 
 @register.simple_tag(takes_context=True)
-def oauth_login_url(context: template.Context, provider: str, **options: Any) -> str:
+def oauth_login_url(
+    context: template.Context, provider: str, place: str = "", **options: Any
+) -> str:
     """Return the path that begins a dance of the visitor.
 
     :param provider: the provider's name in ``DANCE_PROVIDERS``.
+    :param place: the place, for a provider with many servers.
     :param options: the arguments of ``get_login_url()``: ``next``, ``scope``, ``account``…
     :raises ProviderNotConfigured: there is no such provider.
     """
     request = _request_of(context, "oauth_login_url")
-    return session_for(request, provider).get_login_url(**options)
+    return session_for(request, provider, place).get_login_url(**options)
 
 
 @register.inclusion_tag("django_dance/connection_list.html", takes_context=True)

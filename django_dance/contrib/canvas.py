@@ -1,0 +1,26 @@
+from ..providers import HostPlace, OAuth2Provider
+
+
+class Canvas(OAuth2Provider):
+    """https://developerdocs.instructure.com/services/canvas/oauth2 — set ``HOST`` to the host of
+    the institution, or ``PLACES`` to those of several. Its administrator creates a developer key.
+    """
+
+    documentation = "https://developerdocs.instructure.com/services/canvas/oauth2"
+    registration_url = (
+        "https://developerdocs.instructure.com/services/canvas/oauth2/file.developer_keys"
+    )
+    host: str = ""
+    place_kind = HostPlace(example="canvas.example.edu")
+    base_url = "https://{host}/api/v1/"
+    authorization_url = "https://{host}/login/oauth2/auth"
+    token_url = "https://{host}/login/oauth2/token"
+    revocation_url = "https://{host}/login/oauth2/token"
+    revocation_auth = "token"
+    revocation_method = "DELETE"
+    revocation_param = ""
+    client_auth = "post"
+    account_url = "users/self"
+    account_id = "id"
+    account_label = "name"
+    unconfirmed = ("pkce", "refresh_rotates", "revocation_url", "registration_url")
