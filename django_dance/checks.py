@@ -18,7 +18,7 @@ from django.core import checks
 from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import connections, models
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
@@ -149,6 +149,14 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cache": (
         lambda value: value is None or value in list(caches.settings),
         "It must be an alias in CACHES, or None.",
+    ),
+    "direct_databases": (
+        lambda value: (
+            isinstance(value, Mapping)
+            and all(alias in connections.settings for pair in value.items() for alias in pair)
+        ),
+        "It must be a dict of aliases in DATABASES: that of a database behind a pooler → that of "
+        "the same database without the pooler.",
     ),
     "site_key": (
         lambda value: value is None or isinstance(value, str),

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_PROVIDERS": {},
     "DANCE_STORAGE": {"BACKEND": "django_dance.storage.FallbackStorage"},
     "DANCE_CACHE": "default",
+    "DANCE_DIRECT_DATABASES": {},
     "DANCE_REFRESH_LEEWAY": 60,
     "DANCE_ACCOUNT_CONFLICT": "refuse",
     "DANCE_ENCRYPTION_KEYS": None,

@@ -52,13 +52,13 @@ def answers(user_id, count, *, in_transactions=False):
     return heard
 
 
-def run(pipe: Connection, database, settings, user_id, threads, *, in_transactions=False):
+def run(pipe: Connection, databases, settings, user_id, threads, *, in_transactions=False):
     """The main function of a process.
 
-    :param database: the entry of ``DATABASES``.
+    :param databases: the entries of ``DATABASES``.
     :param in_transactions: each thread calls in a transaction of its own.
     """
-    connections.settings["default"] = database
+    connections.settings.update(databases)
     with override_settings(**settings):
         pipe.send("ready")
         pipe.recv()

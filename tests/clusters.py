@@ -236,16 +236,13 @@ def redis_sentinels() -> Iterator[SentinelGroup]:
 
 
 class Standby(PostgreSQL):
-    """Replicates another PostgreSQL.
-
-    :param delay: the seconds by which it lags.
-    """
+    """Replicates another PostgreSQL."""
 
     name = "standby"
 
-    def __init__(self, port: int, primary: PostgreSQL, delay: float = 0) -> None:
+    def __init__(self, port: int, primary: PostgreSQL) -> None:
         super().__init__(port)
-        self.primary, self.delay = primary, delay
+        self.primary = primary
 
     def commands(self, folder: Path) -> list[list[str]]:
         _, command = super().commands(folder)
@@ -254,12 +251,23 @@ class Standby(PostgreSQL):
             *("-U", self.user, "-D", f"{folder}/data", "-X", "stream"),
             *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
         ]
-        return [copy, [*command, f"-crecovery_min_apply_delay={int(self.delay * 1000)}ms"]]
+        return [copy, command]
 
     def promote(self) -> None:
         """Make it a primary."""
         with self.connect() as connection:
             connection.execute("SELECT pg_promote(wait => true)")
+
+    @contextmanager
+    def lag(self) -> Iterator[None]:
+        """It receives all changes, and shows none of them before the end of the context."""
+        with self.connect() as connection:
+            connection.execute("SELECT pg_wal_replay_pause()")
+        try:
+            yield
+        finally:
+            with self.connect() as connection:
+                connection.execute("SELECT pg_wal_replay_resume()")
 
     def has_replayed(self, position: str) -> bool:
         with self.connect() as connection:
@@ -272,6 +280,18 @@ class PostgreSQLPair:
 
     def __init__(self, primary: PostgreSQL, standby: Standby) -> None:
         self.primary, self.standby = primary, standby
+        self._current: PostgreSQL = primary
+
+    def connect(self) -> Any:
+        """A connection to the server that is the primary now; it waits while there is none."""
+        wait_until(lambda: self._current.answers(), "there is no primary")
+        return self._current.connect()
+
+    def create(self, database: str) -> None:
+        self._current.create(database)
+
+    def drop(self, database: str) -> None:
+        self._current.drop(database)
 
     @property
     def port(self) -> str:
@@ -283,7 +303,7 @@ class PostgreSQLPair:
         return f"{HOST},{HOST}"
 
     def replicate_synchronously(self) -> None:
-        """Let each commit wait until the standby has stored it."""
+        """Let each commit wait until the standby has received it."""
         with self.primary.connect() as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             connection.execute("SELECT pg_reload_conf()")
@@ -310,14 +330,26 @@ class PostgreSQLPair:
         """End the primary, and let the standby take its place."""
         self.stop_primary()
         self.standby.promote()
+        self._current = self.standby
+
+    def switch_over(self) -> None:
+        """Let the standby take the place of the primary, which then refuses to write.
+
+        The connections to it stay open, and new ones are possible.
+        """
+        self.wait_for_standby()
+        self.standby.promote()
+        with self.primary.connect() as connection:
+            connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            connection.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
-def postgresql_pair(delay: float = 0) -> Iterator[PostgreSQLPair]:
-    """:param delay: the seconds by which the standby lags."""
+def postgresql_pair() -> Iterator[PostgreSQLPair]:
+    """A primary with a standby. It replicates asynchronously."""
     with ExitStack() as stack:
         primary = stack.enter_context(throw_away(PostgreSQL))
-        standby = stack.enter_context(throw_away(partial(Standby, primary=primary, delay=delay)))
+        standby = stack.enter_context(throw_away(partial(Standby, primary=primary)))
         yield PostgreSQLPair(primary, standby)
 
 

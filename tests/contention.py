@@ -89,7 +89,7 @@ class Callers:
             pipe, its_pipe = caller.processes.Pipe()
             process = caller.processes.Process(
                 target=caller.run,
-                args=(its_pipe, connections.settings["default"], settings, self.user.pk, threads),
+                args=(its_pipe, dict(connections.settings), settings, self.user.pk, threads),
                 kwargs={"in_transactions": in_transactions},
             )
             process.start()
@@ -149,6 +149,30 @@ def store_expiring_token(user, ends_in=-5):
     token = {"access_token": "access-0", "refresh_token": "refresh-0", "expires_in": 3600}
     ModelStorage().set(owner_of(user), {**token, "expires_at": time.time() + ends_in})
     assert ModelStorage().get(owner_of(user))["access_token"] == "access-0"
+
+
+def assert_nothing_is_lost(callers, after, **options):
+    """Let 64 threads of 4 processes call while ``after`` cuts their connections to the database.
+
+    A thread whose own connection is cut meanwhile gets an error of the database. One of the threads
+    refreshes the token, it is stored, and all threads that call afterwards use it.
+    """
+    provider = RotatingProvider(after=lambda number: after())
+    with Loopback(provider) as server:
+        callers.call(server.url, processes=4, threads=16, **{"DANCE_TIMEOUT": 60, **options})
+        answers = callers.answers()
+        assert "Bearer access-1" in answers
+        failed = {answer.partition("(")[0] for answer in answers} - {"Bearer access-1"}
+        assert failed <= {"OperationalError", "InterfaceError", "StorageError"}
+        assert len(provider.asked) == 1
+        again = Callers(callers.user)
+        again.call(server.url, processes=2, threads=16, **{"DANCE_TIMEOUT": 60, **options})
+        assert again.answers() == ["Bearer access-1"] * 32
+        again.close()
+    assert len(provider.asked) == 1
+    connections.close_all()  # that of this thread was cut, too
+    row = OAuthToken.objects.get()
+    assert (row.token["refresh_token"], row.state, row.lease) == ("refresh-1", "active", "")
 
 
 def assert_refreshed_once(callers, after=None, *, invalidated=True, **options):

@@ -211,7 +211,7 @@ class Databases:
         self._connect(ConnectionHandler({"default": entry}).settings["default"])
         try:
             with self.blocker.unblock():
-                call_command("migrate", verbosity=0)
+                call_command("migrate", run_syncdb=True, verbosity=0)
                 yield
                 connections.close_all()
         finally:

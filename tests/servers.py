@@ -101,6 +101,7 @@ class Server:
 class PostgreSQL(Server):
     name, scheme, user, usual_port = "PostgreSQL", "postgresql", "postgres", 5432
     stopped_by = signal.SIGINT  # SIGTERM would wait until all clients have gone
+    host = HOST
 
     def connect(self) -> Any:
         return psycopg.connect(

@@ -185,6 +185,7 @@ def test_a_public_client_needs_no_secret(settings):
         ("DANCE_BASE_URL", "http://example.com", "E008"),
         ("DANCE_BASE_URL", "https://example.com/sub", "E008"),
         ("DANCE_BASE_URL", "example.com", "E008"),
+        ("DANCE_DIRECT_DATABASES", {"default": "unknown"}, "E008"),
         ("DANCE_SITE_KEY", 7, "E008"),
         ("DANCE_INSECURE_HOSTS", "keycloak", "E008"),
         ("DANCE_INSECURE_HOSTS", None, "E008"),

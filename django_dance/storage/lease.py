@@ -27,6 +27,7 @@ from .transactions import (
     pauses,
     retry_while_busy,
     write_on_new_connection,
+    write_to_primary,
 )
 
 logger = logging.getLogger("django_dance")
@@ -144,7 +145,8 @@ def _acquire(rows: Any, name: str, seconds: float) -> bool:
     # A lease that ends so late comes from a wrong clock.
     free |= models.Q(lease_until=None) | models.Q(lease_until__gt=now + 10 * (until - now))
     with limit_lock_wait(rows.db):
-        return bool(rows.filter(free).update(lease=name, lease_until=until))
+        values = {"lease": name, "lease_until": until}
+        return bool(write_to_primary(lambda: rows.filter(free).update(**values)))
 
 
 def _release(rows: Any, name: str) -> None:

@@ -28,6 +28,7 @@ from .transactions import (
     may_roll_back,
     on_separate_connection,
     write_on_new_connection,
+    write_to_primary,
 )
 
 logger = logging.getLogger("django_dance")
@@ -162,7 +163,7 @@ class SessionStorage(BaseStorage):
     ) -> bool:
         using = _database(getattr(owner.request, "session", None))
         try:
-            return self.replace(owner, old, new)
+            return write_to_primary(lambda: self.replace(owner, old, new))
         except CONNECTION_ERRORS:
             if using is None:
                 raise

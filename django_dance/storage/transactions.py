@@ -14,8 +14,16 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from django.db import Error, InterfaceError, OperationalError, connections, transaction
+from django.db import (
+    Error,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    transaction,
+)
 
+from ..conf import settings
 from ..exceptions import StorageError, failure_fields
 
 logger = logging.getLogger("django_dance")
@@ -29,6 +37,8 @@ _LOCK_TIMEOUT = 10
 _ATTEMPTS = 10
 #: The errors of such a wait: PostgreSQL's SQLSTATE and MySQL's number.
 _LOCK_NOT_AVAILABLE, _LOCK_WAIT_TIMEOUT = "55P03", 1205
+#: PostgreSQL's SQLSTATE of a write to a server that accepts none. Django calls it InternalError.
+_READ_ONLY = "25006"
 
 #: Of a thread that has a separate connection: ``using``, the alias of the database, and
 #: ``connect``, the function that has opened the connection.
@@ -74,11 +84,27 @@ def retry_while_busy(using: str, write: Callable[[], _Result]) -> _Result:
     """
     for _ in range(_ATTEMPTS - 1):
         try:
-            return write()
+            return write_to_primary(write)
         except OperationalError:
             if not has_one_writer(using) or in_transaction(using):
                 raise
-    return write()
+    return write_to_primary(write)
+
+
+def write_to_primary(write: Callable[[], _Result]) -> _Result:
+    """Write; a server that is a standby now counts as a lost connection.
+
+    After a fail-over or a switch-over the connection may lead to such a server. A new connection
+    leads to the new primary.
+
+    :raises OperationalError: the connection is lost, or its server does not accept writes.
+    """
+    try:
+        return write()
+    except InternalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _READ_ONLY:
+            raise
+        raise OperationalError("The database server does not accept writes any more.") from error
 
 
 def pauses() -> Iterator[float]:
@@ -139,7 +165,7 @@ def write_on_new_connection(
     """
     for pause in pauses():
         try:
-            return _once_on_new_connection(using, write, prepare)
+            return _once_on_new_connection(using, lambda: write_to_primary(write), prepare)
         except CONNECTION_ERRORS:
             if time.monotonic() + pause > until or (
                 has_one_writer(using) and in_transaction(using)
@@ -209,8 +235,11 @@ def _in_new_thread(
     def connect() -> Any:
         connection = connections[using]
         # Not from a pool: the threads that hold its connections may all wait for this one.
-        options = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
-        connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+        name, direct = connection.settings_dict["NAME"], settings.direct_databases.get(using)
+        entry = connections.settings[direct] if direct else connection.settings_dict
+        options = {k: v for k, v in entry["OPTIONS"].items() if k != "pool"}
+        # The cache keys name the database by this thread's NAME.
+        connection.settings_dict = {**entry, "NAME": name, "OPTIONS": options}
         try:
             connection.ensure_connection()
         except (OperationalError, InterfaceError) as error:

@@ -234,11 +234,15 @@ def servers():
 
 @pytest.mark.interop
 @pytest.mark.repository
-def test_no_answer_is_wrong_and_no_connection_is_lost_while_parts_of_the_site_fail(servers):
+@pytest.mark.parametrize("promotions", ["0", "1"])
+def test_no_answer_is_wrong_and_no_connection_is_lost_while_parts_of_the_site_fail(
+    servers, promotions
+):
     soak = subprocess.run(
         [
             *(sys.executable, ROOT / "scripts" / "soak", "--seeds", "1", "--seconds", "30"),
             *("--worker-kills", "4", "--redis-kills", "3", "--database-cuts", "4"),
+            *("--promotions", promotions),
         ],
         env={**os.environ, **servers},
         stdout=subprocess.PIPE,

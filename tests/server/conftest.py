@@ -119,21 +119,22 @@ class Application:
         return self.line.get(path, headers={"authorization": f"Bearer {token}"}, **options)
 
 
+def register_application(name="Notes", *, public=False, **fields):
+    fields = {
+        "registered_redirect_uris": CALLBACK,
+        "scope": "email address",
+        "is_confidential": not public,
+        **fields,
+    }
+    client = Client(name=name, **fields)
+    secret = None if public else client.rotate_secret()
+    client.save()
+    return Application(client, secret)
+
+
 @pytest.fixture
 def register(db):
-    def register(name="Notes", *, public=False, **fields):
-        fields = {
-            "registered_redirect_uris": CALLBACK,
-            "scope": "email address",
-            "is_confidential": not public,
-            **fields,
-        }
-        client = Client(name=name, **fields)
-        secret = None if public else client.rotate_secret()
-        client.save()
-        return Application(client, secret)
-
-    return register
+    return register_application
 
 
 @pytest.fixture

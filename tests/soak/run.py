@@ -15,12 +15,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..clusters import PostgreSQLPair, postgresql_pair
 from ..loopback import reserved_port
-from ..servers import PostgreSQL, Redis, Server, find, throw_away
+from ..servers import Absent, PostgreSQL, Redis, find, throw_away
 from .journal import Journal
 from .provider import LIFETIME, Provider
 from .sites import PROGRAMS, Site
-from .strikes import CutConnections, KillRedis, KillWorker, Strike
+from .strikes import CutConnections, KillRedis, KillWorker, PromoteStandby, Strike
 from .users import User, user_names
 from .verdict import Verdict
 
@@ -37,6 +38,8 @@ class Soak:
     worker_kills: int
     redis_kills: int
     database_cuts: int
+    #: 1 if the primary is to end and its standby to take its place, or 0.
+    promotions: int
     #: The folder with the packages ``django_dance`` and ``example_project`` to test.
     source: Path
     #: The folder for the logs of the sites; ``None`` if they are not kept.
@@ -54,9 +57,7 @@ class Soak:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
             provider = stack.enter_context(Provider(self.seed))
             redis = stack.enter_context(throw_away(Redis))
-            postgresql = find(PostgreSQL, stack)
-            if not isinstance(postgresql, Server):
-                raise OSError(postgresql.reason)
+            postgresql = self._postgresql(stack)
             database = stack.enter_context(new_database(postgresql))
             environment = {
                 **os.environ,
@@ -64,6 +65,7 @@ class Soak:
                 "PYTHONPATH": f"{packages(self.source, folder)}{os.pathsep}{ROOT}",
                 "NO_PROXY": "*",
                 "SOAK_DATABASE": database,
+                "SOAK_POSTGRESQL_HOST": postgresql.host,
                 "SOAK_POSTGRESQL_PORT": str(postgresql.port),
                 "SOAK_PROVIDER": provider.url,
                 "SOAK_REDIS": redis.url,
@@ -82,12 +84,25 @@ class Soak:
                 KillRedis(redis, self.redis_kills, *common),
                 CutConnections(postgresql, database, self.database_cuts, *common),
             ]
+            if isinstance(postgresql, PostgreSQLPair):
+                strikes.append(PromoteStandby(postgresql, self.promotions, *common))
             self._let_happen(users, strikes)
             reported = {word for site in sites for word in site.read_reports()}
             journal.losses_told = {word for word in reported if word.startswith("lost-")}
             journal.stored = reported - journal.losses_told
             journal.ended_grants = provider.count_ended_grants()
         return Verdict(journal, [strike.struck for strike in strikes])
+
+    def _postgresql(self, stack: ExitStack) -> PostgreSQL | PostgreSQLPair:
+        """:raises OSError: there is no PostgreSQL."""
+        if self.promotions:
+            pair = stack.enter_context(postgresql_pair())
+            pair.replicate_synchronously()
+            return pair
+        found = find(PostgreSQL, stack)
+        if isinstance(found, Absent):
+            raise OSError(found.reason)
+        return found
 
     def _let_happen(self, users: list[User], strikes: list[Strike]) -> None:
         """Let the users live while the strikes happen."""
@@ -122,7 +137,7 @@ class Soak:
 
 
 @contextmanager
-def new_database(postgresql: PostgreSQL) -> Iterator[str]:
+def new_database(postgresql: PostgreSQL | PostgreSQLPair) -> Iterator[str]:
     """The name of an empty database, which is dropped afterwards."""
     name = f"django_dance_soak_{os.getpid()}"
     postgresql.create(name)

@@ -11,10 +11,11 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": os.environ["SOAK_DATABASE"],
-        "HOST": "127.0.0.1",
+        "HOST": os.environ["SOAK_POSTGRESQL_HOST"],
         "PORT": os.environ["SOAK_POSTGRESQL_PORT"],
         "USER": "postgres",
-        "OPTIONS": {"connect_timeout": 5},
+        # Of two servers, connect to the one that is the primary.
+        "OPTIONS": {"connect_timeout": 5, "target_session_attrs": "read-write"},
     }
 }
 CACHES = {

@@ -1,4 +1,4 @@
-"""The strikes: workers and Redis are killed, and the connections of the database are cut.
+"""The strikes: workers, Redis and the primary database are killed, and connections are cut.
 
 Each kind strikes as often as it was asked to, at moments that the seed chooses. Each other time it
 takes aim: it waits until the provider is about to answer a refresh, the moment at which a strike
@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from ..clusters import PostgreSQLPair
 from ..servers import PostgreSQL, Redis
 from .journal import DatabaseCut, Journal, Refresh, Struck, WorkerKill
 from .provider import Provider
@@ -110,7 +111,9 @@ class CutConnections(Strike):
 
     name = "database connections cut"
 
-    def __init__(self, postgresql: PostgreSQL, database: str, *strike: object) -> None:
+    def __init__(
+        self, postgresql: PostgreSQL | PostgreSQLPair, database: str, *strike: object
+    ) -> None:
         super().__init__(*strike)
         self.postgresql, self.database = postgresql, database
 
@@ -121,3 +124,19 @@ class CutConnections(Strike):
         if cut:
             self.journal.database_cuts.append(DatabaseCut(began, time.monotonic()))
         return bool(cut)
+
+
+class PromoteStandby(Strike):
+    """The primary ends, and its standby takes its place."""
+
+    name = "standbys promoted"
+
+    def __init__(self, pair: PostgreSQLPair, *strike: object) -> None:
+        super().__init__(*strike)
+        self.pair = pair
+
+    def strike(self, refresh: Refresh | None) -> bool:
+        began = time.monotonic()
+        self.pair.fail_over()
+        self.journal.database_cuts.append(DatabaseCut(began, time.monotonic()))
+        return True

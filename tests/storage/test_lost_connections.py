@@ -164,6 +164,25 @@ def test_a_token_is_stored_although_all_connections_are_cut(user, answers, atomi
     assert user.oauth_tokens.get().token["refresh_token"] == "planted-rotated"
 
 
+def become_standby():
+    """Let the server at the other end of the connection accept no writes, as after a fail-over."""
+    with connections["default"].cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET default_transaction_read_only = on")
+        else:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_token_is_stored_although_the_server_has_become_a_standby(user, answers, atomic):
+    """The connection is open. A new one leads to the new primary."""
+    store_expired_token(user)
+    answers(become_standby)
+    with in_view(atomic):
+        assert make_session(user).refresh()["access_token"] == "renewed"
+    assert_stored(user)
+
+
 def test_the_view_goes_on_after_its_connection_was_cut(user, answers):
     store_expired_token(user)
     answers(kill_connections)

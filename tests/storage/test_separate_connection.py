@@ -166,6 +166,19 @@ def test_an_error_says_that_the_database_gives_no_second_connection(user, api, m
     assert not token_requests(api)
 
 
+def test_it_is_opened_without_the_pooler(user, api, connected, settings, monkeypatch):
+    store_expired_token(user)
+    direct = {**connections.settings["default"], "NAME": "of the pooler's own", "CONN_MAX_AGE": 7}
+    monkeypatch.setitem(connections.settings, "direct", direct)
+    settings.DANCE_DIRECT_DATABASES = {"default": "direct"}
+    with transaction.atomic():
+        assert make_session(user).get(API).ok
+    used = connected[0].settings_dict
+    assert used["CONN_MAX_AGE"] == 7
+    assert used["NAME"] == connections["default"].settings_dict["NAME"]
+    assert tokens_of(user) == {"": "renewed"}
+
+
 # --- its state ------------------------------------------------------------------------------------
 
 
