@@ -6,7 +6,7 @@ The ids never change. docs/checks.md lists them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -22,8 +22,15 @@ from django.db import connections, models
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
-from django.urls import NoReverseMatch
+from django.urls import (
+    LocalePrefixPattern,
+    NoReverseMatch,
+    URLPattern,
+    URLResolver,
+    get_resolver,
+)
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from .cache import CACHES, database_of
@@ -484,11 +491,12 @@ def _middleware() -> Iterator[CheckMessage]:
 def _urls() -> Iterator[CheckMessage]:
     yield from _redirects()
     yield from _scopes_of_views()
+    languages = _languages()
     for name in _valid_providers():
         if providers[name].problems():
             continue
         try:
-            addresses = _callback_addresses(name)
+            addresses = _callback_addresses(name, languages)
         except NoReverseMatch:
             yield checks.Warning(
                 f"The URLs of DANCE_PROVIDERS[{name!r}] are not included, so no user can connect.",
@@ -523,17 +531,35 @@ def _scopes_of_views() -> Iterator[CheckMessage]:
             )
 
 
-def _callback_addresses(name: str) -> set[str]:
-    """The callback addresses of a provider, in all languages of the site.
+def _callback_addresses(name: str, languages: list[str]) -> set[str]:
+    """The callback addresses of a provider, in these languages and in that of the check.
 
     :raises NoReverseMatch: the URLconf does not include the provider's URLs.
     """
-    languages = django_settings.LANGUAGES if django_settings.USE_I18N else []
     addresses = {providers[name].url("authorized")}
-    for code, _ in languages:
+    for code in languages:
         with translation.override(code):
             addresses.add(providers[name].url("authorized"))
     return addresses
+
+
+def _languages() -> list[str]:
+    """The languages in which the URLs may differ: none, if no URL depends on the language."""
+    # Django reads the whole URLconf again for each language. A site that sets no LANGUAGES has 100.
+    if django_settings.USE_I18N and _is_translated(get_resolver().url_patterns):
+        return [code for code, _ in django_settings.LANGUAGES]
+    return []
+
+
+def _is_translated(patterns: Iterable[URLPattern | URLResolver]) -> bool:
+    """Check whether a URL is below ``i18n_patterns()`` or has a translated route."""
+    for entry in patterns:
+        route = getattr(entry.pattern, "_route", getattr(entry.pattern, "_regex", ""))
+        if isinstance(entry.pattern, LocalePrefixPattern) or isinstance(route, Promise):
+            return True
+        if isinstance(entry, URLResolver) and _is_translated(entry.url_patterns):
+            return True
+    return False
 
 
 def _redirects() -> Iterator[CheckMessage]:

@@ -15,6 +15,7 @@ from django.urls import include
 
 from django_dance import decorators
 from django_dance.checks import check_settings
+from django_dance.contrib.github import GitHub
 from django_dance.decorators import authorization_required
 from django_dance.middleware import OAuthMiddleware
 from django_dance.mixins import AuthorizationRequiredMixin
@@ -552,14 +553,29 @@ def test_no_problem_shows_the_secret_in_a_setting(settings, name, value):
     assert "planted" not in str(messages)
 
 
-def test_a_callback_address_that_differs_by_language_is_warned_of(settings):
+@pytest.mark.parametrize("urls", ["tests.language_urls", "tests.translated_urls"])
+def test_a_callback_address_that_differs_by_language_is_warned_of(settings, urls):
     settings.LANGUAGES = [("en", "English"), ("de", "German")]
-    settings.ROOT_URLCONF = "tests.language_urls"
+    settings.ROOT_URLCONF = urls
     messages = [m for m in run() if "['github']" in m.msg]
     assert [m.id for m in messages] == ["django_dance.W016"]
     assert "outside of i18n_patterns()" in messages[0].hint
     settings.USE_I18N = False
     assert run() == []
+
+
+@pytest.mark.parametrize("urls, count", [("tests.urls", 1), ("tests.language_urls", 4)])
+def test_the_check_looks_up_an_address_in_each_language_only_if_it_may_differ(
+    settings, monkeypatch, urls, count
+):
+    settings.LANGUAGES = [("en", "English"), ("de", "German"), ("ar", "Arabic")]
+    settings.DANCE_PROVIDERS = {"github": GITHUB}
+    settings.ROOT_URLCONF = urls
+    looked_up = []
+    url = GitHub.url
+    monkeypatch.setattr(GitHub, "url", lambda *args: looked_up.append(args) or url(*args))
+    run()
+    assert len(looked_up) == count
 
 
 @pytest.mark.parametrize(
