@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +19,10 @@ else:
 
 
 class AuthorizationRequiredMixin(_View):
-    """Allows a view only to visitors with a usable token. Its handlers may be sync or async."""
+    """Allows a view only to visitors with a usable token. Its handlers may be sync or async.
+
+    With a view of Django REST framework, the token is checked after the authentication.
+    """
 
     #: The provider's name in ``DANCE_PROVIDERS``.
     provider: str = ""
@@ -44,6 +47,8 @@ class AuthorizationRequiredMixin(_View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Check the visitor's token, and call the handler."""
+        if hasattr(super(), "initial"):
+            return super().dispatch(request, *args, **kwargs)
         if not self.provider:
             raise ImproperlyConfigured(
                 f'{type(self).__name__} must name its provider: provider = "github".'
@@ -58,3 +63,17 @@ class AuthorizationRequiredMixin(_View):
 
             return check(handler)(request, *args, **kwargs)
         return check(dispatch)(request, *args, **kwargs)
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Check the visitor's token: Django REST framework calls this before the handler."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        # The authentication has set the user of the request of Django, too.
+        self._guard()(lambda request: None)(request._request)
+
+    def _guard(self) -> Callable[[Any], Any]:
+        if not self.provider:
+            raise ImproperlyConfigured(
+                f'{type(self).__name__} must name its provider: provider = "github".'
+            )
+        scopes = (self.scope,) if isinstance(self.scope, str) else tuple(self.scope)
+        return guard(self.provider, scopes, self.answer)

@@ -89,16 +89,44 @@ def _names_html(request: HttpRequest) -> bool:
     )
 
 
+def authorization_fields(
+    request: HttpRequest, required: AuthorizationRequired, next: str | None = None
+) -> dict[str, Any]:
+    """Return the members of the JSON that a program gets.
+
+    :param next: the path where the dance ends.
+    """
+    provider, owner = required.provider, required.owner
+    visitor = ResourceOwner(provider, request)
+    # A link is for its owner only.
+    is_owner = owner is None or str(owner.user_id) == str(visitor.user_id)
+    return {
+        "error": "authorization_required",
+        "provider": provider.name,
+        "account": required.account,
+        **({"place": required.place} if required.place else {}),
+        "reason": required.reason,
+        "missing_scopes": list(required.missing_scopes),
+        "login_url": required.get_login_url(next, request) if is_owner else None,
+    }
+
+
+def challenge(required: AuthorizationRequired) -> dict[str, str]:
+    """Return the header that an answer 401 must have (RFC 9110 §15.5.2).
+
+    Browsers open no dialog for this scheme.
+    """
+    return {"WWW-Authenticate": f'OAuth realm="{required.provider.name}"'}
+
+
 def authorization_response(request: HttpRequest, required: AuthorizationRequired) -> HttpResponse:
     """Answer with the way to the login: a redirect or a page for a person, else ``401``."""
     provider = required.provider
-    visitor = ResourceOwner(provider, request)
     kind = choose_answer(request)
-    login_url: str | None = None
+    fields = authorization_fields(request, required, _next_of(request, kind))
+    login_url = fields["login_url"]
     # The last dance has just failed, so a redirect could loop: the visitor must begin the next one.
     can_loop = required.reason in ("declined_scopes", "revoked_at_once")
-    if required.owner is None or str(required.owner.user_id) == str(visitor.user_id):
-        login_url = required.get_login_url(_next_of(request, kind), request)
     context = {
         "provider": provider,
         "login_url": login_url,
@@ -111,20 +139,7 @@ def authorization_response(request: HttpRequest, required: AuthorizationRequired
         return page(request, "reconnect.html", context, status=403)
     if kind == "page":
         return protect(HttpResponseRedirect(str(login_url)))
-    response = JsonResponse(
-        {
-            "error": "authorization_required",
-            "provider": provider.name,
-            "account": required.account,
-            **({"place": required.place} if required.place else {}),
-            "reason": required.reason,
-            "missing_scopes": list(required.missing_scopes),
-            "login_url": login_url,
-        },
-        status=401,
-        # RFC 9110 §15.5.2 requires a challenge. Browsers open no dialog for this scheme.
-        headers={"WWW-Authenticate": f'OAuth realm="{provider.name}"'},
-    )
+    response = JsonResponse(fields, status=401, headers=challenge(required))
     if kind == "htmx" and login_url is not None:
         separator = "&" if "?" in login_url else "?"
         response["HX-Redirect"] = login_url + (f"{separator}{CONFIRM}=1" if can_loop else "")

@@ -33,6 +33,8 @@ PACKAGE = ROOT / "django_dance"
 DOCS = ROOT / "docs"
 #: Our modules that need an optional package, and the package.
 OPTIONAL = {
+    "django_dance.ninja": "ninja",
+    "django_dance.rest_framework": "rest_framework",
     "django_dance.server.ninja": "ninja",
     "django_dance.server.rest_framework": "rest_framework",
 }

@@ -33,6 +33,8 @@ EDGE = [
     "decorators",
     "mixins",
     "middleware",
+    "rest_framework",
+    "ninja",
     "pages",
     "templatetags",
     "views",
