@@ -35,7 +35,7 @@ from .decorators import oauth_of, session_for
 from .exceptions import FlowError, PlaceError
 from .flows import safe_next
 from .providers import providers
-from .responses import CONNECTIONS, page, protect
+from .responses import CONNECTIONS, page, protect, tell_not_revoked
 from .tokens import ResourceOwner
 
 if TYPE_CHECKING:
@@ -392,7 +392,8 @@ class DisconnectConnectionView(ConnectionFormView):
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
         entry = self.find()
-        entry.session.disconnect()
+        if not entry.session.disconnect():
+            tell_not_revoked(request, entry.provider)
         if entry.label:
             return self.done(entry, _("%(account)s at %(name)s is disconnected."))
         return self.done(entry, _("%(name)s is disconnected."))
@@ -517,8 +518,9 @@ class DisconnectApiView(ConnectionsApiView):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, **kwargs: str) -> HttpResponse:
-        self.find().session.disconnect()
-        return HttpResponse(status=204)
+        if self.find().session.disconnect():
+            return HttpResponse(status=204)
+        return JsonResponse({"revoked": False})
 
 
 class DefaultApiView(ConnectionsApiView):

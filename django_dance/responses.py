@@ -6,10 +6,12 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
 
 from .exceptions import AuthorizationRequired, ProviderError, failure_fields
 from .flows import safe_next
@@ -43,6 +45,15 @@ def page(
     # refuses. The origin alone holds no secret.
     response["Referrer-Policy"] = "strict-origin"
     return response
+
+
+def tell_not_revoked(request: HttpRequest, provider: Provider) -> None:
+    """Tell the user, by Django's messages, that the provider may still accept the token."""
+    text = _(
+        "%(name)s did not confirm that the permission has ended. To be sure, remove this site in "
+        "your account there."
+    )
+    messages.warning(request, text % {"name": provider.label}, fail_silently=True)
 
 
 def _connections_url(request: HttpRequest) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings as django_settings
+from django.contrib.auth import get_permission_codename
 from django.contrib.auth.decorators import login_not_required
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
@@ -44,7 +45,7 @@ from .flows import (
 )
 from .http import origin
 from .providers import providers
-from .responses import CONFIRM, page, protect
+from .responses import CONFIRM, page, protect, tell_not_revoked
 from .signals import oauth_authorized, oauth_before_login, oauth_error
 from .tokens import ResourceOwner, Secret, Token
 
@@ -77,6 +78,7 @@ _FORBIDDEN = frozenset(
     {
         "access_denied",
         "account_taken",
+        "disconnect_refused",
         "login_too_old",
         "sign_in_impossible",
         "sign_in_refused",
@@ -456,12 +458,37 @@ class DisconnectView(DanceView):
         if place:
             # The connection may be to a place that PLACES does not allow any more.
             provider = provider.variant(provider.normal_place(place))
-        provider.session(request).disconnect()
+        session = provider.session(request)
+        if not may_disconnect(session):
+            raise FlowError(
+                "disconnect_refused",
+                "the connection belongs to a team or to the site: the user needs the permission to "
+                f"delete it, or set LISTED = True in DANCE_PROVIDERS[{provider.name!r}]",
+            )
+        if not session.disconnect():
+            tell_not_revoked(request, provider)
         next_url = safe_next(request, request.POST.get("next")) or self.provider.after_url()
         if origin(next_url) is not None:
             # REDIRECT_URL may be another site: see `LoginView.begin`.
             return page(request, "bounce.html", {"provider": self.provider, "url": next_url})
         return protect(HttpResponseRedirect(next_url))
+
+
+def may_disconnect(session: DanceSession) -> bool:
+    """Whether the visitor may end the connection: one of the visitor, or one that all may end.
+
+    Others, such as those of a team, are for users with the permission to delete their rows.
+    """
+    storage, provider = session.storage, session.provider
+    if provider.listed or storage.is_personal(session.owner):
+        return True
+    table, user = storage.model_storage, getattr(session.http_request, "user", None)
+    if table is None or user is None:
+        return False
+    options = table.model._meta
+    name = f"{options.app_label}.{get_permission_codename('delete', options)}"
+    # A user model of the site may have no permissions.
+    return bool(hasattr(user, "has_perm") and user.has_perm(name))
 
 
 def _refuse_inactive(request: HttpRequest) -> None:

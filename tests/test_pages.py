@@ -268,6 +268,16 @@ def test_disconnect_ends_one_connection(member, user, connect, revoked_tokens):
     assert revoked_tokens == ["planted-1"]
 
 
+NOT_REVOKED = "GitHub did not confirm that the permission has ended."
+
+
+def test_a_revocation_that_fails_is_told(member, connect, responses):
+    responses.delete("https://api.github.com/applications/github-client/token", status=503)
+    response = member.post(address(connect(), "disconnect"), follow=True)
+    assert NOT_REVOKED in text_of(response) and "is disconnected." in text_of(response)
+    assert not OAuthToken.objects.exists()
+
+
 def test_a_lost_connection_is_deleted_without_a_call(member, user, lose, connect, responses):
     connect("2", "work")
     row = lose("1", "private")
@@ -681,6 +691,13 @@ def test_the_api_sets_the_cookie_for_csrf(user):
     assert browser.post(row_url, headers=headers).status_code == 404
     assert browser.post(row_url, headers=headers).json() == {"error": "not_found"}
     assert browser.post(row_url).status_code == 403
+
+
+def test_the_api_tells_that_a_revocation_has_failed(member, connect, responses):
+    responses.delete("https://api.github.com/applications/github-client/token", status=503)
+    response = member.post(address(connect(), "api_disconnect"))
+    assert (response.status_code, response.json()) == (200, {"revoked": False})
+    assert not OAuthToken.objects.exists()
 
 
 def test_the_api_disconnects(member, connect, revoked_tokens):

@@ -2,12 +2,14 @@
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model, login
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from django.http import HttpResponse
 
 from django_dance import signals
@@ -19,7 +21,7 @@ from django_dance.providers import OAuth1Provider, providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner
 
-from .conftest import API, GRANTED, TOKEN_URL, Browser, Dance, store_token
+from .conftest import API, GRANTED, TOKEN_URL, Browser, Dance, make_session, store_token
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +120,16 @@ def test_a_connection_that_needs_reconnecting_is_used_and_is_repaired(connected,
     dance_as(visitor)
     assert user_in(visitor) == connected
     assert OAuthToken.objects.get().state == "active"
+
+
+def test_a_sign_in_keeps_the_default_account(connected, member, visitor, dance_as):
+    dance_as(member, account="2")  # the newest one is the default account
+    assert [each.account_id for each in make_session(connected).accounts] == ["2", ACCOUNT]
+    dance_as(visitor, access_token="of-the-sign-in")
+    assert user_in(visitor) == connected
+    assert [each.account_id for each in make_session(connected).accounts] == ["2", ACCOUNT]
+    signed_in = make_session(connected).account(ACCOUNT)
+    assert signed_in.token["access_token"] == "of-the-sign-in"
 
 
 def test_the_session_key_and_the_csrf_token_change(connected, visitor, dance_as):
@@ -282,6 +294,32 @@ def test_a_signal_is_sent_once_when_sign_in_is_allowed(member, user, dance_as, a
     assert arguments["owner"].user_id == user.pk
     assert arguments["account"] == ACCOUNT
     assert arguments["sender"] is type(providers["github"])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("roll_back", [False, True])
+def test_the_signal_is_sent_after_the_commit_only(user, make_request, allowed, roll_back):
+    store_token(user, account=ACCOUNT)
+    session = session_of(user, make_request)
+    with suppress(InterruptedError), transaction.atomic():
+        assert session.allow_sign_in() is True
+        assert not allowed
+        if roll_back:
+            raise InterruptedError
+    assert len(allowed) == int(OAuthToken.objects.get().may_sign_in) == int(not roll_back)
+
+
+def test_a_receiver_that_fails_does_not_stop_the_dance(member, dance_as, allowed):
+    def fail(**kwargs):
+        raise ValueError("planted")
+
+    signals.sign_in_allowed.connect(fail)
+    try:
+        assert dance_as(member).status_code == 302
+    finally:
+        signals.sign_in_allowed.disconnect(fail)
+    assert OAuthToken.objects.get().may_sign_in
+    assert len(allowed) == 1
 
 
 def test_a_receiver_that_logs_a_user_in_does_not_allow_sign_in(client, make_user, dance_as):

@@ -117,9 +117,8 @@ def allow_sign_in(session: Session) -> bool:
     owner = owner.for_account(account)
     if not table.set_sign_in(owner, allowed=True, issuer=provider.account_issuer(token, account)):
         return False
-    sign_in_allowed.send(
-        type(provider), provider=provider, request=request, owner=owner, account=account
-    )
+    fields = {"provider": provider, "request": request, "owner": owner, "account": account}
+    table.call_once_committed(lambda: sign_in_allowed.send_robust(type(provider), **fields))
     return True
 
 

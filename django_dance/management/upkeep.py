@@ -21,7 +21,8 @@ from ..conf import settings
 from ..connections import question
 from ..exceptions import AuthorizationRequired, DanceError, failure_fields
 from ..notices import CONNECTION_LOST, Notice, NotSent
-from ..tokens import NEEDS_RECONNECT, REJECTED, Token
+from ..storage import is_unreadable
+from ..tokens import NEEDS_RECONNECT, REJECTED, UNREADABLE, Token
 from .token_tables import batches, columns, server_of, session_of, tables, token_rows
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ logger = logging.getLogger("django_dance")
 
 #: The outcomes of a check.
 ACTIVE, LOST, UNKNOWN, TAKEN = "active", "lost", "unknown", "taken"
-OUTCOMES = (ACTIVE, LOST, UNKNOWN, TAKEN)
+OUTCOMES = (ACTIVE, LOST, UNREADABLE, UNKNOWN, TAKEN)
 #: A provider that fails this many times in a row is not asked again in this run.
 PATIENCE = 5
 
@@ -114,8 +115,10 @@ def _check(row: Any) -> tuple[str, bool]:
     try:
         session = session_of(row)
         token = None if session is None else session.token
-        if session is None or token is None or not session.provider.is_allowed:
+        if session is None or not session.provider.is_allowed:
             return UNKNOWN, False
+        if token is None:
+            return (UNREADABLE if is_unreadable(row) else UNKNOWN), False
         if _refresh_is_due(session, token):
             session.refresh()
             return ACTIVE, False

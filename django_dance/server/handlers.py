@@ -17,6 +17,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
@@ -34,7 +35,7 @@ from .responses import (
     json_error,
     json_response,
 )
-from .rows import is_active
+from .rows import ClientRow, is_active
 from .signals import application_authorized, send_after_commit
 
 if TYPE_CHECKING:
@@ -65,6 +66,22 @@ class AuthorizationRequest:
     resources: tuple[str, ...] = ()
     #: A URI with the parameters of the request, for oauthlib.
     uri: str
+
+    def mark_for(self, user: Any) -> str:
+        """The value of a field in a form that asks this user: see :meth:`was_shown_to`."""
+        # The document of a client may have another name meanwhile.
+        client = self.client.client_id, ClientRow(self.client).name
+        shown = [user._meta.label_lower, str(user.pk), list(self.scopes), list(self.resources)]
+        text = json.dumps([*shown, *client])
+        return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()
+
+    def was_shown_to(self, user: Any, mark: str) -> bool:
+        """Whether this is the mark of a form that has asked this user about the same request.
+
+        Since the form was shown, another user may have logged in, or the client may have got
+        another name.
+        """
+        return constant_time_compare(mark, self.mark_for(user))
 
     @property
     def keywords(self) -> dict[str, Any]:

@@ -88,9 +88,9 @@ class SecretLimit:
     def is_reached(self) -> bool:
         return _ask(lambda cache: int(cache.get(self._count_key) or 0), 0) >= WRONG_SECRETS
 
-    def count(self) -> None:
-        """Count a wrong secret."""
-        _ask(lambda cache: increment(cache, self._count_key, WINDOW), 0)
+    def count(self) -> int:
+        """Count a wrong secret; return the number of them."""
+        return _ask(lambda cache: increment(cache, self._count_key, WINDOW), 0)
 
     def error(self) -> TooManyWrongSecrets:
         return TooManyWrongSecrets(math.ceil((self._window + 1) * WINDOW - time.time()) or 1)

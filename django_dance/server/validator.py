@@ -60,9 +60,8 @@ class Validator(RequestValidator):
         name = "" if client is None else client.client_id
         limit = limits.SecretLimit(self.server, name, self.http_request)
         if not self._is_right(secret, client, limit):
-            if limit.is_reached:
+            if limit.is_reached or limit.count() > limits.WRONG_SECRETS:
                 raise limit.error()
-            limit.count()
             return False
         request.client = client
         return True
@@ -85,6 +84,10 @@ class Validator(RequestValidator):
         if limit.is_reached and not limit.recalls(secret):
             raise limit.error()
         right = row.has_secret(secret)
+        if limit.is_reached and not limit.recalls(secret):
+            # Wrong secrets were checked at the same time. One guess too many gets the same answer
+            # whether it is right or wrong.
+            raise limit.error()
         if right:
             limit.remember(secret)
         return right or self._refuse("the client's secret is wrong")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +19,6 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import classonlymethod, method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
@@ -108,7 +106,7 @@ class AuthorizeView(ServerView):
             return redirect_to_login(request.get_full_path())
         if not is_active(user):
             return False
-        if not constant_time_compare(request.POST.get("shown_to", ""), _page_mark(user, asked)):
+        if not asked.was_shown_to(user, request.POST.get("shown_to", "")):
             # Since the page was shown, another user has logged in, or was chosen, or the client
             # may request other scopes.
             return self._page(request, user, asked)
@@ -121,7 +119,7 @@ class AuthorizeView(ServerView):
         self, request: HttpRequest, user: Any, asked: AuthorizationRequest
     ) -> HttpResponseBase:
         response = render_page(request, "authorize.html", self.context(user, asked))
-        if _page_mark(user, asked).encode() not in response.content:
+        if asked.mark_for(user).encode() not in response.content:
             # Each form would be answered with the page again.
             raise ImproperlyConfigured(_NO_FIELD)
         return response
@@ -133,7 +131,7 @@ class AuthorizeView(ServerView):
             "client": asked.client,
             "client_name": ClientRow(asked.client).name,
             "user": user,
-            "shown_to": _page_mark(user, asked),
+            "shown_to": asked.mark_for(user),
             "scopes": [(scope, self.server.scopes.get(scope, scope)) for scope in asked.scopes],
             "resources": asked.resources,
             # The host of the document that describes the client.
@@ -262,12 +260,3 @@ class ApplicationsView(ServerView):
 
     def _consents(self) -> Any:
         return rows_to_write(Consent).filter(user=self.user, server=self.server.name)
-
-
-def _page_mark(user: Any, asked: AuthorizationRequest) -> str:
-    """A digest of the consent form: of the user, the client, the scopes and the resources."""
-    # The document of a client may have another name meanwhile.
-    client = asked.client.client_id, ClientRow(asked.client).name
-    shown = [user._meta.label_lower, str(user.pk), list(asked.scopes), list(asked.resources)]
-    text = json.dumps([*shown, *client])
-    return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()

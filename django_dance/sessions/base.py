@@ -380,22 +380,26 @@ class DanceSession(CallingSession):
         return None
 
     @forbid_in_templates
-    def disconnect(self) -> None:
+    def disconnect(self) -> bool:
         """Revoke the token at the provider, if it offers that, and delete it from the storage.
 
         If the revocation fails, the token is deleted all the same.
+
+        :returns: ``False`` if the revocation failed, so that the token may still be valid.
         """
         token = self.current_token.load()
         if token is None:
             del self.token  # the storage may have a token that cannot be read
-            return
+            return True
         owner = self._storage_owner()
         # Another request may have refreshed the token: revoke the one that is valid now.
         token = self.current_token.unsaved or Token.of(self.storage.reread(owner)) or token
         token = Token.of(self.storage.find_parked(owner, token)) or token
+        revoked = True
         try:
             self.provider.revoke(owner, token)
         except ProviderError as error:
+            revoked = False
             logger.warning(
                 "%s: the token could not be revoked: %s",
                 self.provider.name,
@@ -411,6 +415,7 @@ class DanceSession(CallingSession):
             owner=owner,
             reason="disconnected",
         )
+        return revoked
 
     @forbid_in_templates
     def allow_sign_in(self) -> bool:
@@ -534,13 +539,28 @@ class DanceSession(CallingSession):
         return await sync_to_async(self.make_default)()
 
     @forbid_in_templates
-    async def adisconnect(self) -> None:
+    async def adisconnect(self) -> bool:
         """Do :meth:`disconnect`, for async code."""
-        await sync_to_async(self.disconnect)()
+        return await sync_to_async(self.disconnect)()
 
     async def aaccount_info(self) -> AccountInfo:
-        """Return :meth:`account_info`, for async code."""
-        return await sync_to_async(self.account_info)()
+        """Return :meth:`account_info`, for async code.
+
+        The call to ``account_url`` waits in a thread for calls. A provider that makes another call
+        for the account, such as that of userinfo, makes it in Django's thread.
+        """
+        request = await sync_to_async(self._account_request)()
+        if request is None:
+            return await sync_to_async(self.account_info)()
+        method, url, body = request
+        return await self._with_protocol_call(self.account_info, method, url, json=body)
+
+    def _account_request(self) -> tuple[str, str, dict[str, Any] | None] | None:
+        """The request by which :meth:`account_info` will ask the provider, if it is known."""
+        provider = self.provider
+        if self.current_token.account_info or not (provider.account_url and provider.account_id):
+            return None
+        return provider.for_token(self.ready_token()).account_request()
 
     # --- the login ----------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 from asgiref.sync import sync_to_async
@@ -32,6 +34,8 @@ from ..http import (
 from ..tokens import Secret, Token, same_token
 from .async_calls import run_in_thread, run_later
 from .targets import TargetMixin, mark_ready, take_mark
+
+_Result = TypeVar("_Result")
 
 #: The idempotent methods (RFC 9110 §9.2.2): sending such a request twice has the effect of one.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
@@ -134,6 +138,25 @@ class Step(NamedTuple):
 CallFlow = Generator[Step, Any, requests.Response]
 
 
+@dataclass
+class _Fetched:
+    """The result of a protocol call that async code has made before the sync code that needs it."""
+
+    request: tuple[Any, ...]
+    answer: ProtocolResponse | None = field(default=None, repr=False)
+    error: BaseException | None = None
+
+    def result(self) -> ProtocolResponse:
+        if self.answer is None:
+            assert self.error is not None  # noqa: S101
+            raise self.error
+        return self.answer
+
+
+#: The call that the async code of this context has made in advance.
+_fetched: ContextVar[_Fetched | None] = ContextVar("django_dance_fetched", default=None)
+
+
 def run_call_flow(flow: CallFlow) -> requests.Response:
     """Run the steps of a call flow in this thread."""
     step = next(flow)
@@ -228,8 +251,30 @@ class CallingSession(TargetMixin):
         :raises ProviderUnavailable: there was no answer in time, or it was 408, 429 or 5xx.
         :raises InvalidResponse: the answer is a redirect, is compressed, or is too long.
         """
+        fetched = _fetched.get()
+        if fetched is not None and fetched.request == (self, method, url, kwargs):
+            return fetched.result()
         flow = self._call_flow(method, url, (), kwargs, False, send=self._send_limited)
         return ProtocolResponse.of(run_call_flow(flow))
+
+    async def _with_protocol_call(
+        self, work: Callable[[], _Result], method: str, url: str, **kwargs: Any
+    ) -> _Result:
+        """Call ``work`` in Django's thread, and make its :meth:`protocol_call` in another thread.
+
+        The call is made before, so that Django's thread does not wait for the network.
+        """
+        flow = self._call_flow(method, url, (), kwargs, False, send=self._send_limited)
+        fetched = _Fetched((self, method, url, kwargs))
+        try:
+            fetched.answer = ProtocolResponse.of(await arun_call_flow(flow))
+        except (DanceError, OSError) as error:  # the exceptions of `requests` are OSErrors
+            fetched.error = error
+        mark = _fetched.set(fetched)
+        try:
+            return await sync_to_async(work)()
+        finally:
+            _fetched.reset(mark)
 
     def _call_flow(
         self,

@@ -21,6 +21,7 @@ from django.db import (
     IntegrityError,
     OperationalError,
     ProgrammingError,
+    connections,
     models,
     router,
     transaction,
@@ -344,6 +345,17 @@ class ModelStorage(BaseStorage):
                     function()
 
             defer_write(request, finish)
+
+    def call_once_committed(self, function: Callable[[], object]) -> None:
+        """Call a function after the commit, or now if no transaction is open that may roll back.
+
+        Django logs an exception of the function. After a rollback it is not called.
+        """
+        using = self.using
+        if may_roll_back(using) and connections[using].in_atomic_block:
+            transaction.on_commit(function, using=using, robust=True)
+        else:
+            function()
 
     def delete(self, owner: ResourceOwner) -> None:
         where = self._where(owner)

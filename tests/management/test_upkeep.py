@@ -64,7 +64,7 @@ def make_accepted(user, account="1", **fields):
 def test_a_connection_that_works_is_active(user, responses):
     make_accepted(user)
     responses.get(API, json={"id": 1})
-    assert run("dance_check") == "active 1, lost 0, unknown 0, taken 0"
+    assert run("dance_check") == "active 1, lost 0, unreadable 0, unknown 0, taken 0"
     assert row_of(user).checked_at is not None
     assert row_of(user).state == "active"
 
@@ -73,7 +73,7 @@ def test_a_connection_is_checked_once_a_day(user, responses):
     make_accepted(user)
     responses.get(API, json={"id": 1})
     run("dance_check")
-    assert run("dance_check") == "active 0, lost 0, unknown 0, taken 0"
+    assert run("dance_check") == "active 0, lost 0, unreadable 0, unknown 0, taken 0"
     OAuthToken.objects.update(checked_at=timezone.now() - timedelta(hours=25))
     assert run("dance_check").startswith("active 1")
     assert run("dance_check", older_than=0).startswith("active 1")
@@ -83,7 +83,7 @@ def test_a_connection_is_checked_once_a_day(user, responses):
 def test_a_dead_grant_is_found(user, responses):
     store_expired_token(user, account="1")
     responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
-    assert run("dance_check") == "active 0, lost 1, unknown 0, taken 0"
+    assert run("dance_check") == "active 0, lost 1, unreadable 0, unknown 0, taken 0"
     assert (row_of(user).state, row_of(user).reason) == ("needs_reconnect", "revoked")
 
 
@@ -91,7 +91,7 @@ def test_a_token_that_the_provider_rejects_is_found(user, responses):
     make_accepted(user, refresh_token=None)
     make_older(user)
     responses.get(API, status=401)
-    assert run("dance_check") == "active 0, lost 1, unknown 0, taken 0"
+    assert run("dance_check") == "active 0, lost 1, unreadable 0, unknown 0, taken 0"
     row = row_of(user)
     assert (row.state, row.reason) == ("needs_reconnect", "rejected")
     assert row.token["access_token"] == "planted"
@@ -112,7 +112,7 @@ def test_a_lost_grant_is_not_asked_about(user, responses):
     responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
     run("dance_check")
     calls = len(responses.calls)
-    assert run("dance_check", older_than=0) == "active 0, lost 0, unknown 0, taken 0"
+    assert run("dance_check", older_than=0) == "active 0, lost 0, unreadable 0, unknown 0, taken 0"
     assert len(responses.calls) == calls
 
 
@@ -131,13 +131,21 @@ def test_a_refresh_token_is_used_before_it_expires(user, responses, settings):
 def test_a_provider_that_fails_costs_no_connection(user, responses, status):
     make_accepted(user)
     responses.get(API, status=status)
-    assert run("dance_check") == "active 0, lost 0, unknown 1, taken 0"
+    assert run("dance_check") == "active 0, lost 0, unreadable 0, unknown 1, taken 0"
     assert row_of(user).state == "active"
 
 
 def test_a_token_that_was_never_accepted_is_not_asked_about(user, responses):
     store_token(user, granted_at=time.time() - 3600)
-    assert run("dance_check") == "active 0, lost 0, unknown 1, taken 0"
+    assert run("dance_check") == "active 0, lost 0, unreadable 0, unknown 1, taken 0"
+    assert not responses.calls
+
+
+def test_an_unreadable_token_is_reported_as_unreadable(user, make_user, responses):
+    make_accepted(user)
+    store_token(make_user("other"), granted_at=time.time() - 3600)  # it was never accepted
+    OAuthToken.objects.filter(user=user).update(token="AAAA")
+    assert run("dance_check") == "active 0, lost 0, unreadable 1, unknown 1, taken 0"
     assert not responses.calls
 
 
@@ -145,7 +153,7 @@ def test_a_provider_that_fails_five_times_is_left_alone(make_user, responses):
     for number in range(7):
         make_accepted(make_user(f"user{number}"), account=f"{number}")
     responses.get(API, status=503)
-    assert run("dance_check") == "active 0, lost 0, unknown 7, taken 0"
+    assert run("dance_check") == "active 0, lost 0, unreadable 0, unknown 7, taken 0"
     assert len(asked(responses)) == upkeep.PATIENCE == 5
     assert OAuthToken.objects.filter(checked_at=None).count() == 2
 

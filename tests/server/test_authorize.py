@@ -1,6 +1,7 @@
 """The authorization endpoint, the consents, the applications page and the metadata."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
@@ -932,3 +933,48 @@ def test_a_template_without_the_field_is_an_error_before_anybody_sees_the_page(
     (field,) = re.findall("<input.*?>", str(raised.value))
     use(f"<form method=post>{{% csrf_token %}}{field}</form>")
     assert consent_form(member.get(app.address()))["shown_to"]
+
+
+# --- a view of the site's own ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_view(app, member, settings, tmp_path):
+    """The view in the guide, with a form of the site's own."""
+    template = tmp_path / "mysite" / "authorize.html"
+    template.parent.mkdir()
+    template.write_text(
+        "<form method=post>{{ client.client_name }} {{ scopes|join:' ' }}"
+        '<input type="hidden" name="shown_to" value="{{ shown_to }}"></form>'
+    )
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    text = (Path(__file__).resolve().parents[2] / "docs" / "server.md").read_text()
+    (block,) = re.findall(r"```python\n([^`]*asked\.was_shown_to[^`]*)```", text)
+    own = make_server()
+    given = {"server": own, "__name__": "mysite.views"}
+    exec(block.replace("from .oauth import server\n", ""), given)
+    serve(settings, own, path("own/", given["authorize"]))
+    return app.address().replace("/oauth/authorize/", "/own/")
+
+
+def own_form(page, confirm="yes"):
+    return {**consent_form(page), "confirm": confirm}
+
+
+def test_the_view_of_the_guide_grants_what_its_form_has_shown(app, member, own_view):
+    page = member.get(own_view)
+    assert not Grant.objects.exists()
+    assert "error=access_denied" in member.post(own_view, own_form(page, "no"))["Location"]
+    assert "code" in query(member.post(own_view, own_form(page))["Location"])
+
+
+def test_the_view_of_the_guide_asks_again_if_another_user_has_logged_in(
+    app, member, make_user, own_view
+):
+    form = own_form(member.get(own_view))
+    member.force_login(make_user("grace"))
+    again = member.post(own_view, form)
+    assert again.status_code == 200 and not Grant.objects.exists()
+    assert member.post(own_view, {"confirm": "yes"}).status_code == 200
+    assert "code" in query(member.post(own_view, own_form(again))["Location"])
+    assert Grant.objects.get().user.username == "grace"

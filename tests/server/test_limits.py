@@ -157,6 +157,36 @@ def test_a_chosen_secret_that_is_guessed_is_refused_at_the_address_of_the_guesse
     assert ask(person, CHOSEN, address="198.51.100.1").status_code == 200
 
 
+@pytest.mark.parametrize("secret", [CHOSEN, "wrong"])
+def test_parallel_guesses_do_not_pass_the_limit(person, monkeypatch, secret):
+    """While one secret is hashed, ten wrong ones are checked and counted."""
+    encode, others = MD5PasswordHasher.encode, ["to be made"]
+
+    def slowly(self, password, salt):
+        if others:
+            others.clear()
+            guess(person)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", slowly)
+    assert ask(person, secret).status_code == 429
+    assert ask(person, CHOSEN, address="192.0.2.2").status_code == 200
+
+
+def test_parallel_right_secrets_are_not_refused(person, monkeypatch):
+    encode, depth = MD5PasswordHasher.encode, []
+
+    def slowly(self, password, salt):
+        depth.append(password)
+        if len(depth) < 15:
+            assert ask(person, CHOSEN).status_code == 200
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", slowly)
+    assert ask(person, CHOSEN).status_code == 200
+    assert len(depth) == 15
+
+
 def test_a_fast_secret_that_is_not_a_generated_one_is_limited(app):
     """A model of the site may store a secret that a person has chosen, without a hash."""
     Client.objects.update(client_secret=hash_generated(CHOSEN))

@@ -18,7 +18,7 @@ from django.http import StreamingHttpResponse
 from django.test import AsyncRequestFactory
 from django.utils.connection import BaseConnectionHandler
 
-from django_dance.exceptions import AuthorizationRequired
+from django_dance.exceptions import AuthorizationRequired, ProviderError
 from django_dance.providers import OAuth2Provider
 from django_dance.sessions import async_calls
 from django_dance.sessions.async_calls import THREADS, run_in_thread
@@ -291,6 +291,40 @@ def test_the_threads_use_neither_database_nor_cache_nor_signals(
     assert not [kind for kind, name in used if name.startswith(THREADS)]
     assert sent
     assert all(name.startswith(THREADS) for name in sent)
+
+
+@pytest.mark.django_db
+def test_the_call_for_the_account_waits_in_a_thread_for_calls(api, connect, monkeypatch):
+    sent, original = [], requests.adapters.HTTPAdapter.send
+
+    def send(self, *args, **kwargs):
+        sent.append(threading.current_thread().name)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    session = connect(api, kind=Named)
+    api.pages["/v1/account"] = (200, {}, '{"id": 7}')
+    assert async_to_sync(session.aaccount_info)().id == "7"
+    assert async_to_sync(session.aaccount_info)().id == "7"  # it is asked once
+    assert len(api.at("/v1/account")) == len(sent) == 1
+    assert sent[0].startswith(THREADS)
+    # The result is not used for another session, or later.
+    other = connect(api, kind=Named)
+    api.pages["/v1/account"] = (200, {}, '{"id": 8}')
+    assert other.account_info().id == "8"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("answer", [(503, {}, ""), (404, {}, ""), (200, {}, "no JSON")])
+def test_async_and_sync_code_get_the_same_error_for_the_account(api, connect, answer):
+    session = connect(api, kind=Named)
+    api.pages["/v1/account"] = answer
+    with pytest.raises(ProviderError) as of_sync:
+        session.account_info()
+    with pytest.raises(type(of_sync.value)) as of_async:
+        async_to_sync(session.aaccount_info)()
+    assert str(of_async.value) == str(of_sync.value)
+    assert len(api.at("/v1/account")) == 2
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
