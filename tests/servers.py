@@ -151,6 +151,11 @@ class MariaDB(Server):
         with self.connect() as connection:
             return str(connection.get_server_info())
 
+    def create(self, database: str) -> None:
+        with self.connect() as connection:
+            # The default of the server may be a character set without all characters.
+            connection.query(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+
     def drop(self, database: str) -> None:
         with self.connect() as connection:
             connection.query(f"DROP DATABASE IF EXISTS {database}")

@@ -6,6 +6,9 @@ The environment says which library stores tokens, and which settings differ.
 import json
 import os
 
+import pymysql
+
+pymysql.install_as_MySQLdb()
 _FOLDER = os.environ["DANCE_BRIDGES_FOLDER"]
 _GITLAB = f"{os.environ['DANCE_BRIDGES_PROVIDER']}/gitlab.com"
 _CLIENT = {"client_id": "the-client", "secret": "planted-client-secret"}
@@ -70,6 +73,9 @@ DATABASES = {
         },
     }
 }
+# A database at a server.
+if _AT_SERVER := os.environ.get("DANCE_BRIDGES_DATABASE"):
+    DATABASES = {"default": json.loads(_AT_SERVER)}
 # The tables are made from the models, which is faster than the migrations.
 MIGRATION_MODULES = dict.fromkeys(
     [

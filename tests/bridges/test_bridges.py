@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from .. import settings as test_settings
+from ..databases import KINDS, selected
+from ..servers import Absent, found
+
 pytestmark = pytest.mark.interop
 
 ROOT = Path(__file__).parents[2]
@@ -29,20 +33,46 @@ class Played:
         return iter(self.results)
 
 
+def pytest_generate_tests(metafunc):
+    """Make a test of its own for each database: the site is in another process."""
+    if "tables" in metafunc.fixturenames:
+        ids = {"sqlite": pytest.HIDDEN_PARAM}
+        metafunc.parametrize(
+            "tables",
+            [pytest.param(name, id=ids.get(name, name)) for name in selected(metafunc.config)],
+            indirect=True,
+            scope="session",
+        )
+
+
 @pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """A file with the tables of the site."""
-    path = tmp_path_factory.mktemp("site") / "site.sqlite3"
-    _play("allauth", [("copy_database", str(path))], {})
-    return path
+def tables(request, tmp_path_factory):
+    """The variables of the environment that name a database with the tables of the site."""
+    kind = KINDS[request.param]
+    if kind is None:
+        path = tmp_path_factory.mktemp("site") / "site.sqlite3"
+        _play("allauth", [("copy_database", str(path))], {})
+        yield {"DANCE_BRIDGES_TEMPLATE": str(path)}
+        return
+    server = found(request.config)[kind.name]
+    if isinstance(server, Absent):
+        pytest.skip(server.reason)
+    entry = {**test_settings.database(server.url), "NAME": f"dance_bridges_{os.getpid()}"}
+    environment = {"DANCE_BRIDGES_DATABASE": json.dumps(entry)}
+    server.create(entry["NAME"])
+    try:
+        _play("allauth", [], {}, **environment)
+        yield {**environment, "DANCE_BRIDGES_HAS_TABLES": "1"}
+    finally:
+        server.drop(entry["NAME"])
 
 
 @pytest.fixture
-def play(template):
+def play(tables):
     """Plays the steps on a new site, whose settings differ in the given ones."""
 
     def play(library, *steps, **settings):
-        return _play(library, steps, settings, DANCE_BRIDGES_TEMPLATE=str(template))
+        return _play(library, steps, settings, **tables)
 
     return play
 
