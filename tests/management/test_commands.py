@@ -87,6 +87,7 @@ def test_tokens_are_listed_as_json_lines(run, user):
         "user": user.pk,
         "username": "ada",
         "account": "42",
+        "place": "",
         "scope": "read:user",
         "refreshable": True,
         "last_error": "provider_unavailable",
