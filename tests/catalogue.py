@@ -12,6 +12,7 @@ REQUIRED = {
     "apple": {"team_id": "TEAM", "key_id": "KEY"},
     "ebay": {"ru_name": "My-RuName"},
     "jira": {"base_url": "https://jira.example.com"},
+    "jira_oauth2": {"base_url": "https://jira.example.com"},
     "myanimelist": {"allow_plain_pkce": True},
 }
 #: Values for the facts that a preset requires.

@@ -6,6 +6,7 @@ class Dexcom(OAuth2Provider):
     ``sandbox-api.dexcom.com`` for the sandbox, or to ``api.dexcom.eu`` or ``api.dexcom.jp``."""
 
     documentation = "https://developer.dexcom.com/docs/dexcom/authentication"
+    checked = "2026-11"
     registration_url = "https://developer.dexcom.com/"
     host = "api.dexcom.com"
     base_url = "https://{host}/"

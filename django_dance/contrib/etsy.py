@@ -6,6 +6,7 @@ class Etsy(OAuth2Provider):
     application's keystring, and ``CLIENT_SECRET`` is its shared secret."""
 
     documentation = "https://developers.etsy.com/documentation/essentials/authentication"
+    checked = "2026-11"
     registration_url = "https://www.etsy.com/developers/your-apps"
     base_url = "https://api.etsy.com/v3/application/"
     api_origins = ("https://openapi.etsy.com",)

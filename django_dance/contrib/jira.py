@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 class Jira(OAuth1Provider):
     """https://developer.atlassian.com/server/jira/platform/oauth/ — Jira Data Center uses OAuth 1
-    with an RSA key. Set ``BASE_URL`` to your server's URL."""
+    with an RSA key. Set ``BASE_URL`` to your server's URL. Newer servers support OAuth 2: see the
+    preset ``jira_oauth2``."""
 
     documentation = "https://developer.atlassian.com/server/jira/platform/oauth/"
     # An administrator of the server registers the site, as the page describes.

@@ -19,6 +19,10 @@ class Kakao(OIDCProvider):
     userinfo_url = "https://kapi.kakao.com/v1/oidc/userinfo"
     issuer = "https://kauth.kakao.com"
     client_auth = "post"
+    # Only in the last of its two months, a refresh replaces the refresh token:
+    # https://devtalk.kakao.com/t/koe322-expired-or-invalid-refresh-token/126899
+    refresh_rotates = False
+    refresh_token_lifetime = 60
     scope_separator = ","
     account_label = "nickname"
-    unconfirmed = ("refresh_rotates", "scope_separator", "userinfo_url")
+    unconfirmed = ("scope_separator", "userinfo_url")

@@ -7,6 +7,7 @@ class MercadoLibre(OAuth2Provider):
     register the application."""
 
     documentation = "https://developers.mercadolibre.com.ar/en_us/authentication-and-authorization"
+    checked = "2026-11"
     registration_url = "https://developers.mercadolibre.com.ar/devcenter"
     label = "Mercado Libre"
     host = "auth.mercadolibre.com"

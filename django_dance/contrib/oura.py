@@ -5,6 +5,7 @@ class Oura(OAuth2Provider):
     """https://cloud.ouraring.com/docs/authentication"""
 
     documentation = "https://cloud.ouraring.com/docs/authentication"
+    checked = "2026-11"
     registration_url = "https://cloud.ouraring.com/oauth/applications"
     base_url = "https://api.ouraring.com/v2/"
     authorization_url = "https://cloud.ouraring.com/oauth/authorize"

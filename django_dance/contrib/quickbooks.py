@@ -10,6 +10,7 @@ class QuickBooks(OAuth2Provider):
         "https://developer.intuit.com/app/developer/qbo/docs/develop/"
         "authentication-and-authorization/oauth-2.0"
     )
+    checked = "2026-11"
     # https://github.com/n8n-io/n8n-docs/blob/HEAD/docs/integrations/builtin/credentials/quickbooks.md
     registration_url = "https://developer.intuit.com/app/developer/dashboard"
     base_url = "https://quickbooks.api.intuit.com/v3/"

@@ -6,6 +6,7 @@ class Sage(OAuth2Provider):
     Accounting. For write access set ``SCOPE`` to ``full_access``."""
 
     documentation = "https://developer.sage.com/accounting/guides/authenticating/authentication/"
+    checked = "2026-11"
     registration_url = "https://developerselfservice.sageone.com/"
     base_url = "https://api.accounting.sage.com/v3.1/"
     authorization_url = "https://www.sageone.com/oauth2/auth/central"

@@ -6,6 +6,7 @@ class TikTok(OAuth2Provider):
     the application's settings."""
 
     documentation = "https://developers.tiktok.com/doc/oauth-user-access-token-management/"
+    checked = "2026-11"
     # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/TikTok.php
     registration_url = "https://developers.tiktok.com/apps/"
     base_url = "https://open.tiktokapis.com/v2/"
@@ -15,6 +16,7 @@ class TikTok(OAuth2Provider):
     revocation_token = "access_token"
     client_auth = "post"
     client_id_param = "client_key"
+    refresh_token_lifetime = 365
     scope = "user.info.basic"
     scope_separator = ","
     account_url = "user/info/?fields=open_id,display_name"

@@ -67,7 +67,7 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert "client_secret" not in form_fields(call)
 
 
-SCOPE_REQUIRED = ["airtable", "instagram", "kick", "threads", "tumblr_oauth2"]
+SCOPE_REQUIRED = ["airtable", "instagram", "jira_oauth2", "kick", "threads", "tumblr_oauth2"]
 
 
 def test_the_presets_that_require_a_scope():
@@ -146,6 +146,7 @@ def test_dates_are_written_as_dates(name):
         ("box", 60),
         ("coinbase", 547),
         ("github", 180),
+        ("kakao", 60),
         ("miro", 60),
         ("quickbooks", 100),
         ("spotify", 180),

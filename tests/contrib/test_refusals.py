@@ -469,6 +469,7 @@ UNDOCUMENTED = [
     "help_scout",
     "heroku",
     "huggingface",
+    "jira_oauth2",
     "kick",
     "klaviyo",
     "line",
