@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -221,8 +221,9 @@ class Facts:
     _original: Self
     _variant: tuple[list[tuple[str, Any]], Self] | None
     _problems: tuple[Problem, ...]
-    #: Fact → its text, in which the names of other facts are not filled in.
+    #: Fact → its text, in which the names of other facts are not filled in; and these names.
     _templates: Mapping[str, Any]
+    _named_facts: Set[str]
     #: The variants of the places that were used last.
     _places: Variants[Self]
     #: Whether each of its servers is a place: then this object itself makes no calls.
@@ -282,7 +283,15 @@ class Facts:
         }
         self._freeze_values()
         texts = [*self._facts_with("url"), "account_url", "request_headers", "api_origins"]
-        self.__dict__["_templates"] = {name: getattr(self, name) for name in texts}
+        self.__dict__["_templates"] = {
+            name: text for name in texts if _depends_on_facts(text := getattr(self, name))
+        }
+        self.__dict__["_named_facts"] = {
+            name
+            for text in self._templates.values()
+            for part in _parts(text)
+            for name in _names(part)
+        }
         self.__dict__["_problems"] = (
             *(self._wrong_type(option) for option in refused),
             *self._resolve_urls(),
@@ -607,9 +616,9 @@ class Facts:
         made = object.__new__(type(self))
         kept = self.__dict__.keys() - self._cached - changes.keys()
         made.__dict__.update({name: self.__dict__[name] for name in kept}, **changes)
-        values = {name: getattr(made, name, None) for name in self._facts}
+        values = {name: getattr(made, name, None) for name in self._named_facts}
         for name, template in self._templates.items():
-            if name in changes or template is None:
+            if name in changes:
                 continue
             if isinstance(template, str):
                 text = template.format_map(values)
@@ -723,6 +732,18 @@ class Facts:
             variant.__dict__["_original"] = original
             made = original.__dict__["_variant"] = (values, variant)
         return made[1].variant(self.place) if self.place else made[1]
+
+
+def _parts(value: Any) -> list[str]:
+    """Return the texts in the value of a fact."""
+    if isinstance(value, Mapping):
+        return list(map(str, value.values()))
+    return list(map(str, value)) if isinstance(value, (list, tuple)) else [str(value or "")]
+
+
+def _depends_on_facts(value: Any) -> bool:
+    """Return whether a text names facts, or is relative to the base URL."""
+    return any("{" in text or "://" not in text for text in _parts(value) if text)
 
 
 def _names(template: str) -> list[str]:
