@@ -77,7 +77,7 @@ class PlaceKind:
     def _normal_form(self, text: str) -> str:
         raise NotImplementedError
 
-    def _checked(self, text: str) -> str:
+    def _check_text(self, text: str) -> str:
         """Return the normal form of a typed URL.
 
         :raises AddressRefused: it must not be called.
@@ -121,7 +121,7 @@ class HostPlace(PlaceKind):
             text = handle["host"]
         if self.suffixes and re.fullmatch(r"[A-Za-z0-9_-]+", text):
             text += self.suffixes[0]
-        parts = urlsplit(self._checked(text))
+        parts = urlsplit(self._check_text(text))
         if parts.scheme != "https" or parts.query or "?" in text:
             raise self._invalid("It must be a host, without http:// and without a query.")
         if not self._accepts_host(parts.netloc):
@@ -158,7 +158,7 @@ class UrlPlace(PlaceKind):
     example: str = "https://example.com/mcp"
 
     def _normal_form(self, text: str) -> str:
-        url = self._checked(text)
+        url = self._check_text(text)
         parts = urlsplit(url)
         if "?" in text:
             raise self._invalid("It must not have a query.")
