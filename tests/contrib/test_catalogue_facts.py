@@ -42,6 +42,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "lichess": {"registration_url": "Nothing is registered there: any name will do as client id."},
     "github": {"length": "Many scopes that include others."},
     "google": {"length": "Four options, and words for scopes."},
+    "mastodon": {"length": "Servers that publish no metadata."},
     "salesforce": {"length": "Places in several domains, and sandboxes."},
     "shopify": {"length": "A signature of the callback."},
     "slack": {"length": "Tokens of bots and users, and errors of its own."},
