@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test interop coverage check docs soak bench wheel matrix lowest dist mutants clean
+.PHONY: help demo test conformance interop coverage check docs soak bench wheel matrix lowest dist mutants clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ demo: $(VENV)/made/example ## A site that is its own provider, at http://localho
 
 test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 	$(BIN)/python -m pytest --database all $(ARGS)
+
+conformance: $(VENV)/made/test ## The conformance suite of MCP drives a site as a client.
+	$(BIN)/python -m pytest -m conformance tests/conformance $(ARGS)
 
 interop: $(VENV)/made/test ## The tests with foreign packages and browsers, and the long ones.
 	$(BIN)/python -m pytest --database all -m interop $(ARGS)

@@ -7,20 +7,26 @@ packages are imported when a function needs them, and not before.
 
 from __future__ import annotations
 
+import ssl
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
+
+from .conf import settings
+from .exceptions import DanceError
 from .providers import OAuth1Provider
 
 if TYPE_CHECKING:
     from .sessions import DanceSession
     from .tokens import Token
 
-__all__ = ["azure_credential", "google_credentials", "httpx_auth", "token_source"]
+__all__ = ["azure_credential", "google_credentials", "httpx_auth", "mcp_client", "token_source"]
 
 
 def token_source(session: DanceSession) -> Callable[[], str]:
@@ -126,6 +132,58 @@ def httpx_auth(session: DanceSession) -> Any:
             "does not remove when it follows a redirect to another origin. Use the session itself."
         )
     return type("DanceAuth", (HttpxAuth, *_auth_classes()), {})(session)
+
+
+@asynccontextmanager
+async def mcp_client(session: DanceSession, **options: Any) -> AsyncIterator[Any]:
+    """Connect the client of the official MCP SDK to the server of a session, for its owner.
+
+    The client runs in the process that needs it, and ends with the block. Another process can go on
+    at any time, because the token is in the storage. The address of the server is guarded at each
+    connection, as at a discovery.
+
+    :param session: a session at a place, such as ``request.oauth.mcp.at(url)``.
+    :param options: further arguments of ``mcp.Client``.
+    :returns: an ``mcp.Client``.
+    :raises AuthorizationRequired: the owner must connect, or the server wants further scopes.
+    :raises AddressRefused: the address of the server must not be called.
+    :raises ProviderError: the token cannot be refreshed now.
+    :raises ModuleNotFoundError: the package ``mcp`` is not installed.
+    """
+    from .http import guarded_transport  # it imports requests
+
+    sdk, httpx = import_module("mcp"), import_module("httpx2")
+    streams = import_module("mcp.client.streamable_http").streamable_http_client
+    # Without a usable token, the caller learns it before a connection is made.
+    await sync_to_async(session.ready_token)()
+    bundle = session.provider.ca_bundle
+    verify: Any = True if bundle is None else ssl.create_default_context(cafile=bundle)
+    seconds = float(settings.timeout)
+    http = httpx.AsyncClient(
+        transport=guarded_transport(httpx, verify=verify),
+        auth=httpx_auth(session),
+        trust_env=False,
+        # An answer may be a stream, which says nothing for a while.
+        timeout=httpx.Timeout(seconds, read=300),
+    )
+    try:
+        async with http, sdk.Client(streams(session.place, http_client=http), **options) as client:
+            yield client
+    except BaseExceptionGroup as group:
+        # The tasks of the SDK raise groups, even of one exception.
+        found = list(_exceptions(group))
+        ours = next((each for each in found if isinstance(each, DanceError)), None)
+        if ours is None and len(found) > 1:
+            raise
+        raise ours or found[0] from None
+
+
+def _exceptions(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _exceptions(error)
+        else:
+            yield error
 
 
 def _auth_classes() -> list[type]:

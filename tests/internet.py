@@ -6,6 +6,7 @@ import ssl
 import threading
 from contextlib import contextmanager
 
+import anyio
 import pytest
 
 from django_dance.http import guard
@@ -30,6 +31,8 @@ class Internet:
         self._open, self._resolve = guard._open_socket, socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", self.resolve)
         monkeypatch.setattr(guard, "_open_socket", self.connect)
+        self._open_stream = anyio.connect_tcp
+        monkeypatch.setattr(anyio, "connect_tcp", self.connect_stream)
 
     def resolve(self, host, port, *args, **kwargs):
         if threading.current_thread().name != guard.THREAD:
@@ -57,6 +60,13 @@ class Internet:
         if address[0] in self.hosts:
             family, address = socket.AF_INET, ("127.0.0.1", self.hosts[address[0]])
         return self._open(family, address, timeout)
+
+    async def connect_stream(self, remote_host, remote_port, **options):
+        """Connect for httpx, which connects by anyio."""
+        self.connected.append(remote_host)
+        if remote_host in self.hosts:
+            remote_host, remote_port = "127.0.0.1", self.hosts[remote_host]
+        return await self._open_stream(remote_host, remote_port, **options)
 
     @contextmanager
     def site(self, authority, name="mcp.example", address=PUBLIC, answer=None):

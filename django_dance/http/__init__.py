@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .environment import EnvironmentMixin, forget_environment
     from .frames import drop_frames
     from .guard import GuardedAdapter, call_untrusted, check_url, get_guarded_adapter
+    from .guarded_httpx import guarded_transport
     from .origins import Origin, is_loopback, is_secure, origin
     from .pool import get_shared_adapter, leave_unsigned
     from .protocol_calls import ProtocolResponse, limited_request, protocol_call, time_limit
@@ -30,6 +31,7 @@ __all__ = [
     "forget_environment",
     "get_guarded_adapter",
     "get_shared_adapter",
+    "guarded_transport",
     "is_loopback",
     "is_secure",
     "leave_unsigned",
@@ -51,6 +53,7 @@ __getattr__ = load_on_first_use(
         "environment": ["EnvironmentMixin", "forget_environment"],
         "frames": ["drop_frames"],
         "guard": ["GuardedAdapter", "check_url", "call_untrusted", "get_guarded_adapter"],
+        "guarded_httpx": ["guarded_transport"],
         "origins": ["Origin", "is_loopback", "is_secure", "origin"],
         "pool": ["get_shared_adapter", "leave_unsigned"],
         "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call", "time_limit"],

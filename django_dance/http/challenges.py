@@ -39,7 +39,8 @@ def read_challenges(headers: Mapping[str, str]) -> list[Challenge]:
 
     :param headers: the headers of the answer, whose names have any case.
     """
-    text = headers.get("WWW-Authenticate", "")[:MAX_CHALLENGE]
+    values = (value for name, value in headers.items() if name.lower() == "www-authenticate")
+    text = ", ".join(values)[:MAX_CHALLENGE]
     found: list[tuple[str, dict[str, str]]] = []
     at = 0
     while (at := _skip(text, at)) < len(text):

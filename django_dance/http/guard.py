@@ -298,6 +298,15 @@ def _resolve(host: str, port: int) -> list[Any]:
     return found[:_MOST_ADDRESSES]
 
 
+def public_addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host to which another library may connect.
+
+    :raises AddressRefused: one of them is not public.
+    :raises OSError: the name has no address, or there is none in time.
+    """
+    return list(dict.fromkeys(str(each[4][0]) for each in _resolve(host, port)))
+
+
 def _open_socket(family: int, address: Any, timeout: float) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:

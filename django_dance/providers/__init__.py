@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .oauth1 import OAuth1Provider
     from .oauth2 import BasicAuth, OAuth2Provider
     from .oidc import IdentityChanged, OIDCProvider
-    from .options import Problem
+    from .options import Problem, fact
     from .places import ANY_PATH, HostPlace, PlaceKind, UrlPlace
     from .refusals import Refusal
     from .registrations import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .server_metadata import (
         ResourceMetadata,
         ServerMetadata,
+        count_discovery,
         discover_authorization_server,
         discover_resource,
     )
@@ -55,9 +56,11 @@ __all__ = [
     "UrlPlace",
     "client_document",
     "client_document_url",
+    "count_discovery",
     "credentials_of",
     "discover_authorization_server",
     "discover_resource",
+    "fact",
     "find_or_register",
     "forget_registration",
     "is_document_url",
@@ -80,7 +83,7 @@ __getattr__ = load_on_first_use(
         "oauth1": ["OAuth1Provider"],
         "oauth2": ["BasicAuth", "OAuth2Provider"],
         "oidc": ["IdentityChanged", "OIDCProvider"],
-        "options": ["Problem"],
+        "options": ["Problem", "fact"],
         "places": ["ANY_PATH", "HostPlace", "PlaceKind", "UrlPlace"],
         "refusals": ["Refusal"],
         "registrations": [
@@ -95,6 +98,7 @@ __getattr__ = load_on_first_use(
         "server_metadata": [
             "ResourceMetadata",
             "ServerMetadata",
+            "count_discovery",
             "discover_authorization_server",
             "discover_resource",
         ],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..cache import cache_name, is_within_limit
@@ -160,12 +160,19 @@ def discover_authorization_server(
 
 
 def discover_resource(
-    url: str, challenge: str | None = None, *, asked_by: str = "", verify: bool | str = True
+    url: str,
+    challenge: str | None = None,
+    *,
+    asked_by: str = "",
+    verify: bool | str = True,
+    fresh: bool = False,
 ) -> ResourceMetadata:
     """Return the metadata of a protected resource, fetched or from memory.
 
     :param url: the URL of the resource, in its normal form.
     :param challenge: the ``resource_metadata`` of its challenge (RFC 9728 §5.1), if it has one.
+    :param fresh: fetch them in any case, because the resource has sent a challenge (RFC 9728 §5.2).
+        The caller calls :func:`count_discovery` first.
     :raises PlaceError: there are no usable metadata.
     """
     base = _checked(url)
@@ -173,18 +180,27 @@ def discover_resource(
     root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
     well_known = f"{root}/.well-known/oauth-protected-resource"
+    #: The identifiers whose document is at the root: one with and one without the slash (RFC 9728
+    #: §3.1). A request to both is the same (RFC 9110 §4.2.3).
+    roots = (url, root, f"{root}/")
     #: URL of a document → the identifiers that the document may name.
     places: dict[str, tuple[str, ...]] = {}
     if challenge is not None:
-        places[_checked(challenge)] = (url,)
+        places[_checked(challenge)] = (url,) if path or query else roots
     else:
+        # The order of MCP, "Protected resource metadata discovery requirements".
         places[f"{well_known}{path}{query}"] = (url,)
-        # The order of MCP, "Protected resource metadata discovery requirements". This URL is that
-        # of the identifiers with and without the slash (RFC 9728 §3.1).
-        places[well_known] = (url, root, f"{root}/")
+        places[well_known] = roots
+
+    def read(document: dict[str, Any], at: str) -> ResourceMetadata:
+        return ResourceMetadata.read(document, places[at])
+
+    if fresh:
+        found: ResourceMetadata = _value_of(_fetch(list(places), read, verify))
+        return found
     return _discover(
         list(places),
-        lambda document, at: ResourceMetadata.read(document, places[at]),
+        read,
         key=("resource", url, challenge, str(verify)),
         asked_by=asked_by,
         verify=verify,
@@ -233,12 +249,25 @@ def _discover(
     verify: bool | str,
 ) -> _Metadata:
     if not _documents.is_fresh(key):
-        check_limit("discovery", PER_USER, FOR_ALL, asked_by)
-    found = _documents.get(key, lambda: _fetch(urls, read, verify))
+        count_discovery(asked_by)
+    value: _Metadata = _value_of(_documents.get(key, lambda: _fetch(urls, read, verify)))
+    return value
+
+
+def _value_of(found: _Found) -> Any:
+    """:raises PlaceError: the discovery has failed."""
     if found.failure is not None:
         # A copy: each thread that raises an exception adds to its traceback.
         raise copy.copy(found.failure)
-    return cast("_Metadata", found.value)
+    return found.value
+
+
+def count_discovery(asked_by: str) -> None:
+    """Count a discovery, which is one call or several.
+
+    :raises PlaceError: ``place_limit``: there were too many within :data:`WINDOW` seconds.
+    """
+    check_limit("discovery", PER_USER, FOR_ALL, asked_by)
 
 
 def check_limit(event: str, per_user: int, for_all: int, asked_by: str) -> None:

@@ -8,10 +8,19 @@ if TYPE_CHECKING:
     from .base import DanceSession
     from .container import OAuth
     from .httpx_auth import HttpxAuth
+    from .mcp import MCPSession
     from .oauth1 import OAuth1Session
     from .oauth2 import OAuth2Session, OIDCSession
 
-__all__ = ["DanceSession", "HttpxAuth", "OAuth", "OAuth1Session", "OAuth2Session", "OIDCSession"]
+__all__ = [
+    "DanceSession",
+    "HttpxAuth",
+    "MCPSession",
+    "OAuth",
+    "OAuth1Session",
+    "OAuth2Session",
+    "OIDCSession",
+]
 
 __getattr__ = load_on_first_use(
     __name__,
@@ -19,6 +28,7 @@ __getattr__ = load_on_first_use(
         "base": ["DanceSession"],
         "container": ["OAuth"],
         "httpx_auth": ["HttpxAuth"],
+        "mcp": ["MCPSession"],
         "oauth1": ["OAuth1Session"],
         "oauth2": ["OAuth2Session", "OIDCSession"],
     },

@@ -195,6 +195,11 @@ def _close(result: Any) -> None:
 class CallingSession(TargetMixin):
     """Makes API calls with the owner's token, sync and async."""
 
+    #: The methods of the requests that are sent again with another token after a 401.
+    repeated_methods: frozenset[str] = IDEMPOTENT
+    #: Whether the API names its authorization server, which may change.
+    asks_for_server: bool = False
+
     def request(  # type: ignore[override]
         self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
     ) -> requests.Response:
@@ -288,7 +293,7 @@ class CallingSession(TargetMixin):
         prepare = partial(self._prepare_call, method, url, args, kwargs, withhold_token)
         url, kwargs, signer = yield Step(prepare)
         send = partial(send or self._send, method, url, kwargs)
-        repeatable = _is_repeatable(method, kwargs)
+        repeatable = self._is_repeatable(method, kwargs)
         return (yield from self._exchange(send, signer, method, repeatable, kwargs))
 
     def _send_flow(
@@ -306,7 +311,7 @@ class CallingSession(TargetMixin):
             signer = self._signer((yield Step(self.ready_token)))
         send = partial(self._send_prepared, request, kwargs)
         method = request.method or ""
-        repeatable = _is_repeatable(method, {"data": request.body})
+        repeatable = self._is_repeatable(method, {"data": request.body})
         return (yield from self._exchange(send, signer, method, repeatable, kwargs))
 
     def foreign_flow(
@@ -328,6 +333,13 @@ class CallingSession(TargetMixin):
         token = self.fresh_token() or (yield Step(self.ready_token))
         return (yield from self._exchange(send, self._signer(token), method, repeatable, {}))
 
+    def _is_repeatable(self, method: str, kwargs: Mapping[str, Any]) -> bool:
+        """Whether a refused call may be sent again, and its body can be read again."""
+        if method.upper() not in self.repeated_methods or kwargs.get("files"):
+            return False
+        body = kwargs.get("data")
+        return body is None or isinstance(body, (str, bytes, dict, list, tuple))
+
     def fresh_token(self) -> Token | None:
         """Return the token if it is loaded and can be sent as it is. The storage is not asked."""
         raise NotImplementedError
@@ -348,6 +360,12 @@ class CallingSession(TargetMixin):
         if signer is None:
             return response
         if self._is_refused(response):
+            if self.asks_for_server:
+                moved = yield Step(partial(self._server_question, response, signer.token))
+                if moved is not None and (yield Step(moved, network=True)):
+                    left = yield Step(partial(self._leave_server, signer.token))
+                    response.close()
+                    raise left
             token, newer = yield Step(partial(self._replace_signer, signer))
             if token is None:
                 return response
@@ -468,6 +486,20 @@ class CallingSession(TargetMixin):
         """Return the exception for a challenge that a new dance can meet, or ``None``."""
         return None
 
+    def _server_question(
+        self, response: requests.Response, token: Token
+    ) -> Callable[[], bool] | None:
+        """Return a function that tells whether the API has another authorization server now.
+
+        The function makes no use of the database. A refresh token must not be sent to another
+        server. Only sessions with :attr:`asks_for_server` have it.
+        """
+        raise NotImplementedError
+
+    def _leave_server(self, token: Token) -> AuthorizationRequired:
+        """End the connection to a server that the API does not name any more."""
+        raise NotImplementedError
+
     def _question(self, token: Token) -> Callable[[], int | None] | None:
         """Return a function that asks for the account of a token, and returns the status.
 
@@ -587,11 +619,3 @@ def _without_our_token(request: requests.PreparedRequest) -> requests.PreparedRe
         if isinstance(value, _SecretHeader):
             del request.headers[name]
     return request
-
-
-def _is_repeatable(method: str, kwargs: Mapping[str, Any]) -> bool:
-    """Whether the call may be sent again: it is idempotent, and its body can be read again."""
-    if method.upper() not in IDEMPOTENT or kwargs.get("files"):
-        return False
-    body = kwargs.get("data")
-    return body is None or isinstance(body, (str, bytes, dict, list, tuple))

@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ..providers import OAuth1Provider
 from .async_calls import run_in_thread
-from .call_flow import IDEMPOTENT, CallFlow, Signer, Step
+from .call_flow import CallFlow, Signer, Step
 
 if TYPE_CHECKING:
     from .base import DanceSession
@@ -98,8 +98,11 @@ class HttpxAuth:
         for name, value in self._session.provider.request_headers.items():
             request.headers.setdefault(name, value)
         names = [name for name in request.headers if name.lower() != "content-type"]
+        repeated = request.method.upper() in self._session.repeated_methods
+        # Its body is in memory.
+        repeatable = repeated and hasattr(request, "_content")
         return self._session.foreign_flow(
-            request.method, str(request.url), names, _is_repeatable(request), _Sending
+            request.method, str(request.url), names, repeatable, _Sending
         )
 
     def _reads(self, response: Any) -> bool:
@@ -132,8 +135,3 @@ def _next_step(flow: CallFlow, result: Any) -> Step | None:
         return flow.send(result)
     except StopIteration:
         return None
-
-
-def _is_repeatable(request: Any) -> bool:
-    """Whether a request of ``httpx`` may be sent again: idempotent, and its body is in memory."""
-    return request.method.upper() in IDEMPOTENT and hasattr(request, "_content")

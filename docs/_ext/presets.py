@@ -145,8 +145,13 @@ class Preset:
         return ""
 
 
+#: Modules of protocols, which have pages of their own: each server has its own facts.
+WITHOUT_FACTS = frozenset({"mcp"})
+
+
 def modules() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(contrib.__path__)]
+    found = (module.name for module in pkgutil.iter_modules(contrib.__path__))
+    return [name for name in found if name not in WITHOUT_FACTS]
 
 
 def provider_classes(module: str) -> list[type[Provider]]:

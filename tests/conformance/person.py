@@ -1,0 +1,90 @@
+"""A user of the small site, with a browser, who connects an MCP server and calls its tools.
+
+The browser is Django's test client; the calls are made by the client of the official SDK with
+``mcp_client``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import requests
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client as Browser
+
+from django_dance.exceptions import AuthorizationRequired
+from django_dance.interop import mcp_client
+from django_dance.models import ClientRegistration
+from django_dance.providers import providers
+
+#: A person does not press the button again and again.
+MOST_DANCES = 4
+
+
+def run(url: str, context: dict, mode: str) -> None:
+    """Connect the server, list its tools and call one."""
+    call_command("migrate", verbosity=0)
+    if context.get("client_id"):
+        add_credentials(url, context)
+    Person(url, mode).do(list_and_call)
+
+
+class Refused(Exception):
+    """The site has refused a dance."""
+
+
+class Person:
+    """A user of the site, and the browser of this user."""
+
+    def __init__(self, url: str, mode: str) -> None:
+        self.url, self.mode, self.user = url, mode, User.objects.create_user("ada")
+        self.browser = Browser(SERVER_NAME="localhost", SERVER_PORT="8000")
+        self.browser.force_login(self.user)
+
+    @property
+    def session(self):
+        return providers["mcp"].at(self.url).session(user=self.user)
+
+    def connect(self, login_url: str) -> None:
+        """Go through a dance: the button of the site, the server, the callback."""
+        page = self.browser.post(login_url, headers={"HX-Request": "true"})
+        if "HX-Redirect" not in page.headers:
+            raise Refused(page.content.decode())
+        answer = requests.get(page.headers["HX-Redirect"], allow_redirects=False, timeout=30)
+        callback = urlsplit(answer.headers["Location"])
+        back = self.browser.get(f"{callback.path}?{callback.query}")
+        if back.status_code != 302:
+            raise Refused(back.content.decode())
+
+    def do(self, work):
+        """Do the work, and connect the server as often as it is needed."""
+        for _ in range(MOST_DANCES):
+            try:
+                return asyncio.run(self._run(work))
+            except AuthorizationRequired as required:
+                if required.reason == "declined_scopes":
+                    raise
+                self.connect(required.login_url)
+        raise Refused("The server wants one dance after another.")
+
+    async def _run(self, work):
+        async with mcp_client(self.session, mode=self.mode) as client:
+            return await work(client)
+
+
+async def list_and_call(client):
+    await client.list_tools()
+    await client.call_tool("test-tool", {})
+
+
+def add_credentials(url: str, context: dict) -> None:
+    """Add the credentials of the suite, as an administrator would."""
+    metadata = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+    found = requests.get(f"{metadata}/.well-known/oauth-protected-resource/mcp", timeout=30).json()
+    row = ClientRegistration(
+        provider="mcp", issuer=found["authorization_servers"][0], client_id=context["client_id"]
+    )
+    row.secrets = {"client_secret": context["client_secret"]}
+    row.save()
