@@ -25,6 +25,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
+from .cache import note_provider_error
 from .conf import settings
 from .connections import allow_after_dance, sign_in_visitor, store_connection
 from .exceptions import DanceError, FlowError, ProviderError, StorageError, failure_fields
@@ -118,6 +119,8 @@ class DanceView(View):
             self.provider.meaning_of(exception) == "cancelled"
         ):
             code = "access_denied"
+        elif isinstance(exception, ProviderError):
+            note_provider_error(self.provider.name, exception)
         logger.warning(
             "%s: dance refused, %s",
             self.provider.name,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .limits import increment, is_within_limit
     from .names import cache_name, tenant
     from .parking import find_parked, forget_parked, park, parking_key
+    from .provider_errors import last_provider_error, note_provider_error
     from .token_cache import TokenCache
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "increment",
     "invalidate_row",
     "is_within_limit",
+    "last_provider_error",
+    "note_provider_error",
     "on_commit_or_now",
     "open_entry",
     "park",
@@ -50,6 +53,7 @@ __getattr__ = load_on_first_use(
         "limits": ["increment", "is_within_limit"],
         "names": ["cache_name", "tenant"],
         "parking": ["find_parked", "forget_parked", "park", "parking_key"],
+        "provider_errors": ["last_provider_error", "note_provider_error"],
         "token_cache": ["TokenCache"],
     },
 )

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..cache import note_provider_error
 from ..conf import settings
 from ..exceptions import (
     AuthorizationRequired,
@@ -243,6 +244,7 @@ class _RefreshAttempt:
             error,
             extra=failure_fields(error, provider=self.provider.name),
         )
+        note_provider_error(self.provider.name, error)
         failures = min(token.failures, 30) + 1
         pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
         if error.retry_after is not None:

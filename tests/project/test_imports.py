@@ -41,6 +41,7 @@ EDGE = [
     "urls",
     "backends",
     "checks",
+    "health",
     "notices",
     "management",
     "tasks",
