@@ -448,6 +448,7 @@ UNDOCUMENTED = [
     "bungie",
     "calendly",
     "canva",
+    "canvas",
     "close",
     "cloudflare",
     "coinbase",

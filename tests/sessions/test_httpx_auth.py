@@ -58,11 +58,13 @@ def call(request, package):
     def call(session, method, url, **kwargs):
         options = {name: kwargs.pop(name) for name in ("follow_redirects",) if name in kwargs}
         if request.param == "sync":
-            with package.Client(auth=httpx_auth(session), **options) as client:
+            with package.Client(auth=httpx_auth(session), timeout=60, **options) as client:
                 return client.request(method, url, **kwargs)
 
         async def request_async():
-            async with package.AsyncClient(auth=httpx_auth(session), **options) as client:
+            async with package.AsyncClient(
+                auth=httpx_auth(session), timeout=60, **options
+            ) as client:
                 return await client.request(method, url, **kwargs)
 
         return async_to_sync(request_async)()
@@ -185,7 +187,7 @@ def test_the_headers_of_the_provider_are_sent(api, connect, call):
 
 def test_a_streamed_answer_is_not_read(api, connect, package):
     api.pages["/v1/file"] = (200, {}, "x" * 1000)
-    with package.Client(auth=httpx_auth(connect(api))) as client:
+    with package.Client(auth=httpx_auth(connect(api)), timeout=60) as client:
         with client.stream("GET", f"{api.url}/v1/file") as answer:
             assert not answer.is_stream_consumed
             assert len(answer.read()) == 1000
@@ -196,7 +198,7 @@ def test_many_tasks_refresh_once(api, connect, package):
     auth = httpx_auth(connect(api, {"expires_in": -5}))
 
     async def page():
-        async with package.AsyncClient(auth=auth) as client:
+        async with package.AsyncClient(auth=auth, timeout=60) as client:
             calls = (client.get(f"{api.url}/v1/{n}") for n in range(50))
             return await asyncio.gather(*calls)
 
@@ -211,7 +213,7 @@ def test_many_refused_tasks_refresh_once(api, connect, package):
         api.pages[f"/v1/{n}"] = answer_by_token
 
     async def page():
-        async with package.AsyncClient(auth=auth) as client:
+        async with package.AsyncClient(auth=auth, timeout=60) as client:
             calls = (client.get(f"{api.url}/v1/{n}") for n in range(50))
             return await asyncio.gather(*calls)
 
