@@ -54,6 +54,7 @@ bench: $(VENV)/made/test $(VENV)/made/bench ## Side by side with what a user wou
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.million
+	$(BIN)/python -m benchmarks.capacity
 
 wheel: $(VENV)/made/test $(VENV)/made/check ## Tests the wheel, installed, away from the source.
 	VENV=$(VENV) scripts/test-wheel $(ARGS)

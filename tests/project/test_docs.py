@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import re
 import stat
 import sys
@@ -17,6 +18,7 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 import django_dance
+from benchmarks import plots
 from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
@@ -257,6 +259,15 @@ def test_every_included_example_exists(path):
             if isinstance(function, ast.FunctionDef)
         }
         assert not name or name in names, f"{target}: {name}"
+
+
+def test_the_plots_show_the_figures():
+    """``python -m benchmarks.plots`` draws them."""
+    figures = json.loads((DOCS / "images" / "figures.json").read_text("utf-8"))
+    for plot in plots.plots(figures):
+        path = DOCS / "images" / f"{plot.name}.svg"
+        assert path.read_text("utf-8") == plot.svg(), f"{path.name} is not what the script draws"
+        assert f"images/{path.name}\n:alt: " in page("performance.md"), path.name
 
 
 # --- signals, checks, errors ----------------------------------------------------------------------
