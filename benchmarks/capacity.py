@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
     parser.add_argument("--figures", type=Path, help="the file to write the figures to")
     arguments = parser.parse_args()
+    # So that the servers end if the benchmark is terminated.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     with ExitStack() as stack:
         cache = stack.enter_context(throw_away(Redis))
         database = stack.enter_context(throw_away(PostgreSQL))
