@@ -121,8 +121,9 @@ def run(suite, scenario, revision):
         text=True,
         timeout=PATIENCE + 60,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "OVERALL: PASSED" in done.stdout
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert "OVERALL: PASSED" in told
 
 
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *ADDED_LATER])
