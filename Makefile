@@ -7,22 +7,22 @@ BIN = $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 
+REQUIRE_PYTHON = import sys; sys.version_info >= (3, 11) or sys.exit("django-dance needs Python \
+3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Name another: PYTHON=python3.13")
+
 .PHONY: help demo test conformance interop coverage check docs soak bench wheel matrix lowest dist mutants clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 $(VENV)/made/%: setup.cfg pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c '$(REQUIRE_PYTHON)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[$*]'
 	@mkdir -p $(@D) && touch $@
 
-demo: ADDRESS ?= localhost:8000
-demo: export DEMO_ORIGIN = http://$(ADDRESS)
-demo: $(VENV)/made/example ## A site that is its own provider, at http://localhost:8000/.
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py prepare_demo
-	@$(BIN)/python manage.py runserver $(ADDRESS)
+demo: $(VENV)/made/example ## A site that is its own provider, at http://localhost:8000/; ADDRESS=9000 for another port.
+	@$(BIN)/python -m example_project $(ADDRESS)
 
 test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 	$(BIN)/python -m pytest --database all $(ARGS)

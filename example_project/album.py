@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import urlencode
@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, RequestValidator, WebApplicationServer
 from oauthlib.oauth1.rfc5849.errors import InvalidRequestError
 
+from .accounts import lead_on
 from .models import AlbumToken
 
 
@@ -36,8 +37,7 @@ class Album(RequestValidator):
         return settings.ALBUM_OAUTH_CLIENT_SECRET
 
     def validate_redirect_uri(self, client_key: str, redirect_uri: str, request: Any) -> bool:
-        path = reverse("album:authorized")
-        return redirect_uri in [f"{origin}{path}" for origin in settings.DEMO_ORIGINS]
+        return redirect_uri == f"{settings.DEMO_ORIGIN}{reverse('album:authorized')}"
 
     def validate_timestamp_and_nonce(
         self,
@@ -137,9 +137,10 @@ def authorize(request: HttpRequest) -> HttpResponse:
         return render(request, "album_authorize.html")
     if request.POST.get("decision") != "allow":
         # The RFC defines no parameter for a denial; many providers send this one.
-        return redirect(f"{credentials['callback']}?{urlencode({'denied': token})}")
+        return lead_on(request, f"{credentials['callback']}?{urlencode({'denied': token})}")
     cache.set(cache_key(token), {**credentials, "user": request.user.pk}, 600)
-    return answer(*server.create_authorization_response(*oauthlib_request(request)))
+    headers, _, _ = server.create_authorization_response(*oauthlib_request(request))
+    return lead_on(request, headers["Location"])
 
 
 @csrf_exempt

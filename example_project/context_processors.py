@@ -1,14 +1,20 @@
-from collections.abc import Callable
 from inspect import getsource
+from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 
-def source(request: HttpRequest) -> dict[str, Callable[[], str]]:
-    """Let a template show the source code of the view that renders it."""
+def demo(request: HttpRequest) -> dict[str, Any]:
+    """Let a template show the code of its view, and the users, and know which site it is of."""
 
     def view_source() -> str:
         match = request.resolver_match
         return getsource(match.func) if match else ""
 
-    return {"view_source": view_source}
+    return {
+        "people": settings.DEMO_PEOPLE,
+        "at_provider": request.get_host() == settings.DEMO_PROVIDERS_HOST,
+        "providers_origin": settings.DEMO_PROVIDERS,
+        "view_source": view_source,
+    }

@@ -6,7 +6,7 @@ from django_dance.providers import OAuth1Provider, OAuth2Provider
 class Notebook(OAuth2Provider):
     """The authorization server in ``notebook.py``."""
 
-    origin = "http://localhost:8000"
+    origin = "http://127.0.0.1:8000"
     base_url = "{origin}/notebook/api/"
     authorization_url = "{origin}/notebook/authorize/"
     token_url = "{origin}/notebook/token/"
@@ -18,12 +18,14 @@ class Notebook(OAuth2Provider):
     account_url = "me"
     account_id = "id"
     account_label = "name"
+    permanent_account_ids = ("id",)
+    choose_account_params = {"prompt": "login"}
 
 
 class Album(OAuth1Provider):
     """The older site in ``album.py``."""
 
-    origin = "http://localhost:8000"
+    origin = "http://127.0.0.1:8000"
     base_url = "{origin}/album/api/"
     request_token_url = "{origin}/album/request-token/"
     authorization_url = "{origin}/album/authorize/"

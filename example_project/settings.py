@@ -2,20 +2,22 @@
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
-# The providers run in the same process as the client, so they have the same origin.
-DEMO_ORIGIN = os.environ.get("DEMO_ORIGIN", "http://localhost:8000")
-# The demo has a second origin at 127.0.0.1, which browsers treat as another site.
-DEMO_ORIGINS = [DEMO_ORIGIN, f"http://127.0.0.1:{urlsplit(DEMO_ORIGIN).port or 80}"]
-#: The users who can log in without a password: user name → full name.
+PORT = os.environ.get("DEMO_PORT", "8000")
+# Client and providers run in one process, under two names of this machine: browsers treat them as
+# different sites, so that a visitor logs in at each of them.
+DEMO_ORIGIN = f"http://localhost:{PORT}".removesuffix(":80")
+DEMO_PROVIDERS_HOST = f"127.0.0.1:{PORT}".removesuffix(":80")
+DEMO_PROVIDERS = f"http://{DEMO_PROVIDERS_HOST}"
+# The users who can log in without a password: user name → full name.
 DEMO_PEOPLE = {"ada": "Ada Lovelace", "grace": "Grace Hopper"}
+DEMO_ADMINS = ["grace"]
 
 # This key protects only demo tokens. Your site should read its key from the environment.
 SECRET_KEY = "a-secret-key-that-everybody-may-know-for-it-guards-a-demo"
 DEBUG = True
 ROOT_URLCONF = "example_project.urls"
-LOGIN_URL = "home"
+LOGIN_URL = "sign_in"
 USE_TZ = True
 STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -23,6 +25,7 @@ SESSION_COOKIE_SAMESITE = os.environ.get("DEMO_SAMESITE", "Lax")
 
 INSTALLED_APPS = [
     "example_project",
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -32,6 +35,7 @@ INSTALLED_APPS = [
     "django_dance.server",
 ]
 MIDDLEWARE = [
+    "example_project.middleware.send_policy",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -50,7 +54,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "example_project.context_processors.source",
+                "example_project.context_processors.demo",
             ]
         },
     }
@@ -67,17 +71,35 @@ DATABASES = {
 # --- The client: the site that acts for its users ------------------------------------------------
 
 DANCE_PROVIDERS = {
-    "notebook": {"PROVIDER": "example_project.providers.Notebook", "ORIGIN": DEMO_ORIGIN},
-    "album": {"PROVIDER": "example_project.providers.Album", "ORIGIN": DEMO_ORIGIN},
+    "notebook": {
+        "PROVIDER": "example_project.providers.Notebook",
+        "ORIGIN": DEMO_PROVIDERS,
+        "SIGN_IN": True,
+    },
+    "album": {"PROVIDER": "example_project.providers.Album", "ORIGIN": DEMO_PROVIDERS},
 }
 NOTEBOOK_OAUTH_CLIENT_ID = "the-example-site"
 NOTEBOOK_OAUTH_CLIENT_SECRET = "a-client-secret-that-everybody-may-know"
 ALBUM_OAUTH_CLIENT_ID = "TheExampleSiteAtAlbum"
 ALBUM_OAUTH_CLIENT_SECRET = "another-client-secret-that-everybody-may-know"
 
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "django_dance.backends.ConnectedAccountBackend",  # for SIGN_IN
+]
+# The time between a login and the connection of an account for sign-in: here as long as a session.
+DANCE_SIGN_IN_LOGIN_AGE = 14 * 24 * 60 * 60
+
+# If you register an OAuth app at GitHub, the demo has the real GitHub, too. The callback URL of the
+# app is http://localhost:8000/login/github/authorized/.
+if "GITHUB_OAUTH_CLIENT_ID" in os.environ:
+    DANCE_PROVIDERS["github"] = {"PROVIDER": "django_dance.contrib.github.GitHub"}
+    GITHUB_OAUTH_CLIENT_ID = os.environ["GITHUB_OAUTH_CLIENT_ID"]
+    GITHUB_OAUTH_CLIENT_SECRET = os.environ["GITHUB_OAUTH_CLIENT_SECRET"]
+
 # --- The provider Notebook, as another site would run it ------------------------------------------
 
-DANCE_SERVER_ISSUER = DEMO_ORIGIN
+DANCE_SERVER_ISSUER = DEMO_PROVIDERS
 DANCE_SERVER_SCOPES = {"read": "See your name and your notes", "write": "Add a note"}
 # Short, so that you can watch a refresh. In seconds.
 DANCE_SERVER_ACCESS_TOKEN_LIFETIME = 300

@@ -1,19 +1,25 @@
 """The client: a site that acts for its users at two providers. Start reading here."""
 
+from concurrent.futures import ThreadPoolExecutor
+from inspect import getsource
 from typing import Any
 
+import requests
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from django_dance.decorators import authorization_required
 from django_dance.providers import Provider
 from django_dance.sessions import OAuth
 from django_dance.signals import oauth_authorized, token_refreshed, token_revoked
+
+from . import jobs
 
 
 class Request(HttpRequest):
@@ -23,7 +29,9 @@ class Request(HttpRequest):
 
 
 def home(request: Request) -> HttpResponse:
-    return render(request, "home.html", {"people": settings.DEMO_PEOPLE})
+    if request.get_host() == settings.DEMO_PROVIDERS_HOST:
+        return redirect(settings.DEMO_ORIGIN)
+    return render(request, "steps.html" if request.user.is_authenticated else "welcome.html")
 
 
 @login_required
@@ -34,7 +42,6 @@ def profile(request: Request) -> HttpResponse:
     return render(request, "profile.html", {"answer": answer, "provider": notebook.provider})
 
 
-@login_required
 @authorization_required("notebook")
 async def profile_json(request: Request) -> HttpResponse:
     answer = await request.oauth.notebook.aget("/me")
@@ -54,13 +61,19 @@ def notes(request: Request) -> HttpResponse:
     return render(request, "notes.html", {"notes": written})
 
 
-@login_required
 @authorization_required("album")
 def profile_at_album(request: Request) -> HttpResponse:
-    """A view of an OAuth 1 provider is written like a view of an OAuth 2 provider."""
+    """Call an OAuth 1 provider. An anonymous visitor has the token in the session."""
     album = request.oauth.album
     answer = album.get("/me")
     return render(request, "profile.html", {"answer": answer, "provider": album.provider})
+
+
+@authorization_required("github")
+def profile_at_github(request: Request) -> HttpResponse:
+    github = request.oauth.github
+    answer = github.get("/user")
+    return render(request, "profile.html", {"answer": answer, "provider": github.provider})
 
 
 @require_POST
@@ -70,6 +83,20 @@ def expire(request: Request) -> HttpResponse:
     notebook = request.oauth.notebook
     notebook.token = {**(notebook.token or {}), "expires_in": 0}
     return redirect("home")
+
+
+@login_required
+def job(request: Request) -> HttpResponse:
+    """Run a job in a thread, which has no request, as the worker of a task queue has none."""
+    with ThreadPoolExecutor(1) as worker:
+        count = worker.submit(jobs.count_notes, request.user.get_username()).result()
+    return render(request, "job.html", {"count": count, "job_source": getsource(jobs.count_notes)})
+
+
+def program(request: Request) -> HttpResponse:
+    """Open a page of this site as a program does: without cookies, and not asking for HTML."""
+    answer = requests.get(settings.DEMO_ORIGIN + reverse("profile_json"), timeout=10)
+    return render(request, "program.html", {"answer": answer})
 
 
 @receiver(oauth_authorized)

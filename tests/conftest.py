@@ -37,6 +37,7 @@ pytest_plugins = [
     "tests.internet",
     "tests.other_database",
     "tests.chromium",
+    "tests.example_site",
     "tests.npm_packages",
 ]
 

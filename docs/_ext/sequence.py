@@ -67,13 +67,14 @@ class Sequence(SphinxDirective):
             steps = steps_of(list(self.content))
         except ValueError as error:
             raise self.error(str(error)) from error
-        drawing = nodes.raw("", draw(steps), format="html")
-        scroll = nodes.container("", drawing, classes=["sequence-frame"])
+        # On a narrow screen the drawing is scrolled, also by the keyboard.
+        frame = '<div class="sequence-frame" tabindex="0" role="group" aria-label="Diagram">'
+        drawing = nodes.raw("", f"{frame}{draw(steps)}</div>", format="html")
         items = []
         for sender, receiver, text in steps:
             words = f"{sender} to {receiver}: {text}" if receiver else f"{sender}: {text}"
             items.append(nodes.list_item("", nodes.paragraph("", words)))
-        return [scroll, nodes.enumerated_list("", *items, classes=["sequence-steps"])]
+        return [drawing, nodes.enumerated_list("", *items, classes=["sequence-steps"])]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,19 +1,12 @@
-"""The example project, run as `make demo` runs it, visited by a person and by a real browser."""
+"""The example project, visited by a person without JavaScript."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
-from contextlib import closing, contextmanager
-from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from contextlib import closing
 from urllib.parse import parse_qs, parse_qsl, urljoin, urlsplit
 
 import pytest
@@ -21,265 +14,21 @@ import requests
 from requests_oauthlib import OAuth1Session
 
 from example_project import settings as example
+from example_project.__main__ import parse
 
 from ..chromium import PATIENCE
-from ..loopback import reserved_port
+from ..example_site import ROOT, Page, Site
 
 pytestmark = pytest.mark.repository
 
-ROOT = Path(__file__).parents[2]
-#: The tables with what a visitor leaves behind.
-VISITORS_TABLES = (
-    "django_session",
-    "django_dance_oauthtoken",
-    "django_dance_pendingrevocation",
-    "django_dance_server_grant",
-    "django_dance_server_token",
-    "django_dance_server_consent",
-    "example_project_albumtoken",
-)
 
-
-# --- the site ---------------------------------------------------------------------------------
-
-
-class Site:
-    """A running example project."""
-
-    def __init__(self, folder: Path, port: int = 8000, **environment: str) -> None:
-        self.port = port
-        self.origin = f"http://localhost:{self.port}"
-        self.environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "example_project.settings",
-            "DEMO_ORIGIN": self.origin,
-            "DEMO_DATABASE": str(folder / "demo.sqlite3"),
-            "PYTHONUNBUFFERED": "1",
-            "NO_PROXY": "*",
-            **environment,
-        }
-        self.log = folder / "server.log"
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, str(ROOT / "manage.py"), *arguments]
-
-    def manage(self, *arguments: str) -> str:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    @contextmanager
-    def running(self):
-        with self.log.open("wb") as log:
-            server = subprocess.Popen(
-                self.command("runserver", "--noreload", f"localhost:{self.port}"),
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            try:
-                self.wait_for(server)
-                yield self
-            finally:
-                server.terminate()
-                try:
-                    server.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
-
-    def forget_visitors(self) -> Site:
-        """Delete the connections, the consents and the sessions. The running server sees it."""
-        database = sqlite3.connect(self.environment["DEMO_DATABASE"], timeout=PATIENCE)
-        with closing(database), database:
-            for table in VISITORS_TABLES:
-                database.execute(f"DELETE FROM {table}")
-        return self
-
-    def wait_for(self, server: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and server.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        pytest.fail(f"The example did not start:\n{self.log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def template_folder(tmp_path_factory):
-    """A folder with a database to copy."""
-    folder = tmp_path_factory.mktemp("migrated")
-    Site(folder).manage("migrate", "--verbosity", "0")
-    return folder
-
-
-def _running_site(template_folder, folder, **environment):
-    shutil.copytree(template_folder, folder, dirs_exist_ok=True)
-    with reserved_port() as port:
-        site = Site(folder, port, **environment)
-        assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
-        with site.running():
-            yield site
-    log = site.log.read_text()
-    assert "Traceback" not in log, log
-
-
-@pytest.fixture(scope="module")
-def lasting_site(template_folder, tmp_path_factory):
-    yield from _running_site(template_folder, tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def lasting_strict_site(template_folder, tmp_path_factory):
-    yield from _running_site(
-        template_folder, tmp_path_factory.mktemp("strict"), DEMO_SAMESITE="Strict"
-    )
-
-
-@pytest.fixture(scope="module")
-def lasting_site_with_policy(template_folder, tmp_path_factory):
-    module = "tests.integration.csp"
-    folder = tmp_path_factory.mktemp("policy")
-    yield from _running_site(template_folder, folder, DJANGO_SETTINGS_MODULE=module)
-
-
-@pytest.fixture
-def site(lasting_site):
-    """A site that keeps no connection, consent or session of an earlier test."""
-    return lasting_site.forget_visitors()
-
-
-@pytest.fixture
-def strict_site(lasting_strict_site):
-    return lasting_strict_site.forget_visitors()
-
-
-@pytest.fixture
-def site_with_policy(lasting_site_with_policy):
-    return lasting_site_with_policy.forget_visitors()
-
-
-# --- a person ---------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """The visible parts of a page: its text, its links, and the buttons of its forms."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.refresh = ""
-        self.links: dict[str, str] = {}
-        self.buttons: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
-        self._form: tuple[dict[str, str], dict[str, str]] = ({}, {})
-        self._open: tuple[str, dict[str, str], str] | None = None
-        self.feed(html)
-        self.close()
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag, attrs):
-        attributes = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self._form = (attributes, {})
-        elif tag == "input" and "name" in attributes:
-            self._form[1][attributes["name"]] = attributes.get("value", "")
-        elif tag == "meta" and attributes.get("http-equiv") == "refresh":
-            self.refresh = attributes["content"].partition("url=")[2]
-        elif tag in ("a", "button"):
-            self._open = (tag, attributes, "")
-
-    def handle_data(self, data):
-        if self.cdata_elem:  # a style sheet
-            return
-        self.text += data
-        if self._open:
-            tag, attributes, text = self._open
-            self._open = (tag, attributes, text + data)
-
-    def handle_endtag(self, tag):
-        if not self._open or self._open[0] != tag:
-            return
-        _, attributes, text = self._open
-        self._open = None
-        text = " ".join(text.split())
-        if tag == "a":
-            self.links[text] = attributes["href"]
-        else:
-            form, fields = self._form
-            pressed = {attributes["name"]: attributes["value"]} if "name" in attributes else {}
-            # The fields by reference: those after the button count as well.
-            self.buttons[text] = ({**form, "pressed": pressed}, fields)
-
-
-class Person:
-    """A person with a browser that has no JavaScript."""
-
-    def __init__(self, origin: str) -> None:
-        self.browser = requests.Session()
-        self.browser.headers["Accept"] = "text/html,*/*;q=0.8"
-        self.browser.trust_env = False
-        self.url = origin
-        self.open("/")
-
-    def _load(self, response: requests.Response) -> Person:
-        self.url, self.status = response.url, response.status_code
-        assert self.status < 500, response.text
-        self.page = Page(response.text)
-        if self.page.refresh:
-            return self.open(self.page.refresh)
-        return self
-
-    def open(self, path: str) -> Person:
-        return self._load(self.browser.get(urljoin(self.url, path), timeout=PATIENCE))
-
-    def follow(self, link: str) -> Person:
-        return self.open(self.page.links[link])
-
-    def press(self, button: str, **typed: str) -> Person:
-        form, fields = self.page.buttons[button]
-        assert form["method"] == "post"
-        return self._load(
-            self.browser.post(
-                urljoin(self.url, form.get("action", "")),
-                data={**fields, **form["pressed"], **typed},
-                timeout=PATIENCE,
-            )
-        )
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.url).path
-
-    def sees(self, text: str) -> bool:
-        return text in self.page.text
-
-
-@pytest.fixture
-def person(site):
-    visitor = Person(site.origin)
-    with visitor.browser:
-        yield visitor
-
-
-@pytest.fixture
-def ada(person):
-    return person.press("Continue as Ada Lovelace")
-
-
-@pytest.fixture
-def connected(ada):
-    return ada.follow("Connect to Notebook").press("Allow")
-
-
-def test_the_whole_dance(ada):
+def test_the_whole_dance(ada, site):
     assert ada.sees("Hello, Ada. You are not connected to Notebook yet.")
 
     ada.follow("Connect to Notebook")
+    assert ada.sees("Who are you at Notebook and Album?")
+    assert ada.url.startswith(f"{site.providers}/sign-in/")
+    ada.press("Continue as Ada Lovelace")
     assert ada.path == "/notebook/authorize/"
     assert ada.sees("Allow “The example site” to act for you?")
     assert ada.sees("See your name and your notes")
@@ -296,7 +45,7 @@ def test_the_whole_dance(ada):
     assert ada.sees("/notebook/api/me → 200 OK")
     assert ada.sees('answer = notebook.get("/me")')
 
-    ada.follow("Home").press("Disconnect")
+    ada.follow("Back to the steps").press("Disconnect")
     assert ada.sees("Disconnected. The token is revoked there and deleted here.")
     assert ada.sees("You are not connected to Notebook yet.")
 
@@ -356,18 +105,18 @@ def test_a_second_dance_needs_no_consent(connected):
 
 def test_the_metadata_promise_the_issuer_in_the_callback(site):
     answer = requests.get(
-        f"{site.origin}/.well-known/oauth-authorization-server", timeout=PATIENCE
+        f"{site.providers}/.well-known/oauth-authorization-server", timeout=PATIENCE
     ).json()
-    assert answer["issuer"] == site.origin
+    assert answer["issuer"] == site.providers
     assert answer["authorization_response_iss_parameter_supported"] is True
-    assert answer["token_endpoint"] == f"{site.origin}/notebook/token/"
+    assert answer["token_endpoint"] == f"{site.providers}/notebook/token/"
 
 
 # --- OAuth 1 ----------------------------------------------------------------------------------
 
 
 def test_the_whole_dance_with_the_older_provider(ada):
-    ada.follow("Connect to Album")
+    ada.follow("Connect to Album").press("Continue as Ada Lovelace")
     assert ada.path == "/album/authorize/"
     assert ada.sees("Allow the example site to act for you?")
 
@@ -381,20 +130,20 @@ def test_the_whole_dance_with_the_older_provider(ada):
     assert ada.sees("/album/api/me → 200 OK")
     assert ada.sees('answer = album.get("/me")')
 
-    ada.follow("Home").press("Disconnect Album")
+    ada.follow("Back to the steps").press("Disconnect Album")
     assert ada.sees("Disconnected. The token is deleted here.")
     assert "Connect to Album" in ada.page.links
 
 
 def test_a_visitor_who_declines_at_the_older_provider_gets_a_page(ada):
-    ada.follow("Connect to Album").press("Do not allow")
+    ada.follow("Connect to Album").press("Continue as Ada Lovelace").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Album")
     assert ada.sees("You did not give permission, so nothing has changed.")
 
 
 def test_a_page_that_needs_the_older_provider_leads_there_and_back(ada):
-    ada.open("/profile/album/").press("Allow")
+    ada.open("/profile/album/").press("Continue as Ada Lovelace").press("Allow")
     assert ada.path == "/profile/album/"
     assert ada.sees("Album knows you as Ada Lovelace")
 
@@ -403,7 +152,7 @@ class Album:
     """A client of the older provider, by requests-oauthlib alone."""
 
     def __init__(self, site: Site, **known: str) -> None:
-        self.url = f"{site.origin}/album"
+        self.url = f"{site.providers}/album"
         credentials = {
             "client_key": example.ALBUM_OAUTH_CLIENT_ID,
             "client_secret": example.ALBUM_OAUTH_CLIENT_SECRET,
@@ -448,17 +197,18 @@ def test_the_older_provider_exchanges_temporary_credentials_once_and_after_conse
         return Album(site, **known).access_token().status_code
 
     assert exchange("plantedGuessOfAVerifier") == 401
-    ada.open(f"/album/authorize/?oauth_token={key}")
+    ada.open(f"{site.providers}/album/authorize/?oauth_token={key}")
+    ada.press("Continue as Ada Lovelace")
     form, fields = ada.page.buttons["Allow"]
     answer = ada.browser.post(
         ada.url, data={**fields, **form["pressed"]}, allow_redirects=False, timeout=PATIENCE
     )
-    (verifier,) = parse_qs(urlsplit(answer.headers["Location"]).query)["oauth_verifier"]
+    (verifier,) = parse_qs(urlsplit(Page(answer.text).refresh).query)["oauth_verifier"]
     assert [exchange(verifier), exchange(verifier)] == [200, 401]
 
 
 def test_the_older_provider_refuses_an_unsigned_call(site):
-    answer = requests.get(f"{site.origin}/album/api/me", timeout=PATIENCE)
+    answer = requests.get(f"{site.providers}/album/api/me", timeout=PATIENCE)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'OAuth realm="Album"'
 
@@ -473,7 +223,7 @@ def test_an_async_view_makes_the_same_call(connected):
 
 
 def test_a_visitor_who_declines_gets_a_page_and_no_connection(ada):
-    ada.follow("Connect to Notebook").press("Do not allow")
+    ada.follow("Connect to Notebook").press("Continue as Ada Lovelace").press("Do not allow")
     assert ada.status == 403
     assert ada.sees("Not connected to Notebook")
     assert ada.sees("You did not give permission, so nothing has changed.")
@@ -488,7 +238,9 @@ def test_declining_another_scope_keeps_the_granted_ones(connected):
 
 def test_a_login_returns_to_the_requested_page(person):
     person.open("/profile/")
-    assert (person.path, person.status) == ("/", 200)
+    assert (person.path, person.status) == ("/sign-in/", 200)
+    person.press("Continue as Grace Hopper")
+    assert person.path == "/sign-in/"
     person.press("Continue as Grace Hopper")
     assert person.path == "/notebook/authorize/"
     person.press("Allow")
@@ -496,9 +248,12 @@ def test_a_login_returns_to_the_requested_page(person):
     assert person.sees("Notebook knows you as Grace Hopper")
 
 
-def test_a_dance_of_an_anonymous_visitor_cannot_be_finished_by_a_user(person):
-    # Client and provider are one site here, so who signs in there is signed in here as well.
-    person.open("/login/notebook/").press("Continue as Grace Hopper").press("Allow")
+def test_a_dance_of_an_anonymous_visitor_cannot_be_finished_by_a_user(person, site):
+    person.open("/login/notebook/").press("Continue as Grace Hopper")
+    consent = person.url
+    # In another tab.
+    person.open(f"{site.origin}/").press("Continue as Grace Hopper")
+    person.open(consent).press("Allow")
     assert person.status == 403
     assert person.sees("You logged in or out during this sign-in.")
     assert person.open("/").sees("You are not connected to Notebook yet.")
@@ -514,6 +269,94 @@ def test_only_the_users_of_the_demo_can_sign_in(person):
     assert answer.status_code == 404
 
 
+def test_an_anonymous_visitor_connects_with_the_session_only(person):
+    person.follow("Connect to Album as an anonymous visitor").press("Continue as Ada Lovelace")
+    person.press("Allow")
+    assert person.path == "/profile/album/"
+    assert person.sees("Album knows you as Ada Lovelace")
+    person.open("/").press("Disconnect Album")
+    assert "Connect to Album as an anonymous visitor" in person.page.links
+
+
+def test_a_visitor_signs_in_with_a_connected_account(connected):
+    connected.press("Sign out").follow("Sign in with Notebook")
+    assert connected.path == "/"
+    assert connected.sees("Hello, Ada. You are connected.")
+
+
+def test_a_visitor_whose_account_nobody_connected_cannot_sign_in(person):
+    person.follow("Sign in with Notebook").press("Continue as Ada Lovelace").press("Allow")
+    assert person.status == 403
+    assert person.sees("No user of this site signs in with this Notebook account.")
+
+
+def test_two_accounts(connected):
+    connected.follow("Your connections").follow("Connect another account of Notebook")
+    assert connected.sees("Who are you at Notebook and Album?")
+    connected.press("Continue as Grace Hopper").press("Allow")
+    assert connected.path == "/login/connections/"
+    assert connected.sees("Grace Hopper Default account Connected")
+    connected.press("Make default")
+    assert connected.sees("Ada Lovelace Default account Connected")
+
+
+def test_a_job_calls_the_api_without_a_request(connected):
+    connected.open("/notes/").press("Allow").press("Add", text="Counted")
+    before = connected.page.text.count("Counted")
+    connected.open("/").follow("Count the notes in a job")
+    assert before >= 1
+    assert connected.sees("The job counted ")
+    assert not connected.sees("The job counted 0")
+    assert connected.sees('notebook = providers["notebook"].session(user=user)')
+
+
+def test_a_job_for_a_user_without_a_connection_leads_to_the_login(ada):
+    ada.follow("Count the notes in a job").press("Continue as Ada Lovelace").press("Allow")
+    assert ada.path == "/job/"
+    assert ada.sees("The job counted ")
+
+
+def test_a_program_gets_an_answer_that_it_can_read(ada):
+    ada.follow("See the answer that a program gets")
+    assert ada.sees("A program without a token gets 401")
+    assert ada.sees('WWW-Authenticate OAuth realm="notebook"')
+    assert ada.sees("application/json")
+    assert ada.sees(f"curl -i {urljoin(ada.url, '/profile.json')}")
+
+
+def test_the_admin_shows_the_connections_and_no_token(connected, site):
+    with closing(sqlite3.connect(site.environment["DEMO_DATABASE"])) as database:
+        ((row, sealed),) = database.execute("SELECT id, token FROM django_dance_oauthtoken")
+    connected.press("Open the admin as Grace Hopper")
+    assert connected.path == "/admin/django_dance/oauthtoken/"
+    assert connected.sees("notebook")
+    assert not connected.sees(sealed)
+    connected.open(f"/admin/django_dance/oauthtoken/{row}/change/")
+    assert connected.status == 200
+    assert connected.sees("ada")
+    assert not connected.sees(sealed)
+
+
+def test_only_an_administrator_may_open_the_admin(ada):
+    assert ada.open("/admin/").path == "/admin/login/"
+
+
+def test_the_front_page_of_the_providers_leads_to_the_client(person, site):
+    person.open(f"{site.providers}/")
+    assert person.url.startswith(site.origin)
+    assert person.sees("django-dance lets a Django site act for its users at other sites.")
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in/", "/program/", "/login/album/", "/admin/login/"])
+def test_every_page_forbids_scripts_and_styles_inside_it(person, path):
+    person.browser.headers["Sec-Fetch-Site"] = "cross-site"
+    answer = person.browser.get(urljoin(person.url, path), timeout=PATIENCE)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'; ")
+    assert "style=" not in answer.text
+    assert "<style" not in answer.text
+
+
 def test_prepare_demo_can_be_run_again(site):
     assert site.manage("prepare_demo") == f"Open {site.origin}/\n"
 
@@ -525,9 +368,9 @@ def test_a_person_without_javascript_connects_and_disconnects(ada):
     ada.follow("Your connections")
     assert ada.path == "/login/connections/"
     assert ada.sees("This site is not connected to any of your accounts.")
-    ada.follow("Connect to Notebook").press("Allow")
+    ada.follow("Connect to Notebook").press("Continue as Ada Lovelace").press("Allow")
     assert ada.path == "/login/connections/"
-    assert ada.sees("Notebook Ada Lovelace Connected Permissions")
+    assert ada.sees("Ada Lovelace Connected · You can sign in with this account. Permissions")
     ada.follow("Disconnect")
     assert ada.sees("Disconnect Ada Lovelace at Notebook?")
     ada.press("Disconnect")
@@ -538,337 +381,58 @@ def test_a_person_without_javascript_connects_and_disconnects(ada):
 
 def test_the_page_of_connections_needs_a_login(person):
     person.open("/login/connections/")
-    assert person.path == "/"
+    assert person.path == "/sign-in/"
     person.press("Continue as Grace Hopper")
     assert person.path == "/login/connections/"
 
 
-# --- a real browser ---------------------------------------------------------------------------
+# --- make demo --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def browser(chromium):
-    return chromium
-
-
-@pytest.fixture
-def elsewhere(site):
-    """Another site's page, with a link to the login."""
-
-    class Elsewhere(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(f'<a href="{site.origin}/login/notebook/">To the login</a>'.encode())
-
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.mark.interop
-def test_a_browser_finishes_a_dance(browser, site):
-    browser.open(f"{site.origin}/")
-    browser.click("Continue as Ada Lovelace")
-    browser.click("Connect to Notebook")
-    browser.click("Allow")
-    browser.sees("Hello, Ada. You are connected.")
-    browser.click("Call the API")
-    browser.sees("Notebook knows you as Ada Lovelace")
-    browser.click("Home")
-    browser.click("Write a note")
-    browser.sees("Add a note")
-    browser.click("Allow")
-    browser.sees("Your notes at Notebook")
-    browser.type("text", "Written in a browser")
-    browser.click("Add")
-    browser.sees("Written in a browser")
-    browser.click("Home")
-    browser.click("Let it expire now")
-    browser.click("Call the API")
-    browser.sees("so this call refreshed it")
-    browser.click("Home")
-    browser.click("Connect to Album")
-    browser.sees("OAuth 1 has no scopes")
-    browser.click("Allow")
-    browser.click("Call Album")
-    browser.sees("Album knows you as Ada Lovelace")
-    browser.click("Home")
-    browser.click("Connected applications at Notebook")
-    browser.sees("since")
-    browser.click("Disconnect")
-    browser.sees("No application is connected.")
-    browser.click("To the example site")
-    browser.click("Call the API")
-    browser.sees("The permission that was just granted is no longer accepted.")
-    browser.click("Back to the site")
-    browser.sees("You are not connected to Notebook yet.")
-
-
-@pytest.mark.interop
-def test_a_browser_that_declines_gets_a_page(browser, site):
-    browser.open(f"{site.origin}/")
-    browser.click("Continue as Grace Hopper")
-    browser.click("Connect to Notebook")
-    browser.click("Do not allow")
-    browser.sees("You did not give permission, so nothing has changed.")
-
-
-@pytest.mark.interop
-def test_a_link_on_another_site_leads_to_a_button(browser, site, elsewhere):
-    browser.open(f"{site.origin}/")
-    browser.click("Continue as Grace Hopper")
-    browser.sees("Hello, Grace.")
-    browser.open(elsewhere)
-    browser.click("To the login")
-    browser.sees("Connect to Notebook?")
-    assert browser.path == "/login/notebook/"
-    browser.click("Continue to Notebook")
-    browser.click("Allow")
-    browser.sees("Hello, Grace. You are connected.")
-    browser.click("Disconnect")
-
-
-@pytest.mark.interop
-def test_a_dance_works_with_a_strict_session_cookie(browser, strict_site):
-    # Under this name the client is another site than the provider, which stays on localhost.
-    client = f"http://127.0.0.1:{strict_site.port}"
-    browser.open(f"{client}/")
-    browser.click("Continue as Ada Lovelace")
-    browser.click("Connect to Notebook")
-    browser.sees("Who are you today?")
-    assert browser.driver.current_url.startswith(strict_site.origin)
-    browser.click("Continue as Ada Lovelace")
-    browser.click("Allow")
-    browser.sees("Hello, Ada. You are connected.")
-    assert browser.driver.current_url == f"{client}/"
-    log = strict_site.log.read_text()
-    assert log.count("GET /login/notebook/authorized/") == 2
-    assert log.count("POST /notebook/token/") == 1
-
-
-@pytest.mark.interop
-def test_a_browser_dances_under_a_strict_content_security_policy(browser, site_with_policy):
-    # Under this name the client is another site than the provider, which stays on localhost.
-    client = f"http://127.0.0.1:{site_with_policy.port}"
-    browser.open(f"{client}/")
-    browser.click("Continue as Ada Lovelace")
-    browser.click("Connect to Notebook")
-    browser.sees("Connect to Notebook?")
-    assert browser.css("button", "cursor") == "pointer"
-    browser.click("Continue to Notebook")
-    browser.sees("Who are you today?")
-    assert browser.driver.current_url.startswith(site_with_policy.origin)
-    browser.click("Continue as Ada Lovelace")
-    browser.click("Allow")
-    browser.sees("Hello, Ada. You are connected.")
-    assert browser.driver.current_url == f"{client}/"
-    browser.click("Disconnect")
-    browser.sees("You are not connected to Notebook yet.")
-
-
-@pytest.mark.interop
-@pytest.mark.parametrize("width", [360, 1000])
-def test_a_page_fits_the_screen_and_can_be_used_by_keyboard(browser, site_with_policy, width):
-    from selenium.webdriver.common.keys import Keys
-
-    browser.driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 640, "deviceScaleFactor": 1, "mobile": width < 500},
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "example_project", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
-    browser.open(f"{site_with_policy.origin}/")
-    browser.click("Continue as Ada Lovelace")
-    browser.sees("Hello, Ada.")
-    browser.open(f"{site_with_policy.origin}/login/notebook/")
-    browser.sees("Connect to Notebook?")
-    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
-    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
-    assert browser.driver.switch_to.active_element.text == "Continue to Notebook"
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    browser.sees("Allow")
 
 
-@pytest.mark.interop
-def test_the_text_of_a_form_survives_a_lost_connection(browser, site_with_policy):
-    driver = browser.driver
-    browser.open(f"{site_with_policy.origin}/")
-    browser.click("Continue as Grace Hopper")
-    browser.sees("Hello, Grace.")
-    browser.open(f"{site_with_policy.origin}/notes/")
-    browser.click("Continue to Notebook")
-    browser.click("Allow")
-    browser.sees("Your notes at Notebook")
-    browser.type("text", "Written before the connection was lost")
-    form = driver.current_window_handle
-    driver.switch_to.new_window("tab")
-    browser.open(f"{site_with_policy.origin}/")
-    browser.click("Disconnect")
-    browser.sees("You are not connected to Notebook yet.")
-    driver.close()
-    driver.switch_to.window(form)
-    browser.click("Add")
-    browser.sees("Your form was not sent: connect to Notebook again")
-    browser.click("Connect again")
-    browser._wait(lambda driver: len(driver.window_handles) == 2, "second tab")
-    (other,) = {*driver.window_handles} - {form}
-    driver.switch_to.window(other)
-    browser.sees("Connect to Notebook?")
-    browser.click("Continue to Notebook")
-    browser.sees("Your notes at Notebook")
-    driver.close()
-    driver.switch_to.window(form)
-    driver.back()
-    browser.sees("Your notes at Notebook")
-    browser.click("Add")
-    browser.sees("Written before the connection was lost")
+@pytest.mark.parametrize(
+    ("address", "parsed"),
+    [
+        ("", ("localhost", 8000)),
+        ("9000", ("localhost", 9000)),
+        ("127.0.0.1", ("127.0.0.1", 8000)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+    ],
+)
+def test_an_address_is_a_port_a_host_or_both(address, parsed):
+    assert parse(address) == parsed
 
 
-@pytest.mark.interop
-def test_a_page_is_dark_if_the_visitor_prefers_it(browser, site_with_policy):
-    browser.driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+@pytest.mark.parametrize("address", ["99999", "0", "example.com", "192.168.1.5:8000", "a b"])
+def test_another_address_is_refused_in_one_line(address):
+    refused = demo(address)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith(f"{address!r} is no address of the demo. Give a port,")
+
+
+def test_a_port_in_use_is_refused_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        refused = demo(f"127.0.0.1:{port}")
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"Port {port} of 127.0.0.1: Address already in use. Another one: make demo ADDRESS=9000\n"
     )
-    browser.open(f"{site_with_policy.origin}/login/notebook/")
-    browser.sees("Connect to Notebook?")
-    assert browser.css("body", "color") == "rgba(255, 255, 255, 1)"
 
 
-# --- the page of connections, in a real browser -----------------------------------------------
-
-
-class Visitor:
-    """A user of the client, who is logged in at the provider as somebody else.
-
-    Under 127.0.0.1 the client is another site than the provider, which stays on localhost.
-    """
-
-    def __init__(self, browser, site, name: str) -> None:
-        self.browser, self.site = browser, site
-        self.client = f"http://127.0.0.1:{site.port}"
-        self.open_client("/").click(f"Continue as {name}")
-        browser.sees(f"Hello, {name.split()[0]}.")
-
-    def open_client(self, path: str):
-        self.browser.open(f"{self.client}{path}")
-        return self.browser
-
-    def be_at_notebook(self, name: str) -> None:
-        """Log in at the provider as another person."""
-        self.browser.open(f"{self.site.origin}/")
-        if "Sign out" in self.browser.text:
-            self.browser.click("Sign out")
-        self.browser.click(f"Continue as {name}")
-        self.browser.sees(f"Hello, {name.split()[0]}.")
-
-    def connect(self, link: str) -> None:
-        """Begin a dance by a link of the page of connections."""
-        self.open_client("/login/connections/").click(link)
-        self.browser.click("Continue to Notebook")
-
-    def revoke_at_notebook(self, name: str) -> None:
-        self.be_at_notebook(name)
-        self.browser.open(f"{self.site.origin}/notebook/applications/")
-        self.browser.click("Disconnect")
-        self.browser.sees("No application is connected.")
-
-    def is_accessible(self, axe: str) -> bool:
-        """Check the page on a phone and on a computer, light and dark."""
-        for width in (360, 1280):
-            for scheme in ("light", "dark"):
-                self.browser.resize(width)
-                self.browser.prefer(scheme)
-                assert self.browser.violations(axe) == [], (width, scheme)
-                assert self.browser.overflow == 0, (width, scheme)
-        return True
-
-
-@pytest.mark.interop
-def test_a_browser_connects_repairs_and_ends_connections(browser, axe, site_with_policy):
-    """Two accounts; one is revoked; the wrong account returns, then the right one."""
-    visitor = Visitor(browser, site_with_policy, "Ada Lovelace")
-    visitor.open_client("/login/connections/")
-    browser.sees("This site is not connected to any of your accounts.")
-    assert visitor.is_accessible(axe)
-
-    visitor.be_at_notebook("Ada Lovelace")
-    visitor.connect("Connect to Notebook")
-    browser.click("Allow")
-    browser.sees("Your connections")
-    visitor.be_at_notebook("Grace Hopper")
-    visitor.connect("Connect another account of Notebook")
-    browser.click("Allow")
-    browser.sees("Grace Hopper Default account")
-
-    visitor.revoke_at_notebook("Grace Hopper")
-    visitor.open_client("/").click("Let it expire now")
-    browser.sees("Valid")
-    visitor.open_client("/profile/")
-    browser.sees("The permission that was just granted is no longer accepted.")
-    visitor.open_client("/login/connections/")
-    browser.sees("Must be connected again. Notebook says that the permission was withdrawn.")
-    assert visitor.is_accessible(axe)
-
-    visitor.be_at_notebook("Ada Lovelace")
-    visitor.connect("Reconnect")
-    browser.sees("You connected Ada Lovelace; Grace Hopper is still needed")
-    assert visitor.is_accessible(axe)
-    browser.click("Your connections")
-    browser.sees("Must be connected again. Notebook says that the permission was withdrawn.")
-
-    visitor.be_at_notebook("Grace Hopper")
-    visitor.connect("Reconnect")
-    browser.click("Allow")
-    browser.sees("Your connections")
-    assert browser.path == "/login/connections/"
-    assert "Must be connected again." not in browser.text
-
-    browser.click("Make default")
-    browser.sees("Ada Lovelace is your default account at Notebook now.")
-    browser.sees("Ada Lovelace Default account")
-    visitor.open_client("/profile/")
-    browser.sees("Notebook knows you as Ada Lovelace")
-
-    visitor.open_client("/login/connections/").click("Disconnect")
-    browser.sees("Disconnect Ada Lovelace at Notebook?")
-    assert visitor.is_accessible(axe)
-    browser.click("Disconnect")
-    browser.sees("Ada Lovelace at Notebook is disconnected.")
-    assert "Grace Hopper" in browser.text
-    browser.click("Disconnect")
-    browser.click("Disconnect")
-    browser.sees("This site is not connected to any of your accounts.")
-
-
-@pytest.mark.interop
-def test_the_page_of_connections_can_be_used_by_keyboard(browser, site_with_policy):
-    from selenium.webdriver.common.keys import Keys
-
-    visitor = Visitor(browser, site_with_policy, "Grace Hopper")
-    visitor.be_at_notebook("Ada Lovelace")
-    visitor.connect("Connect to Notebook")
-    browser.click("Allow")
-    browser.sees("Connect another account of Notebook")
-    names = []
-    for _ in range(3):
-        browser.driver.switch_to.active_element.send_keys(Keys.TAB)
-        names.append(browser.driver.switch_to.active_element.accessible_name)
-    assert names == [
-        "Disconnect Ada Lovelace at Notebook",
-        "Connect another account of Notebook",
-        "Connect to Album",
-    ]
-    browser.driver.switch_to.active_element.send_keys(Keys.SHIFT + Keys.TAB)
-    browser.driver.switch_to.active_element.send_keys(Keys.SHIFT + Keys.TAB)
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    browser.sees("Disconnect Ada Lovelace at Notebook?")
-    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
-    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    browser.sees("This site is not connected to any of your accounts.")
+def test_the_real_github_is_there_if_the_environment_has_its_credentials(template_folder):
+    site = Site(template_folder, GITHUB_OAUTH_CLIENT_ID="id", GITHUB_OAUTH_CLIENT_SECRET="secret")
+    code = "from django.urls import reverse; print(reverse('profile_at_github'))"
+    assert (
+        site.manage("shell", "--no-imports", "--verbosity", "0", "-c", code) == "/profile/github/\n"
+    )

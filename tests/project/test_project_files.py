@@ -63,6 +63,8 @@ def test_the_lowest_python_is_the_same_everywhere():
     job = workflow("tests.yml")["jobs"]["lowest"]
     (version,) = [step["with"]["python-version"] for step in job["steps"] if "3." in str(step)]
     assert version == lowest
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert f"sys.version_info >= ({lowest.replace('.', ', ')})" in makefile
 
 
 def test_the_django_bounds_contain_the_versions_that_the_classifiers_name():

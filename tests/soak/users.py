@@ -90,7 +90,7 @@ class User:
         site = self._choose_site()
         self._open(site, "/")
         page = self._submit(site, "/sign-in/", username=self.name)
-        if page.answer.status != 302:
+        if page.answer.status >= 400:
             raise RuntimeError(f"{self.name} cannot log in: {page.answer}")
 
     def connect(self) -> None:

@@ -22,7 +22,13 @@ class Command(BaseCommand):
         for username, name in settings.DEMO_PEOPLE.items():
             first_name, last_name = name.split()
             user, created = users.update_or_create(
-                username=username, defaults={"first_name": first_name, "last_name": last_name}
+                username=username,
+                defaults={
+                    "first_name": first_name,
+                    "last_name": last_name,
+                    "is_staff": username in settings.DEMO_ADMINS,
+                    "is_superuser": username in settings.DEMO_ADMINS,
+                },
             )
             if created:
                 user.set_unusable_password()
@@ -34,12 +40,11 @@ class Command(BaseCommand):
         ``manage.py dance_server_client`` does the same, but it generates a secret and shows it
         once. The secret of the demo is in its settings.
         """
-        path = reverse("notebook:authorized")
         client, _ = Client.objects.update_or_create(
             client_id=settings.NOTEBOOK_OAUTH_CLIENT_ID,
             defaults={
                 "name": "The example site",
-                "registered_redirect_uris": "\n".join(f"{o}{path}" for o in settings.DEMO_ORIGINS),
+                "registered_redirect_uris": settings.DEMO_ORIGIN + reverse("notebook:authorized"),
                 "scope": "read write",
             },
         )
