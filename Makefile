@@ -30,7 +30,7 @@ test: $(VENV)/made/test ## The tests, on SQLite, PostgreSQL and MariaDB.
 conformance: $(VENV)/made/test ## The conformance suite of MCP drives a site as a client.
 	$(BIN)/python -m pytest -m conformance tests/conformance $(ARGS)
 
-interop: $(VENV)/made/test ## The tests with foreign packages and browsers, and the long ones.
+interop: $(VENV)/made/test $(VENV)/made/docs ## The tests with foreign packages and browsers, and the long ones.
 	$(BIN)/python -m pytest --database all -m interop $(ARGS)
 
 soak: $(VENV)/made/test ## Visits the example site while its workers, Redis and the database fail. Takes 30 minutes.

@@ -13,7 +13,7 @@ release = version = re.findall(r'__version__ = "(.+)"', _package.read_text("utf-
 
 sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(_package.parent.parent)]
 
-extensions = ["myst_parser", "sphinx_copybutton", "catalogue", "sequence"]
+extensions = ["myst_parser", "sphinx_copybutton", "accessible", "catalogue", "sequence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
@@ -27,6 +27,7 @@ html_theme_options = {
     "source_directory": "docs/",
 }
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["guide.css"]
 html_js_files = ["filter.js"]
 # The button does not copy the prompt and the output of a command.

@@ -260,7 +260,7 @@ def page(preset: Preset) -> str:
             (
                 f"# {escape(preset.provider.label)}",
                 description(preset),
-                table(("fact", ""), [*fact_rows(preset)]),
+                table(("fact", "value"), [*fact_rows(preset)]),
                 example(preset),
                 options(preset),
             ),
