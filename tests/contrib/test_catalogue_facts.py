@@ -11,7 +11,7 @@ import pytest
 
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider
 
-from ..project.test_docs import PRESETS
+from ..documents import PRESETS
 
 _NO_LABEL = {"account_label": "The answer has nothing to show to people but the id."}
 

@@ -45,6 +45,7 @@ def compared(request, tmp_path):
     return run.stdout
 
 
+@pytest.mark.repository
 def test_the_comparison_prints_the_facts_that_differ(compared):
     assert compared == (
         "dropbox (a catalogue, another)\n"

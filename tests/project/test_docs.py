@@ -2,12 +2,10 @@
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import json
 import re
 import stat
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,21 +16,20 @@ from django.dispatch import Signal
 from django.test import TestCase
 
 import django_dance
-from benchmarks import plots
 from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
 from django_dance.testing import StorageContract
 from django_dance.tokens import REASONS, ResourceOwner
 
+from ..documents import DOCS, PRESETS, ROOT, load_module
+
 pytestmark = [
     pytest.mark.one_database("These tests read texts"),
     pytest.mark.repository,
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "django_dance"
-DOCS = ROOT / "docs"
 #: Our modules that need an optional package, and the package.
 OPTIONAL = {
     "django_dance.ninja": "ninja",
@@ -41,18 +38,6 @@ OPTIONAL = {
     "django_dance.server.rest_framework": "rest_framework",
 }
 PAGES = sorted(DOCS.glob("*.md")) + [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING")]
-
-
-def load_module(path):
-    """A module of the documentation's own."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-#: The extension that writes the catalogue, but for Sphinx.
-PRESETS = load_module(DOCS / "_ext" / "presets.py")
 
 
 def page(name):
@@ -263,6 +248,7 @@ def test_every_included_example_exists(path):
 
 def test_the_plots_show_the_figures():
     """``python -m benchmarks.plots`` draws them."""
+    plots = importlib.import_module("benchmarks.plots")  # not in the wheel
     figures = json.loads((DOCS / "images" / "figures.json").read_text("utf-8"))
     for plot in plots.plots(figures):
         path = DOCS / "images" / f"{plot.name}.svg"
