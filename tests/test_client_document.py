@@ -101,6 +101,7 @@ def test_the_url_of_the_document(base, stated, found, settings):
     assert client_document_url() == found
 
 
+@pytest.mark.django_db  # in Django 6.1, `check` asks the database
 @pytest.mark.parametrize(
     "url",
     [
@@ -120,6 +121,7 @@ def test_a_url_that_no_server_accepts_is_reported(url, settings):
         call_command("check")
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("value", [{"client_secret": "x"}, {"redirect_uris": []}, ["client_name"]])
 def test_a_description_with_other_members_is_reported(value, settings):
     settings.DANCE_CLIENT_METADATA = value

@@ -24,8 +24,8 @@ FORM = "application/x-www-form-urlencoded"
 def pytest_collection_modifyitems(items):
     """The tests here use the URLs of ``tests.server``, unless they name others."""
     for item in items:
-        if HERE in item.path.parents and not item.get_closest_marker("urls"):
-            item.add_marker(pytest.mark.urls("tests.server.urls"))
+        if HERE in item.path.parents and not item.get_closest_marker("urlconf"):
+            item.add_marker(pytest.mark.urlconf("tests.server.urls"))
 
 
 def basic(client_id, secret):

@@ -11,7 +11,7 @@ from django_dance.server.models import Token
 from ..conftest import Browser, query
 from .conftest import consent_form, is_alive
 
-pytestmark = pytest.mark.urls("tests.server.own_client_urls")
+pytestmark = pytest.mark.urlconf("tests.server.own_client_urls")
 
 EVERYTHING = re.compile(r"https://testserver/.*")
 
