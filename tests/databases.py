@@ -234,11 +234,23 @@ class Databases:
         self.none()
 
 
-def forget_connections() -> None:
-    """Close the default connection of this thread, so that the next one is a new connection."""
+def forget_connections(alias: str = "default") -> None:
+    """Close the connections of this thread. The next one of this alias has the settings of then."""
     connections.close_all()
     with suppress(AttributeError):  # this thread has none
-        del connections["default"]
+        del connections[alias]
+
+
+@contextmanager
+def further_database(alias: str, entry: dict[str, Any]) -> Iterator[None]:
+    """A database beside the default one. Another test may use the alias for another database."""
+    connections.settings[alias] = entry
+    try:
+        yield
+    finally:
+        forget_connections(alias)
+        SyncToAsync.single_thread_executor.submit(forget_connections, alias).result()
+        del connections.settings[alias]
 
 
 @pytest.fixture(scope="session")

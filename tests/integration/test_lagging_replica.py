@@ -23,6 +23,7 @@ from ..contention import (
     owner_of,
     store_expiring_token,
 )
+from ..databases import further_database
 from ..loopback import Loopback
 from ..server.conftest import is_alive, make_server, register_application, serve
 from ..servers import HOST
@@ -56,8 +57,7 @@ def user(request, pair, databases, settings, tmp_path, monkeypatch):
     place = {"ENGINE": "django.db.backends.postgresql", "NAME": NAME, "USER": "postgres"}
     entry = {**place, "HOST": HOST, "PORT": pair.primary.port, "OPTIONS": {}}
     replica = {**connections.settings["default"], **entry, "PORT": pair.standby.port}
-    connections.settings["replica"] = replica
-    with databases.borrow(entry):
+    with further_database("replica", replica), databases.borrow(entry):
         OAuthToken.objects.using("default").all().delete()
         get_user_model().objects.all().delete()
         user = get_user_model().objects.create_user("ada")
@@ -70,7 +70,6 @@ def user(request, pair, databases, settings, tmp_path, monkeypatch):
             )
         connections.close_all()
     pair.wait_for_standby()
-    del connections.settings["replica"]
 
 
 def test_each_refresh_sends_the_newest_refresh_token(user, settings):

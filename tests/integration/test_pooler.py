@@ -25,6 +25,7 @@ from ..contention import (
     owner_of,
     store_expiring_token,
 )
+from ..databases import further_database
 from ..loopback import Loopback
 from ..servers import HOST
 from .guide import pgbouncer_options, settings_of
@@ -47,7 +48,7 @@ def pooled(bouncer, databases, settings):
     """The default database, behind PgBouncer, as the guide configures it."""
     shown = settings_of("PgBouncer")
     place = {"NAME": "pooled", "USER": bouncer.user, "HOST": HOST}
-    connections.settings["direct"] = {
+    direct = {
         **connections.settings["default"],
         **shown["DATABASES"]["direct"],
         **place,
@@ -58,10 +59,9 @@ def pooled(bouncer, databases, settings):
     bouncer.target.create("pooled")
     try:
         entry = {**shown["DATABASES"]["default"], **place, "PORT": bouncer.port}
-        with databases.borrow(entry):
+        with further_database("direct", direct), databases.borrow(entry):
             yield bouncer
     finally:
-        del connections.settings["direct"]
         bouncer.target.drop("pooled")
 
 
