@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .failures import ask_cache, database_of
     from .generations import GenerationalCache, Generations
     from .invalidation import CACHES, invalidate_row, on_commit_or_now, place_of
-    from .limits import increment, is_within_limit
+    from .limits import client_address, increment, is_within_limit
     from .names import cache_name, tenant
     from .parking import find_parked, forget_parked, park, parking_key
     from .provider_errors import last_provider_error, note_provider_error
@@ -26,6 +26,7 @@ __all__ = [
     "TokenCache",
     "ask_cache",
     "cache_name",
+    "client_address",
     "database_of",
     "find_parked",
     "forget_parked",
@@ -50,7 +51,7 @@ __getattr__ = load_on_first_use(
         "failures": ["ask_cache", "database_of"],
         "generations": ["GenerationalCache", "Generations"],
         "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row", "place_of"],
-        "limits": ["increment", "is_within_limit"],
+        "limits": ["client_address", "increment", "is_within_limit"],
         "names": ["cache_name", "tenant"],
         "parking": ["find_parked", "forget_parked", "park", "parking_key"],
         "provider_errors": ["last_provider_error", "note_provider_error"],

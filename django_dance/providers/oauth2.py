@@ -834,10 +834,12 @@ def with_proven_scopes(
 
 def _asked_by(request: HttpRequest) -> str:
     """Return a text for the user or visitor of a request, whose discoveries are limited."""
+    from ..cache import client_address
+
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         return f"user {user.pk}"
-    return f"address {request.META.get('REMOTE_ADDR', '')}"
+    return f"address {client_address(request)}"
 
 
 class BasicAuth:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, JsonResponse
 
+from ..cache import client_address
 from . import limits
 from .bindings import client_model, rows_to_write
 from .client_metadata import InvalidMetadata, read_metadata
@@ -38,7 +39,7 @@ def register(server: AuthorizationServer, request: HttpRequest) -> JsonResponse:
         metadata = read_metadata(_fields(request), open_scopes=server.open_scopes)
     except InvalidMetadata as error:
         return _refusal(server, error.code, str(error), 400)
-    address = limits.client_address(request)
+    address = client_address(request)
     if not limits.is_allowed(
         server, "registration", PER_ADDRESS, WINDOW, address
     ) or not limits.is_allowed(server, "registration", FROM_ALL, WINDOW):

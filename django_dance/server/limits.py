@@ -5,9 +5,7 @@ The counts are in the cache that ``DANCE_SERVER_LIMIT_CACHE`` names.
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import re
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -17,8 +15,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, salted_hmac
 from oauthlib.oauth2.rfc6749 import errors
 
-from ..cache import ask_cache, increment, is_within_limit
-from ..conf import settings as client_settings
+from ..cache import ask_cache, client_address, increment, is_within_limit
 from .conf import settings
 from .hashing import digest
 
@@ -37,8 +34,6 @@ _MEMORY = 24 * 3600
 #: Seconds that a code lives, at most.
 _LONGEST_CODE = 600
 _PREFIX = "django_dance:server"
-#: An address with a port, as some proxies write it: ``1.2.3.4:5678``, ``[::1]:5678``, ``[::1]``.
-_WITH_PORT = re.compile(r"\[(?P<ipv6>[^\]]*)\](?::[0-9]*)?|(?P<other>[^:]*):[0-9]*")
 
 
 class TooManyWrongSecrets(errors.OAuth2Error):
@@ -131,30 +126,6 @@ def is_allowed(
     key = f"{_PREFIX}:events:{server.cache_name(name, *parts)}"
     effect = "new clients are refused"
     return is_within_limit(settings.limit_cache, key, most, seconds, effect=effect)
-
-
-def client_address(request: HttpRequest | None) -> str:
-    """The address that a request comes from, without a port; of an IPv6 address, the network of 64
-    bits.
-
-    A host has many ports, and a whole network of IPv6 addresses, to choose from.
-    """
-    if request is None:
-        return ""
-    function = client_settings.client_address
-    found = function(request) if function is not None else request.META.get("REMOTE_ADDR")
-    text = str(found or "").strip()
-    if match := _WITH_PORT.fullmatch(text):
-        text = match["ipv6"] or match["other"] or ""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((int(address), 64), strict=False))
-    return str(address)
 
 
 def _ask(question: Callable[[Any], _Result], otherwise: _Result) -> _Result:

@@ -16,7 +16,7 @@ from django_dance.providers import (
     server_metadata,
 )
 
-from ..conftest import flow_cookies, provider_url, query
+from ..conftest import Browser, flow_cookies, provider_url, query
 from ..internet import ELSEWHERE, PUBLIC
 from .conftest import JSON, connect, refusal
 
@@ -301,6 +301,19 @@ def test_one_user_cannot_make_the_site_ask_many_servers(server, member):
         Anything.issuers.now = f"https://s{number}.example"
         codes.add(refusal(begin(member, f"https://p{number}.example")))
     assert codes == {"place_unreachable", "place_limit"}
+
+
+def test_visitors_behind_a_proxy_are_counted_apart(server, settings):
+    settings.DANCE_CLIENT_ADDRESS = lambda request: request.headers["X-Real-IP"]
+
+    def code(address, number):
+        Anything.issuers.now = f"https://s{number}.example"
+        visitor = Browser(headers={"X-Real-IP": address})
+        return refusal(begin(visitor, f"https://p{number}.example"))
+
+    first = [code("192.0.2.1", number) for number in range(server_metadata.PER_USER + 1)]
+    assert first == ["place_unreachable"] * server_metadata.PER_USER + ["place_limit"]
+    assert code("192.0.2.2", 100) == "place_unreachable"
 
 
 def test_disconnecting_revokes_at_the_server_of_the_grant(server, other, member, user):

@@ -5,9 +5,9 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.core.cache import cache
 
+from django_dance.cache import client_address
 from django_dance.server import bind_cache_grant
 from django_dance.server.client_secrets import hash_generated
-from django_dance.server.limits import client_address
 from django_dance.server.models import Client, Token
 
 from .conftest import assert_invalid_grant, basic, make_server, serve
