@@ -10,6 +10,7 @@ from django.db import connections, transaction
 from django.db.models import Q
 
 from ...exceptions import SealBroken
+from ...models import PendingRevocation
 from ...tokens import current_key_starts, seal, unseal, uses_current_key
 from ..bars import ProgressBar
 from ..registrations import reseal_registrations
@@ -18,8 +19,9 @@ from ..token_tables import batches, tables, token_rows
 
 class Command(BaseCommand):
     help = (
-        "Encrypts all tokens, and the secrets of client registrations, with the first key. Can be "
-        "interrupted and run again: it skips those that are already encrypted with the first key."
+        "Encrypts all tokens, those of deleted users that are not revoked yet, and the secrets of "
+        "client registrations, with the first key. Can be interrupted and run again: it skips "
+        "those that are already encrypted with the first key."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
-        models = list(tables())
+        models = [*tables(), PendingRevocation]
         done_before = sum(token_rows(model).filter(_is_done()).count() for model in models)
         total = sum(_waiting(model).count() for model in models)
         outcomes = reseal_registrations(self.stderr, dry_run=dry_run)
