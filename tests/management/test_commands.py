@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from django_dance import fields
 from django_dance.management import token_tables as rows
-from django_dance.models import OAuthToken
+from django_dance.models import OAuthToken, PendingRevocation
 from django_dance.providers import providers
 from django_dance.storage import ModelStorage
 from django_dance.tokens import ResourceOwner, current_key_starts, seal, uses_current_key
@@ -280,6 +280,13 @@ def test_a_progress_bar_is_drawn_on_a_terminal(run, user, settings):
     last = terminal.getvalue().split("\r")[-1]
     assert last.startswith("100%|") and "| 1/1 [" in last and last.endswith(" tokens/s]\n")
     assert threading.active_count() == threads
+
+
+def test_dance_prune_draws_a_bar_for_the_rows_that_it_reads(user):
+    connect(user, ends_in=-300, refresh_token=None)
+    terminal = Terminal()
+    call_command("dance_prune", stdout=io.StringIO(), stderr=terminal, no_color=True)
+    assert "| 1/1 [" in terminal.getvalue().split("\r")[-1]
 
 
 def test_an_unreadable_token_is_named_on_a_line_of_its_own(user, settings):
@@ -588,6 +595,20 @@ def test_rows_of_removed_providers_are_encrypted_too(run, user, settings):
     settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
     settings.DANCE_PROVIDERS = {}
     assert "Re-encrypted 1" in run("dance_reencrypt")
+
+
+def test_the_token_of_a_deleted_user_can_be_revoked_after_the_keys_changed(
+    run, user, settings, responses, django_capture_on_commit_callbacks
+):
+    responses.delete("https://api.github.com/applications/github-client/token", status=503)
+    connect(user)
+    with django_capture_on_commit_callbacks(execute=True):
+        user.delete()
+    before = PendingRevocation.objects.get().token.fields_to_store
+    settings.DANCE_ENCRYPTION_KEYS = [NEW, settings.SECRET_KEY]
+    assert "Re-encrypted 1" in run("dance_reencrypt")
+    settings.DANCE_ENCRYPTION_KEYS = [NEW]
+    assert PendingRevocation.objects.get().token.fields_to_store == before
 
 
 @pytest.mark.parametrize("times", [1, 3])

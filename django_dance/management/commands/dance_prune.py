@@ -16,6 +16,7 @@ from ...models import PendingRevocation
 from ...providers import providers
 from ...storage import is_unreadable
 from ...tokens import NEEDS_RECONNECT, REJECTED
+from ..bars import ProgressBar
 from ..token_tables import batches, columns, session_of, tables, token_of, token_rows
 
 _EXPIRED = "expired"
@@ -48,24 +49,29 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, unconfigured: bool, unreadable: bool, dry_run: bool, **options: Any
+        self,
+        *,
+        unconfigured: bool,
+        unreadable: bool,
+        dry_run: bool,
+        verbosity: int,
+        **options: Any,
     ) -> None:
         wanted = [_EXPIRED, _REJECTED] + [_UNCONFIGURED] * unconfigured + [_UNREADABLE] * unreadable
         deleted: Counter[str] = Counter()
-        for model in tables():
-            rows = token_rows(model)
-            if "expires_at" in columns(model) and not unreadable:
-                due = Q(expires_at__lte=timezone.now())
-                if "state" in columns(model):
-                    due |= Q(state=NEEDS_RECONNECT, reason=REJECTED) & ~Q(token="")
-                if unconfigured:
-                    due |= ~Q(provider__in=list(providers))
-                rows = rows.filter(due)
-            for batch in batches(rows):
-                for row in batch:
-                    reason = next((reason for reason in wanted if _applies(reason, row)), None)
-                    if reason and (dry_run or _end(row, reason)):
-                        deleted[reason] += 1
+        candidates = [
+            _candidates(model, unconfigured=unconfigured, unreadable=unreadable)
+            for model in tables()
+        ]
+        total = sum(rows.count() for rows in candidates)
+        with ProgressBar(total, self.stderr, verbosity) as progress:
+            for rows in candidates:
+                for batch in batches(rows):
+                    for row in batch:
+                        reason = next((reason for reason in wanted if _applies(reason, row)), None)
+                        if reason and (dry_run or _end(row, reason)):
+                            deleted[reason] += 1
+                        progress.update()
         self.stdout.write(
             f"{'Would delete' if dry_run else 'Deleted'} {deleted.total()} tokens: "
             + ", ".join(f"{deleted[reason]} {reason}" for reason in wanted)
@@ -87,6 +93,19 @@ class Command(BaseCommand):
             f"Revoked {counts['revoked']} tokens of deleted users; {counts['failed']} could not be "
             f"revoked yet, {counts['given_up']} are given up after 30 days."
         )
+
+
+def _candidates(model: Any, *, unconfigured: bool, unreadable: bool) -> Any:
+    """The rows of a table whose tokens may have to be wiped."""
+    rows = token_rows(model)
+    if "expires_at" not in columns(model) or unreadable:
+        return rows
+    due = Q(expires_at__lte=timezone.now())
+    if "state" in columns(model):
+        due |= Q(state=NEEDS_RECONNECT, reason=REJECTED) & ~Q(token="")
+    if unconfigured:
+        due |= ~Q(provider__in=list(providers))
+    return rows.filter(due)
 
 
 def _applies(reason: str, row: Any) -> bool:
