@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
 from .management.token_tables import columns, session_of, token_of
@@ -112,14 +113,20 @@ class OAuthTokenAdmin(_ModelAdmin):
     ) -> None:
         rows = list(queryset[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
-            text = _(
-                "Nothing was done. Select at most %d rows: each may need a call to a provider."
+            text = ngettext(
+                "Nothing was done. Select at most %(number)d row: "
+                "each may need a call to a provider.",
+                "Nothing was done. Select at most %(number)d rows: "
+                "each may need a call to a provider.",
+                MOST_AT_ONCE,
             )
-            self.message_user(request, text % MOST_AT_ONCE, messages.ERROR)
+            self.message_user(request, text % {"number": MOST_AT_ONCE}, messages.ERROR)
             return
         outcomes = Counter(work(request, row) for row in rows)
         for (level, outcome), count in outcomes.items():
-            self.message_user(request, f"{outcome}: {count}", level)
+            # Translators: what happened to tokens, and the number of tokens.
+            text = _("%(outcome)s: %(number)d") % {"outcome": outcome, "number": count}
+            self.message_user(request, text, level)
 
     def _refresh_row(self, request: HttpRequest, row: Any) -> tuple[int, StrPromise]:
         session: Any = session_of(row)

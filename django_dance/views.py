@@ -22,6 +22,7 @@ from django.http import (
     QueryDict,
 )
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
@@ -513,7 +514,7 @@ def _is_visit(request: HttpRequest) -> bool:
 
 
 def _refuse_script() -> HttpResponse:
-    text = "A login begins only when the browser opens this address as a page."
+    text = gettext("A login begins only when the browser opens this address as a page.")
     return protect(HttpResponse(text, status=403, content_type="text/plain; charset=utf-8"))
 
 

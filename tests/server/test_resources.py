@@ -160,7 +160,7 @@ def test_the_user_is_asked_each_time_and_sees_the_resource(app, member):
     app.code(member, resource=TOOLS)
     for changes in ({"resource": TOOLS}, {"resource": FILES}):
         page = member.get(app.address(**changes)).content.decode()
-        assert "Allow" in page and f"The access is for {changes['resource']}." in page
+        assert "Allow" in page and f"The access is for <bdi>{changes['resource']}</bdi>." in page
     page = member.get(app.address(prompt="consent")).content.decode()
     assert "The access is for" not in page
 
