@@ -10,7 +10,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 REQUIRE_PYTHON = import sys; sys.version_info >= (3, 11) or sys.exit("django-dance needs Python \
 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Name another: PYTHON=python3.13")
 
-.PHONY: help demo test conformance interop coverage check docs soak bench wheel matrix lowest dist mutants clean
+.PHONY: help demo test conformance interop coverage check docs soak bench wheel matrix lowest dist mutants messages clean
 
 help: ## What there is to make.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -72,6 +72,9 @@ dist: $(VENV)/made/check ## Builds what is published, in dist/.
 
 mutants: $(VENV)/made/test $(VENV)/made/mutants ## Changes MODULE in many ways; lists what its tests do not notice.
 	nice $(BIN)/python scripts/mutants $(MODULE) $(ARGS)
+
+messages: $(VENV)/made/test ## Extracts the texts for translators, and compiles the translations.
+	$(BIN)/python scripts/messages $(ARGS)
 
 clean: ## Removes what was made.
 	rm -rf $(VENV) build dist docs/_build docs/catalogue *.egg-info
