@@ -27,6 +27,13 @@ for_each_app = pytest.mark.parametrize("app", APPS, ids=lambda app: app.name)
 for_each_page = pytest.mark.parametrize("template", PAGES)
 
 
+@pytest.fixture(autouse=True)
+def _language_of_the_next_test():
+    """End the language that a request activates for its thread."""
+    yield
+    translation.deactivate()
+
+
 # --- the catalogues -------------------------------------------------------------------------------
 
 
@@ -244,7 +251,7 @@ def test_a_visitor_gets_the_pages_in_the_language_of_the_browser(
     assert '<html lang="de" dir="ltr">' in page
     assert f"<h1>{title}</h1>" in page
     # The error code is English in each language.
-    assert '<bdi lang="en" dir="ltr">' in page
+    assert '<p lang="en" dir="ltr" class="small">' in page
 
 
 @pytest.mark.parametrize(
