@@ -42,7 +42,7 @@ def store(mastodon, user):
 def test_the_page_of_connections_shows_the_places(store, member):
     one, two = store("one.example"), store("two.example")
     page = member.get(CONNECTIONS).content.decode()
-    assert "<dd>one.example</dd>" in page and "<dd>two.example</dd>" in page
+    assert "<dd><bdi>one.example</bdi></dd>" in page and "<dd><bdi>two.example</bdi></dd>" in page
     assert page.count("<section") == 1
     assert "Default account" not in page  # each is the only account at its place
     assert f"/disconnect/mastodon/{one.pk}/" in page and f"/disconnect/mastodon/{two.pk}/" in page
