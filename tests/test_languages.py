@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import to_language
 
+from .documents import DOCS
 from .po_files import APPS, PACKAGE, catalogues, files_of, marked_texts
 
 CATALOGUES = catalogues()
@@ -133,6 +134,12 @@ def test_a_text_of_both_apps_has_one_translation(locale):
     common = first.keys() & second.keys()
     assert CODE in common
     assert {key: first[key] for key in common} == {key: second[key] for key in common}
+
+
+def test_the_guide_names_each_language():
+    guide = (DOCS / "translating.md").read_text("utf-8")
+    for locale in LOCALES:
+        assert LANG_INFO[to_language(locale)]["name"] in guide, locale
 
 
 # --- the sources ----------------------------------------------------------------------------------
