@@ -314,6 +314,33 @@ def test_every_error_code_is_documented_and_exists():
     assert set(codes_in_docs()) == set(codes())
 
 
+def logged_codes():
+    """The codes of log lines that no exception has: ``failure_fields(…, code="…")``."""
+    for path in modules():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "failure_fields":
+                for keyword in node.keywords:
+                    if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
+                        yield keyword.value.value
+
+
+def test_every_code_of_a_log_line_is_in_the_guide():
+    codes = set(logged_codes())
+    assert {"cache_failed", "revocation_given_up"} <= codes
+    guide = page("troubleshooting.md") + page("errors.md")
+    assert [code for code in sorted(codes) if f"`{code}`" not in guide] == []
+
+
+def test_every_reference_of_the_troubleshooting_page_exists():
+    text = page("troubleshooting.md")
+    documented = table_keys(page("settings.md"))
+    named = set(re.findall(r"`(DANCE_[A-Z_]+)\b", text))
+    assert named and named <= documented
+    assert set(re.findall(r"django_dance\.[EW]\d{3}", text)) <= table_keys(page("checks.md"))
+    commands = {path.stem for path in PACKAGE.glob("management/commands/dance_*.py")}
+    assert set(re.findall(r"\bdance_(?:[a-z]+)\b(?= |`)", text)) - commands == set()
+
+
 @pytest.mark.parametrize("code", sorted(set(codes())))
 def test_the_documented_status_is_the_status(code):
     assert codes_in_docs()[code] == ("403" if code in views._FORBIDDEN else "400")
