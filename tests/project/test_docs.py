@@ -19,6 +19,8 @@ import django_dance
 from django_dance import conf, exceptions, signals, views
 from django_dance.exceptions import OwnerRequired
 from django_dance.providers import OAuth1Provider, OAuth2Provider, OIDCProvider, registry
+from django_dance.server import signals as server_signals
+from django_dance.templatetags import dance
 from django_dance.testing import StorageContract
 from django_dance.tokens import REASONS, ResourceOwner
 
@@ -365,6 +367,50 @@ def test_every_reason_is_documented():
     assert "revoked" in reasons
     table = page("errors.md").partition("### Reasons")[2].partition("\n## ")[0]
     assert reasons <= table_keys(table)
+
+
+# --- templates, tags and commands -----------------------------------------------------------------
+
+
+def guide():
+    return "\n".join(page(path.name) for path in sorted(DOCS.glob("*.md")))
+
+
+def templates():
+    """The names of our templates, as a site overrides them."""
+    for path in PACKAGE.rglob("templates/django_dance*/**/*"):
+        if path.is_file():
+            yield path.relative_to(
+                next(each for each in path.parents if each.name == "templates")
+            ).as_posix()
+
+
+@pytest.mark.parametrize("name", sorted(templates()))
+def test_every_template_is_documented(name):
+    directory, _, file = name.partition("/")
+    text = page("server.md") if directory == "django_dance_server" else guide()
+    assert f"`{file}`" in text or f"`{name}`" in text
+
+
+@pytest.mark.parametrize("name", sorted({*dance.register.tags, *dance.register.filters}))
+def test_every_template_tag_is_documented(name):
+    assert f"{{% {name} " in guide()
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in PACKAGE.rglob("management/commands/dance_*.py"))
+)
+def test_every_command_has_a_section_or_an_example(name):
+    heading = re.search(rf"^## {name}$", guide(), re.MULTILINE)
+    assert heading or f"manage.py {name}" in guide()
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(name for name, value in vars(server_signals).items() if isinstance(value, Signal)),
+)
+def test_every_signal_of_the_server_is_documented(name):
+    assert name in table_keys(page("server.md"))
 
 
 # --- the changelog --------------------------------------------------------------------------------
