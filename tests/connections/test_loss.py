@@ -401,9 +401,10 @@ def test_threads_that_meet_a_dead_grant_tell_one_loss(user, dead, events):
 
 
 @pytest.fixture
-def refusing(responses, user):
+def refusing(responses, user, clock):
     """The API refuses the token, and the address of the account does, too."""
-    store_token(user, refresh_token=None, account_accepted=True, granted_at=1)
+    end = clock.now + 7200
+    store_token(user, refresh_token=None, account_accepted=True, granted_at=1, expires_at=end)
     responses.get(API, status=401)
     return responses
 
