@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from django.conf.locale import LANG_INFO
@@ -170,6 +171,20 @@ def test_the_styles_have_no_left_and_no_right():
         styles += re.findall(r"<style>(.*?)</style>| style=\"(.*?)\"", source, re.DOTALL)
     assert len(styles) > 1
     assert not re.search(r"\b(left|right)\b", str(styles))
+
+
+def test_code_and_hosts_are_written_from_left_to_right():
+    """Otherwise an Arabic page shows a `-` or a `/` at the wrong end."""
+    sources = [path.read_text("utf-8") for path in PACKAGE.rglob("*.html")]
+    assert len(re.findall(r'<(?:code|strong) dir="ltr">\{\{', "".join(sources))) > 3
+    assert not re.search(r"<(?:code|strong)>\{\{", "".join(sources))
+
+
+def test_a_secret_keeps_its_order_on_an_arabic_page():
+    context = {"rotated": [(SimpleNamespace(name="Notes"), "-planted_")]}
+    with translation.override("ar"):
+        page = render_to_string("django_dance_server/secret.html", context)
+    assert 'dir="rtl"' in page and '<code dir="ltr">-planted_</code>' in page
 
 
 def test_no_text_is_translated_at_import():

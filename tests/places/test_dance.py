@@ -51,7 +51,7 @@ def test_the_form_asks_for_the_place(mastodon, member, internet):
 def test_a_link_of_a_stranger_with_a_place_gets_a_button_that_names_it(mastodon, member):
     page = member.get("/login/mastodon/?place=evil.example")
     assert page.status_code == 200 and flow_cookies(member) == []
-    assert b"<strong>evil.example</strong>" in page.content
+    assert b'<strong dir="ltr">evil.example</strong>' in page.content
     assert b'name="place" value="evil.example"' in page.content
 
 

@@ -60,7 +60,7 @@ def test_a_connection_to_a_place_that_is_not_allowed_can_be_ended(store, member,
     page = member.get(CONNECTIONS)
     assert "one.example" in page.content.decode()
     question = member.get(f"{CONNECTIONS}disconnect/mastodon/{row.pk}/")
-    assert b"<strong>one.example</strong>" in question.content
+    assert b'<strong dir="ltr">one.example</strong>' in question.content
     member.post(f"{CONNECTIONS}disconnect/mastodon/{row.pk}/")
     assert not OAuthToken.objects.exists()
 

@@ -36,7 +36,9 @@ def client_form(**changes):
 def test_the_admin_shows_a_new_secret_once(boss):
     response = boss.post(f"{ADMIN}client/add/", client_form())
     client = Client.objects.get()
-    (secret,) = re.findall(r"secret of Notes is: <code>(\S+)</code>", response.content.decode())
+    (secret,) = re.findall(
+        r'secret of Notes is: <code dir="ltr">(\S+)</code>', response.content.decode()
+    )
     assert "no-store" in response["Cache-Control"]
     assert "messages" not in response.cookies
     assert client.check_client_secret(secret)

@@ -391,7 +391,7 @@ def test_the_consent_page_shows_the_client_and_the_host_of_the_redirect_uri(regi
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Googlе" in page
     assert "app.example" in page
-    assert "logged in as ada" in page
+    assert "logged in as <bdi>ada</bdi>" in page
 
 
 @pytest.mark.parametrize("char", ["\u202e", "\u2066", "\u200b", "\n", "\x07"])
@@ -885,7 +885,7 @@ def test_a_consent_form_is_bound_to_the_user_who_has_seen_it(app, member, switch
     switcher["chosen"] = switcher["grace"]
     again = member.post(app.address(), form)
     assert again.status_code == 200
-    assert "You are logged in as grace" in again.content.decode()
+    assert "You are logged in as <bdi>grace</bdi>" in again.content.decode()
     assert not Grant.objects.exists() and not Consent.objects.exists()
     assert "code" in query(member.post(app.address(), consent_form(again))["Location"])
     assert Grant.objects.get().user == Consent.objects.get().user == switcher["grace"]

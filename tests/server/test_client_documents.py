@@ -105,7 +105,7 @@ def test_a_client_with_a_document_gets_tokens_and_refreshes_them(
     ]
     page = ask(app, member).content.decode()
     assert "Assistant" in page
-    assert "The application comes from <strong>client.example</strong>." in page
+    assert 'The application comes from <strong dir="ltr">client.example</strong>.' in page
     assert "Nobody on this site has checked this application" in page
     assert "own computer" not in page
     assert not Client.objects.exists()  # nobody has consented
