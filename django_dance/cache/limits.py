@@ -1,4 +1,4 @@
-"""is_within_limit: counts events within a window of time. client_address: its origin."""
+"""Limits: is_within_limit counts events, and client_address names the address that causes one."""
 
 from __future__ import annotations
 

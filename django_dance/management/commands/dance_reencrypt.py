@@ -55,7 +55,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "The unreadable tokens were not changed. Add the key that encrypted them at the "
                 "end of DANCE_ENCRYPTION_KEYS (or to SECRET_KEY_FALLBACKS), and run this command "
-                "again; or delete them with dance_prune --unreadable."
+                "again; or delete them with dance_prune --unreadable. Those of deleted users "
+                "(PendingRevocation) are given up by dance_prune after 30 days."
             )
 
 
