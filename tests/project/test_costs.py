@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_dance.interop import httpx_auth
+from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.sessions import call_flow
 from django_dance.sessions import httpx_auth as httpx_flow
@@ -109,6 +110,18 @@ def test_a_session_reads_the_token_once(user, store, api, django_assert_num_quer
         github.get(API)
         github.get(API)
         assert github.scopes
+
+
+def test_a_look_up_reads_the_columns_of_the_token_only(user, store):
+    store()
+    with CaptureQueriesContext(connection) as queries:
+        assert make_session(user).authorized
+    (sql,) = [query["sql"] for query in queries]
+    names = [field.attname for field in OAuthToken._meta.concrete_fields]
+    identity = {"provider", "user_id", "account", "place"}
+    order = {"id", "connected_at", "chosen_at"}
+    read = {name for name in names if connection.ops.quote_name(name) in sql}
+    assert read == {"token", "reason"} | identity | order
 
 
 def test_the_accounts_cost_one_query_and_one_for_each_account(
