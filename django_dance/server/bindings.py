@@ -88,7 +88,7 @@ def rows_to_write(model: Any) -> Any:
 
     The server issues or revokes something because of the rows that it reads, and a replica may lag.
     """
-    return model._default_manager.using(router.db_for_write(model))
+    return model._default_manager.db_manager(router.db_for_write(model))
 
 
 class Binding:

@@ -183,8 +183,6 @@ def set_identity(request: HttpRequest, token: AccessToken | None) -> None:
     Without a token, restore the user who is logged in: an outer decorator may have set the user of
     a token that has fewer scopes than this view needs.
     """
-    from django.contrib.auth.models import AnonymousUser
-
     state = vars(request)
     logged_in = {name: state[name] for name in ("user", "auser") if name in state}
     logged_in = state.setdefault("_oauth_logged_in", logged_in)
@@ -194,7 +192,11 @@ def set_identity(request: HttpRequest, token: AccessToken | None) -> None:
             state.pop(name, None)
         state.update(logged_in)
         return
-    user = AnonymousUser() if token.user is None else token.user
+    user = token.user
+    if user is None:
+        from django.contrib.auth.models import AnonymousUser
+
+        user = AnonymousUser()
     request.user = user
 
     async def auser() -> Any:

@@ -8,8 +8,8 @@ group of the cache.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -29,8 +29,7 @@ _SKEW = 2
 _PREFIX = "django_dance:server"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifiedToken:
+class VerifiedToken(NamedTuple):
     """The facts about a token."""
 
     #: The name of the server that verified the token.
@@ -51,9 +50,9 @@ def is_enabled() -> bool:
 
 def get(server: AuthorizationServer, digest: str) -> VerifiedToken | None:
     """The facts about the token with this digest, if there is a valid entry."""
-    if (cache := _cache()) is None:
+    if (entries := _cache()) is None:
         return None
-    fields, _ = cache.get(token_key(server, digest))
+    fields, _ = entries.get(token_key(server, digest))
     if fields is MISS:
         return None
     user = fields.pop("user")
@@ -70,12 +69,12 @@ def put(server: AuthorizationServer, digest: str, found: VerifiedToken, *, read:
         has changed since then, there is no entry.
     """
     rest = LIFETIME if found.expires is None else min(LIFETIME, found.expires - time.time())
-    if (cache := _cache()) is None or rest < 1:
+    if (entries := _cache()) is None or rest < 1:
         return
     groups = _groups(family=found.family, client_id=found.client_id, user=found.user)
-    generations = cache.generations(groups, unchanged_since=read - _SKEW)
+    generations = entries.generations(groups, unchanged_since=read - _SKEW)
     if generations is not None:
-        cache.put(generations, {token_key(server, digest): (vars(found), rest)})
+        entries.put(generations, {token_key(server, digest): (found._asdict(), rest)})
 
 
 def invalidate(
@@ -89,10 +88,10 @@ def invalidate(
 
     :param using: the alias of the database that is changed.
     """
-    if (cache := _cache()) is not None:
+    if (entries := _cache()) is not None:
         key = None if user is None else user_key(user)
         groups = _groups(family=family, client_id=client_id, user=key)
-        on_commit_or_now(using, lambda: cache.invalidate(*groups))
+        on_commit_or_now(using, lambda: entries.invalidate(*groups))
 
 
 def user_key(user: models.Model) -> tuple[str, str]:
@@ -136,8 +135,11 @@ def _invalidate_row(
 
 def _cache() -> GenerationalCache | None:
     alias = settings.token_cache
-    if not alias:
-        return None
+    return _cache_at(alias) if alias else None
+
+
+@cache
+def _cache_at(alias: str) -> GenerationalCache:
     return GenerationalCache(
         alias,
         purpose="server token",
