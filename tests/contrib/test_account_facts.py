@@ -135,6 +135,11 @@ ACCOUNTS = {
         {"data": [{"id": "141981764", "login": "ada", "display_name": "Ada"}]},
         ("141981764", "Ada"),
     ),
+    "wrike": (
+        ("GET", "https://www.wrike.com/api/v4/contacts?me=true"),
+        {"kind": "contacts", "data": [{"id": "KUAA", "profiles": [{"email": "ada@example.com"}]}]},
+        ("KUAA", "ada@example.com"),
+    ),
     "zoho": (
         ("GET", "https://accounts.zoho.com/oauth/user/info"),
         {"First_Name": "Ada", "Display_Name": "Ada", "ZUID": 14527219},

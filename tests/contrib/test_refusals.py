@@ -519,6 +519,7 @@ UNDOCUMENTED = [
     "webex",
     "whoop",
     "wikimedia_oauth2",
+    "wrike",
     "yahoo",
     "yandex",
     "zendesk",

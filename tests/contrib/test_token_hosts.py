@@ -130,3 +130,33 @@ def test_after_a_refresh_with_a_foreign_host_no_call_is_sent(connected, response
     with pytest.raises(UntrustedOrigin):
         session.get("services/data")
     assert len(responses.calls) == asked
+
+
+def test_wrikes_host_has_no_scheme(connected, responses):
+    responses.get("https://app-eu.wrike.com/api/v4/tasks", json={})
+    session = connected("wrike", {"host": "app-eu.wrike.com"})
+    assert session.get("tasks").ok
+    assert session.get("https://app-eu.wrike.com/api/v4/tasks").ok
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "evil.example",
+        "evil.example/wrike.com",
+        "wrike.com.evil.example",
+        "evilwrike.com",
+        "www.wrike.com@evil.example",
+        "evil.example#.wrike.com",
+        "evil.example?.wrike.com",
+        "evil.example\\.wrike.com",
+        "https://www.wrike.com",
+        "",
+        5,
+    ],
+    ids=str,
+)
+def test_a_wrike_token_with_a_foreign_host_is_not_sent(connected, responses, hostile):
+    with pytest.raises(UntrustedOrigin, match=r"token names the host .+ not one of"):
+        connected("wrike", {"host": hostile}).get("tasks")
+    assert not responses.calls
