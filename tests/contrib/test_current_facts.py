@@ -67,7 +67,15 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert "client_secret" not in form_fields(call)
 
 
-SCOPE_REQUIRED = ["airtable", "instagram", "jira_oauth2", "kick", "threads", "tumblr_oauth2"]
+SCOPE_REQUIRED = [
+    "airtable",
+    "instagram",
+    "jira_oauth2",
+    "kick",
+    "smartsheet",
+    "threads",
+    "tumblr_oauth2",
+]
 
 
 def test_the_presets_that_require_a_scope():

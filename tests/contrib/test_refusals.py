@@ -180,6 +180,17 @@ ANSWERS = [
         "https://nango.dev/blog/slack-oauth-refresh-token-invalid-grant",
     ),
     Answer(
+        "smartsheet",
+        400,
+        {
+            "errorCode": 1071,
+            "error": "invalid_grant",
+            "error_description": "The authorization code or refresh token provided was invalid.",
+        },
+        "dead",
+        "https://github.com/smartsheet-platform/api-docs/blob/HEAD/source/_additional.html.md.erb",
+    ),
+    Answer(
         "spotify",
         400,
         {"error": "invalid_grant", "error_description": "Refresh token revoked"},

@@ -77,6 +77,14 @@ def test_naver_refuses_with_status_200(connected, responses):
         revoke_token(connected("naver"))
 
 
+def test_smartsheet_revokes_by_delete_with_the_token(connected, responses):
+    responses.delete("https://api.smartsheet.com/2.0/token", json={"message": "SUCCESS"})
+    revoke_token(connected("smartsheet"))
+    (call,) = responses.calls
+    assert call.request.headers["Authorization"] == "Bearer planted-access"
+    assert not call.request.body
+
+
 def test_soundcloud_revokes_by_json(connected, responses):
     responses.post("https://secure.soundcloud.com/sign-out")
     revoke_token(connected("soundcloud"))
@@ -116,6 +124,7 @@ REVOCATIONS = {
     "miro": ("POST", "https://api.miro.com/v2/oauth/revoke"),
     "mollie": ("DELETE", "https://api.mollie.com/oauth2/tokens"),
     "naver": ("POST", NAVER),
+    "smartsheet": ("DELETE", "https://api.smartsheet.com/2.0/token"),
     "soundcloud": ("POST", "https://secure.soundcloud.com/sign-out"),
     "square": ("POST", "https://connect.squareup.com/oauth2/revoke"),
     "stripe": ("POST", "https://connect.stripe.com/oauth/deauthorize"),
