@@ -512,6 +512,7 @@ UNDOCUMENTED = [
     "pipedrive",
     "planning_center",
     "reddit",
+    "ringcentral",
     "roblox",
     "sage",
     "sentry",
