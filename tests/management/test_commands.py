@@ -289,6 +289,15 @@ def test_dance_prune_draws_a_bar_for_the_rows_that_it_reads(user):
     assert "| 1/1 [" in terminal.getvalue().split("\r")[-1]
 
 
+def test_dance_notify_draws_a_bar_for_the_lost_connections(user, settings):
+    settings.DANCE_NOTIFY = lambda notice: True
+    connect(user)
+    OAuthToken.objects.update(state="needs_reconnect", reason="revoked")
+    terminal = Terminal()
+    call_command("dance_notify", stdout=io.StringIO(), stderr=terminal, no_color=True)
+    assert "| 1/1 [" in terminal.getvalue().split("\r")[-1]
+
+
 def test_an_unreadable_token_is_named_on_a_line_of_its_own(user, settings):
     break_seal(connect(user))
     terminal = Terminal()

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ...notices import NotSent
 from ..arguments import add_owner_arguments, user_id_of
+from ..bars import ProgressBar
 from ..upkeep import notify_users, rows_to_notify
 
 
@@ -23,17 +24,25 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, names: list[str] | None, user: str | None, dry_run: bool, **options: Any
+        self,
+        *,
+        names: list[str] | None,
+        user: str | None,
+        dry_run: bool,
+        verbosity: int,
+        **options: Any,
     ) -> None:
         rows = rows_to_notify(names, user_id_of(user))
+        total = sum(table.count() for table in rows)
         if dry_run:
-            total = sum(table.count() for table in rows)
             self.stdout.write(f"Would tell the users of {total} lost connections.")
             return
         outcomes: Counter[str] = Counter()
         try:
-            for outcome in notify_users(rows):
-                outcomes[outcome] += 1
+            with ProgressBar(total, self.stderr, verbosity) as progress:
+                for outcome in notify_users(rows):
+                    outcomes[outcome] += 1
+                    progress.update()
         except (ImproperlyConfigured, NotSent) as error:
             raise CommandError(str(error)) from error
         finally:
