@@ -61,6 +61,16 @@ def site(settings, monkeypatch):
 
 #: Routes for the presets that call an address which no fact states.
 ROUTES = {
+    "docusign": [
+        (
+            "GET",
+            "https://account.docusign.com/oauth/userinfo",
+            {
+                "sub": "ada",
+                "accounts": [{"is_default": True, "base_uri": "https://eu.docusign.net"}],
+            },
+        )
+    ],
     "hubspot": [
         (
             "POST",

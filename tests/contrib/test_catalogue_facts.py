@@ -34,6 +34,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     ),
     "apple": {"length": "The client secret is signed anew for each request."},
     "azure": {"length": "An issuer of many tenants."},
+    "docusign": {"length": "A sandbox, and the server of the default account."},
     "facebook": {"length": "An exchange of tokens."},
     "instagram": {
         **_NO_LABEL,

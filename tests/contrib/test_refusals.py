@@ -466,6 +466,7 @@ UNDOCUMENTED = [
     "constant_contact",
     "dexcom",
     "digitalocean",
+    "docusign",
     "ebay",
     "epic_games",
     "etsy",

@@ -9,6 +9,15 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 
 #: Preset → the option, and the facts that it changes.
 SANDBOXES = {
+    "docusign": (
+        "sandbox",
+        {
+            "base_url": "https://demo.docusign.net/restapi/",
+            "authorization_url": "https://account-d.docusign.com/oauth/auth",
+            "token_url": "https://account-d.docusign.com/oauth/token",
+            "account_url": "https://account-d.docusign.com/oauth/userinfo",
+        },
+    ),
     "ebay": (
         "sandbox",
         {
