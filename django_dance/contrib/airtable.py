@@ -7,13 +7,16 @@ class Airtable(OAuth2Provider):
     granted."""
 
     documentation = "https://airtable.com/developers/web/api/oauth-reference"
+    checked = "2026-11"
     registration_url = "https://airtable.com/create/oauth"
     base_url = "https://api.airtable.com/v0/"
     authorization_url = "https://airtable.com/oauth2/v1/authorize"
     token_url = "https://airtable.com/oauth2/v1/token"
     scope = "schema.bases:read"
     scope_required = True
+    # https://github.com/Airtable/oauth-example/blob/HEAD/index.js: a refresh token can be used once
     refresh_rotates = True
+    # https://airtable.com/developers/web/api/get-user-id-scopes
     account_url = "meta/whoami"
     account_id = "id"
     account_label = "email"

@@ -12,13 +12,15 @@ class Amazon(OAuth2Provider):
     registration_url = "https://developer.amazon.com/loginwithamazon/console/site/lwa/overview.html"
     base_url = "https://api.amazon.com/"
     authorization_url = "https://www.amazon.com/ap/oa"
-    # PKCE: https://github.com/openiddict/openiddict-core/blob/HEAD/src/OpenIddict.Client.WebIntegration/OpenIddictClientWebIntegrationProviders.xml
     token_url = "https://api.amazon.com/auth/o2/token"
     client_auth = "post"
     scope = "profile"
     # https://developer.amazon.com/docs/login-with-amazon/obtain-customer-profile.html: status 400
     token_over = {"error": ("invalid_token",)}
+    # https://developer.amazon.com/docs/login-with-amazon/customer-profile.html
     account_url = "user/profile"
     account_id = "user_id"
     account_label = "name"
+    # https://developer.amazon.com/docs/login-with-amazon/access-token.html speaks of a new refresh
+    # token at each refresh, refresh-token.html beside it of tokens that do not expire.
     unconfirmed = ("refresh_rotates",)

@@ -17,6 +17,7 @@ class Attio(OAuth2Provider):
     client_auth = "post"
     # https://docs.attio.com/rest-api/endpoint-reference/meta/identify
     account_url = "self"
+    # https://github.com/d-stoll/attio-js/blob/HEAD/docs/models/operations/getv2selfresponse.md
     account_id = "workspace_id"
     account_label = "workspace_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml

@@ -13,15 +13,18 @@ class Auth0(OIDCProvider):
         "https://auth0.com/docs/get-started/authentication-and-authorization-flow/"
         "authorization-code-flow"
     )
+    checked = "2026-11"
+    # https://auth0.com/docs/get-started/applications
     registration_url = "https://manage.auth0.com/"
     host: str = ""
     place_kind = HostPlace(example="acme.eu.auth0.com")
     base_url = "https://{host}/"
+    # https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery
     issuer = "https://{host}/"
     revocation_url = "https://{host}/oauth/revoke"
     scope = ("openid", "profile")
     # A setting of the application decides whether a refresh token can be used again.
-    # https://auth0.com/docs/secure/tokens/refresh-tokens/refresh-token-rotation
+    # https://auth0.com/docs/secure/tokens/refresh-tokens/configure-refresh-token-rotation
     refresh_rotates = None
 
     #: The identifier of the API that you call with the token.

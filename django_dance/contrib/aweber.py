@@ -8,9 +8,10 @@ class AWeber(OAuth2Provider):
     registration_url = "https://labs.aweber.com/apps"
     base_url = "https://api.aweber.com/1.0/"
     authorization_url = "https://auth.aweber.com/oauth2/authorize"
+    # PKCE: https://github.com/aweber/public-api-examples/blob/HEAD/php/get-pkce-access-token
     token_url = "https://auth.aweber.com/oauth2/token"
     revocation_url = "https://auth.aweber.com/oauth2/revoke"
     scope = "account.read"
     account_url = "accounts"
     account_id = "entries.0.id"
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)

@@ -6,6 +6,7 @@ class Box(OAuth2Provider):
     register the application. ``SCOPE`` may request fewer scopes."""
 
     documentation = "https://developer.box.com/guides/authentication/oauth2/"
+    checked = "2026-11"
     registration_url = "https://app.box.com/developers/console"
     base_url = "https://api.box.com/2.0/"
     api_origins = ("https://upload.box.com",)

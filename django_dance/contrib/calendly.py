@@ -12,10 +12,21 @@ class Calendly(OAuth2Provider):
     registration_url = "https://developer.calendly.com/console/apps"
     base_url = "https://api.calendly.com/"
     authorization_url = "https://auth.calendly.com/oauth/authorize"
+    # https://developer.calendly.com/api-docs/calendly-o-auth/o-auth/post-oauth-refresh-token: Basic
+    # PKCE: https://developer.calendly.com/creating-an-oauth-app
     token_url = "https://auth.calendly.com/oauth/token"
+    # The credentials are in the body:
+    # https://developer.calendly.com/api-docs/calendly-o-auth/o-auth/post-oauth-revoke
     revocation_url = "https://auth.calendly.com/oauth/revoke"
-    client_auth = "post"
+    revocation_auth = "none"
+    revocation_params = {
+        "client_id": "client_id",
+        "client_secret": "client_secret",
+        "token": "refresh_token",
+    }
+    # https://developer.calendly.com/refresh-token-rotation-guide
     refresh_rotates = True
+    # https://developer.calendly.com/how-to-find-the-organization-or-user-uri
     account_url = "users/me"
     # Calendly identifies users by the URLs of their records.
     account_id = "resource.uri"

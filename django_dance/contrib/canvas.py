@@ -7,6 +7,7 @@ class Canvas(OAuth2Provider):
     """
 
     documentation = "https://developerdocs.instructure.com/services/canvas/oauth2"
+    checked = "2026-11"
     registration_url = (
         "https://developerdocs.instructure.com/services/canvas/oauth2/file.developer_keys"
     )
@@ -20,7 +21,10 @@ class Canvas(OAuth2Provider):
     revocation_method = "DELETE"
     revocation_param = ""
     client_auth = "post"
+    # https://developerdocs.instructure.com/services/canvas/oauth2/file.oauth_endpoints
+    refresh_rotates = False
+    # https://developerdocs.instructure.com/services/canvas/resources/users
     account_url = "users/self"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("pkce", "refresh_rotates", "revocation_url", "registration_url")
+    unconfirmed = ("pkce",)

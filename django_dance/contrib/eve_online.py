@@ -11,6 +11,7 @@ class EVEOnline(OAuth2Provider):
     base_url = "https://esi.evetech.net/"
     authorization_url = "https://login.eveonline.com/v2/oauth/authorize"
     token_url = "https://login.eveonline.com/v2/oauth/token"
+    # https://login.eveonline.com/.well-known/oauth-authorization-server
     revocation_url = "https://login.eveonline.com/v2/oauth/revoke"
     scope = "publicData"
     account_url = "https://login.eveonline.com/oauth/verify"
@@ -18,4 +19,4 @@ class EVEOnline(OAuth2Provider):
     account_id = "CharacterOwnerHash"
     account_label = "CharacterName"
     # The v2 token is a JWT that contains it too; /oauth/verify is deprecated since 2021.
-    unconfirmed = ("account_url", "pkce", "refresh_rotates")
+    unconfirmed = ("account_url", "refresh_rotates")

@@ -5,6 +5,7 @@ class Figshare(OAuth2Provider):
     """https://docs.figshare.com/old_docs/oauth/"""
 
     documentation = "https://docs.figshare.com/old_docs/oauth/"
+    checked = "2026-11"
     registration_url = "https://figshare.com/account/applications"
     label = "figshare"
     base_url = "https://api.figshare.com/v2/"
@@ -12,7 +13,9 @@ class Figshare(OAuth2Provider):
     token_url = "https://api.figshare.com/v2/token"
     client_auth = "post"
     scope = "all"
+    # https://docs.figshare.com/
     authorization_scheme = "token"
+    # https://github.com/figshare/user_documentation/blob/HEAD/swagger_documentation/swagger.json
     account_url = "account"
     account_id = "id"
     account_label = "email"

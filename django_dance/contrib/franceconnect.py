@@ -17,10 +17,12 @@ class FranceConnect(OIDCProvider):
     userinfo_url = "https://{host}/api/v2/userinfo"
     end_session_url = "https://{host}/api/v2/session/end"
     issuer = "https://{host}/api/v2"
+    # The server's source: the client secret is in the body, and there are no refresh tokens.
+    # https://github.com/france-connect/sources/blob/HEAD/back/instances/core-fcp-low/src/config/oidc-provider.ts
     client_auth = "post"
     auto_refresh_url = None
+    # PKCE: https://github.com/france-connect/sources/blob/HEAD/back/libs/oidc-provider/src/services/oidc-provider-config.service.ts
     scope = ("openid", "profile", "email")
-    unconfirmed = ("auto_refresh_url", "pkce")
 
     #: The level of assurance that FranceConnect must reach.
     acr_values = "eidas1"

@@ -9,15 +9,17 @@ class Globus(OIDCProvider):
     registration_url = "https://app.globus.org/settings/developers"
     base_url = "https://auth.globus.org/v2/api/"
     authorization_url = "https://auth.globus.org/v2/oauth2/authorize"
+    # PKCE: https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/services/auth/flow_managers/native_app.py
     token_url = "https://auth.globus.org/v2/oauth2/token"
     revocation_url = "https://auth.globus.org/v2/oauth2/token/revoke"
     jwks_url = "https://auth.globus.org/jwk.json"
     userinfo_url = "https://auth.globus.org/v2/oauth2/userinfo"
     issuer = "https://auth.globus.org"
     scope = ("openid", "profile", "email")
-    unconfirmed = ("offline", "pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)
 
     #: Ask for a refresh token.
     offline = False
 
+    # https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/services/auth/flow_managers/authorization_code.py
     authorization_url_options = {"offline": {"access_type": "offline"}}

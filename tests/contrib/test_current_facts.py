@@ -10,7 +10,7 @@ from django_dance.providers import OAuth2Provider, OIDCProvider
 
 from ..catalogue import PRESETS, required
 from ..conftest import Dance
-from .conftest import basic_credentials, form_fields, revoke_token
+from .conftest import GRANTED, basic_credentials, form_fields, revoke_token
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 @pytest.mark.parametrize(
     ("name", "fact", "value"),
     [
+        ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
         ("shopify", "token_url_params", {"expiring": "1"}),
         ("uber", "authorization_url", "https://auth.uber.com/oauth/v2/authorize"),
         ("uber", "token_url", "https://auth.uber.com/oauth/v2/token"),
@@ -29,7 +30,18 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
 
 
 @pytest.mark.parametrize(
-    "name", ["bitbucket", "coinbase", "github", "notion", "shopify", "slack", "todoist"]
+    "name",
+    [
+        "bitbucket",
+        "canva",
+        "coinbase",
+        "digitalocean",
+        "github",
+        "notion",
+        "shopify",
+        "slack",
+        "todoist",
+    ],
 )
 def test_each_refresh_replaces_the_refresh_token(site, name):
     provider = site(name)
@@ -65,6 +77,25 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert basic_credentials(call) == "the+client:planted-client-secret"
     assert form_fields(call)["token"] == "planted-refresh"
     assert "client_secret" not in form_fields(call)
+
+
+def test_calendly_gets_the_credentials_by_basic_and_revokes_with_them_in_the_body(
+    connected, responses
+):
+    session = connected("calendly")
+    responses.post("https://auth.calendly.com/oauth/token", json=GRANTED)
+    session.refresh()
+    responses.post("https://auth.calendly.com/oauth/revoke")
+    revoke_token(session)
+    refreshed, revoked = responses.calls
+    assert basic_credentials(refreshed) == "the+client:planted-client-secret"
+    assert "client_secret" not in form_fields(refreshed)
+    assert "Authorization" not in revoked.request.headers
+    assert form_fields(revoked) == {
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+        "token": "planted-refresh",
+    }
 
 
 SCOPE_REQUIRED = [
