@@ -39,7 +39,8 @@ def home(request: Request) -> HttpResponse:
 def profile(request: Request) -> HttpResponse:
     notebook = request.oauth.notebook
     answer = notebook.get("/me")
-    return render(request, "profile.html", {"answer": answer, "provider": notebook.provider})
+    context = {"answer": answer, "provider": notebook.provider}
+    return render(request, "profile.html", context)
 
 
 @authorization_required("notebook")
@@ -66,14 +67,16 @@ def profile_at_album(request: Request) -> HttpResponse:
     """Call an OAuth 1 provider. An anonymous visitor has the token in the session."""
     album = request.oauth.album
     answer = album.get("/me")
-    return render(request, "profile.html", {"answer": answer, "provider": album.provider})
+    context = {"answer": answer, "provider": album.provider}
+    return render(request, "profile.html", context)
 
 
 @authorization_required("github")
 def profile_at_github(request: Request) -> HttpResponse:
     github = request.oauth.github
     answer = github.get("/user")
-    return render(request, "profile.html", {"answer": answer, "provider": github.provider})
+    context = {"answer": answer, "provider": github.provider}
+    return render(request, "profile.html", context)
 
 
 @require_POST
