@@ -7,7 +7,7 @@ class Atlassian(OAuth2Provider):
     determined."""
 
     documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/atlassian.rst
+    checked = "2026-11"
     registration_url = "https://developer.atlassian.com/console/myapps/"
     base_url = "https://api.atlassian.com/"
     authorization_url = "https://auth.atlassian.com/authorize"
@@ -17,11 +17,13 @@ class Atlassian(OAuth2Provider):
     # The least scope for account_url
     scope = "read:me"
     refresh_rotates = True
+    refresh_token_lifetime = 90
     # https://github.com/raycast/extensions/issues/11836
     refusals = {"dead": ("unauthorized_client: refresh_token is invalid",)}
     account_url = "me"
     account_id = "account_id"
     account_label = "name"
+    unconfirmed = ("pkce",)
 
     #: Ask again even if the user has consented before.
     reprompt_consent = False

@@ -21,12 +21,16 @@ class EBay(OAuth2Provider):
     authorization_url = "https://auth.{host}/oauth2/authorize"
     token_url = "https://api.{host}/identity/v1/oauth2/token"
     token_type = "user access token"
+    # It names the refresh token of the code grant for each refresh:
+    # https://developer.ebay.com/api-docs/static/oauth-refresh-token-request.html
+    # https://github.com/eBay/ebay-oauth-python-client/blob/HEAD/oauthclient/oauth2api.py
+    refresh_rotates = False
     scope = "https://api.ebay.com/oauth/api_scope/commerce.identity.readonly"
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
     account_id = "userId"
     account_label = "username"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)
 
     #: eBay's name for the callback URL; eBay's keys page shows it.
     ru_name: str = ""

@@ -24,6 +24,7 @@ class GitHub(OAuth2Provider):
     revocation_method = "DELETE"
     revocation_params = {"access_token": "access_token"}
     revocation_request_format = "json"
+    # https://github.com/github/github-mcp-server/blob/HEAD/pkg/http/oauth/oauth.go
     issuer = "https://{host}/login/oauth"
     # https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
     scope_implies = {
@@ -61,4 +62,3 @@ class GitHub(OAuth2Provider):
     # The page of the documentation, and
     # https://github.blog/changelog/2024-06-07-account-picker-updates-for-oauth-and-github-app-sign-in/
     choose_account_params = {"prompt": "select_account", "login": "{label}"}
-    unconfirmed = ("issuer",)

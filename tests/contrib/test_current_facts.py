@@ -181,6 +181,7 @@ def test_dates_are_written_as_dates(name):
 @pytest.mark.parametrize(
     ("name", "days"),
     [
+        ("atlassian", 90),
         ("bitbucket", 90),
         ("box", 60),
         ("coinbase", 547),
