@@ -10,6 +10,7 @@ class HuggingFace(OIDCProvider):
     base_url = "https://huggingface.co/api/"
     authorization_url = "https://huggingface.co/oauth/authorize"
     token_url = "https://huggingface.co/oauth/token"
+    device_authorization_url = "https://huggingface.co/oauth/device"
     userinfo_url = "https://huggingface.co/oauth/userinfo"
     issuer = "https://huggingface.co"
     scope = ("openid", "profile")

@@ -13,10 +13,10 @@ class Kick(OAuth2Provider):
     authorization_url = "https://id.kick.com/oauth/authorize"
     token_url = "https://id.kick.com/oauth/token"
     client_auth = "post"
+    refresh_rotates = True
     # https://docs.kick.com/scopes
     scope = "user:read"
     scope_required = True
     account_url = "users"
     account_id = "data.0.user_id"
     account_label = "data.0.name"
-    unconfirmed = ("refresh_rotates",)

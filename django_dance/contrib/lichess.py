@@ -6,6 +6,7 @@ class Lichess(OAuth2Provider):
     ``CLIENT_ID``. There is no secret. Set ``HOST`` to use your own server."""
 
     documentation = "https://lichess.org/api#tag/OAuth"
+    checked = "2026-11"
     host = "lichess.org"
     base_url = "https://{host}/api/"
     authorization_url = "https://{host}/oauth"

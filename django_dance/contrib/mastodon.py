@@ -14,6 +14,8 @@ class Mastodon(OAuth2Provider):
     connect to: the site registers itself at each. Or set ``HOST`` to one server."""
 
     documentation = "https://docs.joinmastodon.org/spec/oauth/"
+    checked = "2026-11"
+    # https://github.com/mastodon/mastodon/blob/HEAD/config/routes/settings.rb
     registration_url = "https://mastodon.social/settings/applications"
     host = "mastodon.social"
     place_kind = HostPlace(handles=True, example="mastodon.social")

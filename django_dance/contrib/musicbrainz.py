@@ -8,6 +8,7 @@ class MusicBrainz(OAuth2Provider):
     be determined."""
 
     documentation = "https://musicbrainz.org/doc/Development/OAuth2"
+    checked = "2026-11"
     # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/MusicBrainz.php
     registration_url = "https://musicbrainz.org/account/applications"
     base_url = "https://musicbrainz.org/ws/2/"
@@ -16,12 +17,12 @@ class MusicBrainz(OAuth2Provider):
     revocation_url = "https://musicbrainz.org/oauth2/revoke"
     client_auth = "post"
     scope = "profile"
+    # https://github.com/metabrainz/musicbrainz-server/blob/HEAD/lib/MusicBrainz/Server/Controller/OAuth2.pm
     refresh_rotates = False
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "https://musicbrainz.org/oauth2/userinfo"
     account_id = "metabrainz_user_id"
     account_label = "sub"
-    unconfirmed = ("refresh_rotates",)
 
     #: Ask for a refresh token.
     offline = False

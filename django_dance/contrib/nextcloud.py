@@ -24,11 +24,11 @@ class Nextcloud(OAuth2Provider):
     authorization_url = "https://{host}/apps/oauth2/authorize"
     token_url = "https://{host}/apps/oauth2/api/v1/token"
     client_auth = "post"
+    # And PKCE:
+    # https://github.com/nextcloud/server/blob/HEAD/apps/oauth2/lib/Controller/OauthApiController.php
     refresh_rotates = True
     # Without this header the OCS API refuses a call as cross-site request forgery.
     request_headers = {"OCS-APIRequest": "true"}
     account_url = "ocs/v2.php/cloud/user?format=json"
     account_id = "ocs.data.id"
     account_label = "ocs.data.displayname"
-    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/nextcloud.ts
-    unconfirmed = ("pkce", "refresh_rotates")

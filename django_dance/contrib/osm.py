@@ -15,6 +15,8 @@ class OpenStreetMap(OIDCProvider):
     token_url = "https://www.openstreetmap.org/oauth2/token"
     # Its tokens do not expire.
     auto_refresh_url = None
+    # https://github.com/openstreetmap/openstreetmap-website/blob/HEAD/config/routes.rb: Doorkeeper,
+    # whose endpoints begin with "oauth2" here
     revocation_url = "https://www.openstreetmap.org/oauth2/revoke"
     jwks_url = "https://www.openstreetmap.org/oauth2/discovery/keys"
     userinfo_url = "https://www.openstreetmap.org/oauth2/userinfo"
@@ -25,4 +27,3 @@ class OpenStreetMap(OIDCProvider):
     account_url = "user/details.json"
     account_id = "user.id"
     account_label = "user.display_name"
-    unconfirmed = ("jwks_url", "revocation_url")

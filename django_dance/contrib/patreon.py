@@ -5,6 +5,7 @@ class Patreon(OAuth2Provider):
     """https://docs.patreon.com/#oauth"""
 
     documentation = "https://docs.patreon.com/#oauth"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/patreon.rst
     registration_url = "https://www.patreon.com/portal/registration/register-clients"
     base_url = "https://www.patreon.com/api/oauth2/v2/"
@@ -17,4 +18,4 @@ class Patreon(OAuth2Provider):
     account_id = "data.id"
     account_label = "data.attributes.full_name"
     # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/patreon.ts
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)

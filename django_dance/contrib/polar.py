@@ -7,6 +7,7 @@ class Polar(OAuth2Provider):
 
     label = "Polar Flow"
     documentation = "https://www.polar.com/accesslink-api/"
+    # https://github.com/polarofficial/accesslink-example-python/blob/HEAD/README.md
     registration_url = "https://admin.polaraccesslink.com/"
     base_url = "https://www.polaraccesslink.com/v3/"
     authorization_url = "https://flow.polar.com/oauth2/authorization"
@@ -16,4 +17,4 @@ class Polar(OAuth2Provider):
     # The token itself names the account.
     account_id = "x_user_id"
     account_label = "x_user_id"
-    unconfirmed = ("auto_refresh_url", "pkce", "registration_url")
+    unconfirmed = ("auto_refresh_url", "pkce")

@@ -19,6 +19,8 @@ class QuickBooks(OAuth2Provider):
     revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
     # After its last use: https://blogs.intuit.com/2024/06/03/oauth-token-management-done-the-right-way/
     refresh_token_lifetime = 100
+    # https://github.com/intuit/oauth-jsclient/blob/HEAD/README.md
+    refresh_rotates = True
     callback_fields = ("realmId",)
     scope = ("openid", "com.intuit.quickbooks.accounting")
     # The person and not the company: a visitor could change the company in the callback.
@@ -26,7 +28,7 @@ class QuickBooks(OAuth2Provider):
     account_id = "sub"
     account_label = "email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)
 
     #: Use the sandbox.
     sandbox = False

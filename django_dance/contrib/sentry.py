@@ -14,8 +14,8 @@ class Sentry(OAuth2Provider):
     token_url = "https://{host}/oauth/token/"
     client_auth = "post"
     scope = "org:read"
+    # https://github.com/getsentry/sentry/blob/008af598c5c946bce4e0f9e99c0478cd98dd5c9d/src/sentry/models/apitoken.py
     refresh_rotates = True
     # The token itself names the account.
     account_id = "user.id"
     account_label = "user.name"
-    unconfirmed = ("refresh_rotates",)

@@ -30,6 +30,7 @@ class Square(OAuth2Provider):
     # PKCE replaces the client secret at Square.
     pkce = None
     scope = "MERCHANT_PROFILE_READ"
+    # https://github.com/square/square-nodejs-sdk/blob/HEAD/src/api/resources/oAuth/client/Client.ts
     refresh_rotates = False
     # https://developer.squareup.com/forums/t/getting-error-while-renew-token/11056
     refusals = {"dead": ("service.not_authorized: invalid refresh token",)}

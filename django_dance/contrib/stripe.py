@@ -17,8 +17,9 @@ class Stripe(OAuth2Provider):
     revocation_auth = "secret"
     revocation_params = {"client_id": "client_id", "stripe_user_id": "stripe_user_id"}
     client_auth = "post"
+    # https://github.com/stripe/stripe-node/blob/HEAD/src/resources/OAuth.ts
     scope = "read_write"
     # The token itself names the account.
     account_id = "stripe_user_id"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("scope", "pkce", "refresh_rotates")
+    unconfirmed = ("pkce", "refresh_rotates")

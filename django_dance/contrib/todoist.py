@@ -9,6 +9,7 @@ class Todoist(OAuth2Provider):
     base_url = "https://api.todoist.com/api/v1/"
     authorization_url = "https://todoist.com/oauth/authorize"
     token_url = "https://todoist.com/oauth/access_token"
+    # https://github.com/Doist/todoist-sdk-typescript/blob/HEAD/src/authentication.ts
     revocation_url = "https://api.todoist.com/api/v1/revoke"
     # https://doist.github.io/todoist-sdk-typescript/api/functions/revokeToken
     revocation_auth = "basic"
@@ -22,4 +23,4 @@ class Todoist(OAuth2Provider):
     account_id = "id"
     account_label = "full_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "revocation_url")
+    unconfirmed = ("pkce",)

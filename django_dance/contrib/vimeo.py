@@ -11,6 +11,7 @@ class Vimeo(OAuth2Provider):
     authorization_url = "https://api.vimeo.com/oauth/authorize"
     token_url = "https://api.vimeo.com/oauth/access_token"
     auto_refresh_url = None
+    # https://github.com/vimeo/openapi/blob/HEAD/api.yaml
     revocation_url = "https://api.vimeo.com/tokens"
     revocation_auth = "token"
     revocation_method = "DELETE"
@@ -22,4 +23,4 @@ class Vimeo(OAuth2Provider):
     account_id = "uri"
     account_label = "name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "revocation_url")
+    unconfirmed = ("pkce",)

@@ -11,13 +11,13 @@ class Webflow(OAuth2Provider):
     base_url = "https://api.webflow.com/v2/"
     authorization_url = "https://webflow.com/oauth/authorize"
     token_url = "https://api.webflow.com/oauth/access_token"
-    # Its tokens do not expire: https://appwrite.io/integrations/oauth-webflow
+    # It issues no refresh tokens: https://appwrite.io/integrations/oauth-webflow
     auto_refresh_url = None
     client_auth = "post"
-    # https://developers.webflow.com/data/reference/scopes
+    # https://developers.webflow.com/data/reference/token/authorized-by
     scope = "authorized_user:read"
     account_url = "token/authorized_by"
     account_id = "id"
     account_label = "email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "registration_url")
+    unconfirmed = ("auto_refresh_url", "pkce", "registration_url")

@@ -19,7 +19,11 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
     ("name", "fact", "value"),
     [
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
+        ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
         ("shopify", "token_url_params", {"expiring": "1"}),
+        ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),
+        ("trakt", "token_url", "https://auth.trakt.tv/oauth/token"),
+        ("trakt", "revocation_url", "https://auth.trakt.tv/oauth/revoke"),
         ("uber", "authorization_url", "https://auth.uber.com/oauth/v2/authorize"),
         ("uber", "token_url", "https://auth.uber.com/oauth/v2/token"),
         ("uber", "revocation_url", "https://auth.uber.com/oauth/v2/revoke"),

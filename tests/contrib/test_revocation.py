@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from django_dance.exceptions import ProviderError, ProviderUnavailable, TokenRequestRefused
+from django_dance.exceptions import ProviderError, ProviderUnavailable
 from django_dance.models import OAuthToken
 
 from .conftest import basic_credentials, form_fields, revoke_token
@@ -56,25 +56,18 @@ def test_mollie_revokes_by_delete_with_a_form(connected, responses, token, sent)
     assert basic_credentials(responses.calls[0]) == "the+client:planted-client-secret"
 
 
-NAVER = "https://nid.naver.com/oauth2.0/token"
+NAVER = "https://nid.naver.com/oauth2.0/revoke"
 
 
-def test_naver_revokes_by_a_grant(connected, responses):
-    responses.post(NAVER, json={"access_token": "planted-access", "result": "success"})
+def test_naver_revokes_as_rfc_7009_says(connected, responses):
+    responses.post(NAVER)
     revoke_token(connected("naver"))
     assert form_fields(responses.calls[0]) == {
-        "grant_type": "delete",
-        "access_token": "planted-access",
-        "service_provider": "NAVER",
+        "token": "planted-refresh",
+        "token_type_hint": "refresh_token",
         "client_id": "the client",
         "client_secret": "planted-client-secret",
     }
-
-
-def test_naver_refuses_with_status_200(connected, responses):
-    responses.post(NAVER, json={"error": "024", "error_description": "Authentication failed"})
-    with pytest.raises(TokenRequestRefused, match="Naver refused: 024"):
-        revoke_token(connected("naver"))
 
 
 def test_smartsheet_revokes_by_delete_with_the_token(connected, responses):

@@ -242,7 +242,6 @@ OWN_CALLS = {
     "mailchimp": (complete_a_dance, "GET", "/api/metadata"),
     "miro": (revoke, "POST", REVOCATION),
     "mollie": (revoke, "DELETE", REVOCATION),
-    "naver": (revoke, "POST", "/token_endpoint"),
     "soundcloud": (revoke, "POST", REVOCATION),
     "square": (revoke, "POST", REVOCATION),
     "stripe": (revoke, "POST", REVOCATION),
