@@ -54,7 +54,10 @@ class AbstractClient(models.Model):
     scope = models.TextField(
         _("scope"),
         blank=True,
-        help_text=_("What it may ask for, by spaces, and gets if it asks not."),
+        help_text=_(
+            "The scopes that the client may request, separated by spaces. It also gets them if it "
+            "requests none."
+        ),
     )
     grant_types = models.CharField(
         _("grant types"), max_length=200, default="authorization_code refresh_token"

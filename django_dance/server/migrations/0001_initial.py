@@ -61,7 +61,10 @@ class Migration(migrations.Migration):
                     "scope",
                     models.TextField(
                         blank=True,
-                        help_text="What it may ask for, by spaces, and gets if it asks not.",
+                        help_text=(
+                            "The scopes that the client may request, separated by spaces. It also "
+                            "gets them if it requests none."
+                        ),
                         verbose_name="scope",
                     ),
                 ),
