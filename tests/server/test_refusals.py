@@ -1,17 +1,28 @@
 """Every refusal has a description for the client, and its reason in the log."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 from django.contrib.auth import get_user_model
+from oauthlib.oauth2 import OAuth2Error
 
 from django_dance.server.models import Client
+from django_dance.server.refusals import describe
 
 from ..conftest import query
 from .conftest import CALLBACK, basic
 
 CREDENTIALS = {"grant_type": "client_credentials"}
+#: The errors of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, and OpenID Connect Core §3.1.2.6 as far
+#: as the server supports it.
+CODES = """
+access_denied consent_required invalid_client invalid_grant invalid_request invalid_scope
+login_required request_not_supported request_uri_not_supported server_error
+temporarily_unavailable unauthorized_client unsupported_grant_type unsupported_response_type
+unsupported_token_type
+""".split()
 
 
 def reason(caplog):
@@ -129,6 +140,14 @@ def test_a_request_without_redirect_uri_succeeds_if_the_first_one_had_none(app, 
     code = app.code(member, redirect_uri=None)
     assert app.redeem(code, redirect_uri=None).status_code == 200
     assert app.client.redirect_uris == [CALLBACK]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_error_code_has_a_description(code):
+    error = OAuth2Error()
+    error.error = code
+    # RFC 6749 §4.1.2.1: the characters that a description may have.
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+\.", describe(error).description)
 
 
 def test_the_hooks_of_installed_apps_are_imported(tmp_path):
