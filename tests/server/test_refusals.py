@@ -15,14 +15,25 @@ from ..conftest import query
 from .conftest import CALLBACK, basic
 
 CREDENTIALS = {"grant_type": "client_credentials"}
-#: The errors of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, and OpenID Connect Core §3.1.2.6 as far
-#: as the server supports it.
-CODES = """
-access_denied consent_required invalid_client invalid_grant invalid_request invalid_scope
-login_required request_not_supported request_uri_not_supported server_error
-temporarily_unavailable unauthorized_client unsupported_grant_type unsupported_response_type
-unsupported_token_type
-""".split()
+#: The errors of RFC 6749 §4.1.2.1 and §5.2, of RFC 7009 §2.2.1, and those of OpenID Connect Core
+#: §3.1.2.6 that the server sends.
+CODES = [
+    "access_denied",
+    "consent_required",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "login_required",
+    "request_not_supported",
+    "request_uri_not_supported",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_response_type",
+    "unsupported_token_type",
+]
 
 
 def reason(caplog):
