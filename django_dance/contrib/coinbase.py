@@ -12,8 +12,16 @@ class Coinbase(OAuth2Provider):
     base_url = "https://api.coinbase.com/v2/"
     authorization_url = "https://login.coinbase.com/oauth2/auth"
     token_url = "https://login.coinbase.com/oauth2/token"
+    # PKCE, and the parameters of the revocation:
+    # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/reference
     revocation_url = "https://login.coinbase.com/oauth2/revoke"
-    # PKCE: https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/reference
+    revocation_auth = "none"
+    revocation_params = {
+        "access_token": "access_token",
+        "token": "access_token",
+        "client_id": "client_id",
+        "client_secret": "client_secret",
+    }
     client_auth = "post"
     scope = "wallet:user:read"
     # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/access-and-refresh-tokens
@@ -23,8 +31,7 @@ class Coinbase(OAuth2Provider):
     account_url = "user"
     account_id = "data.id"
     account_label = "data.name"
-    # Some clients revoke with their credentials, others with the token.
-    unconfirmed = ("revocation_auth", "registration_url")
+    unconfirmed = ("registration_url",)
 
     #: The version of the API, a date.
     api_version = "2022-01-06"

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 
 class EBay(OAuth2Provider):
     """https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html — set
-    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` uses eBay's test
-    environment."""
+    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` uses eBay's sandbox."""
 
     documentation = "https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html"
     # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/ebay.mdx
@@ -21,10 +20,7 @@ class EBay(OAuth2Provider):
     authorization_url = "https://auth.{host}/oauth2/authorize"
     token_url = "https://api.{host}/identity/v1/oauth2/token"
     token_type = "user access token"
-    # It names the refresh token of the code grant for each refresh:
-    # https://developer.ebay.com/api-docs/static/oauth-refresh-token-request.html
-    # https://github.com/eBay/ebay-oauth-python-client/blob/HEAD/oauthclient/oauth2api.py
-    refresh_rotates = False
+    refresh_rotates = False  # oauth-refresh-token-request.html, beside the documentation
     scope = "https://api.ebay.com/oauth/api_scope/commerce.identity.readonly"
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
     account_id = "userId"

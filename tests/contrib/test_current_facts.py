@@ -102,6 +102,19 @@ def test_calendly_gets_the_credentials_by_basic_and_revokes_with_them_in_the_bod
     }
 
 
+def test_coinbase_revokes_the_access_token_with_the_credentials_in_the_body(connected, responses):
+    responses.post("https://login.coinbase.com/oauth2/revoke")
+    revoke_token(connected("coinbase"))
+    (call,) = responses.calls
+    assert "Authorization" not in call.request.headers
+    assert form_fields(call) == {
+        "access_token": "planted-access",
+        "token": "planted-access",
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+    }
+
+
 SCOPE_REQUIRED = [
     "airtable",
     "instagram",
