@@ -7,7 +7,6 @@ class Canvas(OAuth2Provider):
     """
 
     documentation = "https://developerdocs.instructure.com/services/canvas/oauth2"
-    checked = "2026-11"
     registration_url = (
         "https://developerdocs.instructure.com/services/canvas/oauth2/file.developer_keys"
     )
@@ -21,9 +20,8 @@ class Canvas(OAuth2Provider):
     revocation_method = "DELETE"
     revocation_param = ""
     client_auth = "post"
-    # https://developerdocs.instructure.com/services/canvas/oauth2/file.oauth_endpoints
+    # https://github.com/instructure/canvas-lms/blob/HEAD/doc/api/oauth_endpoints.md
     refresh_rotates = False
-    # https://developerdocs.instructure.com/services/canvas/resources/users
     account_url = "users/self"
     account_id = "id"
     account_label = "name"

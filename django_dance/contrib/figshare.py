@@ -13,7 +13,7 @@ class Figshare(OAuth2Provider):
     token_url = "https://api.figshare.com/v2/token"
     client_auth = "post"
     scope = "all"
-    # https://docs.figshare.com/
+    # https://github.com/figshare/user_documentation/blob/HEAD/docs/api/index.md
     authorization_scheme = "token"
     # https://github.com/figshare/user_documentation/blob/HEAD/swagger_documentation/swagger.json
     account_url = "account"

@@ -6,7 +6,6 @@ class GitLab(OIDCProvider):
     if its certificate comes from your own CA."""
 
     documentation = "https://docs.gitlab.com/api/oauth2/"
-    checked = "2026-11"
     registration_url = "https://gitlab.com/-/user_settings/applications"
     host = "gitlab.com"
     place_kind = HostPlace(path=ANY_PATH, example="gitlab.example.com")
