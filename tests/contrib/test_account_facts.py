@@ -56,6 +56,16 @@ ACCOUNTS = {
         {"login": "octocat", "id": 1, "node_id": "MDQ6VXNlcjE="},
         ("1", "octocat"),
     ),
+    "gusto": (
+        ("GET", "https://api.gusto.com/v1/token_info"),
+        {"scope": "public", "resource": {"type": "Company", "uuid": "7b1d"}},
+        ("7b1d", "7b1d"),
+    ),
+    "harvest": (
+        ("GET", "https://id.getharvest.com/api/v2/accounts"),
+        {"user": {"id": 1782959, "email": "ada@example.com"}, "accounts": [{"id": 1000012}]},
+        ("1782959", "ada@example.com"),
+    ),
     "jira": (
         ("GET", "https://jira.example.com/rest/api/2/myself"),
         {"key": "JIRAUSER10100", "name": "ada", "displayName": "Ada Lovelace"},

@@ -15,6 +15,7 @@ def test_soundclouds_token_is_sent_with_the_scheme_oauth(connected, responses):
 HEADERS = {
     "bungie": {"X-API-Key": "planted-api-key", "Authorization": "Bearer planted-access"},
     "etsy": {"x-api-key": "the client:planted-client-secret"},
+    "harvest": {"User-Agent": "Ada (ada@example.com)"},
     "reddit": {"User-Agent": "web:ada:v1 (by /u/ada)"},
     "shopify": {"X-Shopify-Access-Token": "planted-access"},
     "trakt": {"trakt-api-key": "the client", "trakt-api-version": "2"},
@@ -23,7 +24,10 @@ HEADERS = {
 }
 
 
-OPTIONS = {"reddit": {"user_agent": "web:ada:v1 (by /u/ada)"}}
+OPTIONS = {
+    "harvest": {"user_agent": "Ada (ada@example.com)"},
+    "reddit": {"user_agent": "web:ada:v1 (by /u/ada)"},
+}
 
 
 @pytest.mark.parametrize("name", HEADERS)

@@ -479,6 +479,7 @@ UNDOCUMENTED = [
     "front",
     "gitea",
     "globus",
+    "harvest",
     "help_scout",
     "heroku",
     "huggingface",
