@@ -24,6 +24,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "close",
             "etsy",
             "gocardless",
+            "gusto",
             "mercado_pago",
             "monzo",
             "sage",

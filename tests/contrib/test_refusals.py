@@ -479,6 +479,7 @@ UNDOCUMENTED = [
     "front",
     "gitea",
     "globus",
+    "gusto",
     "harvest",
     "help_scout",
     "heroku",

@@ -29,6 +29,16 @@ def test_github_enterprise_revokes_at_its_own_host(connected, responses):
     assert len(responses.calls) == 1
 
 
+def test_gusto_revokes_by_json(connected, responses):
+    responses.post("https://api.gusto.com/oauth/revoke")
+    revoke_token(connected("gusto"))
+    assert json.loads(responses.calls[0].request.body) == {
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+        "token": "planted-access",
+    }
+
+
 def test_miro_revokes_by_json_with_names_of_its_own(connected, responses):
     responses.post("https://api.miro.com/v2/oauth/revoke", status=204)
     revoke_token(connected("miro"))
@@ -114,6 +124,7 @@ def test_a_stripe_token_without_an_account_is_deleted(connected, responses):
 #: Preset → how it is asked to revoke a token.
 REVOCATIONS = {
     "github": ("DELETE", "https://api.github.com/applications/the%20client/token"),
+    "gusto": ("POST", "https://api.gusto.com/oauth/revoke"),
     "miro": ("POST", "https://api.miro.com/v2/oauth/revoke"),
     "mollie": ("DELETE", "https://api.mollie.com/oauth2/tokens"),
     "naver": ("POST", NAVER),

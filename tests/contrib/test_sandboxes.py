@@ -26,6 +26,15 @@ SANDBOXES = {
             "account_url": "https://apiz.sandbox.ebay.com/commerce/identity/v1/user/",
         },
     ),
+    "gusto": (
+        "sandbox",
+        {
+            "base_url": "https://api.gusto-demo.com/v1/",
+            "authorization_url": "https://api.gusto-demo.com/oauth/authorize",
+            "token_url": "https://api.gusto-demo.com/oauth/token",
+            "revocation_url": "https://api.gusto-demo.com/oauth/revoke",
+        },
+    ),
     "orcid": (
         "sandbox",
         {
