@@ -518,6 +518,7 @@ UNDOCUMENTED = [
     "ringcentral",
     "roblox",
     "sage",
+    "salesloft",
     "sentry",
     "slack_login",
     "snapchat",
