@@ -527,6 +527,7 @@ UNDOCUMENTED = [
     "tiktok",
     "todoist",
     "trakt",
+    "trello_oauth2",
     "tumblr_oauth2",
     "typeform",
     "uber",
