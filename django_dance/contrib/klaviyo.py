@@ -16,7 +16,8 @@ class Klaviyo(OAuth2Provider):
     account_url = "accounts/"
     account_id = "data.0.id"
     account_label = "data.0.attributes.contact_information.organization_name"
-    unconfirmed = ("refresh_rotates", "revision")
+    # The version: https://developers.klaviyo.com/en/v2023-10-15/docs/set-up-oauth names it
+    unconfirmed = ("refresh_rotates",)
 
     #: The version of the API, a date.
     revision = "2026-01-15"

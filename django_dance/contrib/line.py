@@ -16,6 +16,8 @@ class LINE(OAuth2Provider):
     revocation_token = "access_token"
     revocation_param = "access_token"
     client_auth = "post"
+    # https://developers.line.biz/en/docs/line-login/managing-access-tokens/
+    refresh_token_lifetime = 90
     scope = "profile"
     account_url = "v2/profile"
     account_id = "userId"

@@ -12,7 +12,7 @@ class MercadoPago(OAuth2Provider):
     authorization_url = "https://auth.mercadopago.com/authorization"
     authorization_url_params = {"platform_id": "mp"}
     token_url = "https://api.mercadopago.com/oauth/token"
-    # https://www.mercadopago.com.br/developers/es/docs/oauth/renewal
+    # https://www.mercadopago.com.br/developers/en/docs/oauth/renewal
     refresh_rotates = True
     client_auth = "post"
     # The token itself names the account.

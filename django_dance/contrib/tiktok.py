@@ -13,13 +13,16 @@ class TikTok(OAuth2Provider):
     authorization_url = "https://www.tiktok.com/v2/auth/authorize/"
     token_url = "https://open.tiktokapis.com/v2/oauth/token/"
     revocation_url = "https://open.tiktokapis.com/v2/oauth/revoke/"
+    # https://developers.tiktok.com/docs/zh-Hans/oauth-user-access-token-management
     revocation_token = "access_token"
     client_auth = "post"
     client_id_param = "client_key"
-    refresh_token_lifetime = 365
+    # https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token, and for the lifetime
+    # the page of revocation_token
+    refresh_rotates = True
+    refresh_token_lifetime = 180
     scope = "user.info.basic"
     scope_separator = ","
     account_url = "user/info/?fields=open_id,display_name"
     account_id = "data.user.open_id"
     account_label = "data.user.display_name"
-    unconfirmed = ("revocation_token", "refresh_rotates")

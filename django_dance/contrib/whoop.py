@@ -7,7 +7,8 @@ class WHOOP(OAuth2Provider):
 
     documentation = "https://developer.whoop.com/docs/developing/oauth"
     checked = "2026-11"
-    registration_url = "https://developer-dashboard.whoop.com/"
+    # A page of the documentation, which links to the dashboard
+    registration_url = "https://developer.whoop.com/docs/developing/getting-started"
     base_url = "https://api.prod.whoop.com/developer/v2/"
     authorization_url = "https://api.prod.whoop.com/oauth/oauth2/auth"
     token_url = "https://api.prod.whoop.com/oauth/oauth2/token"
@@ -25,4 +26,4 @@ class WHOOP(OAuth2Provider):
     account_id = "user_id"
     account_label = "first_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "registration_url")
+    unconfirmed = ("pkce",)

@@ -20,7 +20,9 @@ class Withings(OAuth2Provider):
     client_auth = "post"
     scope = "user.info,user.metrics"
     scope_separator = ","
+    # https://developer.withings.com/developer-guide/v3/integration-guide/public-health-data-api/get-access/access-and-refresh-tokens-no-recover
     refresh_rotates = True
+    refresh_token_lifetime = 365
     # https://developer.withings.com/api-reference/#section/Response-status: the HTTP status is 200
     token_over = {"status": ("401",)}
     # The token itself names the account.

@@ -11,7 +11,12 @@ class Yandex(OAuth2Provider):
     host = "oauth.yandex.ru"
     base_url = "https://login.yandex.ru/"
     authorization_url = "https://{host}/authorize"
+    # PKCE: https://yandex.ru/dev/id/doc/ru/codes/code-url
     token_url = "https://{host}/token"
+    # https://yandex.com/dev/id/doc/en/tokens/refresh-client
+    refresh_rotates = True
+    # Only of tokens that were issued for a device:
+    # https://yandex.com/dev/id/doc/en/tokens/token-invalidate
     revocation_url = "https://{host}/revoke_token"
     revocation_token = "access_token"
     revocation_param = "access_token"
@@ -19,5 +24,3 @@ class Yandex(OAuth2Provider):
     account_url = "https://login.yandex.ru/info?format=json"
     account_id = "id"
     account_label = "display_name"
-    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/yandex.ts
-    unconfirmed = ("pkce", "refresh_rotates")

@@ -22,6 +22,8 @@ class Zoho(OAuth2Provider):
     )
     base_url = "https://www.zohoapis.com/"
     base_url_from_token = "{api_domain}"
+    # All but that of the United Kingdom:
+    # https://www.zoho.com/workdrive/developer/docs/api/v1/getting-started-multi-dc-support.html
     base_url_domains = tuple(
         f"zohoapis.{place}"
         for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk", "ae")
