@@ -111,7 +111,9 @@ def find_or_register(
 
     if may_roll_back(using) and not has_one_writer(using):
         # If the view's transaction rolls back, the server still has the registration.
-        return on_separate_connection(using, make, share_tenant)
+        table = provider.token_storage.model_storage
+        prepare = table.prepare if table is not None else share_tenant
+        return on_separate_connection(using, make, prepare)
     return make()
 
 
