@@ -36,6 +36,11 @@ ACCOUNTS = {
         {"resource": {"uri": "https://api.calendly.com/users/AAAA", "name": "Ada"}},
         ("https://api.calendly.com/users/AAAA", "Ada"),
     ),
+    "deel": (
+        ("GET", "https://api.letsdeel.com/rest/v2/organizations"),
+        {"data": [{"id": "1a2b", "name": "Engines"}]},
+        ("1a2b", "Engines"),
+    ),
     "discord": (
         ("GET", "https://discord.com/api/users/@me"),
         {"id": "80351110224678912", "username": "ada", "global_name": None},

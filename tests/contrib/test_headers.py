@@ -14,6 +14,7 @@ def test_soundclouds_token_is_sent_with_the_scheme_oauth(connected, responses):
 #: Preset → the headers that each call has, beside or instead of a bearer token.
 HEADERS = {
     "bungie": {"X-API-Key": "planted-api-key", "Authorization": "Bearer planted-access"},
+    "deel": {"x-client-id": "the client", "Authorization": "Bearer planted-access"},
     "etsy": {"x-api-key": "the client:planted-client-secret"},
     "harvest": {"User-Agent": "Ada (ada@example.com)"},
     "reddit": {"User-Agent": "web:ada:v1 (by /u/ada)"},

@@ -95,6 +95,13 @@ ANSWERS = [
         "https://github.com/cburnette/boxr/issues/73",
     ),
     Answer(
+        "deel",
+        None,
+        {"error": "invalid_grant"},
+        "dead",
+        "https://developer.deel.com/docs/getting-started-1",
+    ),
+    Answer(
         "discord",
         400,
         {"error": "invalid_grant"},

@@ -9,6 +9,14 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 
 #: Preset → the option, and the facts that it changes.
 SANDBOXES = {
+    "deel": (
+        "sandbox",
+        {
+            "base_url": "https://api-sandbox.demo.deel.com/rest/v2/",
+            "authorization_url": "https://demo.deel.com/oauth2/authorize",
+            "token_url": "https://demo.deel.com/oauth2/tokens",
+        },
+    ),
     "docusign": (
         "sandbox",
         {

@@ -1,0 +1,38 @@
+from ..providers import OAuth2Provider
+
+
+class Deel(OAuth2Provider):
+    """https://developer.deel.com/docs/getting-started-1 — the account is the organization, so two
+    users of one organization have the same account id. Keep ``organizations:read`` in ``SCOPE``, so
+    that it can be determined. ``SANDBOX`` uses the test environment."""
+
+    documentation = "https://developer.deel.com/docs/getting-started-1"
+    checked = "2026-11"
+    registration_url = "https://developer.deel.com/docs/oauth2-apps"
+    host = "app.deel.com"
+    base_url = "https://api.letsdeel.com/rest/v2/"
+    authorization_url = "https://{host}/oauth2/authorize"
+    token_url = "https://{host}/oauth2/tokens"
+    # https://developer.deel.com/docs/scopes-1
+    scope = "organizations:read"
+    refresh_rotates = True
+    refresh_token_lifetime = 90
+    request_headers = {"x-client-id": "{client_id}"}
+    # https://github.com/api-evangelist/deel/blob/HEAD/openapi/_original/deel-platform-endpoints-openapi.json
+    account_url = "organizations"
+    account_id = "data.0.id"
+    account_label = "data.0.name"
+    # https://developer.deel.com/docs/token-rotation: a refresh names the redirect URI, too. PKCE is
+    # tolerated; this client sends it, and no redirect URI with a refresh:
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("auto_refresh_kwargs", "pkce")
+
+    #: Use the sandbox.
+    sandbox = False
+
+    option_facts = {
+        "sandbox": {
+            "host": "demo.deel.com",
+            "base_url": "https://api-sandbox.demo.deel.com/rest/v2/",
+        }
+    }
