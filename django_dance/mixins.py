@@ -49,13 +49,7 @@ class AuthorizationRequiredMixin(_View):
         """Check the visitor's token, and call the handler."""
         if hasattr(super(), "initial"):
             return super().dispatch(request, *args, **kwargs)
-        if not self.provider:
-            raise ImproperlyConfigured(
-                f'{type(self).__name__} must name its provider: provider = "github".'
-            )
-        dispatch = super().dispatch
-        scopes = (self.scope,) if isinstance(self.scope, str) else tuple(self.scope)
-        check = guard(self.provider, scopes, self.answer, lambda *_, **__: self.get_place())
+        dispatch, check = super().dispatch, self._guard()
         if self.view_is_async:
 
             async def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -76,4 +70,4 @@ class AuthorizationRequiredMixin(_View):
                 f'{type(self).__name__} must name its provider: provider = "github".'
             )
         scopes = (self.scope,) if isinstance(self.scope, str) else tuple(self.scope)
-        return guard(self.provider, scopes, self.answer)
+        return guard(self.provider, scopes, self.answer, lambda *_, **__: self.get_place())

@@ -7,12 +7,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from .exceptions import AuthorizationRequired, ProviderError
+from .exceptions import AuthorizationRequired, PlaceError, ProviderError
 from .responses import authorization_fields, challenge, protect
 
 
 def add_exception_handlers(api: NinjaAPI) -> None:
-    """Answer ``401`` with ``login_url``, or ``503`` if the provider failed, in this API.
+    """Answer ``401`` with ``login_url``, ``503`` if the provider failed, ``400`` to a wrong place.
 
     Without the handlers, the API answers ``500`` while ``DEBUG``.
     """
@@ -25,7 +25,8 @@ def add_exception_handlers(api: NinjaAPI) -> None:
         return protect(response)
 
     def answer_failed(request: HttpRequest, error: Any) -> HttpResponse:
-        response: HttpResponse = api.create_response(request, {"error": error.code}, status=503)
+        status = 400 if isinstance(error, PlaceError) else 503
+        response: HttpResponse = api.create_response(request, {"error": error.code}, status=status)
         if error.retry_after is not None:
             response["Retry-After"] = str(error.retry_after)  # RFC 9110 §10.2.3
         return protect(response)

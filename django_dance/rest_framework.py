@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from rest_framework import views
 from rest_framework.exceptions import APIException
 
-from .exceptions import AuthorizationRequired, ProviderError
+from .exceptions import AuthorizationRequired, PlaceError, ProviderError
 from .responses import authorization_fields, challenge
 
 
@@ -28,12 +28,14 @@ class ConnectionRequired(APIException):
 
 
 class ProviderFailed(APIException):
-    """The token cannot be refreshed now, because the provider failed."""
+    """The token cannot be refreshed now, because the provider failed; or a place is not usable."""
 
     status_code = 503
 
     def __init__(self, error: ProviderError) -> None:
         super().__init__()
+        if isinstance(error, PlaceError):
+            self.status_code = 400
         self.detail = {"error": error.code}
         self.wait = error.retry_after
 

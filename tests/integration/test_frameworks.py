@@ -5,7 +5,9 @@ from django.http import HttpResponse
 from django.urls import include, path
 
 from django_dance.decorators import authorization_required
+from django_dance.exceptions import PlaceError
 from django_dance.mixins import AuthorizationRequiredMixin
+from django_dance.providers import providers
 
 pytestmark = [
     pytest.mark.interop,
@@ -129,6 +131,41 @@ def test_rest_framework_answers_503_if_the_provider_fails(view, github, connect,
     assert answer.json() == {"error": "provider_unavailable"}
 
 
+@pytest.fixture
+def timeline(rest_framework, serve, override_providers):
+    """A view of REST framework that needs a connection to the place in its URL."""
+    from rest_framework.response import Response
+    from rest_framework.views import APIView
+
+    class Timeline(AuthorizationRequiredMixin, APIView):
+        provider = "mastodon"
+
+        def get_place(self):
+            return self.kwargs["place"]
+
+        def get(self, request, place):
+            return Response(request.oauth.mastodon.at(place).place)
+
+    serve(path("timeline/<place>/", Timeline.as_view()))
+    options = {"PROVIDER": "django_dance.contrib.mastodon.Mastodon", "PLACES": ["one.example"]}
+    override_providers(mastodon=options)
+
+
+def test_the_mixin_takes_the_place_of_a_view_of_rest_framework(timeline, client, user):
+    place = providers["mastodon"].at("one.example")
+    headers = {"X-User": "ada", "Accept": "application/json"}
+    refused = client.get("/timeline/one.example/", headers=headers)
+    assert (refused.status_code, refused.json()["place"]) == (401, "one.example")
+    place.session(user=user).token = {"access_token": "planted", "token_type": "bearer"}
+    assert client.get("/timeline/one.example/", headers=headers).json() == "one.example"
+
+
+def test_rest_framework_answers_400_to_a_place_that_is_not_allowed(timeline, client, user):
+    headers = {"X-User": "ada", "Accept": "application/json"}
+    answer = client.get("/timeline/two.example/", headers=headers)
+    assert (answer.status_code, answer.json()) == (400, {"error": "place_refused"})
+
+
 def test_other_exceptions_are_answered_as_before(rest_framework, serve, client, user):
     from rest_framework.exceptions import Throttled
     from rest_framework.views import APIView
@@ -163,6 +200,10 @@ def ninja(serve):
     async def read_user_async(request):
         return (await request.oauth.github.aget("/user")).json()
 
+    @api.get("/timeline/{place}")
+    def read_timeline(request, place: str):
+        raise PlaceError("No such place.", "place_refused")
+
     serve(path("api/", api.urls))
 
 
@@ -188,6 +229,11 @@ def test_ninja_answers_503_if_the_provider_fails(ninja, github, connect, member,
     answer = member.get("/api/user")
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
     assert answer.json() == {"error": "provider_unavailable"}
+
+
+def test_ninja_answers_400_to_a_place_that_is_not_allowed(ninja, member):
+    answer = member.get("/api/timeline/two.example")
+    assert (answer.status_code, answer.json()) == (400, {"error": "place_refused"})
 
 
 # --- django-htmx ----------------------------------------------------------------------------------
