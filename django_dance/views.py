@@ -49,6 +49,7 @@ from .http import origin
 from .providers import providers
 from .responses import CONFIRM, page, protect, tell_not_revoked
 from .signals import oauth_authorized, oauth_before_login, oauth_error
+from .telemetry import Observation
 from .tokens import ResourceOwner, Secret, Token
 
 if TYPE_CHECKING:
@@ -107,10 +108,11 @@ class DanceView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.flow: Flow | None = None
         self.place = ""
-        try:
-            response = super().dispatch(request, *args, **kwargs)
-        except (FlowError, ProviderError, StorageError) as error:
-            response = self.refuse(request, error)
+        with Observation("dance", self.provider) as self.observed:
+            try:
+                response = super().dispatch(request, *args, **kwargs)
+            except (FlowError, ProviderError, StorageError) as error:
+                response = self.refuse(request, error)
         return response if "Cache-Control" in response else protect(response)
 
     def refuse(self, request: HttpRequest, exception: DanceError) -> HttpResponseBase:
@@ -122,6 +124,7 @@ class DanceView(View):
             code = "access_denied"
         elif isinstance(exception, ProviderError):
             note_provider_error(self.provider.name, exception)
+        self.observed.fail(code)
         logger.warning(
             "%s: dance refused, %s",
             self.provider.name,
@@ -287,6 +290,7 @@ class LoginView(DanceView):
         else:
             response = protect(HttpResponseRedirect(url))
         set_flow_cookie(flow, request, response)
+        self.observed.outcome = "begun"
         return response
 
     def additions(self, request: HttpRequest, params: QueryDict) -> Additions:
@@ -382,6 +386,7 @@ class AuthorizedView(DanceView):
                 # A receiver's call of the API failed. (The exceptions of `requests` are OSErrors;
                 # importing `requests` here would load it for every page.)
                 raise FlowError("receiver_failed", type(error).__name__) from error
+        self.observed.outcome = "not_stored"
         for _, returned in received:
             if isinstance(returned, HttpResponseBase):
                 return protect(returned)
@@ -391,6 +396,7 @@ class AuthorizedView(DanceView):
                 answer = self.store(request, flow, session, session.current_token.unsaved or token)
             if answer is not None:
                 return protect(answer)
+            self.observed.outcome = "connected"
             wanted = flow.additions.account
             if wanted and session.account_id != wanted:
                 return self.show_other_account(request, session, wanted)

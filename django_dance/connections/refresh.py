@@ -24,6 +24,7 @@ from ..exceptions import (
     failure_fields,
 )
 from ..signals import token_refreshed, token_revoked
+from ..telemetry import Observation
 from ..tokens import REFUSED, REVOKED, ResourceOwner, Token, clean_text, clean_words, same_token
 from .loss import Loss, owner_of
 
@@ -81,7 +82,12 @@ def refresh_token(session: Session, stale: Token) -> Token:
     provider, storage, owner = session.provider, session.storage, owner_of(session, stale)
     unsaved = session.current_token.unsaved is stale
     attempt = _RefreshAttempt(provider, storage, owner, stale, unsaved)
-    outcome = attempt.run()
+    with Observation("refresh", provider) as observed:
+        outcome = attempt.run()
+        if outcome.error is not None:
+            observed.fail(outcome.error)
+        else:
+            observed.outcome = "ok" if outcome.new else "already_refreshed"
     if outcome.token is not None:
         session.current_token.replace(outcome.token)
     # Signals are sent outside of run_alone(): the writes of a receiver belong to the caller's

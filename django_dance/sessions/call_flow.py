@@ -31,6 +31,7 @@ from ..http import (
     oauth_challenge,
     origin,
 )
+from ..telemetry import Observation
 from ..tokens import Secret, Token, same_token
 from .async_calls import run_in_thread, run_later
 from .targets import TargetMixin, mark_ready, take_mark
@@ -157,33 +158,37 @@ class _Fetched:
 _fetched: ContextVar[_Fetched | None] = ContextVar("django_dance_fetched", default=None)
 
 
-def run_call_flow(flow: CallFlow) -> requests.Response:
+def run_call_flow(provider: Any, method: str, flow: CallFlow) -> requests.Response:
     """Run the steps of a call flow in this thread."""
-    step = next(flow)
-    while True:
-        result = step.run()
-        try:
-            step = flow.send(result)
-        except StopIteration as stop:
-            response: requests.Response = stop.value
-            return response
+    with Observation("call", provider, method) as observed:
+        step = next(flow)
+        while True:
+            result = step.run()
+            try:
+                step = flow.send(result)
+            except StopIteration as stop:
+                response: requests.Response = stop.value
+                observed.status = response.status_code
+                return response
 
 
-async def arun_call_flow(flow: CallFlow) -> requests.Response:
+async def arun_call_flow(provider: Any, method: str, flow: CallFlow) -> requests.Response:
     """Run the steps of a call flow in other threads, so that the event loop is not blocked."""
     until = time.monotonic() + float(settings.async_deadline)
-    step = next(flow)
-    while True:
-        if step.network:
-            end = None if step.streams else until
-            result = await run_in_thread(step.run, until=end, discard=_close)
-        else:
-            result = await sync_to_async(step.run)()
-        try:
-            step = flow.send(result)
-        except StopIteration as stop:
-            response: requests.Response = stop.value
-            return response
+    with Observation("call", provider, method) as observed:
+        step = next(flow)
+        while True:
+            if step.network:
+                end = None if step.streams else until
+                result = await run_in_thread(step.run, until=end, discard=_close)
+            else:
+                result = await sync_to_async(step.run)()
+            try:
+                step = flow.send(result)
+            except StopIteration as stop:
+                response: requests.Response = stop.value
+                observed.status = response.status_code
+                return response
 
 
 def _close(result: Any) -> None:
@@ -213,13 +218,15 @@ class CallingSession(TargetMixin):
         :raises requests.RequestException: as ``requests`` does. The default ``timeout`` is
             ``DANCE_TIMEOUT`` seconds to connect, and between two bytes.
         """
-        return run_call_flow(self._call_flow(method, url, args, kwargs, withhold_token))
+        flow = self._call_flow(method, url, args, kwargs, withhold_token)
+        return run_call_flow(self.provider, method, flow)
 
     async def arequest(
         self, method: str, url: str, *args: Any, withhold_token: bool = False, **kwargs: Any
     ) -> requests.Response:
         """:meth:`request` for async views: the event loop is not blocked by the call."""
-        return await arun_call_flow(self._call_flow(method, url, args, kwargs, withhold_token))
+        flow = self._call_flow(method, url, args, kwargs, withhold_token)
+        return await arun_call_flow(self.provider, method, flow)
 
     def send(
         self, request: requests.PreparedRequest, *, withhold_token: bool = False, **kwargs: Any
@@ -237,13 +244,15 @@ class CallingSession(TargetMixin):
         # `requests` sends its own requests by this method, too, and each redirect.
         if not isinstance(request, requests.PreparedRequest) or take_mark(request):
             return super().send(request, **kwargs)
-        return run_call_flow(self._send_flow(request, kwargs, withhold_token))
+        flow = self._send_flow(request, kwargs, withhold_token)
+        return run_call_flow(self.provider, request.method or "", flow)
 
     async def asend(
         self, request: requests.PreparedRequest, *, withhold_token: bool = False, **kwargs: Any
     ) -> requests.Response:
         """:meth:`send` for async views: the event loop is not blocked by the call."""
-        return await arun_call_flow(self._send_flow(request, kwargs, withhold_token))
+        flow = self._send_flow(request, kwargs, withhold_token)
+        return await arun_call_flow(self.provider, request.method or "", flow)
 
     def protocol_call(self, method: str, url: str, **kwargs: Any) -> ProtocolResponse:
         """Make a call whose answer this site relies on, such as the account of the token.
@@ -260,7 +269,7 @@ class CallingSession(TargetMixin):
         if fetched is not None and fetched.request == (self, method, url, kwargs):
             return fetched.result()
         flow = self._call_flow(method, url, (), kwargs, False, send=self._send_limited)
-        return ProtocolResponse.of(run_call_flow(flow))
+        return ProtocolResponse.of(run_call_flow(self.provider, method, flow))
 
     async def _with_protocol_call(
         self, work: Callable[[], _Result], method: str, url: str, **kwargs: Any
@@ -272,7 +281,8 @@ class CallingSession(TargetMixin):
         flow = self._call_flow(method, url, (), kwargs, False, send=self._send_limited)
         fetched = _Fetched((self, method, url, kwargs))
         try:
-            fetched.answer = ProtocolResponse.of(await arun_call_flow(flow))
+            answer = await arun_call_flow(self.provider, method, flow)
+            fetched.answer = ProtocolResponse.of(answer)
         except (DanceError, OSError) as error:  # the exceptions of `requests` are OSErrors
             fetched.error = error
         mark = _fetched.set(fetched)

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from requests.structures import CaseInsensitiveDict
 
 from ..providers import OAuth1Provider
+from ..telemetry import Observation
 from .async_calls import run_in_thread
 from .call_flow import CallFlow, Signer, Step
 
@@ -55,36 +56,40 @@ class HttpxAuth:
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Yield the request with the token, and once more with another token if need be."""
-        if self._needs_body:
-            request.read()
-        flow = self._begin(request)
-        result: Any = None
-        while (step := _next_step(flow, result)) is not None:
-            result = step.run()
-            if isinstance(result, _Sending):
-                self._sign(request, result.signer)
-                response = yield request
-                if self._reads(response):
-                    response.read()
-                result = _Answer(response)
+        with Observation("call", self._session.provider, request.method) as observed:
+            if self._needs_body:
+                request.read()
+            flow = self._begin(request)
+            result: Any = None
+            while (step := _next_step(flow, result)) is not None:
+                result = step.run()
+                if isinstance(result, _Sending):
+                    self._sign(request, result.signer)
+                    response = yield request
+                    observed.status = response.status_code
+                    if self._reads(response):
+                        response.read()
+                    result = _Answer(response)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Do the same as :meth:`sync_auth_flow`, for an async client."""
-        if self._needs_body:
-            await request.aread()
-        flow = self._begin(request)
-        result: Any = None
-        while (step := _next_step(flow, result)) is not None:
-            if isinstance(step.run, partial) and step.run.func is _Sending:
-                self._sign(request, step.run().signer)
-                response = yield request
-                if self._reads(response):
-                    await response.aread()
-                result = _Answer(response)
-            elif step.network:
-                result = await run_in_thread(step.run)
-            else:
-                result = await sync_to_async(step.run)()
+        with Observation("call", self._session.provider, request.method) as observed:
+            if self._needs_body:
+                await request.aread()
+            flow = self._begin(request)
+            result: Any = None
+            while (step := _next_step(flow, result)) is not None:
+                if isinstance(step.run, partial) and step.run.func is _Sending:
+                    self._sign(request, step.run().signer)
+                    response = yield request
+                    observed.status = response.status_code
+                    if self._reads(response):
+                        await response.aread()
+                    result = _Answer(response)
+                elif step.network:
+                    result = await run_in_thread(step.run)
+                else:
+                    result = await sync_to_async(step.run)()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._session.provider.name}>"

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "django_dance"
 #: Names that are defined in the package's own ``__init__``.
 NAMES_OF_THE_PACKAGE = {"__version__", "forbid_in_templates", "load_on_first_use"}
 
-FOUNDATION = ["conf", "exceptions", "signals"]
+FOUNDATION = ["conf", "exceptions", "signals", "telemetry"]
 #: Each room may import the foundation and the rooms before it.
 ROOMS = ["tokens", "http", "cache", "flows", "storage", "providers", "connections", "sessions"]
 #: Each of these modules may import the foundation, the rooms and the modules before it.
@@ -63,6 +63,7 @@ EXCEPTIONS = {
     ("conf", "storage"): "a default is a dotted path",
     ("exceptions", "providers"): "a type; an error that is unpickled finds its provider by name",
     ("exceptions", "tokens"): "a type",
+    ("telemetry", "providers"): "a type",
     ("tokens.owner", "providers"): "a type",
     ("contrib", "flows"): "the types of the hooks' arguments",
     ("contrib", "sessions"): "the types of the hooks' arguments",
