@@ -354,6 +354,18 @@ def test_a_failed_refresh_has_the_code_of_its_error(
     }
 
 
+def test_a_dead_grant_is_the_outcome_of_a_call_that_the_api_has_refused(
+    recorder, store, responses, call
+):
+    responses.get(API, status=401)
+    responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
+    with pytest.raises(AuthorizationRequired):
+        call(store(), API)
+    span = recorder.span("call")
+    assert span.attributes["django_dance.outcome"] == "revoked"
+    assert span.attributes["django_dance.refresh"] == "revoked"
+
+
 # --- dances ---------------------------------------------------------------------------------------
 
 
