@@ -129,6 +129,11 @@ ACCOUNTS = {
         {"success": True, "data": {"id": 1, "name": "Ada", "company_id": 2}},
         ("1", "Ada"),
     ),
+    "railway": (
+        ("GET", "https://backboard.railway.com/oauth/me"),
+        {"sub": "user_abc123", "name": "Ada"},
+        ("user_abc123", "Ada"),
+    ),
     "shopify": (
         ("GET", "https://host.example.com/admin/api/2026-10/shop.json"),
         {"shop": {"id": 548380009, "name": "Engines", "domain": "engines.example"}},

@@ -120,6 +120,7 @@ SCOPE_REQUIRED = [
     "instagram",
     "jira_oauth2",
     "kick",
+    "railway",
     "smartsheet",
     "threads",
     "tumblr_oauth2",
@@ -220,7 +221,12 @@ def test_the_accounts_that_can_be_used_for_sign_in_have_permanent_ids():
         for name, cls in PRESETS.items()
         if tuple(cls.permanent_account_ids) != (("sub",) if issubclass(cls, OIDCProvider) else ())
     }
-    assert found == {"azure": (), "github": ("id",), "orcid": ("sub", "orcid")}
+    assert found == {
+        "azure": (),
+        "github": ("id",),
+        "orcid": ("sub", "orcid"),
+        "railway": ("sub",),
+    }
 
 
 def test_orcid_can_be_used_for_sign_in_with_an_id_token(site):

@@ -521,6 +521,7 @@ UNDOCUMENTED = [
     "pinterest",
     "pipedrive",
     "planning_center",
+    "railway",
     "reddit",
     "ringcentral",
     "roblox",
