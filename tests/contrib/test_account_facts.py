@@ -61,6 +61,11 @@ ACCOUNTS = {
         {"login": "octocat", "id": 1, "node_id": "MDQ6VXNlcjE="},
         ("1", "octocat"),
     ),
+    "gumroad": (
+        ("GET", "https://api.gumroad.com/v2/user"),
+        {"success": True, "user": {"user_id": "G_-mnBf9b1j9A7a4ub4nFQ==", "name": "Ada"}},
+        ("G_-mnBf9b1j9A7a4ub4nFQ==", "Ada"),
+    ),
     "gusto": (
         ("GET", "https://api.gusto.com/v1/token_info"),
         {"scope": "public", "resource": {"type": "Company", "uuid": "7b1d"}},

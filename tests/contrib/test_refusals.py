@@ -486,6 +486,7 @@ UNDOCUMENTED = [
     "front",
     "gitea",
     "globus",
+    "gumroad",
     "gusto",
     "harvest",
     "help_scout",
