@@ -7,15 +7,20 @@ if TYPE_CHECKING:
 
 
 class HubSpot(OAuth2Provider):
-    """https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens —
-    ``SCOPE`` must contain each scope that your application at HubSpot requires."""
+    """https://developers.hubspot.com/docs/api-reference/2026-03/authentication/manage-oauth-tokens
+    — ``SCOPE`` must contain each scope that your application at HubSpot requires."""
 
     documentation = (
-        "https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens"
+        "https://developers.hubspot.com/docs/api-reference/2026-03/authentication/"
+        "manage-oauth-tokens"
     )
-    registration_url = "https://app.hubspot.com/developer"
+    # A page of the documentation
+    registration_url = (
+        "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/create-an-app"
+    )
     base_url = "https://api.hubapi.com/"
     authorization_url = "https://app.hubspot.com/oauth/authorize"
+    # https://github.com/HubSpot/HubSpot-public-api-spec-collection, and for PKCE, too
     token_url = "https://api.hubapi.com/oauth/2026-03/token"
     revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
     client_auth = "post"
@@ -23,7 +28,7 @@ class HubSpot(OAuth2Provider):
     refusals = {"dead": ("BAD_REFRESH_TOKEN",)}
     account_id = "user_id"
     account_label = "user"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("refresh_rotates",)
 
     def account_info(self, session: "DanceSession") -> AccountInfo:
         # Only this site can introspect (RFC 7662). A token is for one user in one HubSpot account.

@@ -6,7 +6,8 @@ class Klaviyo(OAuth2Provider):
     API that your site was written for."""
 
     documentation = "https://developers.klaviyo.com/en/docs/set_up_oauth"
-    registration_url = "https://www.klaviyo.com/manage-apps"
+    # A page of the documentation
+    registration_url = "https://developers.klaviyo.com/en/docs/create_a_public_oauth_app"
     base_url = "https://a.klaviyo.com/api/"
     authorization_url = "https://www.klaviyo.com/oauth/authorize"
     token_url = "https://a.klaviyo.com/oauth/token"

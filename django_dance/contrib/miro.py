@@ -7,6 +7,7 @@ class Miro(OAuth2Provider):
     application."""
 
     documentation = "https://developers.miro.com/docs/getting-started-with-oauth"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/miro.rst
     registration_url = "https://miro.com/app/settings/user-profile/apps"
     base_url = "https://api.miro.com/"
@@ -25,6 +26,7 @@ class Miro(OAuth2Provider):
     refresh_rotates = True
     # https://developers.miro.com/reference/oauth-20-authorization-v2
     refresh_token_lifetime = 60
+    # https://github.com/miroapp/api-clients/blob/HEAD/packages/generator/spec.json
     account_url = "v1/oauth-token"
     account_id = "user.id"
     account_label = "user.name"

@@ -5,10 +5,13 @@ class Mollie(OAuth2Provider):
     """https://docs.mollie.com/reference/oauth-api"""
 
     documentation = "https://docs.mollie.com/reference/oauth-api"
+    checked = "2026-11"
     registration_url = "https://my.mollie.com/dashboard/developers/applications"
     base_url = "https://api.mollie.com/v2/"
     authorization_url = "https://my.mollie.com/oauth2/authorize"
     token_url = "https://api.mollie.com/oauth2/tokens"
+    # https://github.com/mollie/openapi/blob/HEAD/specs.yaml
+    refresh_redirect_uri = True
     revocation_url = "https://api.mollie.com/oauth2/tokens"
     revocation_auth = "basic"
     revocation_method = "DELETE"

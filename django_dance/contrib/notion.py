@@ -6,6 +6,7 @@ class Notion(OAuth2Provider):
     capabilities when you register the integration."""
 
     documentation = "https://developers.notion.com/docs/authorization"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/notion.rst
     registration_url = "https://www.notion.so/my-integrations"
     base_url = "https://api.notion.com/v1/"
@@ -16,6 +17,7 @@ class Notion(OAuth2Provider):
     token_request_format = "json"
     # https://developers.notion.com/reference/refresh-a-token
     refresh_rotates = True
+    # https://github.com/makenotion/notion-sdk-js/blob/HEAD/src/api-endpoints/oauth.ts
     revocation_url = "https://api.notion.com/v1/oauth/revoke"
     revocation_token = "access_token"
     request_headers = {"Notion-Version": "{api_version}"}

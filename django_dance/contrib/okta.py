@@ -7,6 +7,7 @@ class Okta(OIDCProvider):
     ``https://<host>/oauth2/<id>``. Add ``offline_access`` to ``SCOPE`` to get refresh tokens."""
 
     documentation = "https://developer.okta.com/docs/reference/api/oidc/"
+    checked = "2026-11"
     registration_url = "https://developer.okta.com/docs/guides/implement-grant-type/authcode/main/"
     host: str = ""
     place_kind = HostPlace(

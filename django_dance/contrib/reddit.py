@@ -8,6 +8,7 @@ class Reddit(OAuth2Provider):
     access as https://support.reddithelp.com/hc/articles/42728983564564 says."""
 
     documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/reddit.rst
     registration_url = "https://www.reddit.com/prefs/apps"
     base_url = "https://oauth.reddit.com/"
@@ -15,11 +16,14 @@ class Reddit(OAuth2Provider):
     token_url = "https://www.reddit.com/api/v1/access_token"
     revocation_url = "https://www.reddit.com/api/v1/revoke_token"
     scope = "identity"
+    # https://github.com/reddit-archive/reddit/blob/HEAD/r2/r2/controllers/oauth2.py
     refresh_rotates = False
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "api/v1/me"
     account_id = "id"
     account_label = "name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)
 
     #: Ask for a refresh token.
     permanent = False

@@ -19,3 +19,5 @@ class Sentry(OAuth2Provider):
     # The token itself names the account.
     account_id = "user.id"
     account_label = "user.name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)

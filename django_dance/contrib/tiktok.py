@@ -26,3 +26,5 @@ class TikTok(OAuth2Provider):
     account_url = "user/info/?fields=open_id,display_name"
     account_id = "data.user.open_id"
     account_label = "data.user.display_name"
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)

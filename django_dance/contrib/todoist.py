@@ -5,6 +5,7 @@ class Todoist(OAuth2Provider):
     """https://developer.todoist.com/api/v1/#tag/Authorization"""
 
     documentation = "https://developer.todoist.com/api/v1/#tag/Authorization"
+    checked = "2026-11"
     registration_url = "https://developer.todoist.com/appconsole.html"
     base_url = "https://api.todoist.com/api/v1/"
     authorization_url = "https://todoist.com/oauth/authorize"

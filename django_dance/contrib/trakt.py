@@ -16,6 +16,8 @@ class Trakt(OAuth2Provider):
     token_url = "https://auth.trakt.tv/oauth/token"
     token_request_format = "json"
     refresh_rotates = True
+    # …/schema/request/tokenRefreshSchema.ts beside the documentation
+    refresh_redirect_uri = True
     revocation_url = "https://auth.trakt.tv/oauth/revoke"
     revocation_token = "access_token"
     client_auth = "post"

@@ -23,4 +23,4 @@ class Vimeo(OAuth2Provider):
     account_id = "uri"
     account_label = "name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce",)
+    unconfirmed = ("auto_refresh_url", "pkce")

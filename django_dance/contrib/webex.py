@@ -8,6 +8,7 @@ class Webex(OAuth2Provider):
     registration_url = "https://developer.webex.com/my-apps"
     base_url = "https://webexapis.com/v1/"
     authorization_url = "https://webexapis.com/v1/authorize"
+    # PKCE: https://github.com/webex/webex-js-sdk/blob/HEAD/packages/@webex/plugin-authorization-browser-first-party/src/authorization.js
     token_url = "https://webexapis.com/v1/access_token"
     client_auth = "post"
     scope = "spark:people_read"

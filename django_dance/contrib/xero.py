@@ -17,3 +17,5 @@ class Xero(OIDCProvider):
     issuer = "https://identity.xero.com"
     scope = ("openid", "profile", "email", "offline_access")
     refresh_rotates = True
+    # https://github.com/XeroAPI/xero-node/blob/HEAD/README.md
+    refresh_token_lifetime = 60

@@ -168,6 +168,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
     #: known.
     refresh_rotates: bool | None = fact(None, fixed=True)
+    #: Whether a refresh request names the redirect URI of the dance, too. It is stored with the
+    #: token.
+    refresh_redirect_uri: bool = fact(False, fixed=True)
     #: The days after which a refresh token expires, if the provider states a limit.
     refresh_token_lifetime: int | None = fact(None, fixed=True)
     #: The provider's own words for refusals, in callbacks and at the token endpoint: meaning →
@@ -437,6 +440,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
             "code": Secret(params["code"]),
             "redirect_uri": self.callback_uri(request),
         }
+        if self.refresh_redirect_uri:
+            kept["redirect_uri"] = data["redirect_uri"]
         if self.pkce:
             data["code_verifier"] = flow.verifier
         client = self.get_client_credentials(ResourceOwner(self, request))
@@ -719,6 +724,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
             "grant_type": "refresh_token",
             "refresh_token": token["refresh_token"],
         }
+        if self.refresh_redirect_uri and token.get("redirect_uri"):
+            data["redirect_uri"] = token["redirect_uri"]
         server = self.granting_server(token)
         client = server.get_client_credentials(owner)
         url = server.auto_refresh_url or server.endpoint("token_url")

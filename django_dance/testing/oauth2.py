@@ -198,7 +198,7 @@ class FakeOAuth2Provider(FakeProvider):
             self.grants.append(grant)
             return self._grant(grant)
         if kind == "refresh_token":
-            return self._refresh(sent.get("refresh_token", ""))
+            return self._refresh(sent.get("refresh_token", ""), sent.get("redirect_uri", ""))
         if kind == "client_credentials":
             return self._grant(
                 Grant(sent.get(self.facts.scope_param, ""), self.account), refreshable=False
@@ -225,9 +225,11 @@ class FakeOAuth2Provider(FakeProvider):
             return self.make_refusal("client" if wrong else "dead")
         return self._grant(grant, refreshable=False)
 
-    def _refresh(self, refresh_token: str) -> Answer:
+    def _refresh(self, refresh_token: str, redirect_uri: str) -> Answer:
         grant = next((g for g in self.grants if refresh_token in g.refresh_tokens), None)
         if grant is None or grant.ended:
+            return self.make_refusal("dead")
+        if self.facts.refresh_redirect_uri and redirect_uri != grant.redirect_uri:
             return self.make_refusal("dead")
         if self.facts.refresh_rotates:
             grant.refresh_tokens.remove(refresh_token)

@@ -132,3 +132,29 @@ def test_the_answer_of_the_provider_takes_precedence_over_the_callback(
     responses.post(site("quickbooks").token_url, json={**GRANTED, "realmId": "granted"})
     Dance(member, "quickbooks").callback(realmId="sent")
     assert providers["quickbooks"].session(user=user).token["realmId"] == "granted"
+
+
+# --- the redirect URI in a refresh ----------------------------------------------------------------
+
+
+def test_a_refresh_at_mollie_names_the_redirect_uri_of_the_dance(site, member, responses, user):
+    provider = site("mollie")
+    responses.post(provider.token_url, json=GRANTED)
+    responses.get(f"{provider.base_url}organizations/me", json={"id": "org_1", "name": "Ada"})
+    assert Dance(member, "mollie").callback().status_code == 302
+    expire_token(providers["mollie"].session(user=user)).ready_token()
+    granted, refreshed = map(form_fields, calls_to(responses, provider.token_url))
+    assert refreshed["grant_type"] == "refresh_token"
+    assert refreshed["redirect_uri"] == granted["redirect_uri"]
+
+
+def test_a_token_that_was_stored_without_its_redirect_uri_is_refreshed_without_it(
+    connected, responses
+):
+    responses.post("https://api.mollie.com/oauth2/tokens", json=GRANTED)
+    expire_token(connected("mollie")).ready_token()
+    assert "redirect_uri" not in form_fields(responses.calls[0])
+
+
+def test_other_presets_do_not_store_the_redirect_uri(vk_session):
+    assert "redirect_uri" not in vk_session.token
