@@ -120,7 +120,7 @@ def check_url(url: str) -> str:
     match = _URL.fullmatch(url) if len(url) <= _MAX_URL else None
     if match is None:
         raise AddressRefused(
-            "The address is not a URL with https, a host, and neither user name nor fragment."
+            "The address is not valid. Write https:// and a host, no user name and no fragment."
         )
     scheme = match["scheme"].lower()
     host, port = _normal_host(match["host"]), int(match["port"] or _PORT_OF[scheme])

@@ -366,7 +366,8 @@ def limited_request(
         finally:
             running_call.reset(running)
     # Raised outside of the handler, because the frames of the failure hold the secret body.
-    raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).")
+    cure = " If its certificate comes from your own CA, set CA_BUNDLE." * (failure == "SSLError")
+    raise ProviderUnavailable(f"{urlsplit(url).hostname} could not be reached ({failure}).{cure}")
 
 
 def _retry_after(answer: requests.Response) -> int | None:

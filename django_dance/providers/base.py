@@ -244,8 +244,9 @@ class Provider(Facts):
         raise PlaceError(
             f"{self.label} at {self.place} does not know this site. Register the site there with "
             f"the redirect URI {where} and the scopes: {scopes}. Then run "
-            f'"manage.py dance_clients add {self.name} …", or return the credentials of this place '
-            f"from the function in CREDENTIALS of DANCE_PROVIDERS[{self.name!r}].",
+            f'"manage.py dance_clients add {self.name} ISSUER CLIENT_ID", or return the '
+            "credentials of this place from the function in CREDENTIALS of "
+            f"DANCE_PROVIDERS[{self.name!r}].",
             "place_needs_client",
         )
 

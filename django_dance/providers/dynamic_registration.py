@@ -186,7 +186,7 @@ def _fields(metadata: ServerMetadata, answer: ProtocolResponse) -> dict[str, Any
 def _ask_the_operator(metadata: ServerMetadata) -> str:
     return (
         f"Register the site at {metadata.issuer} by hand, and add the credentials with "
-        '"manage.py dance_clients add".'
+        f'"manage.py dance_clients add PROVIDER {metadata.issuer} CLIENT_ID".'
     )
 
 

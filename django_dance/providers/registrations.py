@@ -7,6 +7,7 @@ to no other server (RFC 6749 §2.2).
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,12 @@ def find_or_register(
         return credentials_of(registered)
     if not can_register(metadata):
         scopes = f", and the scopes {' '.join(scope)}" if scope else ""
+        for_tenant = f" --tenant {shlex.quote(tenant)}" if tenant else ""
         raise PlaceError(
             f"{metadata.issuer} does not know this site, and the site cannot register itself "
             f"there. Register it by hand with the redirect URI {redirect_uri}{scopes}; then run "
-            f'"manage.py dance_clients add {provider.name} {metadata.issuer}".',
+            f'"manage.py dance_clients add {provider.name} {metadata.issuer} CLIENT_ID'
+            f'{for_tenant}".',
             "place_needs_client",
         )
     wanted = set(scope)

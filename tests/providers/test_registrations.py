@@ -427,8 +427,15 @@ def test_without_credentials_the_error_says_what_to_register(provider):
             provider, metadata(registration_endpoint=""), CALLBACK, scope=["files:read"]
         )
     assert caught.value.code == "place_needs_client"
-    for part in (CALLBACK, "files:read", f"dance_clients add remote {ISSUER}"):
+    for part in (CALLBACK, "files:read", f'dance_clients add remote {ISSUER} CLIENT_ID"'):
         assert part in str(caught.value)
+
+
+@pytest.mark.django_db
+def test_without_credentials_the_error_names_the_tenant(provider):
+    with pytest.raises(PlaceError, match="CLIENT_ID --tenant 'one two'\"") as caught:
+        find_or_register(provider, metadata(registration_endpoint=""), CALLBACK, tenant="one two")
+    assert caught.value.code == "place_needs_client"
 
 
 # --- the tenant of an owner -----------------------------------------------------------------------
