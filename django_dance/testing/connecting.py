@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
 from ..connections import store_connection
+from ..exceptions import FlowError
 from ..providers import AccountInfo, OAuth1Provider, Provider, providers
 from ..sessions import DanceSession, OAuth
 from ..tokens import Token, scope_list
@@ -62,7 +63,16 @@ def connect(
     session = made.session(request) if request is not None else made.session(user=user)
     if account:
         label = label or (fake.label if fake is not None else account)
-        store_connection(session, Token.granted(fields), AccountInfo(account, label, {}))
+        try:
+            store_connection(session, Token.granted(fields), AccountInfo(account, label, {}))
+        except FlowError as error:
+            if error.code != "account_taken":
+                raise
+            raise FlowError(
+                error.code,
+                f"another user has connected the account {account!r}. Give each user of the test "
+                f'an account: connect(user, "{provider}", account="2").',
+            ) from error
     else:
         session.token = Token.granted(fields)
     if request is None:

@@ -19,10 +19,22 @@ def run_dance(fake: Any, client: Client, login_url: str) -> Any:
     :param fake: the fake provider.
     :param login_url: the link that begins the dance.
     """
-    response: Any = client.get(login_url, secure=True)
+    if not isinstance(client, Client):
+        raise TypeError(
+            f"dance() takes the test client of the visitor, and this is a {type(client).__name__}: "
+            "client.force_login(user), and then dance(client)."
+        )
+    here: dict[str, Any] = {"secure": True}
+    response: Any = client.get(login_url, **here)
+    base = urlsplit(_address_of(response))
+    if base.netloc and base.path == urlsplit(login_url).path:
+        # The login begins again at the host in DANCE_BASE_URL.
+        login_url = f"{base.path}?{base.query}"
+        here = {"secure": base.scheme == "https", "headers": {"host": base.netloc}}
+        response = client.get(login_url, **here)
     if response.status_code == 200 and not _address_of(response):
         # The page with a button: `DANCE_LOGIN_ON_GET` is off, or the link asks for it.
-        response = client.post(login_url, secure=True)
+        response = client.post(login_url, **here)
     address = _address_of(response)
     if not address or not fake.claims(fake.remote(address)):
         return response  # the site refused to begin

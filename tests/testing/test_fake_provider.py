@@ -54,6 +54,21 @@ def test_a_dance_can_begin_with_the_button_of_the_login_page(github, member):
     assert OAuthToken.objects.exists()
 
 
+@pytest.mark.parametrize("on_get", [True, False], ids=["link", "button"])
+def test_a_dance_goes_through_the_host_in_dance_base_url(github, member, settings, on_get):
+    settings.ALLOWED_HOSTS = ["testserver", "site.example"]
+    settings.DANCE_BASE_URL = "https://site.example"
+    settings.DANCE_LOGIN_ON_GET = on_get
+    response = github.dance(member, next="/here/")
+    assert response["Location"] == "/here/"
+    assert OAuthToken.objects.exists()
+
+
+def test_a_dance_of_a_user_instead_of_a_client_is_refused(github, user):
+    with pytest.raises(TypeError, match=r"takes the test client .* client\.force_login\(user\)"):
+        github.dance(user)
+
+
 def test_a_dance_that_the_site_refuses_returns_its_answer(github, member):
     response = github.dance(member, login_url="/login/github/?ask=forged")
     assert response.status_code == 400
