@@ -1,5 +1,6 @@
 """management/commands/count_stars.py: a command that acts for every user with a connection."""
 
+import requests
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 
@@ -24,5 +25,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{user}: has to connect again")
             except ProviderUnavailable:
                 self.stderr.write(f"{user}: not now; the next run will do it")
+            except requests.RequestException as error:  # of the call, or of raise_for_status()
+                self.stderr.write(f"{user}: the call failed ({type(error).__name__})")
             else:
                 self.stdout.write(f"{user}: {len(response.json())}")

@@ -87,6 +87,16 @@ def test_a_command_skips_a_token_that_cannot_be_refreshed_now(expired_user, down
     assert OAuthToken.objects.exists()
 
 
+def test_a_command_goes_on_after_a_call_that_failed(make_user, responses):
+    responses.get(f"{API}/user/starred", status=500)
+    responses.get(f"{API}/user/starred", json=[])
+    for name in ("ada", "grace"):
+        providers["github"].session(user=make_user(name)).token = GRANTED
+    out, err = count_stars()
+    assert len(out.splitlines()) == 1
+    assert err.endswith(": the call failed (HTTPError)\n")
+
+
 # --- a Celery task ----------------------------------------------------------------------------
 
 
