@@ -17,6 +17,7 @@ from ..providers import (
 )
 
 if TYPE_CHECKING:
+    from ..http import ProtocolResponse
     from ..providers import ClientCredentials
 
 #: The revisions of the specification whose rules this module follows, the newest first. The rules
@@ -142,6 +143,13 @@ class MCP(OAuth2Provider):
     def authorization_params(self) -> dict[str, str]:
         # RFC 8707 §2: in both requests, whether the server supports it or not.
         return {**super().authorization_params(), "resource": self.resource}
+
+    def token_call(
+        self, url: str, data: Mapping[str, str], client: ClientCredentials
+    ) -> ProtocolResponse:
+        # RFC 6749 §3.2.1 allows it. The authorization server of the official SDK reads it there,
+        # also if the client authenticates with HTTP Basic.
+        return super().token_call(url, {**data, "client_id": client.client_id}, client)
 
     def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
         return super().grant(url, {**data, "resource": self.resource}, client)

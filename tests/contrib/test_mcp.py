@@ -288,6 +288,14 @@ def test_a_refresh_needs_no_discovery(person, remote):
     assert dict(received.form)["grant_type"] == "refresh_token"
 
 
+def test_the_client_id_is_also_in_the_form(person, remote):
+    """The authorization server of the official SDK reads it there, even with HTTP Basic."""
+    person.connect()
+    (received,) = [r for at, r in remote.received if r.path == "/token"]
+    assert received.headers["Authorization"].startswith("Basic ")
+    assert dict(received.form)["client_id"] == f"client of {ISSUER}"
+
+
 def test_both_revisions_are_those_of_the_server_part():
     assert REVISIONS == of_the_server.REVISIONS
 

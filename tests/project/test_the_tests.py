@@ -72,6 +72,7 @@ EXCEPTIONS = {
         "os.environ",
     ): "the folder of the database, and one test's settings",
     ("import_settings.py", "os.environ"): "the folder of the databases",
+    ("mcp_site/settings.py", "os.environ"): "the servers that the test has started",
     ("soak/settings.py", "os.environ"): "the servers that the soak has started",
     (
         "soak/settings.py",
