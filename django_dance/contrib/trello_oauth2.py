@@ -11,6 +11,8 @@ class TrelloOAuth2(OAuth2Provider):
     registration_url = "https://trello.com/power-ups/admin"
     label = "Trello (OAuth 2)"
     base_url = "https://api.trello.com/1/"
+    # The page compares it with Atlassian's OAuth 2.0, whose endpoints and rotation it has:
+    # https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/
     authorization_url = "https://auth.atlassian.com/authorize"
     token_url = "https://auth.atlassian.com/oauth/token"
     client_auth = "post"
