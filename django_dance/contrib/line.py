@@ -11,6 +11,7 @@ class LINE(OAuth2Provider):
     registration_url = "https://developers.line.biz/console/"
     base_url = "https://api.line.me/"
     authorization_url = "https://access.line.me/oauth2/v2.1/authorize"
+    # PKCE: https://developers.line.biz/en/docs/line-login/integrate-pkce/
     token_url = "https://api.line.me/oauth2/v2.1/token"
     revocation_url = "https://api.line.me/oauth2/v2.1/revoke"
     revocation_token = "access_token"

@@ -2,10 +2,10 @@ from ..providers import OAuth2Provider
 
 
 class Monday(OAuth2Provider):
-    """https://developer.monday.com/apps/docs/migrating-to-the-new-oauth-flow — switch on "New OAuth
-    Flow" in the application's settings. The API is GraphQL, at ``v2``."""
+    """https://developer.monday.com/apps/docs/oauth-2-1 — if the application is older than OAuth 2.1
+    at monday.com, switch it on in the application's settings. The API is GraphQL, at ``v2``."""
 
-    documentation = "https://developer.monday.com/apps/docs/migrating-to-the-new-oauth-flow"
+    documentation = "https://developer.monday.com/apps/docs/oauth-2-1"
     registration_url = "https://developer.monday.com/apps/docs/create-an-app"
     label = "monday.com"
     base_url = "https://api.monday.com/"

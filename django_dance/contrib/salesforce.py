@@ -30,11 +30,14 @@ class Salesforce(OIDCProvider):
     userinfo_url = "https://{host}/services/oauth2/userinfo"
     issuer = "https://{host}"
     scope = None
+    # A setting of the application decides whether a refresh token can be used again.
+    # https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_refresh_token_flow.htm
+    refresh_rotates = None
     # Salesforce answers so while it handles another refresh of the same token.
     refusals = {"busy": ("invalid_grant: token request is already being processed",)}
     # The token itself names the account, as the URL of the identity.
     account_id = "id"
-    unconfirmed = ("issuer", "refresh_rotates", "registration_url")
+    unconfirmed = ("issuer", "registration_url")
 
     #: Use the login page of sandboxes.
     is_sandbox = False

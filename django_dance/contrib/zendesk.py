@@ -23,6 +23,7 @@ class Zendesk(OAuth2Provider):
     revocation_param = ""
     client_auth = "post"
     scope = "read"
+    # https://support.zendesk.com/hc/en-us/articles/9182123625370
     refresh_rotates = True
     account_url = "users/me.json"
     account_id = "user.id"
