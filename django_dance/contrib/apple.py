@@ -31,9 +31,11 @@ class Apple(OIDCProvider):
     scope = ("openid", "name", "email")
     response_mode = "form_post"
     client_auth = "post"
+    # https://developer.apple.com/documentation/signinwithapplerestapi/tokenresponse: a refresh
+    # answers with no refresh token
+    refresh_rotates = False
     refusals = {"cancelled": ("user_cancelled_authorize",)}
     account_label = "email"
-    unconfirmed = ("refresh_rotates",)
 
     #: The ids of your team and of your key; each has ten characters.
     team_id: str = ""

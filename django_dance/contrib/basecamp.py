@@ -13,14 +13,14 @@ class Basecamp(OAuth2Provider):
     registration_url = "https://launchpad.37signals.com/integrations"
     base_url = "https://3.basecampapi.com/"
     authorization_url = "https://launchpad.37signals.com/authorization/new"
+    # PKCE: https://github.com/basecamp/basecamp-sdk/blob/HEAD/README.md
     token_url = "https://launchpad.37signals.com/authorization/token"
     client_auth = "post"
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "https://launchpad.37signals.com/authorization.json"
     account_id = "identity.id"
     account_label = "identity.email_address"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

@@ -10,11 +10,14 @@ class Dexcom(OAuth2Provider):
     registration_url = "https://developer.dexcom.com/"
     host = "api.dexcom.com"
     base_url = "https://{host}/"
-    authorization_url = "https://{host}/v2/oauth2/login"
-    token_url = "https://{host}/v2/oauth2/token"
+    authorization_url = "https://{host}/v3/oauth2/login"
+    token_url = "https://{host}/v3/oauth2/token"
     client_auth = "post"
     scope = "offline_access"
+    # A refresh token can be used once, and for at most a year.
+    refresh_rotates = True
+    refresh_token_lifetime = 365
     account_url = "v3/users/self/dataRange"
     account_id = "userId"
     account_label = "userId"
-    unconfirmed = ("account_id", "pkce", "refresh_rotates", "registration_url")
+    unconfirmed = ("account_id", "pkce")

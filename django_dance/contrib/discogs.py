@@ -7,8 +7,9 @@ class Discogs(OAuth1Provider):
     with your site's name."""
 
     documentation = "https://www.discogs.com/developers/#page:authentication"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/discogs.rst
+    checked = "2026-11"
     registration_url = "https://www.discogs.com/settings/developers"
+    # https://github.com/discogs/discogs_client/blob/HEAD/discogs_client/client.py
     base_url = "https://api.discogs.com/"
     request_token_url = "https://api.discogs.com/oauth/request_token"
     authorization_url = "https://www.discogs.com/oauth/authorize"

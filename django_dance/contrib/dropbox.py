@@ -7,14 +7,16 @@ class Dropbox(OAuth2Provider):
     https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize."""
 
     documentation = "https://developers.dropbox.com/oauth-guide"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/dropbox.rst
+    checked = "2026-11"
     registration_url = "https://www.dropbox.com/developers/apps"
     base_url = "https://api.dropboxapi.com/2/"
     api_origins = ("https://content.dropboxapi.com", "https://notify.dropboxapi.com")
     authorization_url = "https://www.dropbox.com/oauth2/authorize"
+    # PKCE and refresh: https://github.com/dropbox/dropbox-sdk-js/blob/HEAD/src/auth.js
     token_url = "https://api.dropboxapi.com/oauth2/token"
     refresh_rotates = False
-    # The request revokes the token that authorizes it, and its refresh token.
+    # The request revokes the token that authorizes it, and its refresh token:
+    # https://github.com/dropbox/dropbox-sdk-js/blob/HEAD/lib/routes.js
     revocation_url = "https://api.dropboxapi.com/2/auth/token/revoke"
     revocation_auth = "token"
     revocation_param = ""

@@ -5,12 +5,13 @@ class Eventbrite(OAuth2Provider):
     """https://www.eventbrite.com/platform/docs/authentication"""
 
     documentation = "https://www.eventbrite.com/platform/docs/authentication"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/eventbrite.ts
+    checked = "2026-11"
     registration_url = "https://www.eventbrite.com/account-settings/apps"
     base_url = "https://www.eventbriteapi.com/v3/"
     authorization_url = "https://www.eventbrite.com/oauth/authorize"
     token_url = "https://www.eventbrite.com/oauth/token"
-    # Its tokens do not expire.
+    # No refresh tokens. Its tokens end when the user changes the password:
+    # https://www.eventbrite.com/developer/v3/api_overview/authentication/
     auto_refresh_url = None
     client_auth = "post"
     account_url = "users/me/"

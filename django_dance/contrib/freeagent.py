@@ -5,7 +5,7 @@ class FreeAgent(OAuth2Provider):
     """https://dev.freeagent.com/docs/oauth — ``SANDBOX`` uses the test environment."""
 
     documentation = "https://dev.freeagent.com/docs/oauth"
-    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/freeagent/how-to-register-your-own-freeagent-oauth-app.mdx
+    checked = "2026-11"
     registration_url = "https://dev.freeagent.com/apps"
     host = "api.freeagent.com"
     base_url = "https://{host}/v2/"
@@ -13,7 +13,7 @@ class FreeAgent(OAuth2Provider):
     token_url = "https://{host}/v2/token_endpoint"
     refresh_rotates = True
     account_url = "users/me"
-    # The URL of the user; users have no other id.
+    # The URL of the user; users have no other id: https://dev.freeagent.com/docs/users
     account_id = "user.url"
     account_label = "user.email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml

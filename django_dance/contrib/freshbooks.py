@@ -6,17 +6,18 @@ class FreshBooks(OAuth2Provider):
     scope that you request."""
 
     documentation = "https://www.freshbooks.com/api/authentication"
+    checked = "2026-11"
     registration_url = "https://my.freshbooks.com/#/developer"
     base_url = "https://api.freshbooks.com/"
     authorization_url = "https://auth.freshbooks.com/oauth/authorize"
+    # PKCE: https://auth.freshbooks.com/.well-known/oauth-authorization-server
     token_url = "https://api.freshbooks.com/auth/oauth/token"
     token_request_format = "json"
     revocation_url = "https://api.freshbooks.com/auth/oauth/revoke"
     client_auth = "post"
     scope = "user:profile:read"
     refresh_rotates = True
+    # https://www.freshbooks.com/api/me_endpoint
     account_url = "auth/api/v1/users/me"
     account_id = "response.id"
     account_label = "response.email"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce",)

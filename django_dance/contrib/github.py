@@ -6,17 +6,20 @@ from ..providers import OAuth2Provider
 class GitHub(OAuth2Provider):
     """https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 
+    Add ``offline_access`` to ``SCOPE`` to get tokens that expire, with refresh tokens.
     For GitHub Enterprise Server set ``HOST``, and ``BASE_URL`` to ``https://<host>/api/v3/``."""
 
     documentation = (
         "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"
     )
+    checked = "2026-11"
     registration_url = "https://github.com/settings/developers"
     host = "github.com"
     base_url = "https://api.github.com/"
     api_origins = ("https://uploads.github.com",)
     authorization_url = "https://{host}/login/oauth/authorize"
     token_url = "https://{host}/login/oauth/access_token"
+    client_auth = "post"
     device_authorization_url = "https://{host}/login/device/code"
     # https://docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
     revocation_url = "applications/{{client_id}}/token"
@@ -45,7 +48,7 @@ class GitHub(OAuth2Provider):
         "read:org": _("See your organizations and teams"),
         "workflow": _("Change the workflows of GitHub Actions"),
     }
-    # GitHub grants refresh tokens only to GitHub Apps. Each can be used once:
+    # A refresh token can be used once, by GitHub Apps and by OAuth apps. For GitHub Apps:
     # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
     refresh_rotates = True
     refresh_token_lifetime = 180

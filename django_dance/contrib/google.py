@@ -11,8 +11,10 @@ class Google(OIDCProvider):
     """
 
     documentation = "https://developers.google.com/identity/protocols/oauth2/web-server"
+    checked = "2026-11"
     registration_url = "https://console.cloud.google.com/auth/clients"
     base_url = "https://www.googleapis.com/"
+    # https://accounts.google.com/.well-known/openid-configuration
     authorization_url = "https://accounts.google.com/o/oauth2/v2/auth"
     token_url = "https://oauth2.googleapis.com/token"
     revocation_url = "https://oauth2.googleapis.com/revoke"
@@ -22,6 +24,8 @@ class Google(OIDCProvider):
     issuer = "https://accounts.google.com"
     scope = "https://www.googleapis.com/auth/userinfo.profile"
     refresh_rotates = False
+    # https://developers.google.com/identity/protocols/oauth2#expiration: six months without use
+    refresh_token_lifetime = 180
     # The answer has the long names, whichever were asked for:
     # https://developers.google.com/identity/protocols/oauth2/scopes#openid-connect
     scope_implies = {"https://www.googleapis.com/auth/userinfo.*": ("*",)}
@@ -29,7 +33,6 @@ class Google(OIDCProvider):
         "https://www.googleapis.com/auth/userinfo.profile": _("See your name and your profile"),
         "https://www.googleapis.com/auth/userinfo.email": _("See your e-mail address"),
     }
-    account_url = "oauth2/v3/userinfo"
     choose_account_params = {"prompt": "select_account", "login_hint": "{id}"}
 
     #: Ask for a refresh token.

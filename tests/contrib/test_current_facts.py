@@ -18,6 +18,8 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 @pytest.mark.parametrize(
     ("name", "fact", "value"),
     [
+        ("dexcom", "authorization_url", "https://api.dexcom.com/v3/oauth2/login"),
+        ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
         ("shopify", "token_url_params", {"expiring": "1"}),
@@ -39,6 +41,7 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
         "bitbucket",
         "canva",
         "coinbase",
+        "dexcom",
         "digitalocean",
         "github",
         "notion",
@@ -100,6 +103,21 @@ def test_calendly_gets_the_credentials_by_basic_and_revokes_with_them_in_the_bod
         "client_secret": "planted-client-secret",
         "token": "planted-refresh",
     }
+
+
+def test_github_gets_the_credentials_in_the_body(connected, responses):
+    session = connected("github")
+    responses.post("https://github.com/login/oauth/access_token", json=GRANTED)
+    session.refresh()
+    (call,) = responses.calls
+    assert "Authorization" not in call.request.headers
+    assert form_fields(call)["client_id"] == "the client"
+    assert form_fields(call)["client_secret"] == "planted-client-secret"
+
+
+def test_google_asks_its_userinfo_endpoint_for_the_account(site):
+    url = "https://openidconnect.googleapis.com/v1/userinfo"
+    assert site("google").account_request() == ("GET", url, None)
 
 
 def test_coinbase_revokes_the_access_token_with_the_credentials_in_the_body(connected, responses):
@@ -203,7 +221,10 @@ def test_dates_are_written_as_dates(name):
         ("bitbucket", 90),
         ("box", 60),
         ("coinbase", 547),
+        ("constant_contact", 180),
+        ("dexcom", 365),
         ("github", 180),
+        ("google", 180),
         ("kakao", 60),
         ("miro", 60),
         ("quickbooks", 100),
