@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749 import errors
 
+from ..http import is_loopback
 from . import client_documents, cors, parameters
 from .callbacks import reject_coroutine
 from .logins import lead_to_login
@@ -132,9 +133,25 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
         except OAuth2Error as error:
             redirect_uri = asked.redirect_uri if asked else error.redirect_uri
             error.state = asked.state if asked else error.state
+            if not (asked and request.method == "POST") and _is_open(request, redirect_uri):
+                redirect_uri = None
             return _error_response(server, request, error, redirect_uri)
 
     return wrapper
+
+
+def _is_open(request: HttpRequest, redirect_uri: str | None) -> bool:
+    """Whether a stranger may have chosen the redirect URI, so that only the user may go there.
+
+    With a wrong request such a client could send visitors of this site to a page of its choice
+    (RFC 9700 §4.11.2). No stranger has a page on loopback.
+    """
+    client = vars(request).get("_oauth_client")
+    return (
+        client is not None
+        and bool(ClientRow(client).registration)
+        and not is_loopback(urlsplit(redirect_uri or "").hostname or "")
+    )
 
 
 def _is_prefetch(request: HttpRequest) -> bool:

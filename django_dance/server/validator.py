@@ -109,6 +109,8 @@ class Validator(RequestValidator):
             request.client = client_documents.find(self.server, client_id, self.http_request)
         else:
             request.client = self._client(request)
+        if self.http_request is not None:
+            vars(self.http_request)["_oauth_client"] = request.client
         return request.client is not None
 
     def _client(self, request: Request) -> Any:

@@ -206,6 +206,46 @@ def test_a_server_that_cannot_store_clients_says_so(server, settings, db):
         register()
 
 
+# --- redirects ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["a stranger", "a user"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"response_type": "token"},
+        {"scope": "unknown"},
+        {"code_challenge": None},
+        {"prompt": "none"},
+        {"prompt": "none", "max_age": "0"},
+        {"request": "x"},
+    ],
+    ids=str,
+)
+def test_a_wrong_request_sends_nobody_to_a_page_that_a_stranger_has_registered(
+    app, user, who, changes
+):
+    browser = Browser()
+    if who == "a user":
+        browser.force_login(user)
+    response = browser.get(app.address(**changes))
+    assert response.status_code == 400
+    assert "app.example" not in response.content.decode()
+
+
+def test_the_user_who_denies_goes_back_to_the_application(app, member):
+    answer = query(app.send(member, "deny")["Location"])
+    assert answer["error"] == "access_denied"
+
+
+def test_a_program_on_this_machine_hears_of_its_wrong_request(server, member):
+    uri = "http://127.0.0.1:8000/callback"
+    client_id = register({"redirect_uris": [uri]}).json()["client_id"]
+    own = Application(SimpleNamespace(client_id=client_id), None)
+    response = member.get(own.address(redirect_uri=uri, scope="unknown"))
+    assert query(response["Location"])["error"] == "invalid_scope"
+
+
 # --- scopes ---------------------------------------------------------------------------------------
 
 
@@ -213,9 +253,9 @@ def test_a_client_gets_no_scope_that_is_not_open(app, member, settings):
     assert app.token(member, scope="email admin")["scope"] == "email"
     # Even if its row has more.
     Client.objects.update(scope="email admin")
-    assert query(member.get(app.address(scope="admin"))["Location"])["error"] == "invalid_scope"
+    assert member.get(app.address(scope="admin")).context["error"] == "invalid_scope"
     settings.DANCE_SERVER_OPEN_SCOPES = ()
-    assert query(member.get(app.address())["Location"])["error"] == "invalid_scope"
+    assert member.get(app.address()).context["error"] == "invalid_scope"
 
 
 def test_by_default_no_scope_is_open(server, db, settings):
