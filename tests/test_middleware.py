@@ -11,6 +11,7 @@ from django.test import AsyncClient, RequestFactory
 from django.views.generic import View
 
 from django_dance.decorators import authorization_required
+from django_dance.exceptions import AuthorizationRequired
 from django_dance.middleware import OAuthMiddleware
 from django_dance.mixins import AuthorizationRequiredMixin
 from django_dance.models import OAuthToken
@@ -127,6 +128,20 @@ def test_without_the_middleware_the_error_of_the_decorator_names_it():
     view = authorization_required("github")(lambda request: HttpResponse())
     with pytest.raises(ImproperlyConfigured, match="MIDDLEWARE, after the session"):
         view(RequestFactory().get("/"))
+
+
+def test_a_view_can_require_two_providers(connect, make_request, user):
+    @authorization_required("github")
+    @authorization_required("gitlab")
+    def view(request):
+        return HttpResponse("in")
+
+    for name in ("github", "gitlab"):
+        with pytest.raises(AuthorizationRequired) as caught:
+            view(make_request(user))
+        assert caught.value.provider.name == name
+        connect(user, name)
+    assert view(make_request(user)).content == b"in"
 
 
 def test_the_decorator_requires_a_provider_name():

@@ -3,9 +3,13 @@
 import httpx
 import pytest
 import requests
+from django.core.management import call_command
 
 from django_dance.interop import httpx_auth
 from django_dance.providers import providers
+from django_dance.testing.interception import find_fake
+
+from ..documents import DOCS, load_module
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
@@ -37,6 +41,20 @@ def test_a_browser_is_sent_back_to_the_site(github, member):
     answer = requests.get(address, allow_redirects=False, timeout=5)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("https://testserver/login/github/authorized/?")
+
+
+def test_the_command_of_the_guide_serves_a_fake_provider(monkeypatch, capsys, member):
+    example = load_module(DOCS / "examples" / "runfake.py")
+    profiles = []
+
+    def runserver(*arguments, **options):
+        profiles.append(find_fake("github").dance(member).status_code)
+        profiles.append(member.get("/profile/").json())
+
+    monkeypatch.setattr(example, "call_command", runserver)
+    call_command(example.Command())
+    assert profiles == [302, {"id": 1, "login": "ada"}]
+    assert "The fake GitHub is at http://127.0.0.1:" in capsys.readouterr().out
 
 
 def test_a_call_without_a_route_is_answered_with_the_cure(github, connect, user):
