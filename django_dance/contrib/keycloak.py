@@ -7,6 +7,7 @@ class Keycloak(OIDCProvider):
     ``https://<host>/auth/realms/<realm>``."""
 
     documentation = "https://www.keycloak.org/securing-apps/oidc-layers"
+    checked = "2026-11"
     registration_url = "https://www.keycloak.org/docs/latest/server_admin/#_oidc_clients"
     host: str = ""
     place_kind = HostPlace(

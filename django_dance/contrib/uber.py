@@ -14,6 +14,8 @@ class Uber(OAuth2Provider):
     # https://developer.uber.com/docs/consumer-identity/guides/revoke-token
     revocation_url = "https://auth.uber.com/oauth/v2/revoke"
     client_auth = "post"
+    # https://developer.uber.com/docs/consumer-identity/oauthplayground/refresh-token
+    refresh_redirect_uri = True
     scope = "profile"
     account_url = "me"
     account_id = "uuid"
