@@ -3,16 +3,18 @@ from ..providers import OAuth2Provider
 
 class Typeform(OAuth2Provider):
     """https://www.typeform.com/developers/get-started/applications/ — for accounts with data in
-    Europe set ``HOST`` to ``api.typeform.eu``."""
+    Europe set ``HOST`` to ``api.typeform.eu``, or to ``api.eu.typeform.com`` if the account is
+    older than August 2025."""
 
     documentation = "https://www.typeform.com/developers/get-started/applications/"
     registration_url = "https://admin.typeform.com/account"
+    # The hosts in Europe: https://github.com/Typeform/js-api-client/blob/HEAD/README.md
     host = "api.typeform.com"
     base_url = "https://{host}/"
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"
     client_auth = "post"
-    # Not documented, and reported not to work.
+    # Not documented, and a client that sends PKCE elsewhere does not send it here:
     # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     scope = ("accounts:read", "offline")
