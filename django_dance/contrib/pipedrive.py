@@ -13,9 +13,11 @@ class Pipedrive(OAuth2Provider):
     authorization_url = "https://oauth.pipedrive.com/oauth/authorize"
     token_url = "https://oauth.pipedrive.com/oauth/token"
     revocation_url = "https://oauth.pipedrive.com/oauth/revoke"
-    # Its documentation does not mention PKCE, and clients that sent it had to stop.
+    # Not documented, and a client that sends PKCE elsewhere does not send it here:
     # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
+    # https://github.com/api-evangelist/pipedrive/blob/HEAD/openapi/_original/pipedrive-v1-openapi.yml
+    refresh_token_lifetime = 60
     account_url = "v1/users/me"
     account_id = "data.id"
     account_label = "data.name"

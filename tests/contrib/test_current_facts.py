@@ -227,6 +227,7 @@ def test_dates_are_written_as_dates(name):
         ("google", 180),
         ("kakao", 60),
         ("miro", 60),
+        ("pipedrive", 60),
         ("quickbooks", 100),
         ("spotify", 180),
     ],
