@@ -18,5 +18,7 @@ class EVEOnline(OAuth2Provider):
     # It identifies character and player. Characters are sold, and keep their CharacterID.
     account_id = "CharacterOwnerHash"
     account_label = "CharacterName"
-    # The v2 token is a JWT that contains it too; /oauth/verify is deprecated since 2021.
-    unconfirmed = ("account_url", "refresh_rotates")
+    # The documentation names only the claims "sub" and "name" of the token, which is a JWT. The
+    # tokens that preceded it are deprecated since 2021:
+    # https://developers.eveonline.com/blog/sso-endpoint-deprecations-2
+    unconfirmed = ("account_id", "account_label", "account_url", "refresh_rotates")

@@ -19,4 +19,4 @@ class Salesloft(OAuth2Provider):
     account_id = "data.id"
     account_label = "data.name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("pkce", "refresh_rotates", "registration_url")

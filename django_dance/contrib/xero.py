@@ -19,3 +19,5 @@ class Xero(OIDCProvider):
     refresh_rotates = True
     # https://github.com/XeroAPI/xero-node/blob/HEAD/README.md
     refresh_token_lifetime = 60
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)
