@@ -2,12 +2,10 @@ from ..providers import OAuth2Provider
 
 
 class Bitbucket(OAuth2Provider):
-    """https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/ — your
-    consumer at Bitbucket must have each scope that you request."""
+    """https://developer.atlassian.com/cloud/bitbucket/oauth-2/ — your consumer at Bitbucket must
+    have each scope that you request."""
 
-    documentation = (
-        "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"
-    )
+    documentation = "https://developer.atlassian.com/cloud/bitbucket/oauth-2/"
     registration_url = "https://bitbucket.org/account/workspaces/"
     base_url = "https://api.bitbucket.org/2.0/"
     authorization_url = "https://bitbucket.org/site/oauth2/authorize"

@@ -2,15 +2,17 @@ from ..providers import OIDCProvider
 
 
 class Yahoo(OIDCProvider):
-    """https://developer.yahoo.com/oauth2/guide/openid_connect/"""
+    """https://developer.yahoo.com/oauth2/guide/openid_connect/getting_started.html"""
 
-    documentation = "https://developer.yahoo.com/oauth2/guide/openid_connect/"
+    documentation = "https://developer.yahoo.com/oauth2/guide/openid_connect/getting_started.html"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/yahoo.rst
     registration_url = "https://developer.yahoo.com/apps/create/"
     base_url = "https://api.login.yahoo.com/openid/v1/"
+    # https://developer.yahoo.com/fantasysports/guide/
     api_origins = ("https://fantasysports.yahooapis.com",)
     authorization_url = "https://api.login.yahoo.com/oauth2/request_auth"
     token_url = "https://api.login.yahoo.com/oauth2/get_token"
+    # https://api.login.yahoo.com/.well-known/openid-configuration
     revocation_url = "https://api.login.yahoo.com/oauth2/revoke"
     userinfo_url = "https://api.login.yahoo.com/openid/v1/userinfo"
     issuer = "https://api.login.yahoo.com"
