@@ -41,7 +41,7 @@ class Instagram(OAuth2Provider):
     token_over = {"error.code": ("190",)}
     # The token itself names the account.
     account_id = "user_id"
-    # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/instagram.ts
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
     def parse(self, answer: "ProtocolResponse") -> dict[str, Any]:

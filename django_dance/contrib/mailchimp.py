@@ -12,7 +12,7 @@ class Mailchimp(OAuth2Provider):
     the preset asks Mailchimp for the data centre of the account, and stores it with the token."""
 
     documentation = "https://mailchimp.com/developer/marketing/guides/access-user-data-oauth-2/"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mailchimp.rst
+    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/MailChimp.php
     registration_url = "https://admin.mailchimp.com/account/oauth2/"
     base_url = "https://login.mailchimp.com/oauth2/"
     base_url_from_token = "{api_endpoint}/3.0/"

@@ -12,6 +12,7 @@ class Naver(OAuth2Provider):
     base_url = "https://openapi.naver.com/v1/"
     authorization_url = "https://nid.naver.com/oauth2.0/authorize"
     token_url = "https://nid.naver.com/oauth2.0/token"
+    # Section 3.3; also section 4.3 of https://developers.naver.com/docs/login/devguide/devguide.md
     revocation_url = "https://nid.naver.com/oauth2.0/revoke"
     client_auth = "post"
     refresh_rotates = False

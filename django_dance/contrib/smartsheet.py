@@ -3,8 +3,7 @@ from ..providers import OAuth2Provider
 
 class Smartsheet(OAuth2Provider):
     """https://developers.smartsheet.com/api/smartsheet/guides/advanced-topics/oauth — for another
-    region, set ``HOST`` to ``smartsheet.eu`` or ``smartsheetgov.com``. Each has applications of its
-    own."""
+    region, set ``HOST`` to ``smartsheet.eu`` or ``smartsheetgov.com``."""
 
     documentation = "https://developers.smartsheet.com/api/smartsheet/guides/advanced-topics/oauth"
     checked = "2026-11"

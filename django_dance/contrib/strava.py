@@ -28,7 +28,9 @@ class Strava(OAuth2Provider):
     scope_separator = ","
     refresh_rotates = True
     request_headers = {"User-Agent": "{user_agent}"}
-    # https://developers.strava.com/docs/reference/#api-models-Fault
+    # The form: https://developers.strava.com/docs/reference/#api-models-Fault
+    # The words: https://github.com/dreeveapp/dreeve/issues/1449 and
+    # https://github.com/dreeveapp/dreeve/issues/372
     refusals = {"dead": ("RefreshToken.invalid",), "client": ("Application.invalid",)}
     account_url = "athlete"
     account_id = "id"
