@@ -144,6 +144,11 @@ ACCOUNTS = {
         {"shop": {"id": 548380009, "name": "Engines", "domain": "engines.example"}},
         ("548380009", "Engines"),
     ),
+    "teamleader": (
+        ("POST", "https://api.focus.teamleader.eu/users.me"),
+        {"data": {"id": "cb8da52a", "first_name": "Ada", "email": "ada@example.com"}},
+        ("cb8da52a", "ada@example.com"),
+    ),
     "tiktok": (
         (
             "GET",

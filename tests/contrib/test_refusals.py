@@ -533,6 +533,7 @@ UNDOCUMENTED = [
     "snapchat",
     "soundcloud",
     "stripe",
+    "teamleader",
     "tiktok",
     "todoist",
     "trakt",
