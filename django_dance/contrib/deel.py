@@ -16,16 +16,16 @@ class Deel(OAuth2Provider):
     # https://developer.deel.com/docs/scopes-1
     scope = "organizations:read"
     refresh_rotates = True
+    # https://developer.deel.com/docs/token-rotation
+    refresh_redirect_uri = True
     refresh_token_lifetime = 90
     request_headers = {"x-client-id": "{client_id}"}
     # https://github.com/api-evangelist/deel/blob/HEAD/openapi/_original/deel-platform-endpoints-openapi.json
     account_url = "organizations"
     account_id = "data.0.id"
     account_label = "data.0.name"
-    # https://developer.deel.com/docs/token-rotation: a refresh names the redirect URI, too. PKCE is
-    # tolerated; this client sends it, and no redirect URI with a refresh:
-    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("auto_refresh_kwargs", "pkce")
+    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
+    unconfirmed = ("pkce",)
 
     #: Use the sandbox.
     sandbox = False
