@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from .. import forbid_in_templates
 from ..exceptions import AddressRefused, PlaceError, ProviderError
 from ..http import bearer_challenge, call_untrusted
 from ..providers import (
@@ -19,6 +20,7 @@ from ..providers import (
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
     from ..providers import ClientCredentials
+    from ..tokens import Token
 
 #: The revisions of the specification whose rules this module follows, the newest first. The rules
 #: about authorization differ in two points: the newest compares ``iss`` (RFC 9207), and binds
@@ -153,3 +155,15 @@ class MCP(OAuth2Provider):
 
     def grant(self, url: str, data: Mapping[str, str], client: ClientCredentials) -> dict[str, Any]:
         return super().grant(url, {**data, "resource": self.resource}, client)
+
+    @forbid_in_templates
+    def client_credentials(self, scope: str | Iterable[str] | None = None) -> Token:
+        """Request a token for the site itself (extension "OAuth Client Credentials").
+
+        :param scope: the scopes to request; default: those that a dance would ask for.
+        """
+        here = self.prepare_for_site()
+        if scope is None:
+            # RFC 6749 §4.4.3: this grant has no refresh token.
+            scope = [name for name in here.configured_scope if name != "offline_access"]
+        return super(MCP, here).client_credentials(scope)

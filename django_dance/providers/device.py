@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         label: str
 
         def endpoint(self, fact: str) -> str: ...
+        def prepare_for_site(self) -> Self: ...
         def get_client_credentials(self, owner: ResourceOwner) -> ClientCredentials: ...
         def grant(
             self, url: str, data: Mapping[str, str], client: ClientCredentials
@@ -109,14 +110,16 @@ class BackgroundGrants(_Base):
 
         :param scope: the scopes to request; default: the request names no scope.
         :raises ProviderError: the provider refused, failed or could not be reached.
+        :raises PlaceError: the place cannot be used, or no administrator has registered the site.
         """
+        here = self.prepare_for_site()
         data = {
             **(self.token_url_params or {}),
             "grant_type": "client_credentials",
             **self._scope(scope_list(scope)),
         }
-        client = self.get_client_credentials(ResourceOwner(self))  # type: ignore[arg-type]
-        return Token.granted(self.grant(self.endpoint("token_url"), data, client))
+        client = here.get_client_credentials(ResourceOwner(here))  # type: ignore[arg-type]
+        return Token.granted(here.grant(here.endpoint("token_url"), data, client))
 
     @forbid_in_templates
     def begin_device(self, scope: str | Iterable[str] | None = None) -> DeviceAuthorization:

@@ -295,6 +295,29 @@ class OAuth2Provider(BackgroundGrants, Provider):
             facts["registration"] = client.registration_id
         return self.with_server(facts)
 
+    def prepare_for_site(self) -> Self:
+        """Return this provider with the facts that a token for the site itself needs.
+
+        At a place, it may make calls. The site does not register itself.
+
+        :raises PlaceError: the place cannot be used, or no administrator has registered the site.
+        """
+        from .registrations import configured_credentials, owner_tenant
+
+        if not self.place or self.server:
+            return self
+        metadata = self.discover("")
+        facts = {} if metadata is None else self.facts_in(metadata)
+        if not self.one_client and not self.credentials:
+            client = configured_credentials(
+                self,
+                metadata or self._stated_metadata(),
+                tenant=owner_tenant(ResourceOwner(self)),
+                place=self.place,
+            )
+            facts["registration"] = client.registration_id
+        return self.with_server(facts)
+
     def _stated_metadata(self) -> ServerMetadata:
         """Return the facts of this place as metadata."""
         from .server_metadata import ServerMetadata

@@ -120,6 +120,25 @@ def find_or_register(
     return make()
 
 
+def configured_credentials(
+    provider: Provider, metadata: ServerMetadata, *, tenant: str = "", place: str = ""
+) -> ClientCredentials:
+    """Return this site's credentials at a server, as an administrator has added them.
+
+    They are those for each redirect URI: the site asks for a token for itself.
+
+    :raises PlaceError: there are none.
+    """
+    configured, _ = _find((provider.name, tenant, metadata.issuer), "", place)
+    if configured is None:
+        raise PlaceError(
+            f"{metadata.issuer} does not know this site. Register it by hand; then run "
+            f'"manage.py dance_clients add {provider.name} {metadata.issuer}".',
+            "place_needs_client",
+        )
+    return credentials_of(configured)
+
+
 def registered_credentials(
     registration_id: str, *, issuer: str, provider: str, tenant: str
 ) -> ClientCredentials:

@@ -30,7 +30,10 @@ def main() -> None:
 
     from tests.conformance import person
 
-    person.run(url, context, mode)
+    if scenario == "auth/client-credentials-basic":
+        person.run_for_the_site(url, context, mode)
+    else:
+        person.run(url, context, mode)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
+import httpx2
 import requests
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client as Browser
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from django_dance.exceptions import AuthorizationRequired
+from django_dance.http import guarded_transport
 from django_dance.interop import mcp_client
 from django_dance.models import ClientRegistration
 from django_dance.providers import providers
@@ -29,6 +33,24 @@ def run(url: str, context: dict, mode: str) -> None:
     if context.get("client_id"):
         add_credentials(url, context)
     Person(url, mode).do(list_and_call)
+
+
+def run_for_the_site(url: str, context: dict, mode: str) -> None:
+    """Do the same for the site itself, without a user."""
+    call_command("migrate", verbosity=0)
+    add_credentials(url, context)
+    token = providers["mcp"].at(url).client_credentials()
+
+    async def work() -> None:
+        http = httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {token['access_token']}"},
+            transport=guarded_transport(httpx2),
+            trust_env=False,
+        )
+        async with http, Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            await list_and_call(client)
+
+    asyncio.run(work())
 
 
 class Refused(Exception):

@@ -72,17 +72,35 @@ EARLIER = [
     "auth/token-endpoint-auth-none",
     "auth/token-endpoint-auth-post",
 ]
-#: The suite does not count these, because each is about an extension: "Experimental features and
-#: protocol extensions … are not required for any tier" (SEP-1730, in the list of the suite). The
-#: site acts for users, and a user is not there in the grants of the first three: "Authorization is
-#: OPTIONAL for MCP implementations", and the specification describes the authorization code.
-EXTENSIONS = {
-    "auth/client-credentials-basic": "The client acts for itself, without a user.",
-    "auth/client-credentials-jwt": "The client acts for itself, without a user.",
-    "auth/enterprise-managed-authorization": "The identity provider of a company decides.",
-    "auth/wif-jwt-bearer": "A workload has an identity of its own.",
-    "auth/dpop": "Tokens that are bound to a key (RFC 9449).",
-    "auth/dpop-nonce": "Tokens that are bound to a key (RFC 9449).",
+#: An extension that the client keeps. The suite does not count extensions: "Experimental features
+#: and protocol extensions … are not required for any tier" (SEP-1730, in the list of the suite).
+EXTENSIONS = ["auth/client-credentials-basic"]
+#: The scenarios that do not apply → the sentence of the specification, and its address.
+_EXT_AUTH = "https://github.com/modelcontextprotocol/ext-auth/blob"
+_DPOP = (
+    "This extension is OPTIONAL for MCP implementations.",
+    f"{_EXT_AUTH}/21eaa6e418b244de66f1bd13c05f6d2b167f1c22/specification/draft/dpop-extension.mdx",
+)
+DO_NOT_APPLY = {
+    # The other method is a client secret, which the client uses.
+    "auth/client-credentials-jwt": (
+        "Clients **MUST** authenticate using one of these methods",
+        f"{_EXT_AUTH}/1ba4d865952f770ebff57fc88656bea9a0a1aefc/specification/draft/"
+        "oauth-client-credentials.mdx",
+    ),
+    "auth/dpop": _DPOP,
+    "auth/dpop-nonce": _DPOP,
+    # The identity provider of a company decides, not the user.
+    "auth/enterprise-managed-authorization": (
+        "**Optional** - Implementations can choose to adopt these extensions",
+        f"{_EXT_AUTH}/1543a8125b5d3a22f4d126c888b2c50be1ee0cde/README.md",
+    ),
+    # A platform such as Kubernetes gives its workloads an identity.
+    "auth/wif-jwt-bearer": (
+        "This extension is OPTIONAL for MCP implementations.",
+        f"{_EXT_AUTH}/13b55238f0b1ad540db248f230f3229606d30657/specification/draft/"
+        "workload-identity-federation.mdx",
+    ),
 }
 #: It was added to the suite after the revision, so the suite does not count it.
 ADDED_LATER = ["json-schema-2020-12-preservation"]
@@ -100,13 +118,14 @@ def requirements(suite, revision):
 def test_the_lists_are_those_of_the_suite(conformance_suite):
     counted, others = requirements(conformance_suite, "2026-07-28")
     assert sorted(counted) == SCENARIOS
-    assert sorted(others) == sorted([*EXTENSIONS, *ADDED_LATER])
+    assert sorted(others) == sorted([*EXTENSIONS, *DO_NOT_APPLY, *ADDED_LATER])
+    assert len(DO_NOT_APPLY) <= 5
     assert len([name for name in counted if name.startswith("auth/")]) == 25
     counted, _ = requirements(conformance_suite, "2025-11-25")
     assert sorted(name for name in counted if name.startswith("auth/")) == EARLIER
 
 
-def run(suite, scenario, revision):
+def run(suite, scenario, revision, *options):
     done = subprocess.run(
         [
             *suite,
@@ -115,6 +134,7 @@ def run(suite, scenario, revision):
             *("--scenario", scenario),
             *("--spec-version", revision),
             *("--timeout", str(PATIENCE * 1000)),
+            *options,
         ],
         cwd=ROOT,
         capture_output=True,
@@ -129,6 +149,11 @@ def run(suite, scenario, revision):
 @pytest.mark.parametrize("scenario", [*SCENARIOS, *ADDED_LATER])
 def test_the_client_keeps_the_rules_of_the_newest_revision(scenario, conformance_suite):
     run(conformance_suite, scenario, "2026-07-28")
+
+
+@pytest.mark.parametrize("scenario", EXTENSIONS)
+def test_the_client_keeps_an_extension(scenario, conformance_suite):
+    run(conformance_suite, scenario, "2026-07-28", "--force")  # no revision has extensions
 
 
 @pytest.mark.parametrize("scenario", EARLIER)

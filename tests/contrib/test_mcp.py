@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from django_dance.contrib.mcp import REVISIONS
-from django_dance.exceptions import AddressRefused, AuthorizationRequired
+from django_dance.exceptions import AddressRefused, AuthorizationRequired, PlaceError
 from django_dance.interop import mcp_client
 from django_dance.models import ClientRegistration, OAuthToken
 from django_dance.providers import providers, server_metadata
@@ -294,6 +294,31 @@ def test_the_client_id_is_also_in_the_form(person, remote):
     (received,) = [r for at, r in remote.received if r.path == "/token"]
     assert received.headers["Authorization"].startswith("Basic ")
     assert dict(received.form)["client_id"] == f"client of {ISSUER}"
+
+
+def test_the_site_asks_for_a_token_for_itself(db, remote):
+    row = ClientRegistration(provider="mcp", issuer=ISSUER, client_id="the-site")
+    row.secrets = {"client_secret": "planted-secret"}
+    row.save()
+    remote.scopes_supported = ["files:read"]
+    remote.metadata = {"scopes_supported": ["files:read", "offline_access"]}
+    token = providers["mcp"].at(PLACE).client_credentials()
+    assert token["access_token"] == "planted-token-0"
+    (received,) = [r for at, r in remote.received if r.path == "/token"]
+    assert dict(received.form) == {
+        "grant_type": "client_credentials",
+        "client_id": "the-site",
+        "resource": PLACE,
+        "scope": "files:read",
+    }
+    assert not OAuthToken.objects.exists()
+
+
+def test_the_site_does_not_register_itself_for_its_own_token(db, remote):
+    with pytest.raises(PlaceError, match="dance_clients add mcp") as refused:
+        providers["mcp"].at(PLACE).client_credentials()
+    assert refused.value.code == "place_needs_client"
+    assert "/register" not in remote.paths("auth.example")
 
 
 def test_both_revisions_are_those_of_the_server_part():

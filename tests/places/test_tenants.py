@@ -309,3 +309,11 @@ def register(tenant):
 
 def count_registrations(tenant):
     return ClientRegistration.objects.filter(provider="mastodon").count()
+
+
+@pytest.mark.parametrize("tenants", ["databases_of_tenants", "tables_of_tenants"], indirect=True)
+def test_a_token_for_the_site_itself_is_that_of_the_tenants_client(server, tenants):
+    for tenant in tenants:
+        token = tenant.do(lambda tenant: providers["gitlab"].at(PLACE).client_credentials())
+        assert token["access_token"].startswith(f"planted-a-{tenant.name}-")
+    server.assert_nothing_crossed()
