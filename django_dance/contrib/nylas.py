@@ -13,10 +13,12 @@ class Nylas(OAuth2Provider):
     authorization_url_params = {"access_type": "offline"}
     token_url = "https://{host}/v3/connect/token"
     client_auth = "post"
+    # https://developer.nylas.com/docs/cookbook/use-cases/build/get-refresh-tokens/
+    refresh_rotates = False
     # Its S256 is the base64 of hexadecimal digits, unlike RFC 7636 §4.2:
     # https://github.com/nylas/nylas-nodejs/blob/HEAD/src/resources/auth.ts
     pkce = None
     # The token itself names the account.
     account_id = "grant_id"
     account_label = "email"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("registration_url",)
