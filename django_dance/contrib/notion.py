@@ -6,7 +6,6 @@ class Notion(OAuth2Provider):
     capabilities when you register the integration."""
 
     documentation = "https://developers.notion.com/docs/authorization"
-    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/notion.rst
     registration_url = "https://www.notion.so/my-integrations"
     base_url = "https://api.notion.com/v1/"

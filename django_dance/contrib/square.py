@@ -14,7 +14,6 @@ class Square(OAuth2Provider):
     environment."""
 
     documentation = "https://developer.squareup.com/docs/oauth-api/overview"
-    checked = "2026-11"
     # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/squareup/how-to-register-your-own-squareup-oauth-app.mdx
     registration_url = "https://developer.squareup.com/apps"
     host = "connect.squareup.com"

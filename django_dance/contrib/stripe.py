@@ -6,7 +6,6 @@ class Stripe(OAuth2Provider):
     platform's secret key."""
 
     documentation = "https://docs.stripe.com/connect/oauth-reference"
-    checked = "2026-11"
     # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/stripe-express.mdx
     registration_url = "https://dashboard.stripe.com/settings/connect"
     base_url = "https://api.stripe.com/v1/"

@@ -8,7 +8,6 @@ class Wikimedia(OAuth1Provider):
     ``API_ORIGINS``. The wikis support OAuth 2, too: see the preset ``wikimedia_oauth2``."""
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
-    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst
     registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
     host = "meta.wikimedia.org"
