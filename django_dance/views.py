@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_permission_codename
@@ -285,7 +286,11 @@ class LoginView(DanceView):
             response = protect(HttpResponse(headers={"HX-Redirect": url}))
         elif request.method == "POST":
             # A redirect of a form to another site is blocked by the policy `form-action 'self'`.
-            context = {"provider": self.provider, "url": Secret(url)}
+            context = {
+                "provider": self.provider,
+                "url": Secret(url),
+                "server": urlsplit(url).hostname,
+            }
             response = protect(page(request, "continue.html", context))
         else:
             response = protect(HttpResponseRedirect(url))

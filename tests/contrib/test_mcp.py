@@ -252,6 +252,11 @@ def test_a_user_connects_a_server_and_calls_a_tool(person, remote, internet):
     assert all(r.query == [] for r in rest)
 
 
+def test_the_page_after_the_button_names_the_authorization_server(person):
+    page = person.client.post(f"/login/mcp/?place={PLACE}").content.decode()
+    assert 'Server: <strong dir="ltr">auth.example</strong>' in page
+
+
 def test_the_scopes_of_the_challenge_are_preferred(person, remote):
     remote.scopes_supported = ["everything"]
     remote.challenged_scope = "files:read"
