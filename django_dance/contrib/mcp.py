@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 REVISIONS = ("2026-07-28", "2025-11-25")
 #: The longest scope that a flow's cookie stores, in characters. A longer one is not asked for.
 _MAX_SCOPE = 1000
+#: RFC 6749 §3.3.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 #: The question whose answer is a challenge: a server may answer ``initialize`` without a token.
 _QUESTION = {
     "jsonrpc": "2.0",
@@ -97,7 +100,7 @@ class MCP(OAuth2Provider):
         return _ServerOfResource(
             **{each.name: getattr(found, each.name) for each in fields(found)},
             resource=resource.resource,
-            scope=tuple(dict.fromkeys(scope)),
+            scope=tuple(dict.fromkeys(filter(_SCOPE.fullmatch, scope))),
         )
 
     def facts_in(self, metadata: ServerMetadata) -> dict[str, str]:

@@ -134,8 +134,22 @@ def _registered(
         # RFC 7591 §3.2.1: 0 if it does not expire.
         expires_at=int(expires_at) if 0 < expires_at < _END_OF_TIME else None,
         scope=scope,
-        metadata={name: value for name, value in fields.items() if name not in _SECRETS},
+        metadata={
+            name: value
+            for name, value in fields.items()
+            if name not in _SECRETS and name.isprintable() and _is_plain(value)
+        },
     )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether every database stores a member in a column for JSON.
+
+    None stores NaN, and some neither NUL, a lone surrogate nor deeply nested lists.
+    """
+    if isinstance(value, list):
+        return all(isinstance(item, str) and item.isprintable() for item in value)
+    return isinstance(value, int) or (isinstance(value, str) and value.isprintable())
 
 
 def _method(supported: Collection[str] | None, ours: Collection[str] = METHODS) -> str:

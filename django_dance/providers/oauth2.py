@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from django.utils.crypto import constant_time_compare
 
 from ..exceptions import (
     FlowError,
     InvalidResponse,
+    PlaceError,
     ProviderError,
     ProviderUnavailable,
     TokenRequestRefused,
@@ -348,8 +349,16 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def facts_in(self, metadata: ServerMetadata) -> dict[str, str]:
         """Return the facts that metadata state, to be stored with a flow and a token. A hook.
 
-        :raises PlaceError: the server lacks a feature that is needed.
+        :raises PlaceError: the server lacks a feature that is needed, or its authorization endpoint
+            has parameters of the request in its query.
         """
+        query = urlsplit(metadata.authorization_endpoint).query
+        names = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
+        if names & {*_AUTHORIZATION_PARAMS, *self.authorization_params()}:
+            # RFC 6749 §3.1: no parameter twice. Servers differ in the value that counts.
+            raise PlaceError(
+                "The authorization_endpoint in the metadata has parameters of the request."
+            )
         return {
             "issuer": metadata.issuer,
             "authorization_url": metadata.authorization_endpoint,
@@ -357,11 +366,25 @@ class OAuth2Provider(BackgroundGrants, Provider):
             "revocation_url": metadata.revocation_endpoint,
             "jwks_url": metadata.jwks_uri,
             "userinfo_url": metadata.userinfo_endpoint,
-            # RFC 9207 §3
-            "authorization_response_iss": (
-                "yes" if metadata.authorization_response_iss_parameter_supported else ""
-            ),
+            "authorization_response_iss": "yes" if self._needs_iss(metadata) else "",
         }
+
+    def _needs_iss(self, metadata: ServerMetadata) -> bool:
+        """Whether every callback must have an ``iss``.
+
+        A server can name the authorization endpoint of another server, whose users would send it
+        their codes (RFC 9700 §4.4). So a callback without ``iss`` is accepted only if both
+        endpoints have one host, or one is at a subdomain of the other, or the settings name the
+        place.
+        """
+        if metadata.authorization_response_iss_parameter_supported:  # RFC 9207 §3
+            return True
+        urls = metadata.authorization_endpoint, metadata.token_endpoint
+        hosts = [f".{urlsplit(url).hostname}" for url in urls]
+        if hosts[0].endswith(hosts[1]) or hosts[1].endswith(hosts[0]):
+            return False
+        allowed = self._original._with_current_settings()._allowed_places
+        return allowed is None or not allowed.names(self.place)
 
     def granting_server(self, token: Token) -> Self:
         """Return this provider with the facts of the server that granted a token.

@@ -36,7 +36,16 @@ ANY_PATH = rf"(?:/{_SEGMENT})*"
 #: ``@me@example.com``, as users of the fediverse name their account.
 _HANDLE = re.compile(r"@?[^@\s/:?#\\]+@(?P<host>[^@\s/?#\\]+)")
 
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+#: RFC 3986 §2.3.
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+
 _Variant = TypeVar("_Variant")
+
+
+def _decode_unreserved(encoded: re.Match[str]) -> str:
+    char = chr(int(encoded[0][1:], 16))
+    return char if _UNRESERVED.fullmatch(char) else encoded[0].upper()
 
 
 @dataclass(frozen=True)
@@ -151,14 +160,15 @@ class HostPlace(PlaceKind):
 class UrlPlace(PlaceKind):
     """Places that are URLs: ``https://mcp.example.com/mcp``. The path matters.
 
-    A slash at the end is removed if there is nothing else in the path.
+    A slash at the end is removed if there is nothing else in the path. A path may encode characters
+    in several ways that lead to one resource: it is written as it is sent (RFC 3986 §6.2.2).
     """
 
     facts: Mapping[str, str] = field(default_factory=dict)
     example: str = "https://example.com/mcp"
 
     def _normal_form(self, text: str) -> str:
-        url = self._check_text(text)
+        url = _ENCODED.sub(_decode_unreserved, self._check_text(text))
         parts = urlsplit(url)
         if "?" in text:
             raise self._invalid("It must not have a query.")
@@ -222,6 +232,11 @@ class AllowedPlaces:
         suffixes = tuple(text.lower() for text in texts if text.startswith("."))
         places = [self._kind.normalise(text) for text in texts if not text.startswith(".")]
         return frozenset(places), suffixes
+
+    def names(self, place: str) -> bool:
+        """Whether the option is a list that has this place itself, and not only its suffix."""
+        is_list = isinstance(self._value, (list, tuple, set, frozenset))
+        return is_list and place in self._texts[0]
 
     def __contains__(self, asked: tuple[HttpRequest | None, str]) -> bool:
         request, place = asked

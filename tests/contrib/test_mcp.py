@@ -273,6 +273,11 @@ def test_refresh_tokens_are_asked_for_by_their_scope(person, remote):
     assert person.begin()["scope"] == "files:read offline_access"
 
 
+def test_a_scope_with_characters_that_no_scope_may_have_is_not_asked_for(person, remote):
+    remote.scopes_supported = ["\ud800", "\0", 'a"b', "é", "files:read"]
+    assert person.begin()["scope"] == "files:read"
+
+
 def test_more_scopes_than_a_cookie_stores_are_not_asked_for(person, remote):
     remote.scopes_supported = [f"scope-{number}" for number in range(200)]
     assert "scope" not in person.begin()

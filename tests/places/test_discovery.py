@@ -277,6 +277,52 @@ def test_a_server_that_promises_iss_must_send_it(server, member):
     assert callback(member, begun, iss="https://auth.example").status_code == 302
 
 
+@pytest.fixture
+def mixed_up(server, other):
+    """A server that names the authorization endpoint of another server, and its own for tokens."""
+    server.metadata = {"authorization_endpoint": "https://other.example/authorize"}
+    return server
+
+
+def test_the_code_of_another_server_is_not_sent_to_this_one(mixed_up, member):
+    """The other server does not send ``iss``."""
+    assert refusal(callback(member, begin(member))) == "issuer_missing"
+    assert mixed_up.forms("/token") == []
+
+
+def test_a_server_with_endpoints_on_two_hosts_must_send_iss(mixed_up, member):
+    response = callback(member, begin(member), iss="https://auth.example")
+    assert response.status_code == 302
+
+
+@pytest.mark.parametrize(("places", "accepted"), [([PLACE], True), ([".rs.example"], False)])
+def test_a_place_that_the_settings_name_may_have_endpoints_on_two_hosts(
+    mixed_up, member, settings, places, accepted
+):
+    options = settings.DANCE_PROVIDERS["remote"]
+    settings.DANCE_PROVIDERS = {"remote": {**options, "PLACES": places}}
+    place = PLACE if accepted else "https://a.rs.example/mcp"
+    response = callback(member, begin(member, place))
+    assert (response.status_code == 302) is accepted
+    assert len(mixed_up.forms("/token")) == accepted
+
+
+def test_an_endpoint_may_be_at_a_subdomain_of_the_other(server, member):
+    server.metadata = {"authorization_endpoint": "https://login.auth.example/authorize"}
+    assert callback(member, begin(member)).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "parameter", ["scope=admin", "code_challenge=x", "CLIENT_ID=x", "redirect_uri", "%73tate=x"]
+)
+def test_a_server_cannot_add_parameters_to_the_authorization_request(server, member, parameter):
+    server.metadata = {"authorization_endpoint": f"https://auth.example/authorize?{parameter}"}
+    assert refusal(begin(member)) == "place_metadata"
+    server_metadata.forget()
+    server.metadata = {"authorization_endpoint": "https://auth.example/authorize?tenant=x"}
+    assert query(provider_url(begin(member)))["tenant"] == "x"
+
+
 def test_the_code_goes_to_the_server_of_the_flow(server, other, member):
     """The place names another server between the two steps."""
     begun = begin(member)

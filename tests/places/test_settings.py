@@ -245,6 +245,29 @@ def test_a_place_that_is_a_url_keeps_its_path():
         assert code(lambda typed=typed: provider.at(typed)) == "place_invalid"
 
 
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("https://a.example/%6Dcp", "https://a.example/mcp"),
+        ("https://a.example/%7Eme/%c3%a9", "https://a.example/~me/%C3%A9"),
+        ("https://a.example/a%2fb", "https://a.example/a%2Fb"),
+        ("https://a.example/%2emcp", "https://a.example/.mcp"),
+    ],
+)
+def test_a_place_has_one_spelling_although_its_path_may_be_encoded(typed, place):
+    provider = Anything("remote", places="any")
+    assert provider.at(typed).place == provider.at(place).place == place
+
+
+@pytest.mark.parametrize("dots", ["%2e%2e", "%2E.", ".%2e", "%2e"])
+def test_an_encoded_path_does_not_lead_out_of_an_allowed_one(dots):
+    """An HTTP client decodes the dots, and then removes them."""
+    provider = Anything(
+        "remote", places=lambda request, place: place.startswith("https://a.example/public/")
+    )
+    assert code(lambda: provider.at(f"https://a.example/public/{dots}/private")) == "place_invalid"
+
+
 # --- HOST and places ------------------------------------------------------------------------------
 
 

@@ -99,6 +99,28 @@ def refused(call):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "NaN",
+        "1e400",
+        '"\\ud800"',
+        '"\\u0000"',
+        '{"\\ud800": 1}',
+        f"{'[' * 45}{']' * 45}",
+        f'["a", {"[" * 45}{"]" * 45}]',
+    ],
+)
+def test_an_answer_that_no_database_stores_is_no_crash(provider, server, extra):
+    answer = json.dumps(registered(contacts=["ops@auth.example"]))
+    server.next = 201, f'{answer[:-1]}, "extra": {extra}, "\\u0000": 1}}'
+    assert find_or_register(provider, metadata(), CALLBACK).client_id == "client-1"
+    kept = ClientRegistration.objects.get().metadata
+    assert kept["contacts"] == ["ops@auth.example"]
+    assert "extra" not in kept and "\0" not in kept
+
+
+@pytest.mark.django_db
 def test_the_site_registers_itself_once(provider, server, settings):
     settings.DANCE_CLIENT_METADATA = {"client_name": "Album", "client_uri": "https://site.example"}
     first = find_or_register(provider, metadata(), CALLBACK)
