@@ -64,6 +64,7 @@ def test_each_refresh_replaces_the_refresh_token(site, name):
         ("linkedin", "openid profile"),
         ("orcid", "/authenticate"),
         ("osm", "read_prefs"),
+        ("oura", "email personal daily"),
         ("zoho", "ZohoCRM.users.all,aaaserver.profile.READ"),
     ],
 )
