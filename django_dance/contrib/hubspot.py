@@ -25,7 +25,8 @@ class HubSpot(OAuth2Provider):
     revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
     client_auth = "post"
     scope = "oauth"
-    refusals = {"dead": ("BAD_REFRESH_TOKEN",)}
+    # https://www.nango.dev/blog/hubspot-oauth-bad-refresh-token
+    refusals = {"dead": ("BAD_REFRESH_TOKEN", "invalid_request: refresh token")}
     account_id = "user_id"
     account_label = "user"
     unconfirmed = ("refresh_rotates",)

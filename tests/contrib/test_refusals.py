@@ -307,6 +307,17 @@ ANSWERS = [
         "https://www.nango.dev/blog/hubspot-oauth-bad-refresh-token",
     ),
     Answer(
+        "hubspot",
+        400,
+        {
+            "status": "BAD_REFRESH_TOKEN",
+            "error": "invalid_request",
+            "message": "missing or unknown refresh token",
+        },
+        "dead",
+        "https://www.nango.dev/blog/hubspot-oauth-bad-refresh-token",
+    ),
+    Answer(
         "strava",
         400,
         {
