@@ -24,7 +24,7 @@ class BattleNet(OIDCProvider):
     client_auth = "post"
     account_label = "battle_tag"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "registration_url")
+    unconfirmed = ("client_auth", "pkce", "registration_url")
 
     #: The region of the API that is called.
     region = "us"

@@ -10,6 +10,7 @@ class MercadoLibre(OAuth2Provider):
     checked = "2026-11"
     registration_url = "https://developers.mercadolibre.com.ar/devcenter"
     label = "Mercado Libre"
+    # The hosts: https://github.com/mercadolibre/python-sdk/blob/HEAD/README.md
     host = "auth.mercadolibre.com"
     base_url = "https://api.mercadolibre.com/"
     authorization_url = "https://{host}/authorization"
@@ -18,4 +19,4 @@ class MercadoLibre(OAuth2Provider):
     account_url = "users/me"
     account_id = "id"
     account_label = "nickname"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("host", "refresh_rotates", "registration_url")
