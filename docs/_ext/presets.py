@@ -34,8 +34,8 @@ MEANINGS: Mapping[str, str] = {"host": "The server's host name."}
 
 _SEPARATORS = {" ": "space", ",": "comma", "+": "plus", ";": "semicolon", "|": "bar"}
 _CLIENT_AUTH = {"basic": "HTTP Basic", "post": "in the body", "none": "none: a public client"}
-#: Facts that are not listed as "further facts": they have a row of their own, are described in the
-#: text, or are the protocol's endpoints.
+#: Facts without a row that has their name: their row has a title, the text describes them, or they
+#: are the protocol's endpoints.
 _SHOWN = frozenset(
     {
         "access_token_url",
@@ -65,6 +65,7 @@ _SHOWN = frozenset(
         "label",
         "option_facts",
         "pkce",
+        "place_kind",
         "refresh_rotates",
         "refresh_token_lifetime",
         "registration_url",
@@ -324,13 +325,11 @@ def _rows(preset: Preset) -> Iterator[tuple[str, ...]]:
         account += " of the token"
     yield "account id", account, "account_id", "account_url", "account_method", "account_json"
     yield "account label", code(provider.account_label), "account_label"
-    further = [
-        f"{fact} = {text(getattr(preset.cls, fact))}"
-        for fact in sorted(preset.base.facts() - _SHOWN)
-        if getattr(preset.cls, fact, None) != getattr(preset.base, fact, None)
-    ]
-    facts = [statement.partition(" ")[0] for statement in further]
-    yield "further facts", ", ".join(map(code, further)), *facts
+    if provider.place_kind:
+        yield "[places](../places.md) such as", code(provider.place_kind.example), "place_kind"
+    for fact in sorted(preset.base.facts() - _SHOWN):
+        if getattr(preset.cls, fact, None) != getattr(preset.base, fact, None):
+            yield code(fact), code(text(getattr(preset.cls, fact))), fact
 
 
 def _oauth2_rows(preset: Preset) -> Iterator[tuple[str, ...]]:

@@ -162,6 +162,21 @@ def test_a_fact_that_a_preset_lacks_is_left_out():
     assert r"A \| B" in text
 
 
+def test_a_fact_stands_beside_its_own_source(tmp_path):
+    (tmp_path / "sourced.py").write_text(
+        "from django_dance.providers import OAuth2Provider\n\n\n"
+        "class Sourced(OAuth2Provider):\n"
+        "    # https://example.com/methods\n"
+        '    revocation_method = "DELETE"\n'
+        "    # https://example.com/formats\n"
+        '    token_format = "form"\n'
+    )
+    cls = load_module(tmp_path / "sourced.py").Sourced
+    rows = PRESETS.page(PRESETS.Preset.of("sourced", cls)).splitlines()
+    assert '| `revocation_method` | `"DELETE"` – <https://example.com/methods> |' in rows
+    assert '| `token_format` | `"form"` – <https://example.com/formats> |' in rows
+
+
 def test_the_build_writes_the_page_of_the_catalogue():
     assert "```{catalogue}\n```" in page("catalogue.md")
     assert table_keys(page("catalogue.md")) == set()
