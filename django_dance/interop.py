@@ -23,6 +23,7 @@ from .exceptions import DanceError
 from .providers import OAuth1Provider
 
 if TYPE_CHECKING:
+    from .providers import Provider
     from .sessions import DanceSession
     from .tokens import Token
 
@@ -120,18 +121,30 @@ def httpx_auth(session: DanceSession) -> Any:
 
     :returns: an ``httpx.Auth``.
     :raises ModuleNotFoundError: neither package is installed.
-    :raises TypeError: the provider sends its tokens in a header of its own, which ``httpx`` does
-        not remove when it follows a redirect to another origin.
+    :raises TypeError: the provider sends its tokens or the client's secret in a header of its own,
+        which ``httpx`` does not remove when it follows a redirect to another origin.
     """
     from .sessions import HttpxAuth
 
     provider = session.provider
-    if provider.token_header.lower() != "authorization":
+    if header := _secret_header(provider):
         raise TypeError(
-            f"{provider.name} sends its tokens in the header {provider.token_header}, which httpx "
-            "does not remove when it follows a redirect to another origin. Use the session itself."
+            f"{provider.name} sends a secret in the header {header}, which httpx does not remove "
+            "when it follows a redirect to another origin. Use the session itself."
         )
     return type("DanceAuth", (HttpxAuth, *_auth_classes()), {})(session)
+
+
+def _secret_header(provider: Provider) -> str | None:
+    """Return the header in which a provider sends a secret, beside ``Authorization``."""
+    if provider.token_header.lower() != "authorization":
+        return provider.token_header
+    names = [name for name in provider.from_config if name != "client_id" and "." not in name]
+    secrets = [str(secret) for name in names if (secret := getattr(provider, name))]
+    for header, value in provider.request_headers.items():
+        if any(secret in value for secret in secrets):
+            return header
+    return None
 
 
 @asynccontextmanager

@@ -176,6 +176,18 @@ def test_a_token_in_a_header_that_redirects_keep_is_refused(api, connect):
         httpx_auth(connect(api, kind=Acme))
 
 
+def test_the_secret_of_the_client_in_such_a_header_is_refused(api, connect):
+    session = connect(api, REQUEST_HEADERS={"x-api-key": "{client_id}:{client_secret}"})
+    with pytest.raises(TypeError, match="sends a secret in the header x-api-key"):
+        httpx_auth(session)
+
+
+def test_the_id_of_the_client_in_such_a_header_is_sent(api, connect, call):
+    session = connect(api, REQUEST_HEADERS={"Client-Id": "{client_id}"})
+    call(session, "GET", f"{api.url}/v1/me")
+    assert api.received[0].headers["Client-Id"] == "client"
+
+
 def test_the_headers_of_the_provider_are_sent(api, connect, call):
     class Versioned(OAuth2Provider):
         request_headers = {"X-Version": "1", "Accept": "application/json"}
