@@ -13,9 +13,11 @@ class Atlassian(OAuth2Provider):
     authorization_url = "https://auth.atlassian.com/authorize"
     authorization_url_params = {"audience": "api.atlassian.com"}
     token_url = "https://auth.atlassian.com/oauth/token"
+    # The page sends JSON. The endpoint accepts forms, too: Flask-Dance sends one.
     client_auth = "post"
     # The least scope for account_url
     scope = "read:me"
+    scope_required = True
     refresh_rotates = True
     refresh_token_lifetime = 90
     # https://github.com/raycast/extensions/issues/11836
@@ -25,7 +27,7 @@ class Atlassian(OAuth2Provider):
     account_label = "name"
     unconfirmed = ("pkce",)
 
-    #: Ask again even if the user has consented before.
-    reprompt_consent = False
+    #: Ask again even if the user has consented before. The documentation requires it.
+    reprompt_consent = True
 
     authorization_url_options = {"reprompt_consent": {"prompt": "consent"}}

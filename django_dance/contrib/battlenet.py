@@ -7,6 +7,8 @@ class BattleNet(OIDCProvider):
 
     label = "Battle.net"
     documentation = "https://community.developer.battle.net/documentation/guides/using-oauth"
+    # https://community.developer.battle.net/documentation/guides/getting-started: "API Access"; the
+    # same page sends the credentials by HTTP Basic.
     registration_url = "https://community.developer.battle.net/access/clients"
     base_url = "https://{region}.api.blizzard.com/"
     api_origins = (
@@ -15,16 +17,16 @@ class BattleNet(OIDCProvider):
         "https://kr.api.blizzard.com",
         "https://tw.api.blizzard.com",
     )
+    # https://oauth.battle.net/.well-known/openid-configuration
     authorization_url = "https://oauth.battle.net/authorize"
     token_url = "https://oauth.battle.net/token"
     auto_refresh_url = None
     jwks_url = "https://oauth.battle.net/jwks/certs"
     userinfo_url = "https://oauth.battle.net/userinfo"
     issuer = "https://oauth.battle.net"
-    client_auth = "post"
     account_label = "battle_tag"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("client_auth", "pkce", "registration_url")
+    unconfirmed = ("pkce",)
 
     #: The region of the API that is called.
     region = "us"

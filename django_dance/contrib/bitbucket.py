@@ -6,7 +6,10 @@ class Bitbucket(OAuth2Provider):
     have each scope that you request."""
 
     documentation = "https://developer.atlassian.com/cloud/bitbucket/oauth-2/"
-    registration_url = "https://bitbucket.org/account/workspaces/"
+    # A consumer is added in the settings of a workspace, as this page describes.
+    registration_url = (
+        "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"
+    )
     base_url = "https://api.bitbucket.org/2.0/"
     authorization_url = "https://bitbucket.org/site/oauth2/authorize"
     # PKCE: https://github.com/git-ecosystem/git-credential-manager/blob/HEAD/src/shared/Core/Authentication/OAuth/OAuth2Client.cs
@@ -18,4 +21,3 @@ class Bitbucket(OAuth2Provider):
     account_url = "user"
     account_id = "uuid"
     account_label = "display_name"
-    unconfirmed = ("registration_url",)

@@ -6,7 +6,6 @@ class Bungie(OAuth2Provider):
     application's ``API_KEY``. You choose the scopes when you register the application."""
 
     documentation = "https://github.com/Bungie-net/api/wiki/OAuth-Documentation"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/bungie.ts
     registration_url = "https://www.bungie.net/en/Application"
     base_url = "https://www.bungie.net/Platform/"
     authorization_url = "https://www.bungie.net/en/OAuth/Authorize"
@@ -16,6 +15,8 @@ class Bungie(OAuth2Provider):
     # The token itself names the account.
     account_id = "membership_id"
     account_label = "membership_id"
+    # A client's documentation says that a refresh token can be used once, and for 90 days:
+    # https://github.com/Cytraen/BungieSharper/wiki/OAuth
     # PKCE is tolerated; this client sends it: https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/bungie.ts
     unconfirmed = ("pkce", "refresh_rotates")
 

@@ -14,6 +14,7 @@ class Canvas(OAuth2Provider):
     place_kind = HostPlace(example="canvas.example.edu")
     base_url = "https://{host}/api/v1/"
     authorization_url = "https://{host}/login/oauth2/auth"
+    # PKCE: https://github.com/instructure/canvas-lms/blob/HEAD/lib/canvas/oauth/pkce.rb
     token_url = "https://{host}/login/oauth2/token"
     revocation_url = "https://{host}/login/oauth2/token"
     revocation_auth = "token"
@@ -25,4 +26,3 @@ class Canvas(OAuth2Provider):
     account_url = "users/self"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("pkce",)

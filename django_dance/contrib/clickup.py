@@ -10,7 +10,7 @@ class ClickUp(OAuth2Provider):
     base_url = "https://api.clickup.com/api/v2/"
     authorization_url = "https://app.clickup.com/api"
     token_url = "https://api.clickup.com/api/v2/oauth/token"
-    # Its tokens do not expire.
+    # Its tokens do not expire, and there are no refresh tokens.
     auto_refresh_url = None
     client_auth = "post"
     account_url = "user"

@@ -5,7 +5,6 @@ class ConstantContact(OAuth2Provider):
     """https://developer.constantcontact.com/api_guide/server_flow.html"""
 
     documentation = "https://developer.constantcontact.com/api_guide/server_flow.html"
-    checked = "2026-11"
     registration_url = "https://app.constantcontact.com/pages/dma/portal/"
     label = "Constant Contact"
     base_url = "https://api.cc.email/v3/"

@@ -17,7 +17,8 @@ class Dexcom(OAuth2Provider):
     # A refresh token can be used once, and for at most a year.
     refresh_rotates = True
     refresh_token_lifetime = 365
+    # https://developer.dexcom.com/docs/dexcomv3/operation/getDataRangeV3
     account_url = "v3/users/self/dataRange"
     account_id = "userId"
     account_label = "userId"
-    unconfirmed = ("account_id", "pkce")
+    unconfirmed = ("pkce",)

@@ -7,7 +7,6 @@ class Discogs(OAuth1Provider):
     with your site's name."""
 
     documentation = "https://www.discogs.com/developers/#page:authentication"
-    checked = "2026-11"
     registration_url = "https://www.discogs.com/settings/developers"
     # https://github.com/discogs/discogs_client/blob/HEAD/discogs_client/client.py
     base_url = "https://api.discogs.com/"

@@ -12,7 +12,10 @@ class Etsy(OAuth2Provider):
     api_origins = ("https://openapi.etsy.com",)
     authorization_url = "https://www.etsy.com/oauth/connect"
     token_url = "https://api.etsy.com/v3/public/oauth/token"
+    # The page names no client secret in token requests; this client sends it:
+    # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     client_auth = "post"
+    refresh_token_lifetime = 90
     scope = "shops_r"
     request_headers = {"x-api-key": "{client_id}:{client_secret}"}
     account_url = "users/me"

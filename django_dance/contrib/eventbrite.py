@@ -5,7 +5,6 @@ class Eventbrite(OAuth2Provider):
     """https://www.eventbrite.com/platform/docs/authentication"""
 
     documentation = "https://www.eventbrite.com/platform/docs/authentication"
-    checked = "2026-11"
     registration_url = "https://www.eventbrite.com/account-settings/apps"
     base_url = "https://www.eventbriteapi.com/v3/"
     authorization_url = "https://www.eventbrite.com/oauth/authorize"

@@ -9,10 +9,10 @@ class Facebook(OAuth2Provider):
     documentation = (
         "https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow/"
     )
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/facebook.rst
     registration_url = "https://developers.facebook.com/apps/"
     base_url = "https://graph.facebook.com/{api_version}/"
     authorization_url = "https://www.facebook.com/{api_version}/dialog/oauth"
+    # PKCE: https://developers.facebook.com/docs/facebook-login/guides/advanced/oidc-token
     token_url = "https://graph.facebook.com/{api_version}/oauth/access_token"
     client_auth = "post"
     # No refresh tokens

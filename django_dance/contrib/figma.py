@@ -7,10 +7,10 @@ class Figma(OAuth2Provider):
     documentation = "https://developers.figma.com/docs/rest-api/oauth-apps/"
     registration_url = "https://www.figma.com/developers/apps"
     base_url = "https://api.figma.com/"
+    # https://github.com/figma/rest-api-spec/blob/HEAD/openapi/openapi.yaml
     authorization_url = "https://www.figma.com/oauth"
     token_url = "https://api.figma.com/v1/oauth/token"
     auto_refresh_url = "https://api.figma.com/v1/oauth/refresh"
-    # https://github.com/figma/rest-api-spec/blob/HEAD/openapi/openapi.yaml
     scope = "current_user:read"
     refresh_rotates = False
     account_url = "v1/me"

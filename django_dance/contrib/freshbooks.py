@@ -6,7 +6,6 @@ class FreshBooks(OAuth2Provider):
     scope that you request."""
 
     documentation = "https://www.freshbooks.com/api/authentication"
-    checked = "2026-11"
     registration_url = "https://my.freshbooks.com/#/developer"
     base_url = "https://api.freshbooks.com/"
     authorization_url = "https://auth.freshbooks.com/oauth/authorize"

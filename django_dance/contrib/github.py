@@ -12,7 +12,6 @@ class GitHub(OAuth2Provider):
     documentation = (
         "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"
     )
-    checked = "2026-11"
     registration_url = "https://github.com/settings/developers"
     host = "github.com"
     base_url = "https://api.github.com/"

@@ -6,10 +6,12 @@ class GitLab(OIDCProvider):
     if its certificate comes from your own CA."""
 
     documentation = "https://docs.gitlab.com/api/oauth2/"
+    checked = "2026-11"
     registration_url = "https://gitlab.com/-/user_settings/applications"
     host = "gitlab.com"
     place_kind = HostPlace(path=ANY_PATH, example="gitlab.example.com")
     base_url = "https://{host}/api/v4/"
+    # https://gitlab.com/.well-known/openid-configuration
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"
     revocation_url = "https://{host}/oauth/revoke"

@@ -11,7 +11,6 @@ class Google(OIDCProvider):
     """
 
     documentation = "https://developers.google.com/identity/protocols/oauth2/web-server"
-    checked = "2026-11"
     registration_url = "https://console.cloud.google.com/auth/clients"
     base_url = "https://www.googleapis.com/"
     # https://accounts.google.com/.well-known/openid-configuration

@@ -116,6 +116,18 @@ def test_github_gets_the_credentials_in_the_body(connected, responses):
     assert form_fields(call)["client_secret"] == "planted-client-secret"
 
 
+def test_battlenet_gets_the_credentials_by_basic(site):
+    assert site("battlenet").client_auth == "basic"
+
+
+@pytest.mark.parametrize(
+    ("options", "prompt"), [({}, "consent"), ({"reprompt_consent": False}, None)]
+)
+def test_atlassian_asks_for_consent_unless_the_site_does_not_want_it(site, member, options, prompt):
+    site("atlassian", **options)
+    assert Dance(member, "atlassian").asked.get("prompt") == prompt
+
+
 def test_google_asks_its_userinfo_endpoint_for_the_account(site):
     url = "https://openidconnect.googleapis.com/v1/userinfo"
     assert site("google").account_request() == ("GET", url, None)
@@ -136,6 +148,7 @@ def test_coinbase_revokes_the_access_token_with_the_credentials_in_the_body(conn
 
 SCOPE_REQUIRED = [
     "airtable",
+    "atlassian",
     "instagram",
     "jira_oauth2",
     "kick",
@@ -224,6 +237,8 @@ def test_dates_are_written_as_dates(name):
         ("coinbase", 547),
         ("constant_contact", 180),
         ("dexcom", 365),
+        ("etsy", 90),
+        ("front", 180),
         ("github", 180),
         ("google", 180),
         ("kakao", 60),

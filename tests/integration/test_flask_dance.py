@@ -146,6 +146,13 @@ DIFFERENCES = [
     ),
     (
         "atlassian",
+        "authorization parameter `prompt`",
+        "–",
+        "consent",
+        "The documentation requires this parameter. `REPROMPT_CONSENT: False` leaves it out.",
+    ),
+    (
+        "atlassian",
         "authorization parameter `scope`",
         "–",
         "read:me",
@@ -164,6 +171,20 @@ DIFFERENCES = [
         "hostname",
         "HOST",
         "Every preset uses this name for the option.",
+    ),
+    (
+        "dexcom",
+        "authorization URL",
+        "https://api.dexcom.com/v2/oauth2/login",
+        "https://api.dexcom.com/v3/oauth2/login",
+        "The documentation names this URL.",
+    ),
+    (
+        "dexcom",
+        "token request: URL",
+        "POST https://api.dexcom.com/v2/oauth2/token",
+        "POST https://api.dexcom.com/v3/oauth2/token",
+        "The documentation names this URL.",
     ),
     (
         "dexcom",
@@ -248,6 +269,13 @@ DIFFERENCES = [
         "GET https://graph.facebook.com/probe",
         "GET https://graph.facebook.com/v24.0/probe",
         "The documentation names URLs with a version.",
+    ),
+    (
+        "github",
+        "client authentication",
+        "HTTP Basic",
+        "in the body",
+        IN_THE_BODY,
     ),
     (
         "gitlab",
