@@ -4,6 +4,7 @@ import json
 import time
 from datetime import timedelta
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import pytest
 from django.utils import timezone
@@ -129,7 +130,12 @@ def test_an_unchanged_token_is_refreshed_with_its_stored_fields(
     assert session.refresh()["access_token"] == "planted-new"
     (request,) = token_requests(responses)
     expected = {**GRANTED, **stored}["refresh_token"]
-    assert request.body == f"grant_type=refresh_token&refresh_token={expected}"
+    assert dict(parse_qsl(request.body)) == {
+        "grant_type": "refresh_token",
+        "refresh_token": expected,
+        "client_id": "github-client",
+        "client_secret": "planted-github-client-secret",
+    }
 
 
 # --- what is told ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import copy
 import pickle
 import threading
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -391,9 +391,12 @@ def test_a_stale_token_is_refreshed_before_the_call_and_keeps_its_other_fields(
     responses.get(f"{API}/user", json={})
     assert fresh.authorized
     fresh.get("/user")
-    assert refresh.calls[0].request.body == (
-        "grant_type=refresh_token&refresh_token=planted-refresh-token"
-    )
+    assert dict(parse_qsl(refresh.calls[0].request.body)) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "planted-refresh-token",
+        "client_id": "github-client",
+        "client_secret": "planted-github-client-secret",
+    }
     assert responses.calls[1].request.headers["Authorization"] == "Bearer newer"
     stored = OAuthToken.objects.get().token
     assert stored["refresh_token"] == "planted-refresh-token"
