@@ -56,6 +56,20 @@ def test_credentials_are_added_and_listed(run):
     assert run("list", "--provider", "google") == ""
 
 
+def test_credentials_are_for_the_current_tenant_unless_another_is_named(run, settings):
+    settings.DANCE_TENANT = lambda: "ruby"
+    run("add", "github", ISSUER, "by-hand")
+    run("add", "github", ISSUER, "by-hand", "--tenant", "opal")
+    assert sorted(row.tenant for row in ClientRegistration.objects.all()) == ["opal", "ruby"]
+
+
+def test_no_tenant_is_assumed_if_it_depends_on_the_user(run, settings):
+    settings.DANCE_TENANT = lambda: "ruby"
+    settings.DANCE_OWNER_TENANT = lambda owner: "opal"
+    run("add", "github", ISSUER, "by-hand")
+    assert ClientRegistration.objects.get().tenant == ""
+
+
 def test_a_registration_that_was_replaced_is_listed_only_if_asked_for(run):
     run("add", "github", ISSUER, "by-hand")
     ClientRegistration.objects.update(current=None)

@@ -10,7 +10,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DEFAULT_DB_ALIAS, connections
 
+from ...cache import tenant as current_tenant
+from ...conf import settings
 from ...exceptions import PlaceError, ProviderNotConfigured, SealBroken
 from ...models import ClientRegistration
 from ...providers import providers, try_registration
@@ -29,7 +32,7 @@ class Command(BaseCommand):
         add.add_argument("provider", help="The name in DANCE_PROVIDERS")
         add.add_argument("issuer", help="The issuer of the authorization server, exactly")
         add.add_argument("client_id")
-        add.add_argument("--tenant", default="", help="The tenant that they are for")
+        add.add_argument("--tenant", help="The tenant that they are for. Default: the current one")
         add.add_argument("--place", default="", help="The place that they are for. Default: all")
         add.add_argument("--redirect-uri", default="", help="Only for this one. Default: all")
         add.add_argument("--method", choices=_METHODS, default=_METHODS[0])
@@ -52,6 +55,8 @@ class Command(BaseCommand):
     def _add(self, *, provider: str, method: str, **options: Any) -> None:
         if provider not in list(providers):
             raise CommandError(f"DANCE_PROVIDERS has no {provider!r}.")
+        if options["tenant"] is None:
+            options["tenant"] = _current_tenant()
         names = ("issuer", "client_id", "tenant", "place", "redirect_uri")
         row = ClientRegistration(
             provider=provider,
@@ -100,6 +105,13 @@ class Command(BaseCommand):
         if not accepted:
             raise CommandError(f"{row.issuer} refuses the credentials: {words}")
         self.stdout.write(f"{row.issuer} accepts the credentials.")
+
+
+def _current_tenant() -> str:
+    """Return the current tenant; ``""`` without one, or if it depends on the user."""
+    if settings.owner_tenant is not None:
+        return ""
+    return current_tenant(connections[DEFAULT_DB_ALIAS]) or ""
 
 
 def _read_secret() -> str:
