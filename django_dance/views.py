@@ -351,9 +351,10 @@ class AuthorizedView(DanceView):
         flow = read_flow(request, self.provider.callback_state(params))
         if flow.provider != self.provider.name:
             raise FlowError("provider_mismatch", "the flow was begun with another provider")
-        # PLACES allowed the place when the flow began; the flow names it in its normal form.
+        place = flow.additions.place
         try:
-            at_place = self.provider.variant(flow.additions.place)
+            # A visitor can move the flow to a host of another tenant, whose PLACES may differ.
+            at_place = self.provider.at(place, request) if place else self.provider
         except ImproperlyConfigured as error:
             raise FlowError("provider_mismatch", "the provider has no places any more") from error
         self.provider = at_place.with_server(flow.server)

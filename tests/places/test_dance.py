@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import BadRequest, ImproperlyConfigured
 
 from django_dance.exceptions import AddressRefused, AuthorizationRequired, PlaceError
+from django_dance.models import OAuthToken
 from django_dance.providers import providers
 
 from ..conftest import Browser, flow_cookies, provider_url, query
@@ -241,6 +242,25 @@ def test_a_callback_of_one_place_is_not_redeemed_at_another(servers, member):
     params = {"state": state, "code": "planted-code", "place": "two.example"}
     assert member.get("/login/mastodon/authorized/", params).status_code == 302
     assert "/oauth/token" in one.paths and two.paths == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_flow_of_one_tenant_connects_no_place_that_another_tenant_forbids(
+    servers, member, mastodon, settings, allowed
+):
+    """A user has accounts at both tenants, and moves the cookie of the flow."""
+    settings.ALLOWED_HOSTS = ["one.tenant.example", "two.tenant.example"]
+    hosts = ["one.tenant.example", *(["two.tenant.example"] if allowed else [])]
+    mastodon(lambda request, place: request.get_host() in hosts)
+    headers = {"host": "one.tenant.example"}
+    begun = member.post("/login/mastodon/", {"place": "one.example"}, headers=headers)
+    params = {"state": query(provider_url(begun))["state"], "code": "planted-code"}
+    headers = {"host": "two.tenant.example"}
+    response = member.get("/login/mastodon/authorized/", params, headers=headers)
+    assert OAuthToken.objects.exists() is allowed
+    if not allowed:
+        assert refusal(response) == "place_refused"
+        assert servers[0].received == []
 
 
 def test_calls_reach_the_address_of_the_place_only(servers, member, internet):
