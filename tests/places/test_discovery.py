@@ -341,7 +341,7 @@ def test_a_place_without_metadata_is_reported(server, member):
     assert refusal(begin(member)) == "place_metadata"
 
 
-def test_one_user_cannot_make_the_site_ask_many_servers(server, member):
+def test_one_user_cannot_make_the_site_ask_many_servers(server, member, clock):
     codes = set()
     for number in range(server_metadata.PER_USER + 1):
         Anything.issuers.now = f"https://s{number}.example"
@@ -349,7 +349,7 @@ def test_one_user_cannot_make_the_site_ask_many_servers(server, member):
     assert codes == {"place_unreachable", "place_limit"}
 
 
-def test_visitors_behind_a_proxy_are_counted_apart(server, settings):
+def test_visitors_behind_a_proxy_are_counted_apart(server, settings, clock):
     settings.DANCE_CLIENT_ADDRESS = lambda request: request.headers["X-Real-IP"]
 
     def code(address, number):

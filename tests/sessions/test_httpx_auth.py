@@ -165,6 +165,15 @@ def test_the_token_does_not_follow_a_redirect_to_another_origin(api, connect, ca
         assert [received.headers["Authorization"] for received in other.received] == [None]
 
 
+def test_a_401_of_the_target_of_a_redirect_refreshes_nothing(api, connect, call):
+    with Api() as other:
+        other.pages["/x"] = (401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}, "")
+        api.pages["/v1/me"] = (302, {"Location": f"{other.url}/x"}, "")
+        answer = call(connect(api), "GET", f"{api.url}/v1/me", follow_redirects=True)
+        assert answer.status_code == 401
+        assert [received.path for received in api.received] == ["/v1/me"]
+
+
 def test_a_request_with_a_token_of_its_own_is_refused(api, connect, call):
     with pytest.raises(ValueError, match="sets Authorization itself"):
         call(connect(api), "GET", f"{api.url}/v1/me", headers={"Authorization": "Bearer mine"})
