@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from .exceptions import AuthorizationRequired, DanceError, ProviderUnavailable
 from .management.token_tables import columns, session_of, token_of
 from .models import ClientRegistration, OAuthToken
+from .providers import signing_key
 from .sessions import OAuth2Session
 from .storage import is_unreadable
 
@@ -28,6 +29,8 @@ else:
     _ModelAdmin = admin.ModelAdmin
     _ModelForm = forms.ModelForm
 
+#: The method with a private key.
+_BY_KEY = "private_key_jwt"
 #: The largest number of rows of an action: each may be a call to a provider.
 MOST_AT_ONCE = 100
 
@@ -170,14 +173,23 @@ class ClientRegistrationForm(_ModelForm):
         help_text=_("Leave it empty to keep the present one. It is not shown."),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._method_before = self.instance.token_endpoint_auth_method
+
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # it fills in the instance
-        if (
-            self.instance.has_secret
-            and not self.cleaned_data.get("client_secret")
-            and not self.instance.sealed
-        ):
+        secret = self.cleaned_data.get("client_secret")
+        methods = {self.instance.token_endpoint_auth_method, self._method_before}
+        # A private key must not be sent as a secret.
+        keeps_none = not self.instance.sealed or (len(methods) == 2 and _BY_KEY in methods)
+        if self.instance.has_secret and not secret and keeps_none:
             self.add_error("client_secret", _("This method needs a secret."))
+        elif secret and self.instance.token_endpoint_auth_method == _BY_KEY:
+            try:
+                signing_key(secret)
+            except ValueError:
+                self.add_error("client_secret", _("This method needs a private key as a JWK."))
 
 
 @admin.register(ClientRegistration)

@@ -254,7 +254,8 @@ class ClientRegistration(models.Model):
         editable=False,
     )
     client_id = models.CharField(_("client ID"), max_length=500)
-    #: The client secret and the registration access token (RFC 7592 §3), sealed.
+    #: The client secret, or the private key as a JWK, and the registration access token (RFC 7592
+    #: §3), sealed.
     sealed = models.TextField(default="", blank=True, editable=False)
     #: RFC 7591 §2
     token_endpoint_auth_method = models.CharField(
@@ -263,6 +264,7 @@ class ClientRegistration(models.Model):
         choices={
             "client_secret_basic": _("client secret, HTTP Basic"),
             "client_secret_post": _("client secret in the form"),
+            "private_key_jwt": _("private key, which signs a JWT"),
             "none": _("none: a public client"),
         },
         default="client_secret_basic",
@@ -347,7 +349,7 @@ class ClientRegistration(models.Model):
 
     @property
     def has_secret(self) -> bool:
-        """Whether the client authenticates with a secret."""
+        """Whether the client authenticates with a secret or a private key."""
         return self.token_endpoint_auth_method != "none"  # noqa: S105
 
     @property

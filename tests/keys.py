@@ -3,10 +3,12 @@
 They are fixed, so that every run signs with the same ones, and no site uses them.
 """
 
+import json
 import math
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import get_default_algorithms
 
 
 def _rsa(p, q, e=65537):
@@ -31,6 +33,12 @@ def pem(key):
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     ).decode()
+
+
+def jwk(key, algorithm, **members):
+    """A key as a JWK (RFC 7517), as a site adds it to a client registration."""
+    fields = get_default_algorithms()[algorithm].to_jwk(key, as_dict=True)
+    return json.dumps({**fields, "alg": algorithm, **members})
 
 
 RSA = _rsa(
@@ -62,6 +70,7 @@ WEAK_RSA = _rsa(
 # A number makes a key: it is the private value of the curve's point (RFC 6090 §4).
 EC256 = ec.derive_private_key(0x1F0B5C7A9E2D4638 << 160, ec.SECP256R1())
 EC384 = ec.derive_private_key(0x3D7C5B9A8F1E2046 << 288, ec.SECP384R1())
+ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 PRIVATE = pem(RSA)
 PUBLIC = (

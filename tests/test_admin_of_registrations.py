@@ -5,6 +5,8 @@ from django.urls import reverse
 
 from django_dance.models import ClientRegistration
 
+from .keys import EC256, jwk
+
 pytestmark = pytest.mark.django_db
 LIST = "/admin/django_dance/clientregistration/"
 FIELDS = {
@@ -14,6 +16,7 @@ FIELDS = {
     "token_endpoint_auth_method": "client_secret_basic",
     "client_secret": "planted-secret",
 }
+KEY = jwk(EC256, "ES256")
 
 
 @pytest.fixture
@@ -22,7 +25,8 @@ def staff(admin_client):
 
 
 def row_of(**fields):
-    row = ClientRegistration(**{k: v for k, v in FIELDS.items() if k != "client_secret"}, **fields)
+    columns = {**FIELDS, **fields}
+    row = ClientRegistration(**{k: v for k, v in columns.items() if k != "client_secret"})
     row.secrets = {"client_secret": "planted-secret"}
     row.save()
     return row
@@ -94,6 +98,35 @@ def test_a_public_client_needs_no_secret(staff):
     public = {"token_endpoint_auth_method": "none", "client_secret": ""}
     assert staff.post(f"{LIST}add/", {**FIELDS, **public}).status_code == 302
     assert ClientRegistration.objects.get().secrets == {}
+
+
+BY_KEY = {"token_endpoint_auth_method": "private_key_jwt"}
+
+
+def test_a_private_key_is_added(staff):
+    assert staff.post(f"{LIST}add/", {**FIELDS, **BY_KEY, "client_secret": KEY}).status_code == 302
+    assert ClientRegistration.objects.get().secrets == {"client_secret": KEY}
+
+
+def test_a_text_that_is_no_private_key_is_not_added(staff):
+    page = staff.post(f"{LIST}add/", {**FIELDS, **BY_KEY}).content.decode()
+    assert "needs a private key" in page and "planted-secret" not in page
+    assert not ClientRegistration.objects.exists()
+
+
+@pytest.mark.parametrize("to_key", [True, False])
+def test_a_change_between_secret_and_key_needs_the_new_one(staff, to_key):
+    """A private key must not be sent as a secret."""
+    before, after = ({}, BY_KEY) if to_key else (BY_KEY, {})
+    row = row_of(**before)
+    page = staff.post(change_url(row), {**FIELDS, **after, "client_secret": ""})
+    assert "needs a secret" in page.content.decode()
+    row.refresh_from_db()
+    assert (row.token_endpoint_auth_method == "private_key_jwt") is not to_key
+    new = {"client_secret": KEY if to_key else "planted-new"}
+    assert staff.post(change_url(row), {**FIELDS, **after, **new}).status_code == 302
+    row.refresh_from_db()
+    assert row.secrets == new
 
 
 def test_a_query_cannot_guess_a_secret(staff):

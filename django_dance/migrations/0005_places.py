@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(choices=[('configured', 'added by hand'), ('registered', 'registered by the site')], default='configured', editable=False, max_length=16, verbose_name='source')),
                 ('client_id', models.CharField(max_length=500, verbose_name='client ID')),
                 ('sealed', models.TextField(blank=True, default='', editable=False)),
-                ('token_endpoint_auth_method', models.CharField(choices=[('client_secret_basic', 'client secret, HTTP Basic'), ('client_secret_post', 'client secret in the form'), ('none', 'none: a public client')], default='client_secret_basic', max_length=32, verbose_name='authentication method')),
+                ('token_endpoint_auth_method', models.CharField(choices=[('client_secret_basic', 'client secret, HTTP Basic'), ('client_secret_post', 'client secret in the form'), ('private_key_jwt', 'private key, which signs a JWT'), ('none', 'none: a public client')], default='client_secret_basic', max_length=32, verbose_name='authentication method')),
                 ('scope', models.TextField(blank=True, default='', verbose_name='scope')),
                 ('metadata', models.JSONField(blank=True, default=dict, editable=False, verbose_name='metadata')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),

@@ -6,6 +6,7 @@ from .. import load_on_first_use
 
 if TYPE_CHECKING:
     from .base import AccountInfo, ClientCredentials, Provider, UnusableAccountId
+    from .client_assertion import signing_key
     from .client_metadata import (
         CLIENT_DESCRIPTIONS,
         client_document,
@@ -67,6 +68,7 @@ __all__ = [
     "owner_tenant",
     "providers",
     "registered_credentials",
+    "signing_key",
     "try_registration",
 ]
 
@@ -74,6 +76,7 @@ __getattr__ = load_on_first_use(
     __name__,
     {
         "base": ["AccountInfo", "ClientCredentials", "Provider", "UnusableAccountId"],
+        "client_assertion": ["signing_key"],
         "client_metadata": [
             "CLIENT_DESCRIPTIONS",
             "client_document",

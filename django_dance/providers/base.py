@@ -73,6 +73,7 @@ class ClientCredentials:
     """This site's credentials at a provider (RFC 6749 §2.2; OAuth 1: the client key and secret)."""
 
     client_id: str
+    #: With the method ``private_key_jwt``, the private key.
     client_secret: str
     #: The method of authentication at the token endpoint, by its name in RFC 7591 §2; ``""`` for
     #: that of the provider's facts.
@@ -80,6 +81,8 @@ class ClientCredentials:
     #: The row of the registration, or the URL of the client ID metadata document; ``""`` for
     #: credentials from the settings.
     registration_id: str = ""
+    #: The authorization server that registered the client; ``""`` for those from the settings.
+    issuer: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", Secret(self.client_secret or ""))

@@ -62,7 +62,12 @@ MAX_CODE = 4096
 CHOOSE_ACCOUNT = "select_account"
 
 #: The methods of RFC 7591 §2 → the values of ``client_auth``.
-_METHODS = {"client_secret_basic": "basic", "client_secret_post": "post", "none": "none"}
+_METHODS = {
+    "client_secret_basic": "basic",
+    "client_secret_post": "post",
+    "private_key_jwt": "assertion",
+    "none": "none",
+}
 _CALLBACK_PARAMS = ("state", "code", "error", "error_description", "error_uri", "iss")
 #: Parameters of the authorization request and of the token request that the protocol sets.
 _AUTHORIZATION_PARAMS = (
@@ -583,6 +588,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
             data[self.client_id_param] = client.client_id
             if method == "post":
                 data[self.client_secret_param] = client.client_secret
+            elif method == "assertion":
+                from .client_assertion import client_assertion
+
+                data |= client_assertion(client)
         form = self.token_request_format == "form"  # noqa: S105
         return self.call(
             "POST",

@@ -30,6 +30,7 @@ from ..storage import (
 )
 from ..tokens import ResourceOwner, scope_list
 from .base import ClientCredentials
+from .client_assertion import client_assertion
 from .client_metadata import client_document_url, document_redirect_uris
 from .dynamic_registration import can_register, register
 from .oauth2 import BasicAuth
@@ -167,7 +168,7 @@ def credentials_of(row: Any) -> ClientCredentials:
     """
     secret = row.secrets.get("client_secret", "") if row.has_secret else ""
     method = row.token_endpoint_auth_method
-    return ClientCredentials(row.client_id, secret, method, str(row.pk))
+    return ClientCredentials(row.client_id, secret, method, str(row.pk), row.issuer)
 
 
 def forget_registration(registration_id: str) -> None:
@@ -220,6 +221,8 @@ def try_registration(provider: Provider, row: Any) -> tuple[bool, str]:
         data["client_id"] = client.client_id
         if method == "client_secret_post":
             data["client_secret"] = client.client_secret
+        elif method == "private_key_jwt":
+            data |= client_assertion(client)
     try:
         answer = call_untrusted(
             "POST", metadata.token_endpoint, data=data, auth=auth, verify=verify

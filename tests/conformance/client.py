@@ -30,7 +30,7 @@ def main() -> None:
 
     from tests.conformance import person
 
-    if scenario == "auth/client-credentials-basic":
+    if scenario.startswith("auth/client-credentials-"):
         person.run_for_the_site(url, context, mode)
     else:
         person.run(url, context, mode)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import requests
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client as Browser
@@ -22,6 +23,8 @@ from django_dance.http import guarded_transport
 from django_dance.interop import mcp_client
 from django_dance.models import ClientRegistration
 from django_dance.providers import providers
+
+from ..keys import jwk
 
 #: A person does not press the button again and again.
 MOST_DANCES = 4
@@ -105,8 +108,18 @@ def add_credentials(url: str, context: dict) -> None:
     """Add the credentials of the suite, as an administrator would."""
     metadata = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     found = requests.get(f"{metadata}/.well-known/oauth-protected-resource/mcp", timeout=30).json()
+    key = context.get("private_key_pem")
     row = ClientRegistration(
-        provider="mcp", issuer=found["authorization_servers"][0], client_id=context["client_id"]
+        provider="mcp",
+        issuer=found["authorization_servers"][0],
+        client_id=context["client_id"],
+        token_endpoint_auth_method="private_key_jwt" if key else "client_secret_basic",
     )
-    row.secrets = {"client_secret": context["client_secret"]}
+    secret = jwk_of(key, context["signing_algorithm"]) if key else context["client_secret"]
+    row.secrets = {"client_secret": secret}
     row.save()
+
+
+def jwk_of(pem: str, algorithm: str) -> str:
+    """A private key in PEM as a JWK."""
+    return jwk(load_pem_private_key(pem.encode(), password=None), algorithm)

@@ -72,9 +72,9 @@ EARLIER = [
     "auth/token-endpoint-auth-none",
     "auth/token-endpoint-auth-post",
 ]
-#: An extension that the client keeps. The suite does not count extensions: "Experimental features
+#: The extensions that the client keeps. The suite does not count extensions: "Experimental features
 #: and protocol extensions … are not required for any tier" (SEP-1730, in the list of the suite).
-EXTENSIONS = ["auth/client-credentials-basic"]
+EXTENSIONS = ["auth/client-credentials-basic", "auth/client-credentials-jwt"]
 #: The scenarios that do not apply → the sentence of the specification, and its address.
 _EXT_AUTH = "https://github.com/modelcontextprotocol/ext-auth/blob"
 _DPOP = (
@@ -82,12 +82,6 @@ _DPOP = (
     f"{_EXT_AUTH}/21eaa6e418b244de66f1bd13c05f6d2b167f1c22/specification/draft/dpop-extension.mdx",
 )
 DO_NOT_APPLY = {
-    # The other method is a client secret, which the client uses.
-    "auth/client-credentials-jwt": (
-        "Clients **MUST** authenticate using one of these methods",
-        f"{_EXT_AUTH}/1ba4d865952f770ebff57fc88656bea9a0a1aefc/specification/draft/"
-        "oauth-client-credentials.mdx",
-    ),
     "auth/dpop": _DPOP,
     "auth/dpop-nonce": _DPOP,
     # The identity provider of a company decides, not the user.

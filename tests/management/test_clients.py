@@ -3,6 +3,7 @@
 import io
 import json
 
+import jwt
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -11,6 +12,7 @@ from django_dance.providers import server_metadata
 from django_dance.tokens import uses_current_key
 
 from ..internet import PUBLIC
+from ..keys import EC256, jwk
 
 pytestmark = pytest.mark.django_db
 ISSUER = "https://auth.example/t1"
@@ -107,6 +109,22 @@ def test_there_is_one_registration_for_a_server(run):
         run("add", "github", ISSUER, "second")
 
 
+def test_a_private_key_is_added_and_replaced(run):
+    key, newer = jwk(EC256, "ES256"), jwk(EC256, "ES256", kid="newer")
+    method = ("--method", "private_key_jwt")
+    with pytest.raises(CommandError, match="a private key as a JWK"):
+        run("add", "github", ISSUER, "by-hand", *method, secret=jwk(EC256.public_key(), "ES256"))
+    run("add", "github", ISSUER, "by-hand", *method, secret=key)
+    row = ClientRegistration.objects.get()
+    assert row.secrets == {"client_secret": key}
+    assert json.loads(key)["d"] not in run("list", "--json")
+    with pytest.raises(CommandError, match="a private key as a JWK"):
+        run("rotate", str(row.pk), secret="planted-secret")
+    run("rotate", str(row.pk), secret=newer)
+    row.refresh_from_db()
+    assert row.secrets == {"client_secret": newer}
+
+
 def test_a_secret_is_replaced(run):
     run("add", "github", ISSUER, "by-hand")
     row = ClientRegistration.objects.get()
@@ -152,6 +170,32 @@ def test_a_server_says_whether_it_accepts_the_credentials(
             with pytest.raises(CommandError, match=message):
                 run("test", str(row.pk))
     assert dict(site.received[-1].form)["client_secret"] == SECRET
+
+
+def test_a_server_says_whether_it_accepts_the_key(run, internet, authority, bundle, settings):
+    settings.DANCE_PROVIDERS = {
+        "remote": {"PROVIDER": "tests.providers.test_registrations.Remote", "CA_BUNDLE": bundle}
+    }
+
+    def answer(received):
+        if received.path == "/token":
+            return 400, {}, json.dumps({"error": "invalid_grant"})
+        document = {
+            "issuer": ISSUER,
+            "authorization_endpoint": "https://auth.example/authorize",
+            "token_endpoint": "https://auth.example/token",
+        }
+        return 200, {}, json.dumps(document)
+
+    key = jwk(EC256, "ES256")
+    with internet.site(authority, "auth.example", PUBLIC, answer) as site:
+        run("add", "remote", ISSUER, "by-hand", "--method", "private_key_jwt", secret=key)
+        assert "accepts the credentials" in run("test", str(ClientRegistration.objects.get().pk))
+    sent = dict(site.received[-1].form)
+    assert "client_secret" not in sent
+    public = EC256.public_key()
+    claims = jwt.decode(sent["client_assertion"], public, algorithms=["ES256"], audience=ISSUER)
+    assert claims["sub"] == sent["client_id"] == "by-hand"
 
 
 def test_secrets_are_encrypted_with_the_first_key(run, settings):

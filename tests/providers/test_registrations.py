@@ -6,7 +6,9 @@ import time
 import traceback
 from datetime import timedelta
 
+import jwt
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
@@ -20,10 +22,12 @@ from django_dance.providers import (
     owner_tenant,
     registered_credentials,
     registrations,
+    signing_key,
 )
 from django_dance.tokens import ResourceOwner
 
 from ..internet import ELSEWHERE, PUBLIC
+from ..keys import EC256, EC384, ED25519, RSA, jwk
 
 ISSUER, CALLBACK = "https://auth.example", "https://site.example/login/remote/authorized/"
 JSON = {"Content-Type": "application/json"}
@@ -334,6 +338,69 @@ def test_the_token_request_uses_the_registered_method(method, sent, provider, se
     (received,) = server.received
     assert dict(received.form) == {"grant_type": "x", **sent}
     assert ("Authorization" in received.headers) is (method == "client_secret_basic")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("algorithm", "key"), [("ES256", EC256), ("ES384", EC384), ("EdDSA", ED25519), ("RS256", RSA)]
+)
+def test_a_private_key_signs_an_assertion_for_one_server(algorithm, key, provider, server):
+    row = configured(token_endpoint_auth_method="private_key_jwt")
+    row.secrets = {"client_secret": jwk(key, algorithm, kid="planted-kid")}
+    row.save()
+    client = find_or_register(provider, metadata(), CALLBACK)
+    server.next = 200, {"access_token": "x", "token_type": "bearer"}
+    for _ in range(2):
+        provider_at_loopback(provider, server).grant("", {"grant_type": "x"}, client)
+    sent = [dict(received.form) for received in server.received]
+    assertions = [form.pop("client_assertion") for form in sent]
+    assert sent[0] == {
+        "grant_type": "x",
+        "client_id": "by-hand",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    }
+    assert not any("Authorization" in received.headers for received in server.received)
+    first, second = (
+        jwt.decode(text, key.public_key(), algorithms=[algorithm], audience=ISSUER)
+        for text in assertions
+    )
+    assert (first["iss"], first["sub"], first["aud"]) == ("by-hand", "by-hand", ISSUER)
+    assert first["exp"] == first["iat"] + 300
+    assert first["jti"] != second["jti"]
+    assert jwt.get_unverified_header(assertions[0])["kid"] == "planted-kid"
+
+
+@pytest.mark.django_db
+def test_a_registration_whose_key_is_no_key_says_so_without_quoting_it(provider, server):
+    configured(token_endpoint_auth_method="private_key_jwt")
+    client = find_or_register(provider, metadata(), CALLBACK)
+    with pytest.raises(ImproperlyConfigured, match="dance_clients rotate") as caught:
+        provider_at_loopback(provider, server).grant("", {"grant_type": "x"}, client)
+    assert "planted-secret" not in "".join(traceback.format_exception(caught.value))
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "planted-secret",
+        "[]",
+        "null",
+        '"d"',
+        '["d"]',
+        '{"d": 1}',
+        '{"kty": "oct", "k": "cGxhbnRlZA", "d": "x"}',
+        '{"kty": "EC", "crv": "P-256", "x": "planted", "y": "planted", "d": "planted"}',
+        jwk(EC256.public_key(), "ES256"),
+        jwk(EC256, "ES256", alg="none"),
+        jwk(EC256, "ES256", alg="RS256"),
+    ],
+)
+def test_a_text_that_is_no_private_key_is_refused(text):
+    with pytest.raises(ValueError, match="a private key as a JWK") as caught:
+        signing_key(text)
+    assert "planted" not in str(caught.value)
 
 
 @pytest.mark.django_db

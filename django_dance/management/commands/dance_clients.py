@@ -16,11 +16,11 @@ from ...cache import tenant as current_tenant
 from ...conf import settings
 from ...exceptions import PlaceError, ProviderNotConfigured, SealBroken
 from ...models import ClientRegistration
-from ...providers import providers, try_registration
+from ...providers import providers, signing_key, try_registration
 from ..registrations import registration_of, registration_rows
 from ..token_tables import batches
 
-_METHODS = ("client_secret_basic", "client_secret_post", "none")
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 
 
 class Command(BaseCommand):
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
         if row.has_secret:
-            row.secrets = {"client_secret": _read_secret()}
+            row.secrets = {"client_secret": _read_secret(row)}
         row.save()
         self.stdout.write(f"Added {row.pk}")
 
@@ -92,7 +92,7 @@ class Command(BaseCommand):
         row = registration_of(id)
         if not row.has_secret:
             raise CommandError("A public client has no secret.")
-        row.secrets = {"client_secret": _read_secret()}
+        row.secrets = {"client_secret": _read_secret(row)}
         row.save(update_fields=["sealed"])
         self.stdout.write(f"The secret of {row.pk} was replaced.")
 
@@ -114,14 +114,20 @@ def _current_tenant() -> str:
     return current_tenant(connections[DEFAULT_DB_ALIAS]) or ""
 
 
-def _read_secret() -> str:
+def _read_secret(row: ClientRegistration) -> str:
     """Return a secret from the input. On the command line, other users of the host could see it."""
+    is_key = row.token_endpoint_auth_method == "private_key_jwt"  # noqa: S105
     if sys.stdin.isatty():
-        secret = getpass.getpass("Client secret: ")
+        secret = getpass.getpass("Private key (JWK): " if is_key else "Client secret: ")
     else:
         secret = sys.stdin.readline().rstrip("\r\n")
     if not secret:
         raise CommandError("There is no secret in the input.")
+    if is_key:
+        try:
+            signing_key(secret)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
     return secret
 
 
