@@ -16,7 +16,7 @@ class Deel(OAuth2Provider):
     # https://developer.deel.com/docs/scopes-1
     scope = "organizations:read"
     refresh_rotates = True
-    # https://developer.deel.com/docs/token-rotation
+    # https://developer.deel.com/v2.1.72/docs/token-rotation
     refresh_redirect_uri = True
     refresh_token_lifetime = 90
     request_headers = {"x-client-id": "{client_id}"}

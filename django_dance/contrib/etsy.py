@@ -8,6 +8,7 @@ class Etsy(OAuth2Provider):
     documentation = "https://developers.etsy.com/documentation/essentials/authentication"
     checked = "2026-11"
     registration_url = "https://www.etsy.com/developers/your-apps"
+    # https://developers.etsy.com/documentation/essentials/requests
     base_url = "https://api.etsy.com/v3/application/"
     api_origins = ("https://openapi.etsy.com",)
     authorization_url = "https://www.etsy.com/oauth/connect"
@@ -18,6 +19,7 @@ class Etsy(OAuth2Provider):
     refresh_token_lifetime = 90
     scope = "shops_r"
     request_headers = {"x-api-key": "{client_id}:{client_secret}"}
+    # https://developers.etsy.com/documentation/reference#operation/getMe
     account_url = "users/me"
     account_id = "user_id"
     unconfirmed = ("client_auth", "refresh_rotates")

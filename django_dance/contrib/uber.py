@@ -2,7 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Uber(OAuth2Provider):
-    """https://developer.uber.com/docs/riders/guides/authentication/user-access-token"""
+    """https://developer.uber.com/docs/riders/guides/authentication/user-access-token — add
+    ``offline_access`` to ``SCOPE`` for refresh tokens."""
 
     documentation = "https://developer.uber.com/docs/riders/guides/authentication/user-access-token"
     checked = "2026-11"
@@ -17,8 +18,9 @@ class Uber(OAuth2Provider):
     # https://developer.uber.com/docs/consumer-identity/oauthplayground/refresh-token
     refresh_redirect_uri = True
     scope = "profile"
+    # https://developer.uber.com/docs/v1-me
     account_url = "me"
-    account_id = "uuid"
+    account_id = "rider_id"
     account_label = "first_name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")

@@ -6,6 +6,7 @@ class Zendesk(OAuth2Provider):
     to the host of your account, such as ``example.zendesk.com``."""
 
     documentation = "https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"
+    checked = "2026-11"
     registration_url = "https://support.zendesk.com/hc/en-us/articles/4408845965210"
     host: str = ""
     place_kind = HostPlace(
@@ -17,11 +18,13 @@ class Zendesk(OAuth2Provider):
     base_url = "https://{host}/api/v2/"
     authorization_url = "https://{host}/oauth/authorizations/new"
     token_url = "https://{host}/oauth/tokens"
+    # https://developer.zendesk.com/documentation/api-basics/authentication/revoking-oauth-token
     revocation_url = "https://{host}/api/v2/oauth/tokens/current.json"
     revocation_auth = "token"
     revocation_method = "DELETE"
     revocation_param = ""
     client_auth = "post"
+    token_request_format = "json"
     scope = "read"
     # https://support.zendesk.com/hc/en-us/articles/9182123625370
     refresh_rotates = True

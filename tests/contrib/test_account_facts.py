@@ -165,6 +165,11 @@ ACCOUNTS = {
         {"data": [{"id": "141981764", "login": "ada", "display_name": "Ada"}]},
         ("141981764", "Ada"),
     ),
+    "uber": (
+        ("GET", "https://api.uber.com/v1.2/me"),
+        {"rider_id": "8OlTlUG1TyeA", "first_name": "Ada", "mobile_verified": True},
+        ("8OlTlUG1TyeA", "Ada"),
+    ),
     "wrike": (
         ("GET", "https://www.wrike.com/api/v4/contacts?me=true"),
         {"kind": "contacts", "data": [{"id": "KUAA", "profiles": [{"email": "ada@example.com"}]}]},

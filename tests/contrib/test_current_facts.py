@@ -21,7 +21,10 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("dexcom", "authorization_url", "https://api.dexcom.com/v3/oauth2/login"),
         ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
+        ("feide", "auto_refresh_url", None),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
+        ("line", "refresh_rotates", False),
+        ("mendeley", "refresh_redirect_uri", True),
         ("shopify", "token_url_params", {"expiring": "1"}),
         ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),
         ("trakt", "token_url", "https://auth.trakt.tv/oauth/token"),
@@ -29,6 +32,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("uber", "authorization_url", "https://auth.uber.com/oauth/v2/authorize"),
         ("uber", "token_url", "https://auth.uber.com/oauth/v2/token"),
         ("uber", "revocation_url", "https://auth.uber.com/oauth/v2/revoke"),
+        ("zendesk", "token_request_format", "json"),
     ],
 )
 def test_a_preset_states_the_facts_of_today(site, name, fact, value):
