@@ -28,6 +28,7 @@ class Zendesk(OAuth2Provider):
     scope = "read"
     # https://support.zendesk.com/hc/en-us/articles/9182123625370
     refresh_rotates = True
+    refresh_token_lifetime = 30
     account_url = "users/me.json"
     account_id = "user.id"
     account_label = "user.name"

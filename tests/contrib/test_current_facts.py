@@ -250,6 +250,7 @@ def test_dates_are_written_as_dates(name):
         ("pipedrive", 60),
         ("quickbooks", 100),
         ("spotify", 180),
+        ("zendesk", 30),
     ],
 )
 def test_a_preset_states_when_refresh_tokens_expire(name, days):
