@@ -16,6 +16,7 @@ class Basecamp(OAuth2Provider):
     # PKCE: https://github.com/basecamp/basecamp-sdk/blob/HEAD/README.md
     token_url = "https://launchpad.37signals.com/authorization/token"
     client_auth = "post"
+    # https://github.com/basecamp/bc3-api/blob/master/README.md
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "https://launchpad.37signals.com/authorization.json"
     account_id = "identity.id"

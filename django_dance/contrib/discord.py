@@ -10,12 +10,14 @@ class Discord(OAuth2Provider):
     # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/discord.ts
     registration_url = "https://discord.com/developers/applications"
     base_url = "https://discord.com/"
-    authorization_url = "https://discord.com/api/oauth2/authorize"
+    authorization_url = "https://discord.com/oauth2/authorize"
+    # PKCE: https://docs.discord.com/developers/discord-social-sdk/development-guides/account-linking-with-discord
     token_url = "https://discord.com/api/oauth2/token"
     revocation_url = "https://discord.com/api/oauth2/token/revoke"
     scope = "identify"
     # https://github.com/member-gentei/member-gentei/issues/18
     refusals = {"dead": ('invalid_request: invalid "refresh_token" in request',)}
+    # https://docs.discord.com/developers/resources/user
     account_url = "api/users/@me"
     account_id = "id"
     account_label = "username"

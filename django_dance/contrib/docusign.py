@@ -24,6 +24,8 @@ class DocuSign(OAuth2Provider):
     base_url_from_token = "{base_uri}/restapi/"
     base_url_domains = ("docusign.net",)
     authorization_url = "https://{host}/oauth/auth"
+    # HTTP Basic: https://developers.docusign.com/platform/auth/reference/obtain-access-token
+    # PKCE: https://developers.docusign.com/platform/auth/confidential-authcode-get-token
     token_url = "https://{host}/oauth/token"
     # https://developers.docusign.com/platform/auth/reference/scopes
     scope = "signature"

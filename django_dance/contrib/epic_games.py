@@ -13,7 +13,8 @@ class EpicGames(OAuth2Provider):
     token_url = "https://api.epicgames.dev/epic/oauth/v2/token"
     revocation_url = "https://api.epicgames.dev/epic/oauth/v2/revoke"
     scope = "basic_profile"
+    # https://github.com/pilcrowonpaper/arctic/blob/HEAD/docs/pages/providers/epicgames.md
     account_url = "epic/oauth/v2/userInfo"
     account_id = "sub"
     account_label = "preferred_username"
-    unconfirmed = ("pkce", "refresh_rotates", "revocation_url")
+    unconfirmed = ("account_id", "account_label", "pkce", "refresh_rotates", "revocation_url")

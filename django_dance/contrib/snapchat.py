@@ -16,6 +16,7 @@ class Snapchat(OAuth2Provider):
         "https://auth.snapchat.com/oauth2/api/user.external_id",
         "https://auth.snapchat.com/oauth2/api/user.display_name",
     )
+    # https://github.com/pennersr/django-allauth/blob/HEAD/allauth/socialaccount/providers/snapchat/views.py
     account_url = "me"
     account_method = "POST"
     account_json = {"query": "{ me { externalId displayName } }"}

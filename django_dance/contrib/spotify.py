@@ -9,12 +9,15 @@ class Spotify(OAuth2Provider):
     registration_url = "https://developer.spotify.com/dashboard"
     base_url = "https://api.spotify.com/"
     authorization_url = "https://accounts.spotify.com/authorize"
+    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/spotify.go
     token_url = "https://accounts.spotify.com/api/token"
     # Six months after the user has granted it; a refresh does not extend it:
     # https://developer.spotify.com/blog/2026-06-18-refresh-token-expiration
     refresh_token_lifetime = 180
+    # https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile
     account_url = "v1/me"
-    account_id = "id"
+    # "id" may change: https://developer.spotify.com/documentation/web-api/concepts/spotify-uris-ids
+    account_id = "account_id"
     account_label = "display_name"
     choose_account_params = {"show_dialog": "true"}
     unconfirmed = ("refresh_rotates",)

@@ -144,6 +144,11 @@ ACCOUNTS = {
         {"shop": {"id": 548380009, "name": "Engines", "domain": "engines.example"}},
         ("548380009", "Engines"),
     ),
+    "spotify": (
+        ("GET", "https://api.spotify.com/v1/me"),
+        {"id": "ada", "account_id": "aB3dE5fG7h", "display_name": "Ada"},
+        ("aB3dE5fG7h", "Ada"),
+    ),
     "teamleader": (
         ("POST", "https://api.focus.teamleader.eu/users.me"),
         {"data": {"id": "cb8da52a", "first_name": "Ada", "email": "ada@example.com"}},

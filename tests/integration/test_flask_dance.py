@@ -209,6 +209,13 @@ DIFFERENCES = [
     ),
     (
         "discord",
+        "authorization URL",
+        "https://discord.com/api/oauth2/authorize",
+        "https://discord.com/oauth2/authorize",
+        "The documentation names this URL.",
+    ),
+    (
+        "discord",
         "authorization parameter `prompt`",
         "consent",
         "none",
