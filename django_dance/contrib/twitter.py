@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Twitter(OAuth2Provider):
-    """https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token — add
-    ``offline.access`` to ``SCOPE`` to get refresh tokens."""
+    """https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token — keep
+    ``offline.access`` in ``SCOPE``: without it X grants no refresh token."""
 
     label = "X"
     documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"

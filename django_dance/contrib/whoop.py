@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class WHOOP(OAuth2Provider):
-    """https://developer.whoop.com/docs/developing/oauth — add ``offline`` to ``SCOPE`` to get
-    refresh tokens."""
+    """https://developer.whoop.com/docs/developing/oauth — keep ``offline`` in ``SCOPE``:
+    without it WHOOP grants no refresh token."""
 
     documentation = "https://developer.whoop.com/docs/developing/oauth"
     checked = "2026-11"
