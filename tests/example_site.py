@@ -19,6 +19,7 @@ import requests
 
 from .chromium import PATIENCE
 from .loopback import reserved_port
+from .servers import end
 
 ROOT = Path(__file__).parents[1]
 #: The tables with what a visitor leaves behind.
@@ -79,12 +80,7 @@ class Site:
                 self.wait_for(server)
                 yield self
             finally:
-                server.terminate()
-                try:
-                    server.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
+                end(server, PATIENCE)
 
     def forget_visitors(self) -> Site:
         """Delete the connections, the consents and the sessions. The running server sees it."""

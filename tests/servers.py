@@ -292,6 +292,16 @@ def start(kind: type[Server], stack: ExitStack) -> Server:
         pytest.skip(f"{kind.name} is left out: none could be started: {error}")
 
 
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask a process to end, and kill it if it is still there after these seconds."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _stop(server: Server) -> None:
     if server.process is None:  # it could not be started
         return

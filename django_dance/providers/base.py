@@ -73,7 +73,6 @@ class ClientCredentials:
     """This site's credentials at a provider (RFC 6749 §2.2; OAuth 1: the client key and secret)."""
 
     client_id: str
-    #: With the method ``private_key_jwt``, the private key.
     client_secret: str
     #: The method of authentication at the token endpoint, by its name in RFC 7591 §2; ``""`` for
     #: that of the provider's facts.
@@ -83,9 +82,13 @@ class ClientCredentials:
     registration_id: str = ""
     #: The authorization server that registered the client; ``""`` for those from the settings.
     issuer: str = ""
+    #: The private key of the method ``private_key_jwt``, which has no client secret: what sends a
+    #: client secret must not send the key.
+    private_key: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_secret", Secret(self.client_secret or ""))
+        object.__setattr__(self, "private_key", Secret(self.private_key or ""))
 
 
 class UnusableAccountId(InvalidResponse):

@@ -54,7 +54,7 @@ def client_assertion(client: ClientCredentials) -> dict[str, str]:
     :raises ImproperlyConfigured: the registration has no private key.
     """
     try:
-        key = signing_key(client.client_secret)
+        key = signing_key(client.private_key)
     except ValueError as error:
         raise ImproperlyConfigured(
             f"The key of the client registration {client.registration_id} cannot be used. {error} "

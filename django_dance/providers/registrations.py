@@ -94,12 +94,10 @@ def find_or_register(
         return credentials_of(registered)
     if not can_register(metadata):
         scopes = f", and the scopes {' '.join(scope)}" if scope else ""
-        for_tenant = f" --tenant {shlex.quote(tenant)}" if tenant else ""
         raise PlaceError(
             f"{metadata.issuer} does not know this site, and the site cannot register itself "
             f"there. Register it by hand with the redirect URI {redirect_uri}{scopes}; then run "
-            f'"manage.py dance_clients add {provider.name} {metadata.issuer} CLIENT_ID'
-            f'{for_tenant}".',
+            f"{_command(provider, metadata, tenant)}.",
             "place_needs_client",
         )
     wanted = set(scope)
@@ -134,10 +132,17 @@ def configured_credentials(
     if configured is None:
         raise PlaceError(
             f"{metadata.issuer} does not know this site. Register it by hand; then run "
-            f'"manage.py dance_clients add {provider.name} {metadata.issuer}".',
+            f"{_command(provider, metadata, tenant)}.",
             "place_needs_client",
         )
     return credentials_of(configured)
+
+
+def _command(provider: Provider, metadata: ServerMetadata, tenant: str) -> str:
+    """Return the command that adds credentials, in quotation marks."""
+    for_tenant = f" --tenant {shlex.quote(tenant)}" if tenant else ""
+    where = f"{provider.name} {metadata.issuer} CLIENT_ID{for_tenant}"
+    return f'"manage.py dance_clients add {where}"'
 
 
 def registered_credentials(
@@ -168,7 +173,10 @@ def credentials_of(row: Any) -> ClientCredentials:
     """
     secret = row.secrets.get("client_secret", "") if row.has_secret else ""
     method = row.token_endpoint_auth_method
-    return ClientCredentials(row.client_id, secret, method, str(row.pk), row.issuer)
+    key = ""
+    if method == "private_key_jwt":
+        secret, key = "", secret
+    return ClientCredentials(row.client_id, secret, method, str(row.pk), row.issuer, key)
 
 
 def forget_registration(registration_id: str) -> None:

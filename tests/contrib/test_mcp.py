@@ -6,6 +6,7 @@ inputs. A listener on loopback shows that nothing reaches a forbidden address.
 
 import asyncio
 import json
+import re
 from contextlib import ExitStack
 from urllib.parse import parse_qs, urlsplit
 
@@ -324,8 +325,10 @@ def test_the_site_asks_for_a_token_for_itself(db, remote):
     assert not OAuthToken.objects.exists()
 
 
-def test_the_site_does_not_register_itself_for_its_own_token(db, remote):
-    with pytest.raises(PlaceError, match="dance_clients add mcp") as refused:
+def test_the_site_does_not_register_itself_for_its_own_token(db, remote, settings):
+    settings.DANCE_OWNER_TENANT = lambda owner: "opal"
+    command = f"dance_clients add mcp {ISSUER} CLIENT_ID --tenant opal"
+    with pytest.raises(PlaceError, match=re.escape(command)) as refused:
         providers["mcp"].at(PLACE).client_credentials()
     assert refused.value.code == "place_needs_client"
     assert "/register" not in remote.paths("auth.example")

@@ -32,6 +32,7 @@ from django_dance.server.mcp import REVISIONS
 
 from ..conftest import query
 from ..loopback import Loopback, reserved_port
+from ..servers import end
 
 pytestmark = [
     pytest.mark.interop,
@@ -114,8 +115,7 @@ def site(tmp_path_factory, authority):
                 wait_for(url, process, folder / "log")
                 yield SimpleNamespace(url=url, resource=f"{url}/mcp")
             finally:
-                process.terminate()
-                process.wait(TIMEOUT)
+                end(process, TIMEOUT)
 
 
 def wait_for(url, process, log):

@@ -19,7 +19,7 @@ import requests
 
 from ..loopback import reserved_port
 from ..mcp_site.server import Server
-from ..servers import HOST, Absent, PostgreSQL, Redis, find, start
+from ..servers import HOST, Absent, PostgreSQL, Redis, end, find, start
 
 pytestmark = pytest.mark.interop
 
@@ -90,12 +90,7 @@ def running(port, environment, log):
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, TIMEOUT)
 
 
 def wait_until_it_listens(process, port, log):

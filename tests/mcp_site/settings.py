@@ -6,6 +6,12 @@
 import json
 import os
 
+from tests.conformance.settings import (  # noqa: F401  settings of this module, too
+    INSTALLED_APPS,
+    MIDDLEWARE,
+    TEMPLATES,
+)
+
 _GIVEN = json.loads(os.environ["MCP_SITE"])
 
 DEBUG = True  # the MCP server is at a port of this machine, on http
@@ -13,19 +19,6 @@ SECRET_KEY = "the-processes-of-this-site-share-this-key"
 ALLOWED_HOSTS = ["localhost"]
 ROOT_URLCONF = "tests.mcp_site.urls"
 USE_TZ = True
-INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django_dance",
-]
-MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_dance.middleware.OAuthMiddleware",
-]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 DATABASES = {"default": _GIVEN["database"]}
 CACHES = {"default": _GIVEN["cache"]}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -349,6 +349,9 @@ def test_a_private_key_signs_an_assertion_for_one_server(algorithm, key, provide
     row.secrets = {"client_secret": jwk(key, algorithm, kid="planted-kid")}
     row.save()
     client = find_or_register(provider, metadata(), CALLBACK)
+    # Nothing that sends a client secret, such as a revocation, can send the key.
+    assert client.client_secret == ""
+    assert "kty" not in repr(client)
     server.next = 200, {"access_token": "x", "token_type": "bearer"}
     for _ in range(2):
         provider_at_loopback(provider, server).grant("", {"grant_type": "x"}, client)

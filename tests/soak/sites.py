@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..servers import HOST
+from ..servers import HOST, end
 
 #: Name → the options of the server program. It serves at the port that is added to them.
 PROGRAMS = {
@@ -75,12 +75,7 @@ class Site:
 
     def stop(self) -> None:
         """End it, and each of its workers."""
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, PATIENCE)
         for worker in self.workers():
             os.kill(worker, signal.SIGKILL)
 
