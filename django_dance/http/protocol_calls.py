@@ -108,20 +108,30 @@ class ProtocolResponse:
         value = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
         return value.partition(";")[0].strip().lower()
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status is of the class Successful (RFC 9110 §15.3)."""
+        return 200 <= self.status < 300
+
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object (RFC 6749 §5.1).
 
         :raises InvalidResponse: the body is not a JSON object.
         """
-        try:
-            value = wrap_secrets(jsonlib.loads(self.body, parse_constant=_no_constant))
-        except (ValueError, RecursionError):
-            raise InvalidResponse(
-                f"The provider answered {self.status} without a JSON object."
-            ) from None
+        value = self.json_value()
         if not isinstance(value, dict):
             raise InvalidResponse(f"The provider answered {self.status} without a JSON object.")
         return value
+
+    def json_value(self) -> Any:
+        """Return the body as a JSON value of any type (RFC 8259 §3).
+
+        :raises InvalidResponse: the body is not JSON.
+        """
+        try:
+            return wrap_secrets(jsonlib.loads(self.body, parse_constant=_no_constant))
+        except (ValueError, RecursionError):
+            raise InvalidResponse(f"The provider answered {self.status} without JSON.") from None
 
     def form(self) -> dict[str, str]:
         """Return the body as the fields of a form (RFC 5849 §2.1).

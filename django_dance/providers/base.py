@@ -106,8 +106,9 @@ class AccountInfo:
     #: The account's name for people; the id, if it has none. It may change, and another account may
     #: get it. It is one line, without characters that change the direction of a text.
     label: str
-    #: The whole answer; or the fields of the token, without its secrets, if they name the account.
-    fields: Mapping[str, Any] = field(repr=False)
+    #: The whole answer, a mapping or a list; or the fields of the token, without its secrets, if
+    #: they name the account.
+    fields: Any = field(repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", clean_words(self.label) or self.id)
@@ -387,7 +388,7 @@ class Provider(Facts):
                     answer,
                 )
             try:
-                fields = answer.json()
+                fields = answer.json_value()
             except InvalidResponse:
                 fields = None
         found = find_field(fields, self.account_id)

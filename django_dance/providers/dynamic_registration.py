@@ -178,7 +178,7 @@ def _call(url: str, request: Mapping[str, Any], verify: bool | str) -> ProtocolR
 def _fields(metadata: ServerMetadata, answer: ProtocolResponse) -> dict[str, Any]:
     """:raises PlaceError: the answer is a refusal (RFC 7591 §3.2.2)."""
     host = urlsplit(metadata.issuer).hostname
-    if answer.status not in (200, 201):
+    if not answer.succeeded:
         words = answer.words()
         raise PlaceError(
             f"{host} did not register this site (status {answer.status}). {words}".rstrip()

@@ -200,7 +200,7 @@ class OAuth1Provider(Provider):
                 error=code or None,
                 error_description=words or None,
             )
-        if answer.status not in (200, 201):
+        if not answer.succeeded:
             raise InvalidResponse.for_answer(f"{self.label} answered {answer.status}.", answer)
         fields = answer.form()
         check_token_fields(fields, "oauth_token", "oauth_token_secret")

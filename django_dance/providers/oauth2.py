@@ -652,13 +652,13 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises ProviderUnavailable: the answer asks to try later.
         :raises InvalidResponse: the answer has no usable token.
         """
-        fields = self.parse(answer) if answer.status == 200 else self._refusal_fields(answer)
+        fields = self.parse(answer) if answer.succeeded else self._refusal_fields(answer)
         fields = without_empty(fields)
         refusal = self.refusal(answer, fields)
         if refusal is not None:
             del fields  # a traceback would print the words, which may repeat secrets
             raise self._refusal_error(answer, refusal)
-        if answer.status != 200:
+        if not answer.succeeded:
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         strip_internal_fields(fields)
         check_token_fields(fields, "access_token")
@@ -833,7 +833,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if not url:
             return
         answer = here._revocation_call(url, owner, token)
-        if not 200 <= answer.status < 300:
+        if not answer.succeeded:
             raise ProviderError.for_answer(
                 f"{self.label} did not revoke the token: it answered {answer.status}.", answer
             )

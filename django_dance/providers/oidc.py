@@ -393,7 +393,7 @@ class OIDCProvider(OAuth2Provider):
             headers={"Accept": "application/json, application/jwt;q=0.9"},
             auth=lambda request: self.sign(request, token),
         )
-        if answer.status != 200:
+        if not answer.succeeded:
             raise InvalidResponse.for_answer(
                 f"{self.label} answered {answer.status} at its userinfo endpoint.", answer
             )

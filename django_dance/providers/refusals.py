@@ -96,7 +96,7 @@ def read_refusal(answer: ProtocolResponse, fields: Mapping[str, Any]) -> Refusal
     # The status does not decide, because some providers refuse with 200. An ``"error": null``
     # beside a token is no refusal.
     error = fields.get("error")
-    if answer.status == 200 and not error:
+    if answer.succeeded and not error:
         return None
     code = read_code(fields, answer.status)
     if not code and error:

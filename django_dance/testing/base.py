@@ -262,9 +262,10 @@ class FakeProvider(Behaviour, Assertions):
             f'Add it before the call: route("{received.method}", "{here}", {{…}}).'
         )
 
-    def account_body(self, account: str) -> dict[str, Any]:
+    def account_body(self, account: str) -> Any:
         """Return the answer to the request for an account."""
-        found: dict[str, Any] = {"sub": account, **deepcopy(self.account_fields)}
+        fields: dict[str, Any] = {"sub": account, **deepcopy(self.account_fields)}
+        found = [fields] if self.facts.account_id.startswith("0.") else fields
         values = {self.facts.account_label: self.label, self.facts.account_id: account}
         for name, value in values.items():
             if name and name != "sub":
@@ -272,7 +273,7 @@ class FakeProvider(Behaviour, Assertions):
         return found
 
 
-def put(fields: dict[str, Any], path: str, value: Any) -> None:
+def put(fields: dict[str, Any] | list[Any], path: str, value: Any) -> None:
     """Put a value at a path such as ``data.0.id``."""
     names: Sequence[str] = path.split(".")
     inner: Any = fields

@@ -645,3 +645,9 @@ def test_a_failure_is_noted_with_the_words_of_the_provider(connected, refuse, us
     with pytest.raises(ProviderUnavailable) as waiting:
         providers["github"].session(user=user).refresh()
     assert (waiting.value.error, waiting.value.error_description) == ("odd", "No such thing")
+
+
+def test_a_refresh_that_is_answered_with_created_is_stored(connected, responses):
+    responses.post(TOKEN_URL, status=201, **NEW)
+    connected().refresh()
+    assert OAuthToken.objects.get().token["access_token"] == "planted-new"

@@ -932,7 +932,7 @@ def test_userinfo_that_is_not_signed_is_refused(signed_userinfo, body, reason):
 
 
 def test_signed_userinfo_of_another_type_is_not_read(signed_userinfo):
-    with pytest.raises(InvalidResponse, match="without a JSON object"):
+    with pytest.raises(InvalidResponse, match="without JSON"):
         signed_userinfo(content_type="text/plain")
 
 

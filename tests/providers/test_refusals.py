@@ -278,7 +278,7 @@ def test_secrets_of_the_request_are_masked_in_the_words(responses, status, secre
     assert "planted" not in str(error)
 
 
-@pytest.mark.parametrize("status", [201, 403, 503])
+@pytest.mark.parametrize("status", [400, 403, 503])
 @pytest.mark.parametrize(
     "body",
     [

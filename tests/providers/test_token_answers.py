@@ -21,6 +21,9 @@ from ..conftest import GRANTED, TOKEN_URL, assert_refused
         ({"json": {}, "status": 408}, "provider_unavailable"),
         ({"json": {}, "status": 404}, "token_response_invalid"),
         ({"json": {}}, "token_response_invalid"),
+        ({"json": {}, "status": 201}, "token_response_invalid"),
+        ({"body": "", "status": 204}, "token_response_invalid"),
+        ({"json": {"error": "invalid_grant"}, "status": 201}, "token_refused"),
         ({"json": []}, "token_response_invalid"),
         ({"json": "x"}, "token_response_invalid"),
         ({"json": 1}, "token_response_invalid"),
@@ -58,6 +61,13 @@ def test_an_invalid_token_response_is_refused(member, dance, events, responses, 
     assert_refused(dance(member, granted=False).callback(), code, events)
     assert len(events.codes) == 1
     assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 203])
+def test_a_token_is_accepted_with_every_status_of_success(member, dance, responses, status):
+    responses.post(TOKEN_URL, json=GRANTED, status=status)
+    dance(member, granted=False).callback()
+    assert OAuthToken.objects.get().token["access_token"] == GRANTED["access_token"]
 
 
 @pytest.mark.parametrize(

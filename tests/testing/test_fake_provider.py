@@ -95,6 +95,14 @@ def test_another_account_can_come_back(github, member, user):
     assert sorted(labels) == ["ada", "grace"]
 
 
+def test_the_answer_for_the_account_can_be_a_list(fake_provider, member, user):
+    github = fake_provider("github", ACCOUNT_ID="0.id", ACCOUNT_LABEL="0.name")
+    github.dance(member)
+    session = providers["github"].session(user=user)
+    assert (session.account_id, session.account_label) == (github.account, github.label)
+    assert session.account_info().fields[0]["id"] == github.account
+
+
 def test_an_openid_provider_signs_its_id_tokens(fake_provider, member, user):
     google = fake_provider("google", SCOPE=["openid", "email"])
     google.id_token_claims = {"email": "ada@example.com"}
