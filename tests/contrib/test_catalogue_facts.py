@@ -24,6 +24,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
             "close",
             "etsy",
             "gocardless",
+            "google_health",
             "gusto",
             "mercado_pago",
             "monzo",

@@ -250,6 +250,7 @@ def test_dates_are_written_as_dates(name):
         ("front", 180),
         ("github", 180),
         ("google", 180),
+        ("google_health", 180),
         ("kakao", 60),
         ("miro", 60),
         ("pipedrive", 60),

@@ -144,12 +144,15 @@ ANSWERS = [
         "dead",
         "https://github.com/oauth2-proxy/oauth2-proxy/issues/1473",
     ),
-    Answer(
-        "google",
-        400,
-        {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
-        "dead",
-        "https://github.com/GeneralTask/task-manager/pull/2169",
+    *(
+        Answer(
+            name,
+            400,
+            {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
+            "dead",
+            "https://github.com/GeneralTask/task-manager/pull/2169",
+        )
+        for name in ("google", "google_health")
     ),
     Answer(
         "kakao",
