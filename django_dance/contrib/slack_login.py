@@ -6,12 +6,13 @@ class SlackLogin(OIDCProvider):
     user's account; it gives no access to the API."""
 
     documentation = "https://docs.slack.dev/authentication/sign-in-with-slack/"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/slack.ts
+    checked = "2026-11"
     registration_url = "https://api.slack.com/apps"
     label = "Sign in with Slack"
     base_url = "https://slack.com/api/"
     authorization_url = "https://slack.com/openid/connect/authorize"
     token_url = "https://slack.com/api/openid.connect.token"
+    # https://docs.slack.dev/reference/methods/auth.revoke
     revocation_url = "https://slack.com/api/auth.revoke"
     revocation_auth = "token"
     revocation_param = ""
@@ -19,6 +20,8 @@ class SlackLogin(OIDCProvider):
     userinfo_url = "https://slack.com/api/openid.connect.userInfo"
     issuer = "https://slack.com"
     scope = ("openid", "profile")
-    # Slack refuses PKCE unless it was switched on for the application.
+    # Slack refuses PKCE unless it was switched on for the application:
+    # https://docs.slack.dev/authentication/using-pkce
     pkce = None
+    # https://docs.slack.dev/authentication/using-token-rotation
     refresh_rotates = True

@@ -11,6 +11,14 @@ class Webflow(OAuth2Provider):
     base_url = "https://api.webflow.com/v2/"
     authorization_url = "https://webflow.com/oauth/authorize"
     token_url = "https://api.webflow.com/oauth/access_token"
+    revocation_url = "https://webflow.com/oauth/revoke_authorization"
+    revocation_auth = "none"
+    revocation_params = {
+        "client_id": "client_id",
+        "client_secret": "client_secret",
+        "access_token": "access_token",
+    }
+    revocation_request_format = "json"
     # It issues no refresh tokens: https://appwrite.io/integrations/oauth-webflow
     auto_refresh_url = None
     client_auth = "post"
@@ -20,4 +28,4 @@ class Webflow(OAuth2Provider):
     account_id = "id"
     account_label = "email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("auto_refresh_url", "pkce", "registration_url")
+    unconfirmed = ("auto_refresh_url", "pkce")

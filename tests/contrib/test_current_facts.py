@@ -1,5 +1,6 @@
 """Facts that providers have changed, as their documentation states them today."""
 
+import json
 import re
 from datetime import UTC, date, datetime
 
@@ -155,6 +156,18 @@ def test_coinbase_revokes_the_access_token_with_the_credentials_in_the_body(conn
     }
 
 
+def test_webflow_revokes_the_access_token_by_json(connected, responses):
+    responses.post("https://webflow.com/oauth/revoke_authorization", json={"did_revoke": True})
+    revoke_token(connected("webflow"))
+    (call,) = responses.calls
+    assert "Authorization" not in call.request.headers
+    assert json.loads(call.request.body) == {
+        "client_id": "the client",
+        "client_secret": "planted-client-secret",
+        "access_token": "planted-access",
+    }
+
+
 SCOPE_REQUIRED = [
     "airtable",
     "atlassian",
@@ -253,6 +266,7 @@ def test_dates_are_written_as_dates(name):
         ("google_health", 180),
         ("kakao", 60),
         ("miro", 60),
+        ("myanimelist", 30),
         ("pipedrive", 60),
         ("quickbooks", 100),
         ("spotify", 180),
