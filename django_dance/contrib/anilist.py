@@ -15,7 +15,7 @@ class AniList(OAuth2Provider):
     # https://docs.anilist.co/guide/auth/: it grants no refresh tokens
     auto_refresh_url = None
     client_auth = "post"
-    # https://docs.anilist.co/guide/graphql/queries/user
+    # https://docs.anilist.co/guide/auth/authenticated-requests
     account_url = "https://graphql.anilist.co/"
     account_method = "POST"
     account_json = {"query": "{ Viewer { id name } }"}

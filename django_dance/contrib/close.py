@@ -11,6 +11,7 @@ class Close(OAuth2Provider):
     base_url = "https://api.close.com/api/v1/"
     authorization_url = "https://app.close.com/oauth2/authorize/"
     token_url = "https://api.close.com/oauth2/token/"
+    revocation_url = "https://api.close.com/oauth2/revoke/"
     client_auth = "post"
     # https://developer.close.com/integrations/create-an-oauth-app: every application has these
     scope = ("all.full_access", "offline_access")

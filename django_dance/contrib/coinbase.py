@@ -8,7 +8,7 @@ class Coinbase(OAuth2Provider):
 
     documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
     checked = "2026-11"
-    registration_url = "https://portal.cdp.coinbase.com/"
+    registration_url = "https://portal.cdp.coinbase.com/projects/api-keys/oauth"
     base_url = "https://api.coinbase.com/v2/"
     authorization_url = "https://login.coinbase.com/oauth2/auth"
     token_url = "https://login.coinbase.com/oauth2/token"
@@ -27,11 +27,14 @@ class Coinbase(OAuth2Provider):
     # https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/access-and-refresh-tokens
     refresh_rotates = True
     refresh_token_lifetime = 547
+    # https://docs.cdp.coinbase.com/coinbase-app/api-architecture/versioning
     request_headers = {"CB-VERSION": "{api_version}"}
+    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/coinbase.ts
     account_url = "user"
     account_id = "data.id"
     account_label = "data.name"
-    unconfirmed = ("registration_url",)
+    # The page says that a comma separates scopes, but its example has a space.
+    unconfirmed = ("scope_separator",)
 
     #: The version of the API, a date.
     api_version = "2022-01-06"

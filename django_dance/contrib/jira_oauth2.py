@@ -20,7 +20,9 @@ class JiraOAuth2(OAuth2Provider):
     client_auth = "post"
     scope = "READ"
     scope_required = True
+    refresh_rotates = True
+    refresh_redirect_uri = True
     account_url = "rest/api/2/myself"
     account_id = "key"
     account_label = "displayName"
-    unconfirmed = ("refresh_rotates", "revocation_url")
+    unconfirmed = ("revocation_url",)

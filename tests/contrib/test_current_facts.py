@@ -19,12 +19,15 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 @pytest.mark.parametrize(
     ("name", "fact", "value"),
     [
+        ("close", "revocation_url", "https://api.close.com/oauth2/revoke/"),
+        ("coinbase", "registration_url", "https://portal.cdp.coinbase.com/projects/api-keys/oauth"),
         ("dexcom", "authorization_url", "https://api.dexcom.com/v3/oauth2/login"),
         ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
         ("discord", "authorization_url", "https://discord.com/oauth2/authorize"),
         ("feide", "auto_refresh_url", None),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
+        ("jira_oauth2", "refresh_redirect_uri", True),
         ("line", "refresh_rotates", False),
         ("mendeley", "refresh_redirect_uri", True),
         ("shopify", "token_url_params", {"expiring": "1"}),
@@ -54,6 +57,7 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
         "dexcom",
         "digitalocean",
         "github",
+        "jira_oauth2",
         "notion",
         "shopify",
         "slack",
