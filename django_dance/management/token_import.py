@@ -146,21 +146,20 @@ def convert_token(fields: dict[str, Any], provider: Provider) -> Token:
 
     :raises NotImported: the fields do not pass, or the token has expired for good.
     """
-    oauth1 = isinstance(provider, OAuth1Provider)
     strip_internal_fields(fields)
     if not fields.get("refresh_token"):
         fields.pop("refresh_token", None)
-    needed = ("oauth_token", "oauth_token_secret") if oauth1 else ("access_token",)
     optional = ("refresh_token",) if "refresh_token" in fields else ()
     scope = fields.pop("scope", None)
     if isinstance(scope, (str, list)) and (scopes := scope_list(scope)):
         fields["scope"] = scopes
     try:
-        check_token_fields(fields, *needed, *optional)
+        check_token_fields(fields, *provider.token_credentials, *optional)
         token = Token(fields)
         provider.base_url_for(lambda: token)
     except (InvalidResponse, UntrustedOrigin, ValueError) as error:
-        raise NotImported(f"the row has no valid token of OAuth {1 if oauth1 else 2}") from error
+        version = 1 if isinstance(provider, OAuth1Provider) else 2
+        raise NotImported(f"the row has no valid token of OAuth {version}") from error
     if not provider.is_usable(token):
         raise NotImported("the token has expired and cannot be refreshed")
     return token

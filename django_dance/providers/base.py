@@ -661,6 +661,11 @@ class Provider(Facts):
         """
         raise NotImplementedError
 
+    @property
+    def token_credentials(self) -> tuple[str, ...]:
+        """The names of the fields of a token without which no API call can be made."""
+        raise NotImplementedError
+
     def is_usable(self, token: Token) -> bool:
         """Return whether API calls can use the token, now or after a refresh."""
         raise NotImplementedError

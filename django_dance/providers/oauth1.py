@@ -203,14 +203,18 @@ class OAuth1Provider(Provider):
         if not answer.succeeded:
             raise InvalidResponse.for_answer(f"{self.label} answered {answer.status}.", answer)
         fields = answer.form()
-        check_token_fields(fields, "oauth_token", "oauth_token_secret")
+        check_token_fields(fields, *self.token_credentials)
         strip_internal_fields(fields)
         return fields
 
     # --- the life of a token ------------------------------------------------------------------
 
+    @property
+    def token_credentials(self) -> tuple[str, ...]:
+        return ("oauth_token", "oauth_token_secret")
+
     def is_usable(self, token: Token) -> bool:
-        return bool(token.get("oauth_token") and token.get("oauth_token_secret"))
+        return all(token.get(name) for name in self.token_credentials)
 
     def signer(
         self, owner: ResourceOwner, token: Token

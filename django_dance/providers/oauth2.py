@@ -661,7 +661,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if not answer.succeeded:
             raise InvalidResponse(f"{self.label} answered {answer.status}.", status=answer.status)
         strip_internal_fields(fields)
-        check_token_fields(fields, "access_token")
+        check_token_fields(fields, *self.token_credentials)
         if self.refresh_params:
             fields["refresh_token"] = fields["access_token"]
         if "refresh_token" in fields:
@@ -746,6 +746,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
         )
 
     # --- the life of a token ------------------------------------------------------------------
+
+    @property
+    def token_credentials(self) -> tuple[str, ...]:
+        return ("access_token",)
 
     def is_usable(self, token: Token) -> bool:
         return bool(token.get("access_token")) and (not token.expired or self.is_refreshable(token))

@@ -286,6 +286,14 @@ class DanceSession(CallingSession):
                 'session.token = {"access_token": …}.'
             )
         token = value if isinstance(value, Token) else Token.granted(value)
+        names = self.provider.token_credentials
+        missing = [name for name in names if not token.get(name)]
+        if missing and not self.provider.is_refreshable(token):
+            fields = ", ".join(f'"{name}": …' for name in names)
+            raise ValueError(
+                f"A token of {self.provider.label} needs {' and '.join(missing)}. Write "
+                f"session.token = {{{fields}}}."
+            )
         self.storage.set(self._storage_owner(), token.fields_to_store)
         self.current_token.mark_saved(token)
 

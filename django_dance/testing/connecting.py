@@ -32,6 +32,7 @@ def connect(
     label: str = "",
     scope: str | list[str] | None = None,
     expired: bool = False,
+    place: str = "",
 ) -> DanceSession:
     """Connect a user to a provider, as a dance would, and return the session of the connection.
 
@@ -45,9 +46,13 @@ def connect(
     :param label: the name of the account for people.
     :param scope: the granted scopes; default: those of the settings.
     :param expired: whether the access token has expired.
+    :param place: the place of a provider with many servers, as for ``at()``.
     :raises FlowError: ``account_taken``: another user has connected the account.
+    :raises PlaceError: the provider has no such place, or the settings do not allow it.
     """
     made, fake = providers[provider].current(), find_fake(provider)
+    if place:
+        made = made.at(place)
     if account is None:
         account = fake.account if fake is not None and made.account_id else ""
     asked = made.configured_scope if scope is None else scope_list(scope)
@@ -87,8 +92,7 @@ def _fields_of(
     provider: Provider, token: str | Mapping[str, Any] | None, *, expired: bool
 ) -> dict[str, Any]:
     if isinstance(token, str):
-        name = "oauth_token" if isinstance(provider, OAuth1Provider) else "access_token"
-        token = {name: token}
+        token = {provider.token_credentials[0]: token}
     return {**({"expires_in": -60} if expired else {}), **(token or {})}
 
 

@@ -1,5 +1,7 @@
 """Mistakes in the use of a session: the error says what to write instead."""
 
+import re
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser
@@ -14,6 +16,7 @@ from django_dance.exceptions import (
 )
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
+from django_dance.tokens import Token
 
 from ..conftest import store_token
 
@@ -63,6 +66,24 @@ def test_a_user_that_is_none_is_that_of_the_request(user):
 def test_a_token_is_a_dict(user, value):
     session = providers["github"].session(user=user)
     with pytest.raises(TypeError, match=r'session.token = {"access_token": …}') as caught:
+        session.token = value
+    assert "planted" not in str(caught.value)
+    assert not OAuthToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("github", {}, 'GitHub needs access_token. Write session.token = {"access_token": …}.'),
+        ("github", {"access_token": "", "scope": "planted"}, "needs access_token"),
+        ("github", Token({"access_token": None}), "needs access_token"),
+        ("tripit", {"oauth_token": "planted"}, "needs oauth_token_secret"),
+        ("tripit", {"access_token": "planted"}, "needs oauth_token and oauth_token_secret"),
+    ],
+)
+def test_a_token_that_no_call_can_use_is_not_stored(user, name, value, words):
+    session = providers[name].session(user=user)
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
         session.token = value
     assert "planted" not in str(caught.value)
     assert not OAuthToken.objects.exists()

@@ -5,7 +5,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import JsonResponse
 
 from django_dance.decorators import authorization_required
-from django_dance.exceptions import AuthorizationRequired, FlowError, ProviderNotConfigured
+from django_dance.exceptions import (
+    AuthorizationRequired,
+    FlowError,
+    PlaceError,
+    ProviderNotConfigured,
+)
 from django_dance.models import OAuthToken
 from django_dance.providers import providers
 from django_dance.testing import OAuthRequestFactory
@@ -31,6 +36,16 @@ def test_an_expired_token_without_a_provider_that_refreshes_it_is_no_use(connect
     assert session.token.expired
     with pytest.raises(AuthorizationRequired, match="expired"):
         session.require()
+
+
+def test_a_user_is_connected_at_a_place(connect, user, override_providers):
+    mastodon = {"PROVIDER": "django_dance.contrib.mastodon.Mastodon", "PLACES": ["a.example"]}
+    override_providers(mastodon=mastodon)
+    session = connect(user, "mastodon", place="a.example", account="1")
+    assert (session.provider.place, session.account_id) == ("a.example", "1")
+    assert OAuthToken.objects.get().place == "a.example"
+    with pytest.raises(PlaceError, match=r"does not allow b\.example"):
+        connect(user, "mastodon", place="b.example")
 
 
 def test_accounts_are_connected_beside_each_other(connect, user):
