@@ -57,6 +57,22 @@ def test_the_comparison_prints_the_facts_that_differ(compared):
     )
 
 
+@pytest.mark.repository
+@pytest.mark.parametrize("content", ["", "{}", "[7]", '[{"label": "x"}]', None])
+def test_a_file_without_candidates_is_refused(tmp_path, content):
+    file = tmp_path / "candidates.json"
+    if content is not None:
+        file.write_text(content)
+    run = subprocess.run(
+        [sys.executable, ROOT / "scripts/compare-catalogue", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert f"{file} is no JSON file with candidates." in run.stderr
+
+
 def issuers():
     page = (ROOT / "docs/oidc.md").read_text("utf-8")
     table = page.partition("## Issuers of providers without a preset\n")[2].partition("\n## ")[0]
