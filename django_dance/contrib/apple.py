@@ -18,12 +18,17 @@ class Apple(OIDCProvider):
     ``.p8`` file: this key signs the client secret."""
 
     documentation = "https://developer.apple.com/documentation/signinwithapplerestapi"
+    checked = "2026-11"
     # https://github.com/logto-io/logto/blob/HEAD/packages/connectors/connector-apple/README.md
     registration_url = "https://developer.apple.com/account/resources/identifiers/list/serviceId"
     base_url = "https://appleid.apple.com/auth/"
+    # https://developer.apple.com/documentation/signinwithapplerestapi/request-an-authorization-to-the-sign-in-with-apple-server.
     authorization_url = "https://appleid.apple.com/auth/authorize"
+    # https://developer.apple.com/documentation/signinwithapplerestapi/generate-and-validate-tokens
+    # PKCE: https://github.com/a-tokyo/apple-signin-auth/issues/180
     # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/apple.go
     token_url = "https://appleid.apple.com/auth/token"
+    # https://developer.apple.com/documentation/signinwithapplerestapi/revoke-tokens
     revocation_url = "https://appleid.apple.com/auth/revoke"
     jwks_url = "https://appleid.apple.com/auth/keys"
     issuer = "https://appleid.apple.com"
@@ -34,6 +39,7 @@ class Apple(OIDCProvider):
     # https://developer.apple.com/documentation/signinwithapplerestapi/tokenresponse: a refresh
     # answers with no refresh token
     refresh_rotates = False
+    # The page of the authorization endpoint states this code.
     refusals = {"cancelled": ("user_cancelled_authorize",)}
     account_label = "email"
 

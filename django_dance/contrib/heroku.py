@@ -5,12 +5,14 @@ class Heroku(OAuth2Provider):
     """https://devcenter.heroku.com/articles/oauth"""
 
     documentation = "https://devcenter.heroku.com/articles/oauth"
+    checked = "2026-11"
     registration_url = "https://dashboard.heroku.com/account/applications"
     base_url = "https://api.heroku.com/"
     authorization_url = "https://id.heroku.com/oauth/authorize"
     token_url = "https://id.heroku.com/oauth/token"
     client_auth = "post"
     request_headers = {"Accept": "application/vnd.heroku+json; version={api_version}"}
+    # https://devcenter.heroku.com/articles/platform-api-reference#account
     account_url = "account"
     account_id = "id"
     account_label = "email"

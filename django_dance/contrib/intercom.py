@@ -13,19 +13,23 @@ class Intercom(OAuth2Provider):
         "https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/"
         "setting-up-oauth"
     )
+    checked = "2026-11"
+    # https://developers.intercom.com/docs/build-an-integration/getting-started
     registration_url = "https://app.intercom.com/a/apps/_/developer-hub"
     host = "app.intercom.com"
     base_url = "https://{api_host}/"
     authorization_url = "https://{host}/oauth"
     token_url = "https://{api_host}/auth/eagle/token"
-    # Its tokens do not expire.
+    # The answer has no refresh token and no expiry.
     auto_refresh_url = None
     client_auth = "post"
+    # https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/admins/identifyadmin
     account_url = "me"
     account_id = "id"
     account_label = "name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
+    # https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/
     #: The host of the API.
     api_host = "api.intercom.io"

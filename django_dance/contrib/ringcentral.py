@@ -8,9 +8,11 @@ class RingCentral(OAuth2Provider):
 
     documentation = "https://developers.ringcentral.com/guide/authentication/auth-code-flow"
     checked = "2026-11"
+    # https://developers.ringcentral.com/guide/getting-started/create-credential
     registration_url = "https://developers.ringcentral.com/my-account.html"
     base_url = "https://platform.ringcentral.com/"
     authorization_url = "https://platform.ringcentral.com/restapi/oauth/authorize"
+    # PKCE: https://developers.ringcentral.com/guide/authentication/auth-code-pkce-flow
     token_url = "https://platform.ringcentral.com/restapi/oauth/token"
     # https://developers.ringcentral.com/guide/authentication/tokens
     revocation_url = "https://platform.ringcentral.com/restapi/oauth/revoke"

@@ -6,7 +6,7 @@ class Roblox(OIDCProvider):
 
     documentation = "https://create.roblox.com/docs/cloud/auth/oauth2-overview"
     checked = "2026-11"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/roblox.ts
+    # https://create.roblox.com/docs/cloud/auth/oauth2-registration
     registration_url = "https://create.roblox.com/dashboard/credentials?activeTab=OAuthTab"
     base_url = "https://apis.roblox.com/"
     authorization_url = "https://apis.roblox.com/oauth/v1/authorize"
@@ -16,8 +16,9 @@ class Roblox(OIDCProvider):
     userinfo_url = "https://apis.roblox.com/oauth/v1/userinfo"
     issuer = "https://apis.roblox.com/oauth/"
     client_auth = "post"
-    scope = "openid profile"
     # https://create.roblox.com/docs/cloud/auth/oauth2-reference
+    scope = "openid profile"
+    scope_required = True
     refresh_rotates = True
     refresh_token_lifetime = 90
     account_label = "preferred_username"

@@ -8,6 +8,7 @@ class Wikimedia(OAuth1Provider):
     ``API_ORIGINS``. The wikis support OAuth 2, too: see the preset ``wikimedia_oauth2``."""
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst
     registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
     host = "meta.wikimedia.org"
@@ -15,8 +16,11 @@ class Wikimedia(OAuth1Provider):
     request_token_url = "https://{host}/w/index.php?title=Special:OAuth/initiate"
     authorization_url = "https://{host}/wiki/Special:OAuth/authorize"
     access_token_url = "https://{host}/w/index.php?title=Special:OAuth/token"
+    # https://github.com/wikimedia/mediawiki-oauthclient-php/blob/HEAD/src/Client.php
     authorization_url_options = {"client_id": {"oauth_consumer_key": "{client_id}"}}
+    # https://www.mediawiki.org/wiki/Wikimedia_APIs/Access_policy
     request_headers = {"User-Agent": "{user_agent}"}
+    # https://www.mediawiki.org/wiki/API:Userinfo
     # This id is the same on all wikis.
     account_url = "api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
     account_id = "query.userinfo.centralids.CentralAuth"

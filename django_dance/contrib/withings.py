@@ -10,6 +10,7 @@ class Withings(OAuth2Provider):
     """https://developer.withings.com/api-reference/#tag/oauth2"""
 
     documentation = "https://developer.withings.com/api-reference/#tag/oauth2"
+    checked = "2026-11"
     registration_url = "https://developer.withings.com/dashboard/"
     base_url = "https://wbsapi.withings.net/"
     authorization_url = "https://account.withings.com/oauth2_user/authorize2"
@@ -19,6 +20,7 @@ class Withings(OAuth2Provider):
     token_path = "body"
     client_auth = "post"
     scope = "user.info,user.metrics"
+    scope_required = True
     scope_separator = ","
     # https://developer.withings.com/developer-guide/v3/integration-guide/public-health-data-api/get-access/access-and-refresh-tokens-no-recover
     refresh_rotates = True

@@ -58,6 +58,7 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
         "digitalocean",
         "github",
         "jira_oauth2",
+        "meetup",
         "notion",
         "shopify",
         "slack",
@@ -74,6 +75,7 @@ def test_each_refresh_replaces_the_refresh_token(site, name):
     ("name", "scope"),
     [
         ("atlassian", "read:me"),
+        ("calendly", "users:read"),
         ("gitlab", "read_user"),
         ("linkedin", "openid profile"),
         ("orcid", "/authenticate"),
@@ -179,9 +181,11 @@ SCOPE_REQUIRED = [
     "jira_oauth2",
     "kick",
     "railway",
+    "roblox",
     "smartsheet",
     "threads",
     "tumblr_oauth2",
+    "withings",
 ]
 
 
