@@ -17,11 +17,13 @@ class LoginGov(OIDCProvider):
     jwks_url = "https://{host}/api/openid_connect/certs"
     userinfo_url = "https://{host}/api/openid_connect/userinfo"
     end_session_url = "https://{host}/openid_connect/logout"
+    # https://github.com/18F/identity-idp/blob/HEAD/app/presenters/openid_connect_configuration_presenter.rb
     issuer = "https://{host}/"
     # There is no shared secret. The alternative would be a signed assertion.
     client_auth = "none"
     # https://developers.login.gov/oidc/token/: there is no other grant than that of the code
     auto_refresh_url = None
+    # https://developers.login.gov/oidc/authorization/
     scope = ("openid", "email")
     account_label = "email"
 

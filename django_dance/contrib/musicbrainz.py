@@ -9,7 +9,6 @@ class MusicBrainz(OAuth2Provider):
 
     documentation = "https://musicbrainz.org/doc/Development/OAuth2"
     checked = "2026-11"
-    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/MusicBrainz.php
     registration_url = "https://musicbrainz.org/account/applications"
     base_url = "https://musicbrainz.org/ws/2/"
     authorization_url = "https://musicbrainz.org/oauth2/authorize"
@@ -19,6 +18,7 @@ class MusicBrainz(OAuth2Provider):
     scope = "profile"
     # https://github.com/metabrainz/musicbrainz-server/blob/HEAD/lib/MusicBrainz/Server/Controller/OAuth2.pm
     refresh_rotates = False
+    # https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "https://musicbrainz.org/oauth2/userinfo"
     account_id = "metabrainz_user_id"

@@ -8,8 +8,10 @@ class WikimediaOAuth2(OAuth2Provider):
 
     documentation = "https://www.mediawiki.org/wiki/OAuth/For_Developers"
     checked = "2026-11"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/mediawiki.rst
-    registration_url = "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose"
+    # https://github.com/wikimedia/mediawiki-extensions-OAuth/blob/HEAD/i18n/en.json
+    registration_url = (
+        "https://meta.wikimedia.org/wiki/Special:OAuthConsumerRegistration/propose/oauth2"
+    )
     label = "Wikimedia (OAuth 2)"
     host = "meta.wikimedia.org"
     base_url = "https://{host}/w/"
@@ -19,8 +21,12 @@ class WikimediaOAuth2(OAuth2Provider):
     # The setting OAuth2RefreshTokenGracePeriod of
     # https://github.com/wikimedia/mediawiki-extensions-OAuth/blob/HEAD/extension.json
     refresh_rotates = True
+    # The setting wgOAuth2RefreshTokenTTL of
+    # https://github.com/wikimedia/operations-mediawiki-config/blob/HEAD/wmf-config/CommonSettings.php
+    refresh_token_lifetime = 365
     request_headers = {"User-Agent": "{user_agent}"}
-    # This id is the same on all wikis.
+    # This id is the same on all wikis:
+    # https://github.com/wikimedia/mediawiki-extensions-OAuth/blob/HEAD/src/UserStatementProvider.php
     account_url = "rest.php/oauth2/resource/profile"
     account_id = "sub"
     account_label = "username"

@@ -278,6 +278,7 @@ def test_dates_are_written_as_dates(name):
         ("pipedrive", 60),
         ("quickbooks", 100),
         ("spotify", 180),
+        ("wikimedia_oauth2", 365),
         ("zendesk", 30),
     ],
 )
