@@ -13,11 +13,12 @@ class Azure(OIDCProvider):
     ``common``, ``organizations``, ``consumers``, or a directory's id or domain name. For a national
     cloud set ``HOST`` (``login.microsoftonline.us``, ``login.partner.microsoftonline.cn``) and
     ``BASE_URL`` (``https://graph.microsoft.us/`` or ``https://dod-graph.microsoft.us/``,
-    ``https://microsoftgraph.chinacloudapi.cn/``)."""
+    ``https://microsoftgraph.chinacloudapi.cn/``), and register your site at its portal
+    (``portal.azure.us``, ``portal.azure.cn``)."""
 
     documentation = "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow"
     checked = "2026-11"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/docs/pages/getting-started/providers/microsoft-entra-id.mdx
+    # https://learn.microsoft.com/entra/identity-platform/quickstart-register-app
     registration_url = "https://entra.microsoft.com/"
     # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud and
     # https://learn.microsoft.com/graph/deployments list the hosts of the national clouds.
@@ -28,9 +29,13 @@ class Azure(OIDCProvider):
     device_authorization_url = "https://{host}/{tenant}/oauth2/v2.0/devicecode"
     end_session_url = "https://{host}/{tenant}/oauth2/v2.0/logout"
     jwks_url = "https://{host}/{tenant}/discovery/v2.0/keys"
+    # https://learn.microsoft.com/entra/identity-platform/userinfo
     userinfo_url = "oidc/userinfo"
     issuer = "https://{host}/{tenant}/v2.0"
     scope = ("openid", "email", "profile", "User.Read")
+    # Each refresh grants a new refresh token, and the old one remains valid:
+    # https://learn.microsoft.com/entra/identity-platform/refresh-tokens
+    refresh_token_lifetime = 90
     # https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code
     refusals = {"cancelled": ("authorization_declined",), "dead": ("bad_verification_code",)}
     account_url = "v1.0/me"

@@ -10,7 +10,8 @@ class DigitalOcean(OAuth2Provider):
     base_url = "https://api.digitalocean.com/v2/"
     authorization_url = "https://cloud.digitalocean.com/v1/oauth/authorize"
     token_url = "https://cloud.digitalocean.com/v1/oauth/token"
-    auto_refresh_url = "https://cloud.digitalocean.com/v1/oauth/refresh"
+    # PKCE, the refresh and the revocation:
+    # https://github.com/digitalocean/doctl/blob/HEAD/internal/oauth/oauth.go
     # A refresh token can be used once.
     refresh_rotates = True
     revocation_url = "https://cloud.digitalocean.com/v1/oauth/revoke"
@@ -21,5 +22,3 @@ class DigitalOcean(OAuth2Provider):
     account_url = "account"
     account_id = "account.uuid"
     account_label = "account.email"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce",)

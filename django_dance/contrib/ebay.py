@@ -8,22 +8,23 @@ if TYPE_CHECKING:
 
 
 class EBay(OAuth2Provider):
-    """https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html — set
-    ``RU_NAME`` to the name that eBay gave to your callback URL. ``SANDBOX`` uses eBay's sandbox."""
+    """https://developer.ebay.com/develop/guides-v2/authorization — set ``RU_NAME`` to the name that
+    eBay gave to your callback URL. ``SANDBOX`` uses eBay's sandbox."""
 
-    documentation = "https://developer.ebay.com/api-docs/static/oauth-authorization-code-grant.html"
-    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/ebay.mdx
+    documentation = "https://developer.ebay.com/develop/guides-v2/authorization"
+    checked = "2026-11"
     registration_url = "https://developer.ebay.com/my/keys"
     label = "eBay"
-    host = "ebay.com"
+    host = "ebay.com"  # /api-docs/static/oauth-consent-request.html
     base_url = "https://api.{host}/"
     authorization_url = "https://auth.{host}/oauth2/authorize"
     token_url = "https://api.{host}/identity/v1/oauth2/token"
     token_type = "user access token"
-    refresh_rotates = False  # oauth-refresh-token-request.html, beside the documentation
+    refresh_rotates = False  # /api-docs/static/oauth-refresh-token-request.html
+    refresh_token_lifetime = 547  # /api-docs/static/oauth-auth-code-grant-request.html
     scope = "https://api.ebay.com/oauth/api_scope/commerce.identity.readonly"
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
-    account_id = "userId"
+    account_id = "userId"  # /api-docs/commerce/identity/types/api:UserResponse
     account_label = "username"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

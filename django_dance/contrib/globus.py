@@ -6,8 +6,11 @@ class Globus(OIDCProvider):
     the tokens for further Globus services."""
 
     documentation = "https://docs.globus.org/api/auth/developer-guide/"
+    checked = "2026-11"
     registration_url = "https://app.globus.org/settings/developers"
+    # https://docs.globus.org/api/auth/reference/
     base_url = "https://auth.globus.org/v2/api/"
+    # https://auth.globus.org/.well-known/openid-configuration names the endpoints and HTTP Basic.
     authorization_url = "https://auth.globus.org/v2/oauth2/authorize"
     # PKCE: https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/services/auth/flow_managers/native_app.py
     token_url = "https://auth.globus.org/v2/oauth2/token"

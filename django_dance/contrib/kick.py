@@ -6,17 +6,19 @@ class Kick(OAuth2Provider):
 
     documentation = "https://docs.kick.com/getting-started/generating-tokens-oauth2-flow"
     checked = "2026-11"
-    # https://docs.kick.com/getting-started/kick-apps-setup and
-    # https://github.com/python-social-auth/social-docs/blob/HEAD/docs/backends/kick.rst
+    # https://docs.kick.com/getting-started/kick-apps-setup
     registration_url = "https://kick.com/settings/developer"
     base_url = "https://api.kick.com/public/v1/"
     authorization_url = "https://id.kick.com/oauth/authorize"
     token_url = "https://id.kick.com/oauth/token"
     client_auth = "post"
-    refresh_rotates = True
+    # Each refresh grants a new refresh token, and the old one can be used again:
+    # https://github.com/KickEngineering/KickDevDocs/blob/HEAD/README.md
+    refresh_rotates = None
     # https://docs.kick.com/scopes
     scope = "user:read"
     scope_required = True
+    # https://api.kick.com/swagger/doc.yaml
     account_url = "users"
     account_id = "data.0.user_id"
     account_label = "data.0.name"

@@ -29,6 +29,7 @@ class Mastodon(OAuth2Provider):
     # https://docs.joinmastodon.org/api/oauth-scopes/
     scope_implies = {"read": ("read:*",), "write": ("write:*",)}
     scope = "read"
+    # https://docs.joinmastodon.org/methods/accounts/#verify_credentials
     account_url = "v1/accounts/verify_credentials"
     account_id = "id"
     account_label = "acct"

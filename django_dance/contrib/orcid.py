@@ -9,18 +9,21 @@ class ORCID(OIDCProvider):
         "https://info.orcid.org/documentation/api-tutorials/"
         "api-tutorial-get-and-authenticated-orcid-id/"
     )
-    # https://github.com/python-social-auth/social-docs/blob/HEAD/docs/backends/orcid.rst
+    checked = "2026-11"
     registration_url = "https://orcid.org/developer-tools"
     host = "orcid.org"
     base_url = "https://api.{host}/"
     api_origins = ("https://pub.{host}",)
     authorization_url = "https://{host}/oauth/authorize"
     token_url = "https://{host}/oauth/token"
+    # https://github.com/ORCID/ORCID-Source/blob/HEAD/orcid-api-web/tutorial/revoke.md
     revocation_url = "https://{host}/oauth/revoke"
+    # https://github.com/ORCID/ORCID-Source/blob/HEAD/orcid-web/ORCID_AUTH_WITH_OPENID_CONNECT.md
     jwks_url = "https://{host}/oauth/jwks"
     userinfo_url = "https://{host}/oauth/userinfo"
     issuer = "https://{host}"
-    # The least scope, which gives the ORCID iD.
+    # The least scope, which gives the ORCID iD:
+    # https://github.com/ORCID/ORCID-Source/blob/HEAD/orcid-api-web/tutorial/get_id.md
     scope = "/authenticate"
     client_auth = "post"
     # The token itself names the account.

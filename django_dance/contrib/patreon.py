@@ -6,7 +6,6 @@ class Patreon(OAuth2Provider):
 
     documentation = "https://docs.patreon.com/#oauth"
     checked = "2026-11"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/patreon.rst
     registration_url = "https://www.patreon.com/portal/registration/register-clients"
     base_url = "https://www.patreon.com/api/oauth2/v2/"
     authorization_url = "https://www.patreon.com/oauth2/authorize"

@@ -11,28 +11,28 @@ class QuickBooks(OAuth2Provider):
         "authentication-and-authorization/oauth-2.0"
     )
     checked = "2026-11"
-    # https://github.com/n8n-io/n8n-docs/blob/HEAD/docs/integrations/builtin/credentials/quickbooks.md
     registration_url = "https://developer.intuit.com/app/developer/dashboard"
     base_url = "https://quickbooks.api.intuit.com/v3/"
     authorization_url = "https://appcenter.intuit.com/connect/oauth2"
     token_url = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
     revocation_url = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
-    # After its last use: https://blogs.intuit.com/2024/06/03/oauth-token-management-done-the-right-way/
+    revocation_auth = "basic"
+    revocation_params = {"token": "refresh_token"}
+    revocation_request_format = "json"
+    # After its last use, or after five years: https://blogs.intuit.com/2025/11/12/important-changes-to-refresh-token-policy
     refresh_token_lifetime = 100
-    # https://github.com/intuit/oauth-jsclient/blob/HEAD/README.md
-    refresh_rotates = True
+    refresh_rotates = True  # https://github.com/intuit/oauth-jsclient/blob/HEAD/README.md
     callback_fields = ("realmId",)
-    scope = ("openid", "com.intuit.quickbooks.accounting")
+    scope = ("openid", "email", "com.intuit.quickbooks.accounting")
     # The person and not the company: a visitor could change the company in the callback.
     account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
-    account_id = "sub"
+    account_id = "sub"  # the page openid-connect beside the documentation
     account_label = "email"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
     #: Use the sandbox.
     sandbox = False
-
     option_facts = {
         "sandbox": {
             "base_url": "https://sandbox-quickbooks.api.intuit.com/v3/",

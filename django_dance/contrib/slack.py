@@ -24,29 +24,40 @@ class Slack(OAuth2Provider):
     (https://docs.slack.dev/authentication/using-pkce)."""
 
     documentation = "https://docs.slack.dev/authentication/installing-with-oauth/"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/slack.ts
+    checked = "2026-11"
     registration_url = "https://api.slack.com/apps"
     base_url = "https://slack.com/api/"
     authorization_url = "https://slack.com/oauth/v2/authorize"
     token_url = "https://slack.com/api/oauth.v2.access"
+    # https://docs.slack.dev/reference/methods/auth.revoke
     revocation_url = "https://slack.com/api/auth.revoke"
     revocation_auth = "token"
     revocation_param = ""
     scope = "chat:write"
     scope_separator = ","
-    # Slack refuses PKCE unless it was switched on for the application.
+    # Slack refuses PKCE unless it was switched on for the application:
+    # pkce_not_allowed, https://docs.slack.dev/reference/methods/oauth.v2.access
     pkce = None
     # https://docs.slack.dev/authentication/using-token-rotation
     refresh_rotates = True
     # The errors of https://docs.slack.dev/reference/methods/oauth.v2.access
     refusals = {
-        "busy": ("internal_error", "fatal_error", "service_unavailable", "ratelimited"),
+        "busy": (
+            "internal_error",
+            "fatal_error",
+            "service_unavailable",
+            "ratelimited",
+            # The workspace is moved to an organization.
+            "org_login_required",
+            "team_added_to_org",
+        ),
         "dead": ("invalid_refresh_token",),
         "client": ("bad_client_secret", "invalid_client_id"),
     }
     # https://docs.slack.dev/reference/methods/auth.test: refusals have the status 200
-    token_over = {"error": ("invalid_auth", "token_expired", "token_revoked")}
-    # The token itself names the user who installed the application.
+    token_over = {"error": ("invalid_auth", "token_expired", "token_revoked", "account_inactive")}
+    # The token itself names the user who installed the application. The id is unique in its
+    # workspace: https://docs.slack.dev/reference/objects/user-object
     account_id = "authed_user.id"
     account_label = "team.name"
 

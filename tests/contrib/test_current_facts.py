@@ -23,7 +23,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("coinbase", "registration_url", "https://portal.cdp.coinbase.com/projects/api-keys/oauth"),
         ("dexcom", "authorization_url", "https://api.dexcom.com/v3/oauth2/login"),
         ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
-        ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/refresh"),
+        ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/token"),
         ("discord", "authorization_url", "https://discord.com/oauth2/authorize"),
         ("feide", "auto_refresh_url", None),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
@@ -81,6 +81,7 @@ def test_each_refresh_replaces_the_refresh_token(site, name):
         ("orcid", "/authenticate"),
         ("osm", "read_prefs"),
         ("oura", "email personal daily"),
+        ("quickbooks", "openid email com.intuit.quickbooks.accounting"),
         ("zoho", "ZohoCRM.users.all,aaaserver.profile.READ"),
     ],
 )
@@ -101,6 +102,14 @@ def test_todoist_revokes_with_http_basic(connected, responses):
     assert basic_credentials(call) == "the+client:planted-client-secret"
     assert form_fields(call)["token"] == "planted-refresh"
     assert "client_secret" not in form_fields(call)
+
+
+def test_quickbooks_revokes_with_json_and_http_basic(connected, responses):
+    responses.post("https://developer.api.intuit.com/v2/oauth2/tokens/revoke")
+    revoke_token(connected("quickbooks"))
+    (call,) = responses.calls
+    assert basic_credentials(call) == "the+client:planted-client-secret"
+    assert json.loads(call.request.body) == {"token": "planted-refresh"}
 
 
 def test_calendly_gets_the_credentials_by_basic_and_revokes_with_them_in_the_body(
@@ -172,6 +181,15 @@ def test_webflow_revokes_the_access_token_by_json(connected, responses):
         "client_secret": "planted-client-secret",
         "access_token": "planted-access",
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "over"),
+    [("account_inactive", True), ("token_revoked", True), ("not_in_channel", False)],
+)
+def test_slack_tells_with_status_200_that_a_token_is_over(site, code, over):
+    body = json.dumps({"ok": False, "error": code}).encode()
+    assert site("slack").token_is_over(200, body) is over
 
 
 SCOPE_REQUIRED = [
@@ -262,11 +280,13 @@ def test_dates_are_written_as_dates(name):
     ("name", "days"),
     [
         ("atlassian", 90),
+        ("azure", 90),
         ("bitbucket", 90),
         ("box", 60),
         ("coinbase", 547),
         ("constant_contact", 180),
         ("dexcom", 365),
+        ("ebay", 547),
         ("etsy", 90),
         ("front", 180),
         ("github", 180),
