@@ -25,3 +25,5 @@ class SlackLogin(OIDCProvider):
     pkce = None
     # https://docs.slack.dev/authentication/using-token-rotation
     refresh_rotates = True
+    # As a token of https://docs.slack.dev/reference/methods/oauth.v2.access
+    refusals = {"dead": ("invalid_refresh_token",)}

@@ -295,12 +295,15 @@ ANSWERS = [
         "dead",
         "https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens",
     ),
-    Answer(
-        "slack",
-        200,
-        {"ok": False, "error": "invalid_refresh_token"},
-        "dead",
-        "https://docs.slack.dev/reference/methods/oauth.v2.access",
+    *(
+        Answer(
+            name,
+            200,
+            {"ok": False, "error": "invalid_refresh_token"},
+            "dead",
+            "https://docs.slack.dev/reference/methods/oauth.v2.access",
+        )
+        for name in ("slack", "slack_login")
     ),
     Answer(
         "twitch",
@@ -554,7 +557,6 @@ UNDOCUMENTED = [
     "sage",
     "salesloft",
     "sentry",
-    "slack_login",
     "snapchat",
     "soundcloud",
     "stripe",
