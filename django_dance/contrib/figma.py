@@ -5,6 +5,7 @@ class Figma(OAuth2Provider):
     """https://developers.figma.com/docs/rest-api/oauth-apps/"""
 
     documentation = "https://developers.figma.com/docs/rest-api/oauth-apps/"
+    checked = "2026-11"
     registration_url = "https://www.figma.com/developers/apps"
     base_url = "https://api.figma.com/"
     # https://github.com/figma/rest-api-spec/blob/HEAD/openapi/openapi.yaml

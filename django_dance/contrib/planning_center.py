@@ -1,3 +1,4 @@
+from .. import __version__
 from ..providers import OAuth2Provider
 
 
@@ -7,16 +8,22 @@ class PlanningCenter(OAuth2Provider):
 
     documentation = "https://api.planningcenteronline.com/docs/overview/authentication"
     checked = "2026-11"
-    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/planning-center-online/how-to-register-your-own-planning-center-oauth-app.mdx
     registration_url = "https://api.planningcenteronline.com/oauth/applications"
     label = "Planning Center"
     base_url = "https://api.planningcenteronline.com/"
     authorization_url = "https://api.planningcenteronline.com/oauth/authorize"
-    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/planningcenter.go
     token_url = "https://api.planningcenteronline.com/oauth/token"
+    refresh_rotates = True
+    refresh_token_lifetime = 90
+    # https://api.planningcenteronline.com/.well-known/openid-configuration
+    revocation_url = "https://api.planningcenteronline.com/oauth/revoke"
     client_auth = "post"
     scope = "people"
+    # https://github.com/planningcenter/developers/issues/1313
+    request_headers = {"User-Agent": "{user_agent}"}
     account_url = "people/v2/me"
     account_id = "data.id"
     account_label = "data.attributes.name"
-    unconfirmed = ("refresh_rotates",)
+
+    #: The User-Agent of API calls.
+    user_agent = f"django-dance/{__version__}"

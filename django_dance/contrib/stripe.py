@@ -3,11 +3,12 @@ from ..providers import OAuth2Provider
 
 class Stripe(OAuth2Provider):
     """https://docs.stripe.com/connect/oauth-reference — Stripe Connect. The client secret is your
-    platform's secret key."""
+    platform's secret key. Stripe has deprecated the access tokens: call the API with that key and
+    the header ``Stripe-Account``."""
 
     documentation = "https://docs.stripe.com/connect/oauth-reference"
-    # https://github.com/NangoHQ/nango/blob/HEAD/docs/integrations/all/stripe-express.mdx
-    registration_url = "https://dashboard.stripe.com/settings/connect"
+    checked = "2026-11"
+    registration_url = "https://dashboard.stripe.com/settings/connect/onboarding-options/oauth"
     base_url = "https://api.stripe.com/v1/"
     authorization_url = "https://connect.stripe.com/oauth/authorize"
     token_url = "https://connect.stripe.com/oauth/token"

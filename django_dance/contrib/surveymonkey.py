@@ -3,9 +3,11 @@ from ..providers import OAuth2Provider
 
 class SurveyMonkey(OAuth2Provider):
     """https://api.surveymonkey.com/v3/docs — you choose the scopes when you register the
-    application. The token names the URL of the API."""
+    application. Choose *View Users*, so that the account can be determined. The token names the URL
+    of the API."""
 
     documentation = "https://api.surveymonkey.com/v3/docs"
+    checked = "2026-11"
     registration_url = "https://developer.surveymonkey.com/apps/"
     base_url = "https://api.surveymonkey.com/v3/"
     base_url_from_token = "{access_url}/v3/"

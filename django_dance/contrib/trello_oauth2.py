@@ -20,6 +20,12 @@ class TrelloOAuth2(OAuth2Provider):
     scope = "read:member:trello"
     # https://github.com/rwjdk/trello-dotnet/wiki/OAuth-2.0
     refresh_rotates = True
+    refresh_token_lifetime = 90
     account_url = "members/me"
     account_id = "id"
     account_label = "fullName"
+
+    #: Ask again even if the user has consented before. The documentation requires it.
+    reprompt_consent = True
+
+    authorization_url_options = {"reprompt_consent": {"prompt": "consent"}}

@@ -4,12 +4,13 @@ from ..providers import OAuth2Provider
 class Zoho(OAuth2Provider):
     """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — the token names the data
     centre of the account and the URL of the API. To begin a dance at another data centre than that
-    in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. Keep
-    ``aaaserver.profile.READ`` in ``SCOPE``, so that the account can be determined."""
+    in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. In Zoho's API console, choose
+    the same secret for all data centres. Keep ``aaaserver.profile.READ`` in ``SCOPE``, so that the
+    account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     checked = "2026-11"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/zoho.ts
+    # https://www.zoho.com/sign/api/api-endpoint.html
     registration_url = "https://api-console.zoho.com/"
     host = "accounts.zoho.com"
     # https://www.zoho.com/accounts/protocol/oauth/multi-dc/client-authorization.html
@@ -29,7 +30,7 @@ class Zoho(OAuth2Provider):
         for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk", "ae")
     )
     authorization_url = "https://{host}/oauth/v2/auth"
-    # PKCE: https://github.com/openiddict/openiddict-core/blob/HEAD/src/OpenIddict.Client.WebIntegration/OpenIddictClientWebIntegrationProviders.xml
+    # PKCE: https://www.zoho.com/accounts/protocol/oauth/mobile-applications.html
     token_url = "https://{host}/oauth/v2/token"
     revocation_url = "https://{host}/oauth/v2/token/revoke"
     client_auth = "post"

@@ -26,15 +26,28 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/token"),
         ("discord", "authorization_url", "https://discord.com/oauth2/authorize"),
         ("feide", "auto_refresh_url", None),
+        ("gumroad", "pkce", "S256"),
+        ("gumroad", "revocation_url", "https://api.gumroad.com/oauth/revoke"),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
         ("jira_oauth2", "refresh_redirect_uri", True),
         ("line", "refresh_rotates", False),
         ("mendeley", "refresh_redirect_uri", True),
+        (
+            "planning_center",
+            "revocation_url",
+            "https://api.planningcenteronline.com/oauth/revoke",
+        ),
         ("shopify", "token_url_params", {"expiring": "1"}),
+        (
+            "stripe",
+            "registration_url",
+            "https://dashboard.stripe.com/settings/connect/onboarding-options/oauth",
+        ),
         ("threads", "authorization_url", "https://threads.com/oauth/authorize"),
         ("threads", "token_url", "https://graph.threads.com/oauth/access_token"),
         ("threads", "base_url", "https://graph.threads.com/v1.0/"),
         ("threads", "api_origins", ("https://graph.threads.net",)),
+        ("trakt", "registration_url", "https://app.trakt.tv/settings/apps/api"),
         ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),
         ("trakt", "token_url", "https://auth.trakt.tv/oauth/token"),
         ("trakt", "revocation_url", "https://auth.trakt.tv/oauth/revoke"),
@@ -60,6 +73,7 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
         "jira_oauth2",
         "meetup",
         "notion",
+        "planning_center",
         "shopify",
         "slack",
         "todoist",
@@ -148,9 +162,19 @@ def test_battlenet_gets_the_credentials_by_basic(site):
 @pytest.mark.parametrize(
     ("options", "prompt"), [({}, "consent"), ({"reprompt_consent": False}, None)]
 )
-def test_atlassian_asks_for_consent_unless_the_site_does_not_want_it(site, member, options, prompt):
-    site("atlassian", **options)
-    assert Dance(member, "atlassian").asked.get("prompt") == prompt
+@pytest.mark.parametrize("name", ["atlassian", "trello_oauth2"])
+def test_atlassian_asks_for_consent_unless_the_site_does_not_want_it(
+    site, member, name, options, prompt
+):
+    site(name, **options)
+    assert Dance(member, name).asked.get("prompt") == prompt
+
+
+def test_planning_center_gets_the_name_of_the_client(connected, responses):
+    session = connected("planning_center")
+    responses.get(session.absolute_url("people/v2/me"), json={})
+    session.get("people/v2/me")
+    assert responses.calls[0].request.headers["User-Agent"] == session.provider.user_agent
 
 
 def test_google_asks_its_userinfo_endpoint_for_the_account(site):
@@ -283,6 +307,7 @@ def test_dates_are_written_as_dates(name):
         ("azure", 90),
         ("bitbucket", 90),
         ("box", 60),
+        ("bungie", 90),
         ("coinbase", 547),
         ("constant_contact", 180),
         ("dexcom", 365),
@@ -296,8 +321,11 @@ def test_dates_are_written_as_dates(name):
         ("miro", 60),
         ("myanimelist", 30),
         ("pipedrive", 60),
+        ("planning_center", 90),
         ("quickbooks", 100),
+        ("salesforce", 30),
         ("spotify", 180),
+        ("trello_oauth2", 90),
         ("wikimedia_oauth2", 365),
         ("zendesk", 30),
     ],
