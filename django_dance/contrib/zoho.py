@@ -4,9 +4,9 @@ from ..providers import OAuth2Provider
 class Zoho(OAuth2Provider):
     """https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html — the token names the data
     centre of the account and the URL of the API. To begin a dance at another data centre than that
-    in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. In Zoho's API console, choose
-    the same secret for all data centres. Keep ``aaaserver.profile.READ`` in ``SCOPE``, so that the
-    account can be determined."""
+    in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. In Zoho's API console,
+    choose the same secret for all data centres. Keep ``aaaserver.profile.READ`` in ``SCOPE``, so
+    that the account can be determined."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     checked = "2026-11"
