@@ -16,6 +16,7 @@ class Airtable(OAuth2Provider):
     scope_required = True
     # https://github.com/Airtable/oauth-example/blob/HEAD/index.js: a refresh token can be used once
     refresh_rotates = True
+    refresh_token_lifetime = 60
     # https://airtable.com/developers/web/api/get-user-id-scopes
     account_url = "meta/whoami"
     account_id = "id"

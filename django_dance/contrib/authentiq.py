@@ -2,19 +2,21 @@ from ..providers import OAuth2Provider
 
 
 class Authentiq(OAuth2Provider):
-    """https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html — Authentiq no
-    longer publishes its own documentation. Set ``HOST`` to use another server than the public
-    one."""
+    """https://github.com/AuthentiqID/authentiq-docs/blob/HEAD/docs/get-started.md — set ``HOST`` to
+    use another server than the public one."""
 
-    documentation = "https://docs.allauth.org/en/latest/socialaccount/providers/authentiq.html"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/authentiq.rst
+    documentation = "https://github.com/AuthentiqID/authentiq-docs/blob/HEAD/docs/get-started.md"
+    checked = "2026-11"
     registration_url = "https://dashboard.authentiq.com/"
     host = "connect.authentiq.io"
     base_url = "https://{host}/"
     authorization_url = "https://{host}/authorize"
+    # client_auth, scope_required: https://github.com/AuthentiqID/authentiq-docs/blob/HEAD/docs/swagger/provider.yaml
     token_url = "https://{host}/token"
+    # https://github.com/AuthentiqID/authentiq-docs/blob/HEAD/docs/index.md#identity-scopes
     scope = "openid profile"
+    scope_required = True
     account_url = "userinfo"
     account_id = "sub"
     account_label = "name"
-    unconfirmed = ("client_auth", "pkce", "refresh_rotates")
+    unconfirmed = ("pkce", "refresh_rotates")

@@ -17,7 +17,7 @@ class GoCardless(OAuth2Provider):
     request_headers = {"GoCardless-Version": "2015-07-06"}
     # The token itself names the account.
     account_id = "organisation_id"
-    unconfirmed = ("pkce",)
+    unconfirmed = ("auto_refresh_url", "pkce")
 
     #: Use the sandbox.
     sandbox = False

@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class PagerDuty(OAuth2Provider):
     """https://developer.pagerduty.com/docs/oauth-functionality — register the application for
-    "Scoped OAuth"."""
+    "Scoped OAuth". It works only in the account that registered it. For other accounts, register
+    it for "Classic User OAuth", and set ``SCOPE`` to ``read`` or ``write``."""
 
     documentation = "https://developer.pagerduty.com/docs/oauth-functionality"
     checked = "2026-11"
@@ -19,6 +20,7 @@ class PagerDuty(OAuth2Provider):
     refresh_token_lifetime = 30
     client_auth = "post"
     scope = "users.read"
+    scope_required = True
     request_headers = {"Accept": "application/vnd.pagerduty+json;version=2"}
     account_url = "users/me"
     account_id = "user.id"

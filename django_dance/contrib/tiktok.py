@@ -2,8 +2,7 @@ from ..providers import OAuth2Provider
 
 
 class TikTok(OAuth2Provider):
-    """https://developers.tiktok.com/doc/oauth-user-access-token-management/ — enable revocation in
-    the application's settings."""
+    """https://developers.tiktok.com/doc/oauth-user-access-token-management/"""
 
     documentation = "https://developers.tiktok.com/doc/oauth-user-access-token-management/"
     checked = "2026-11"
@@ -13,16 +12,17 @@ class TikTok(OAuth2Provider):
     authorization_url = "https://www.tiktok.com/v2/auth/authorize/"
     token_url = "https://open.tiktokapis.com/v2/oauth/token/"
     revocation_url = "https://open.tiktokapis.com/v2/oauth/revoke/"
-    # https://developers.tiktok.com/docs/zh-Hans/oauth-user-access-token-management
+    # https://developers.tiktok.com/docs/en/oauth-revoke-a-user-access-token
     revocation_token = "access_token"
     client_auth = "post"
     client_id_param = "client_key"
-    # https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token, and for the lifetime
-    # the page of revocation_token
+    # https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token
     refresh_rotates = True
+    # https://developers.tiktok.com/docs/zh-Hans/oauth-user-access-token-management
     refresh_token_lifetime = 180
     scope = "user.info.basic"
     scope_separator = ","
+    # https://developers.tiktok.com/doc/tiktok-api-v2-get-user-info
     account_url = "user/info/?fields=open_id,display_name"
     account_id = "data.user.open_id"
     account_label = "data.user.display_name"

@@ -6,17 +6,17 @@ class Todoist(OAuth2Provider):
 
     documentation = "https://developer.todoist.com/api/v1/#tag/Authorization"
     checked = "2026-11"
-    registration_url = "https://developer.todoist.com/appconsole.html"
+    registration_url = "https://app.todoist.com/app/settings/integrations/app-management"
     base_url = "https://api.todoist.com/api/v1/"
-    authorization_url = "https://todoist.com/oauth/authorize"
-    token_url = "https://todoist.com/oauth/access_token"
-    # https://github.com/Doist/todoist-sdk-typescript/blob/HEAD/src/authentication.ts
+    authorization_url = "https://app.todoist.com/oauth/authorize"
+    token_url = "https://api.todoist.com/oauth/access_token"
     revocation_url = "https://api.todoist.com/api/v1/revoke"
-    # https://doist.github.io/todoist-sdk-typescript/api/functions/revokeToken
     revocation_auth = "basic"
+    revocation_token = "access_token"
     client_auth = "post"
     scope = "data:read"
     scope_separator = ","
+    scope_required = True
     # Older applications have tokens that do not expire, and no refresh tokens.
     # https://doist.github.io/todoist-sdk-typescript/api/functions/refreshAuthToken
     refresh_rotates = True

@@ -28,7 +28,7 @@ class Tumblr(PrimaryBlogMixin, OAuth1Provider):
 
     documentation = "https://www.tumblr.com/docs/en/api/v2#auth"
     checked = "2026-11"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/tumblr_oauth2.rst
+    # https://github.com/tumblr/docs/blob/HEAD/api.md
     registration_url = "https://www.tumblr.com/oauth/apps"
     base_url = "https://api.tumblr.com/v2/"
     request_token_url = "https://www.tumblr.com/oauth/request_token"

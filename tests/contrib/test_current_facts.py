@@ -47,6 +47,8 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("threads", "token_url", "https://graph.threads.com/oauth/access_token"),
         ("threads", "base_url", "https://graph.threads.com/v1.0/"),
         ("threads", "api_origins", ("https://graph.threads.net",)),
+        ("todoist", "authorization_url", "https://app.todoist.com/oauth/authorize"),
+        ("todoist", "token_url", "https://api.todoist.com/oauth/access_token"),
         ("trakt", "registration_url", "https://app.trakt.tv/settings/apps/api"),
         ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),
         ("trakt", "token_url", "https://auth.trakt.tv/oauth/token"),
@@ -54,6 +56,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("uber", "authorization_url", "https://auth.uber.com/oauth/v2/authorize"),
         ("uber", "token_url", "https://auth.uber.com/oauth/v2/token"),
         ("uber", "revocation_url", "https://auth.uber.com/oauth/v2/revoke"),
+        ("yandex", "registration_url", "https://oauth.yandex.ru/client/new/id/"),
         ("zendesk", "token_request_format", "json"),
     ],
 )
@@ -109,13 +112,22 @@ def test_coinbase_separates_scopes_with_a_space(site, member):
     assert Dance(member, "coinbase").asked["scope"] == "wallet:user:read offline_access"
 
 
-def test_todoist_revokes_with_http_basic(connected, responses):
+def test_todoist_revokes_the_access_token_with_http_basic(connected, responses):
     responses.post("https://api.todoist.com/api/v1/revoke")
     revoke_token(connected("todoist"))
     (call,) = responses.calls
     assert basic_credentials(call) == "the+client:planted-client-secret"
-    assert form_fields(call)["token"] == "planted-refresh"
-    assert "client_secret" not in form_fields(call)
+    assert form_fields(call) == {"token": "planted-access", "token_type_hint": "access_token"}
+
+
+def test_yandex_revokes_only_if_the_site_asked_for_tokens_of_a_device(site, connected, responses):
+    assert not site("yandex").can_revoke()
+    url = "https://oauth.yandex.ru/revoke_token"
+    responses.post(url)
+    revoke_token(connected("yandex", revocation_url=url))
+    (call,) = responses.calls
+    assert basic_credentials(call) == "the+client:planted-client-secret"
+    assert form_fields(call)["access_token"] == "planted-access"
 
 
 def test_quickbooks_revokes_with_json_and_http_basic(connected, responses):
@@ -219,13 +231,17 @@ def test_slack_tells_with_status_200_that_a_token_is_over(site, code, over):
 SCOPE_REQUIRED = [
     "airtable",
     "atlassian",
+    "authentiq",
     "instagram",
     "jira_oauth2",
     "kick",
+    "pagerduty",
+    "paypal",
     "railway",
     "roblox",
     "smartsheet",
     "threads",
+    "todoist",
     "tumblr_oauth2",
     "withings",
 ]
@@ -303,6 +319,7 @@ def test_dates_are_written_as_dates(name):
 @pytest.mark.parametrize(
     ("name", "days"),
     [
+        ("airtable", 60),
         ("atlassian", 90),
         ("azure", 90),
         ("bitbucket", 90),
@@ -320,11 +337,13 @@ def test_dates_are_written_as_dates(name):
         ("kakao", 60),
         ("miro", 60),
         ("myanimelist", 30),
+        ("pagerduty", 30),
         ("pipedrive", 60),
         ("planning_center", 90),
         ("quickbooks", 100),
         ("salesforce", 30),
         ("spotify", 180),
+        ("tiktok", 180),
         ("trello_oauth2", 90),
         ("wikimedia_oauth2", 365),
         ("zendesk", 30),
