@@ -11,6 +11,9 @@ class Heroku(OAuth2Provider):
     authorization_url = "https://id.heroku.com/oauth/authorize"
     token_url = "https://id.heroku.com/oauth/token"
     client_auth = "post"
+    # Without a scope Heroku grants "global", full access:
+    # https://github.com/heroku/identity/blob/HEAD/lib/identity/helpers/auth.rb
+    scope = "identity"
     request_headers = {"Accept": "application/vnd.heroku+json; version={api_version}"}
     # https://devcenter.heroku.com/articles/platform-api-reference#account
     account_url = "account"

@@ -26,5 +26,5 @@ class Wikimedia(OAuth1Provider):
     account_id = "query.userinfo.centralids.CentralAuth"
     account_label = "query.userinfo.name"
 
-    #: The User-Agent of API calls.
+    #: The User-Agent of API calls. Wikimedia asks for your site's name and an address for contact.
     user_agent = f"django-dance/{__version__}"

@@ -31,5 +31,5 @@ class WikimediaOAuth2(OAuth2Provider):
     account_id = "sub"
     account_label = "username"
 
-    #: The User-Agent of API calls.
+    #: The User-Agent of API calls. Wikimedia asks for your site's name and an address for contact.
     user_agent = f"django-dance/{__version__}"

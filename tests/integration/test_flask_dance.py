@@ -321,6 +321,13 @@ DIFFERENCES = [
     ),
     (
         "heroku",
+        "authorization parameter `scope`",
+        "–",
+        "identity",
+        LEAST_SCOPE,
+    ),
+    (
+        "heroku",
         "client authentication",
         "HTTP Basic",
         "in the body",
