@@ -9,6 +9,7 @@ class TikTok(OAuth2Provider):
     # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/TikTok.php
     registration_url = "https://developers.tiktok.com/apps/"
     base_url = "https://open.tiktokapis.com/v2/"
+    # https://developers.tiktok.com/doc/login-kit-web
     authorization_url = "https://www.tiktok.com/v2/auth/authorize/"
     token_url = "https://open.tiktokapis.com/v2/oauth/token/"
     revocation_url = "https://open.tiktokapis.com/v2/oauth/revoke/"

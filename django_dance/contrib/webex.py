@@ -5,6 +5,7 @@ class Webex(OAuth2Provider):
     """https://developer.webex.com/create/docs/integrations"""
 
     documentation = "https://developer.webex.com/create/docs/integrations"
+    checked = "2026-11"
     registration_url = "https://developer.webex.com/my-apps"
     base_url = "https://webexapis.com/v1/"
     authorization_url = "https://webexapis.com/v1/authorize"
