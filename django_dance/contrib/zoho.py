@@ -25,8 +25,10 @@ class Zoho(OAuth2Provider):
     base_url_from_token = "{api_domain}"
     # All but that of the United Kingdom:
     # https://www.zoho.com/workdrive/developer/docs/api/v1/getting-started-multi-dc-support.html
+    # https://www.zoho.com/accounts/protocol/oauth/web-apps/access-token.html has api.zoho.com.
     base_url_domains = tuple(
-        f"zohoapis.{place}"
+        f"{domain}.{place}"
+        for domain in ("zohoapis", "zoho")
         for place in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk", "ae")
     )
     authorization_url = "https://{host}/oauth/v2/auth"
@@ -34,7 +36,7 @@ class Zoho(OAuth2Provider):
     token_url = "https://{host}/oauth/v2/token"
     revocation_url = "https://{host}/oauth/v2/token/revoke"
     client_auth = "post"
-    scope = ("ZohoCRM.users.all", "aaaserver.profile.READ")
+    scope = ("ZohoCRM.users.ALL", "aaaserver.profile.READ")
     scope_separator = ","
     refresh_rotates = False
     authorization_scheme = "Zoho-oauthtoken"

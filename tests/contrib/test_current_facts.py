@@ -99,7 +99,7 @@ def test_each_refresh_replaces_the_refresh_token(site, name):
         ("osm", "read_prefs"),
         ("oura", "email personal daily"),
         ("quickbooks", "openid email com.intuit.quickbooks.accounting"),
-        ("zoho", "ZohoCRM.users.all,aaaserver.profile.READ"),
+        ("zoho", "ZohoCRM.users.ALL,aaaserver.profile.READ"),
     ],
 )
 def test_the_default_scope_is_what_the_account_needs(site, member, name, scope):

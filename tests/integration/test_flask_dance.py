@@ -534,8 +534,9 @@ DIFFERENCES = [
         "zoho",
         "authorization parameter `scope`",
         "ZohoCRM.users.all",
-        "ZohoCRM.users.all,aaaserver.profile.READ",
-        "The second scope is the least with which the account can be determined.",
+        "ZohoCRM.users.ALL,aaaserver.profile.READ",
+        "The documentation spells the first scope so. The second is the least with which the "
+        "account can be determined.",
     ),
     (
         "zoho",
