@@ -15,13 +15,14 @@ class PayPal(OAuth2Provider):
     authorization_url = "https://www.{host}/signin/authorize"
     authorization_url_params = {"flowEntry": "static"}
     token_url = "https://api-m.{host}/v1/oauth2/token"
+    refresh_rotates = False
     scope = "openid profile"
     scope_required = True
     # The fields: https://developer.paypal.com/api/identity/v1/userinfo-get/
     account_url = "v1/identity/oauth2/userinfo?schema=paypalv1.1"
     account_id = "user_id"
     account_label = "name"
-    unconfirmed = ("account_url", "pkce", "refresh_rotates")
+    unconfirmed = ("pkce",)
 
     #: Use the sandbox.
     sandbox = False

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("jira_oauth2", "refresh_redirect_uri", True),
         ("line", "refresh_rotates", False),
         ("mendeley", "refresh_redirect_uri", True),
+        ("paypal", "refresh_rotates", False),
         (
             "planning_center",
             "revocation_url",
