@@ -20,6 +20,7 @@ class Todoist(OAuth2Provider):
     # Older applications have tokens that do not expire, and no refresh tokens.
     # https://doist.github.io/todoist-sdk-typescript/api/functions/refreshAuthToken
     refresh_rotates = True
+    refusals = {"client": ("incorrect_application_credentials",)}
     account_url = "user"
     account_id = "id"
     account_label = "full_name"

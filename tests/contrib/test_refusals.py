@@ -384,6 +384,22 @@ def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses,
     assert len(events.named("token_revoked")) == dead
 
 
+@pytest.mark.parametrize(
+    ("preset", "body"),
+    [
+        ("slack", {"ok": False, "error": "bad_client_secret"}),
+        ("todoist", {"error": "incorrect_application_credentials"}),
+    ],
+)
+def test_a_wrong_secret_of_the_site_ends_no_connection(connected, responses, preset, body):
+    session = expire_token(connected(preset))
+    responses.post(session.provider.token_url, status=400, json=body)
+    with pytest.raises(TokenRequestRefused) as refused:
+        session.refresh()
+    assert refused.value.refusal == "client"
+    assert OAuthToken.objects.get().state == "active"
+
+
 # --- the device flow ------------------------------------------------------------------------------
 
 
