@@ -15,7 +15,7 @@ class Kick(OAuth2Provider):
     # Each refresh grants a new refresh token, and the old one can be used again:
     # https://github.com/KickEngineering/KickDevDocs/blob/HEAD/README.md
     refresh_rotates = None
-    # https://docs.kick.com/scopes
+    # https://docs.kick.com/getting-started/scopes
     scope = "user:read"
     scope_required = True
     # https://api.kick.com/swagger/doc.yaml

@@ -15,7 +15,7 @@ class Teamleader(OAuth2Provider):
     token_url = "https://focus.teamleader.eu/oauth2/access_token"
     client_auth = "post"
     refresh_rotates = True
-    # https://github.com/teamleadercrm/api/blob/HEAD/src/01-general/users.apib
+    # https://developer.focus.teamleader.eu/docs/api/users-me
     account_url = "users.me"
     account_method = "POST"
     account_id = "data.id"
