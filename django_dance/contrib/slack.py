@@ -80,6 +80,14 @@ class Slack(OAuth2Provider):
         fields.pop("token_type", None)
         return fields
 
+    def revoke(self, owner: "ResourceOwner", token: Token) -> None:
+        # Each call ends the one token that it is signed with.
+        user = token.get("authed_user") or {}
+        names = ("refresh_token", "access_token")
+        secrets = [fields[name] for fields in (token, user) for name in names if fields.get(name)]
+        for secret in dict.fromkeys(secrets):
+            super().revoke(owner, Token({"access_token": secret}))
+
     def refresh(self, owner: "ResourceOwner", token: Token) -> Token:
         # The bot's token and the user's token have a refresh token each, and expire together.
         new = super().refresh(owner, token)

@@ -1,4 +1,10 @@
+from typing import TYPE_CHECKING
+
 from ..providers import OIDCProvider
+from ..tokens import Token
+
+if TYPE_CHECKING:
+    from ..tokens import ResourceOwner
 
 
 class SlackLogin(OIDCProvider):
@@ -27,3 +33,11 @@ class SlackLogin(OIDCProvider):
     refresh_rotates = True
     # As a token of https://docs.slack.dev/reference/methods/oauth.v2.access
     refusals = {"dead": ("invalid_refresh_token",)}
+    # https://docs.slack.dev/reference/methods/auth.revoke: refusals have the status 200
+    token_over = {"error": ("invalid_auth", "token_expired", "token_revoked", "account_inactive")}
+
+    def revoke(self, owner: "ResourceOwner", token: Token) -> None:
+        # Each call ends the one token that it is signed with.
+        for name in ("refresh_token", "access_token"):
+            if token.get(name):
+                super().revoke(owner, Token({"access_token": token[name]}))

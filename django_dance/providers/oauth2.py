@@ -837,7 +837,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if not url:
             return
         answer = here._revocation_call(url, owner, token)
-        if not answer.succeeded:
+        # Some providers refuse with 200. A token that is not valid any more needs no revocation.
+        refused = self.refusal(answer, self._refusal_fields(answer)) is not None
+        if not answer.succeeded or (refused and not self.token_is_over(answer.status, answer.body)):
             raise ProviderError.for_answer(
                 f"{self.label} did not revoke the token: it answered {answer.status}.", answer
             )

@@ -121,6 +121,52 @@ def test_a_stripe_token_without_an_account_is_deleted(connected, responses):
     assert not OAuthToken.objects.exists()
 
 
+SLACK = "https://slack.com/api/auth.revoke"
+USER = {"id": "U1", "access_token": "planted-user", "refresh_token": "planted-user-refresh"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "revoked"),
+    [
+        ("slack", {"refresh_token": None}, ["planted-access"]),
+        (
+            "slack",
+            {"authed_user": USER},
+            ["planted-refresh", "planted-access", "planted-user-refresh", "planted-user"],
+        ),
+        # A token of a user only, which has the user's fields, too.
+        (
+            "slack",
+            {**USER, "authed_user": USER},
+            ["planted-user-refresh", "planted-user"],
+        ),
+        ("slack_login", {}, ["planted-refresh", "planted-access"]),
+        ("slack_login", {"refresh_token": None}, ["planted-access"]),
+    ],
+)
+def test_slack_revokes_each_token(connected, responses, name, fields, revoked):
+    responses.post(SLACK, json={"ok": True, "revoked": True})
+    revoke_token(connected(name, fields))
+    headers = [call.request.headers["Authorization"] for call in responses.calls]
+    assert headers == [f"Bearer {token}" for token in revoked]
+
+
+@pytest.mark.parametrize("name", ["slack", "slack_login"])
+def test_slack_may_not_revoke_and_answer_200(connected, responses, name):
+    responses.post(SLACK, json={"ok": False, "error": "internal_error"})
+    with pytest.raises(ProviderError, match="did not revoke") as caught:
+        revoke_token(connected(name))
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["slack", "slack_login"])
+@pytest.mark.parametrize("error", ["token_revoked", "token_expired", "account_inactive"])
+def test_a_token_that_is_over_at_slack_needs_no_revocation(connected, responses, name, error):
+    responses.post(SLACK, json={"ok": False, "error": error})
+    revoke_token(connected(name))
+    assert len(responses.calls) == 2
+
+
 #: Preset → how it is asked to revoke a token.
 REVOCATIONS = {
     "github": ("DELETE", "https://api.github.com/applications/the%20client/token"),
