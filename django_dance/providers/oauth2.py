@@ -171,8 +171,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: fields; dots separate the names and list indexes of nested objects.
     token_format: str = fact("json", fixed=True)
     token_path: str = fact("", fixed=True)
-    #: Whether each refresh grants a new refresh token and invalidates the old one; ``None``: not
-    #: known.
+    #: Whether each refresh grants a new refresh token and ends the old one; ``None``: not known, or
+    #: the old one stays valid.
     refresh_rotates: bool | None = fact(None, fixed=True)
     #: Whether a refresh request names the redirect URI of the dance, too. It is stored with the
     #: token.
