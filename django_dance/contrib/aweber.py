@@ -5,12 +5,15 @@ class AWeber(OAuth2Provider):
     """https://api.aweber.com/"""
 
     documentation = "https://api.aweber.com/"
+    checked = "2026-11"
     registration_url = "https://labs.aweber.com/apps"
     base_url = "https://api.aweber.com/1.0/"
     authorization_url = "https://auth.aweber.com/oauth2/authorize"
-    # PKCE: https://github.com/aweber/public-api-examples/blob/HEAD/php/get-pkce-access-token
     token_url = "https://auth.aweber.com/oauth2/token"
     revocation_url = "https://auth.aweber.com/oauth2/revoke"
+    # AWeber refuses PKCE from a client that has a secret:
+    # https://api.aweber.com/#tag/Troubleshooting
+    pkce = None
     scope = "account.read"
     account_url = "accounts"
     account_id = "entries.0.id"

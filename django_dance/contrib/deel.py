@@ -2,18 +2,18 @@ from ..providers import OAuth2Provider
 
 
 class Deel(OAuth2Provider):
-    """https://developer.deel.com/docs/getting-started-1 — the account is the organization, so two
+    """https://developer.deel.com/api/stable/oauth — the account is the organization, so two
     users of one organization have the same account id. Keep ``organizations:read`` in ``SCOPE``, so
     that it can be determined. ``SANDBOX`` uses the test environment."""
 
-    documentation = "https://developer.deel.com/docs/getting-started-1"
+    documentation = "https://developer.deel.com/api/stable/oauth"
     checked = "2026-11"
-    registration_url = "https://developer.deel.com/docs/oauth2-apps"
+    registration_url = "https://developer.deel.com/api/stable/oauth"
     host = "app.deel.com"
     base_url = "https://api.letsdeel.com/rest/v2/"
     authorization_url = "https://{host}/oauth2/authorize"
     token_url = "https://{host}/oauth2/tokens"
-    # https://developer.deel.com/docs/scopes-1
+    # https://developer.deel.com/api/endpoints/organizations/get-organizations
     scope = "organizations:read"
     refresh_rotates = True
     # https://developer.deel.com/v2.1.72/docs/token-rotation

@@ -7,7 +7,6 @@ class Discord(OAuth2Provider):
 
     documentation = "https://docs.discord.com/developers/topics/oauth2"
     checked = "2026-11"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/discord.ts
     registration_url = "https://discord.com/developers/applications"
     base_url = "https://discord.com/"
     authorization_url = "https://discord.com/oauth2/authorize"

@@ -11,14 +11,14 @@ class EVEOnline(OAuth2Provider):
     base_url = "https://esi.evetech.net/"
     authorization_url = "https://login.eveonline.com/v2/oauth/authorize"
     token_url = "https://login.eveonline.com/v2/oauth/token"
+    # The revocation and the account:
     # https://login.eveonline.com/.well-known/oauth-authorization-server
     revocation_url = "https://login.eveonline.com/v2/oauth/revoke"
     scope = "publicData"
-    account_url = "https://login.eveonline.com/oauth/verify"
+    account_url = "https://login.eveonline.com/v2/oauth/verify"
     # It identifies character and player. Characters are sold, and keep their CharacterID.
     account_id = "CharacterOwnerHash"
     account_label = "CharacterName"
-    # The documentation names only the claims "sub" and "name" of the token, which is a JWT. The
-    # tokens that preceded it are deprecated since 2021:
-    # https://developers.eveonline.com/blog/sso-endpoint-deprecations-2
-    unconfirmed = ("account_id", "account_label", "account_url", "refresh_rotates")
+    # The documentation of today names no fields of this answer. It names the claims "sub" and
+    # "name" of the token, which is a JWT.
+    unconfirmed = ("account_id", "account_label", "refresh_rotates", "scope")

@@ -6,6 +6,7 @@ class Linear(OAuth2Provider):
     ``graphql``."""
 
     documentation = "https://linear.app/developers/oauth-2-0-authentication"
+    checked = "2026-11"
     registration_url = "https://linear.app/settings/api/applications/new"
     base_url = "https://api.linear.app/"
     authorization_url = "https://linear.app/oauth/authorize"

@@ -2,11 +2,12 @@ from ..providers import HostPlace, OIDCProvider
 
 
 class Okta(OIDCProvider):
-    """https://developer.okta.com/docs/reference/api/oidc/ — set ``HOST`` to your organization's
-    host, such as ``example.okta.com``. For a custom authorization server set ``ISSUER`` to
-    ``https://<host>/oauth2/<id>``. Add ``offline_access`` to ``SCOPE`` to get refresh tokens."""
+    """https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/OrgAS/ — set ``HOST`` to
+    your organization's host, such as ``example.okta.com``. For a custom authorization server set
+    ``ISSUER`` to ``https://<host>/oauth2/<id>``. Add ``offline_access`` to ``SCOPE`` to get refresh
+    tokens."""
 
-    documentation = "https://developer.okta.com/docs/reference/api/oidc/"
+    documentation = "https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/OrgAS/"
     checked = "2026-11"
     registration_url = "https://developer.okta.com/docs/guides/implement-grant-type/authcode/main/"
     host: str = ""

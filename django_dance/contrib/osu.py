@@ -7,7 +7,6 @@ class Osu(OAuth2Provider):
     label = "osu!"
     documentation = "https://osu.ppy.sh/docs/index.html#authentication"
     checked = "2026-11"
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/osu.ts
     registration_url = "https://osu.ppy.sh/home/account/edit#new-oauth-application"
     base_url = "https://osu.ppy.sh/api/v2/"
     authorization_url = "https://osu.ppy.sh/oauth/authorize"

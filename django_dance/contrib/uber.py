@@ -18,7 +18,8 @@ class Uber(OAuth2Provider):
     # https://developer.uber.com/docs/consumer-identity/oauthplayground/refresh-token
     refresh_redirect_uri = True
     scope = "profile"
-    # https://developer.uber.com/docs/v1-me
+    # https://developer.uber.com/docs/third-party-rides-demand-u4b-v1/guides/account-linking
+    # https://developer.uber.com/docs/consumer-identity/oauthplayground/use-bearer-token
     account_url = "me"
     account_id = "rider_id"
     account_label = "first_name"

@@ -19,12 +19,14 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 @pytest.mark.parametrize(
     ("name", "fact", "value"),
     [
+        ("aweber", "pkce", None),
         ("close", "revocation_url", "https://api.close.com/oauth2/revoke/"),
         ("coinbase", "registration_url", "https://portal.cdp.coinbase.com/projects/api-keys/oauth"),
         ("dexcom", "authorization_url", "https://api.dexcom.com/v3/oauth2/login"),
         ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/token"),
         ("discord", "authorization_url", "https://discord.com/oauth2/authorize"),
+        ("eve_online", "account_url", "https://login.eveonline.com/v2/oauth/verify"),
         ("feide", "auto_refresh_url", None),
         ("gumroad", "pkce", "S256"),
         ("gumroad", "revocation_url", "https://api.gumroad.com/oauth/revoke"),
