@@ -12,9 +12,10 @@ class AWeber(OAuth2Provider):
     token_url = "https://auth.aweber.com/oauth2/token"
     revocation_url = "https://auth.aweber.com/oauth2/revoke"
     # AWeber refuses PKCE from a client that has a secret:
-    # https://api.aweber.com/#tag/Troubleshooting
+    # https://api.aweber.com/#tag/Troubleshooting, quoted by
+    # https://github.com/api-evangelist/aweber/blob/HEAD/authentication/aweber-authentication.yml
     pkce = None
     scope = "account.read"
     account_url = "accounts"
     account_id = "entries.0.id"
-    unconfirmed = ("refresh_rotates",)
+    unconfirmed = ("pkce", "refresh_rotates")
