@@ -22,4 +22,4 @@ class Mollie(OAuth2Provider):
     account_url = "organizations/me"
     account_id = "id"
     account_label = "name"
-    unconfirmed = ("refresh_rotates", "registration_url")
+    unconfirmed = ("registration_url",)

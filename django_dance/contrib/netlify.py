@@ -2,16 +2,24 @@ from ..providers import OAuth2Provider
 
 
 class Netlify(OAuth2Provider):
-    """https://docs.netlify.com/api/get-started/#authentication — Netlify has no scopes."""
+    """https://docs.netlify.com/api-and-cli-guides/api-guides/get-started-with-api/#authentication —
+    Netlify has no scopes."""
 
-    documentation = "https://docs.netlify.com/api/get-started/#authentication"
-    registration_url = "https://app.netlify.com/user/applications"
+    documentation = (
+        "https://docs.netlify.com/api-and-cli-guides/api-guides/get-started-with-api/"
+        "#authentication"
+    )
+    checked = "2026-11"
+    registration_url = "https://app.netlify.com/applications"
     base_url = "https://api.netlify.com/api/v1/"
     authorization_url = "https://app.netlify.com/authorize"
+    # https://github.com/netlify-labs/oauth-example/blob/HEAD/functions/utils/auth.js
     token_url = "https://api.netlify.com/oauth/token"
-    # Its tokens do not expire.
+    # The documentation names no refresh tokens.
     auto_refresh_url = None
+    # https://github.com/netlify-labs/oauth-example/blob/HEAD/functions/auth-callback.js
     client_auth = "post"
+    # https://github.com/netlify/open-api/blob/HEAD/swagger.yml
     account_url = "user"
     account_id = "id"
     account_label = "full_name"

@@ -2,16 +2,15 @@ from ..providers import OAuth2Provider
 
 
 class Notion(OAuth2Provider):
-    """https://developers.notion.com/docs/authorization — Notion has no scopes: you choose the
-    capabilities when you register the integration."""
+    """https://developers.notion.com/guides/authorization/overview — Notion has no scopes: you
+    choose the capabilities when you register the integration."""
 
-    documentation = "https://developers.notion.com/docs/authorization"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/notion.rst
-    registration_url = "https://www.notion.so/my-integrations"
+    documentation = "https://developers.notion.com/guides/authorization/overview"
+    registration_url = "https://app.notion.com/developers/connections"
     base_url = "https://api.notion.com/v1/"
     authorization_url = "https://api.notion.com/v1/oauth/authorize"
     authorization_url_params = {"owner": "user"}
-    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/notion.go
+    # https://developers.notion.com/reference/create-a-token
     token_url = "https://api.notion.com/v1/oauth/token"
     token_request_format = "json"
     # https://developers.notion.com/reference/refresh-a-token
@@ -23,6 +22,8 @@ class Notion(OAuth2Provider):
     account_url = "users/me"
     account_id = "bot.owner.user.id"
     account_label = "bot.owner.user.name"
+    # PKCE is tolerated; this client sends it: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/notion.go
+    unconfirmed = ("pkce",)
 
     #: The version of the API.
     api_version = "2022-06-28"

@@ -6,12 +6,14 @@ class Sentry(OAuth2Provider):
     the organization that the visitor chooses."""
 
     documentation = "https://docs.sentry.io/api/auth/"
+    checked = "2026-11"
     registration_url = "https://sentry.io/settings/account/api/applications/"
     host = "sentry.io"
     place_kind = HostPlace(path=ANY_PATH, example="sentry.example.com")
     base_url = "https://{host}/api/0/"
     authorization_url = "https://{host}/oauth/authorize/"
     token_url = "https://{host}/oauth/token/"
+    device_authorization_url = "https://{host}/oauth/device/code/"
     client_auth = "post"
     scope = "org:read"
     # https://github.com/getsentry/sentry/blob/008af598c5c946bce4e0f9e99c0478cd98dd5c9d/src/sentry/models/apitoken.py
@@ -19,5 +21,4 @@ class Sentry(OAuth2Provider):
     # The token itself names the account.
     account_id = "user.id"
     account_label = "user.name"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce",)
+    unconfirmed = ("registration_url",)

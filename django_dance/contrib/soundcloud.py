@@ -5,7 +5,8 @@ class SoundCloud(OAuth2Provider):
     """https://developers.soundcloud.com/docs/api/guide#authentication"""
 
     documentation = "https://developers.soundcloud.com/docs/api/guide#authentication"
-    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/SoundCloud.php
+    checked = "2026-11"
+    # https://github.com/soundcloud/api/blob/HEAD/Agents.md
     registration_url = "https://soundcloud.com/you/apps"
     base_url = "https://api.soundcloud.com/"
     authorization_url = "https://secure.soundcloud.com/authorize"
@@ -18,6 +19,7 @@ class SoundCloud(OAuth2Provider):
     client_auth = "post"
     authorization_scheme = "OAuth"
     refresh_rotates = True
+    # https://github.com/soundcloud/api/blob/HEAD/openapi/api.yaml
     account_url = "me"
     account_id = "urn"
     account_label = "username"

@@ -34,6 +34,10 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("jira_oauth2", "refresh_redirect_uri", True),
         ("line", "refresh_rotates", False),
         ("mendeley", "refresh_redirect_uri", True),
+        ("netlify", "registration_url", "https://app.netlify.com/applications"),
+        ("notion", "registration_url", "https://app.notion.com/developers/connections"),
+        ("pinterest", "token_url_params", {"continuous_refresh": "true"}),
+        ("sentry", "device_authorization_url", "https://sentry.io/oauth/device/code/"),
         ("paypal", "refresh_rotates", False),
         (
             "planning_center",
@@ -274,7 +278,11 @@ def test_a_scope_is_not_warned_about(site):
 # --- facts with a date ----------------------------------------------------------------------------
 
 #: Preset → the first day on which the check warns.
-WARNED_FROM = {"fitbit": date(2026, 8, 4), "shopify": date(2027, 7, 3)}
+WARNED_FROM = {
+    "facebook": date(2027, 11, 20),
+    "fitbit": date(2026, 8, 4),
+    "shopify": date(2027, 7, 3),
+}
 
 
 def warned(settings):
@@ -293,7 +301,16 @@ def warned(settings):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "day",
-    ["2026-08-03", "2026-08-04", "2026-11-27", "2027-07-02", "2027-07-03", "2040-01-01"],
+    [
+        "2026-08-03",
+        "2026-08-04",
+        "2026-11-27",
+        "2027-07-02",
+        "2027-07-03",
+        "2027-11-19",
+        "2027-11-20",
+        "2040-01-01",
+    ],
 )
 def test_exactly_the_presets_with_a_date_are_warned_about(settings, clock, day):
     now = datetime.fromisoformat(day).replace(tzinfo=UTC)
@@ -339,6 +356,7 @@ def test_dates_are_written_as_dates(name):
         ("google_health", 180),
         ("kakao", 60),
         ("miro", 60),
+        ("pinterest", 60),
         ("myanimelist", 30),
         ("pagerduty", 30),
         ("pipedrive", 60),
