@@ -18,4 +18,5 @@ class AWeber(OAuth2Provider):
     scope = "account.read"
     account_url = "accounts"
     account_id = "entries.0.id"
+    account_label = "entries.0.company"
     unconfirmed = ("pkce", "refresh_rotates")

@@ -32,7 +32,8 @@ class Deel(OAuth2Provider):
 
     option_facts = {
         "sandbox": {
+            # https://developer.deel.com/api/stable/sandbox
             "host": "demo.deel.com",
-            "base_url": "https://api-sandbox.demo.deel.com/rest/v2/",
+            "base_url": "https://api-staging.letsdeel.com/rest/v2/",
         }
     }

@@ -28,8 +28,8 @@ ACCOUNTS = {
     ),
     "aweber": (
         ("GET", "https://api.aweber.com/1.0/accounts"),
-        {"start": 0, "total_size": 1, "entries": [{"id": 123, "uuid": "u"}]},
-        ("123", "123"),
+        {"start": 0, "total_size": 1, "entries": [{"id": 123, "uuid": "u", "company": "Engines"}]},
+        ("123", "Engines"),
     ),
     "calendly": (
         ("GET", "https://api.calendly.com/users/me"),

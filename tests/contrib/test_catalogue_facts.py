@@ -19,7 +19,6 @@ _NO_LABEL = {"account_label": "The answer has nothing to show to people but the 
 EXCEPTIONS: dict[str, dict[str, str]] = {
     **dict.fromkeys(
         (
-            "aweber",
             "canva",
             "close",
             "etsy",

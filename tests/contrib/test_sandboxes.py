@@ -12,7 +12,7 @@ SANDBOXES = {
     "deel": (
         "sandbox",
         {
-            "base_url": "https://api-sandbox.demo.deel.com/rest/v2/",
+            "base_url": "https://api-staging.letsdeel.com/rest/v2/",
             "authorization_url": "https://demo.deel.com/oauth2/authorize",
             "token_url": "https://demo.deel.com/oauth2/tokens",
         },
