@@ -8,7 +8,8 @@ class Amazon(OAuth2Provider):
     documentation = (
         "https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html"
     )
-    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/Amazon.php
+    checked = "2026-11"
+    # https://developer.amazon.com/docs/login-with-amazon/register-web.html
     registration_url = "https://developer.amazon.com/loginwithamazon/console/site/lwa/overview.html"
     base_url = "https://api.amazon.com/"
     authorization_url = "https://www.amazon.com/ap/oa"

@@ -6,6 +6,7 @@ class Flickr(OAuth1Provider):
     ``"delete"``. Each value includes the permissions of the values before it."""
 
     documentation = "https://www.flickr.com/services/api/auth.oauth.html"
+    checked = "2026-11"
     registration_url = "https://www.flickr.com/services/apps/create/"
     base_url = "https://api.flickr.com/services/rest/"
     request_token_url = "https://www.flickr.com/services/oauth/request_token"

@@ -6,6 +6,7 @@ class Front(OAuth2Provider):
     of the company has to grant access."""
 
     documentation = "https://dev.frontapp.com/docs/oauth"
+    checked = "2026-11"
     registration_url = "https://dev.frontapp.com/docs/create-and-manage-apps"
     base_url = "https://api2.frontapp.com/"
     authorization_url = "https://app.frontapp.com/oauth/authorize"

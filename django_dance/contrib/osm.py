@@ -13,7 +13,8 @@ class OpenStreetMap(OIDCProvider):
     api_origins = ("https://www.openstreetmap.org",)
     authorization_url = "https://www.openstreetmap.org/oauth2/authorize"
     token_url = "https://www.openstreetmap.org/oauth2/token"
-    # Its tokens do not expire.
+    # Its tokens do not expire:
+    # https://github.com/openstreetmap/openstreetmap-website/blob/HEAD/config/initializers/doorkeeper.rb
     auto_refresh_url = None
     # https://github.com/openstreetmap/openstreetmap-website/blob/HEAD/config/routes.rb: Doorkeeper,
     # whose endpoints begin with "oauth2" here
@@ -22,7 +23,7 @@ class OpenStreetMap(OIDCProvider):
     userinfo_url = "https://www.openstreetmap.org/oauth2/userinfo"
     issuer = "https://www.openstreetmap.org"
     # The least scope for account_url:
-    # https://python-social-auth.readthedocs.io/en/latest/backends/openstreetmap_oauth2.html
+    # https://github.com/openstreetmap/openstreetmap-website/blob/HEAD/app/abilities/api_ability.rb
     scope = "read_prefs"
     account_url = "user/details.json"
     account_id = "user.id"

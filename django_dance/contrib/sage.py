@@ -12,12 +12,10 @@ class Sage(OAuth2Provider):
     authorization_url = "https://www.sageone.com/oauth2/auth/central"
     authorization_url_params = {"filter": "apiv3.1"}
     token_url = "https://oauth.accounting.sage.com/token"
-    # https://www.maesn.com/blogs/sage-accounting-api-integration
     refresh_rotates = True
+    refresh_token_lifetime = 31
     revocation_url = "https://oauth.accounting.sage.com/revoke"
     client_auth = "post"
     scope = "readonly"
     # The token itself names the user who granted it.
     account_id = "requested_by_id"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")

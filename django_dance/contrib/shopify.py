@@ -49,6 +49,8 @@ class Shopify(OAuth2Provider):
     # https://shopify.dev/docs/apps/build/security/credentials-and-data/use-expiring-offline-access-tokens
     token_url_params = {"expiring": "1"}
     refresh_rotates = True
+    # https://shopify.dev/changelog/more-resilient-refreshes-for-expiring-offline-access-tokens
+    refresh_token_lifetime = 90
     client_auth = "post"
     scope = "read_products"
     scope_separator = ","

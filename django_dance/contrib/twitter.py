@@ -8,8 +8,8 @@ class Twitter(OAuth2Provider):
     label = "X"
     documentation = "https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token"
     checked = "2026-11"
-    # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/twitter_oauth2.rst
-    registration_url = "https://developer.x.com/en/portal/dashboard"
+    # https://docs.x.com/fundamentals/developer-apps
+    registration_url = "https://console.x.com/"
     base_url = "https://api.x.com/2/"
     authorization_url = "https://x.com/i/oauth2/authorize"
     token_url = "https://api.x.com/2/oauth2/token"

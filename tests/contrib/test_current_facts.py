@@ -60,6 +60,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),
         ("trakt", "token_url", "https://auth.trakt.tv/oauth/token"),
         ("trakt", "revocation_url", "https://auth.trakt.tv/oauth/revoke"),
+        ("twitter", "registration_url", "https://console.x.com/"),
         ("uber", "authorization_url", "https://auth.uber.com/oauth/v2/authorize"),
         ("uber", "token_url", "https://auth.uber.com/oauth/v2/token"),
         ("uber", "revocation_url", "https://auth.uber.com/oauth/v2/revoke"),
@@ -84,6 +85,7 @@ def test_a_preset_states_the_facts_of_today(site, name, fact, value):
         "meetup",
         "notion",
         "planning_center",
+        "sage",
         "shopify",
         "slack",
         "todoist",
@@ -135,6 +137,20 @@ def test_yandex_revokes_only_if_the_site_asked_for_tokens_of_a_device(site, conn
     (call,) = responses.calls
     assert basic_credentials(call) == "the+client:planted-client-secret"
     assert form_fields(call)["access_token"] == "planted-access"
+
+
+def test_twitch_reads_the_scopes_of_a_device_from_a_parameter_of_its_own(site, responses):
+    twitch = site("twitch", scope=["user:read:follows", "chat:read"])
+    device = {
+        "device_code": "planted-device",
+        "user_code": "A-B",
+        "verification_uri": "https://www.twitch.tv/activate",
+        "expires_in": 1800,
+    }
+    responses.post("https://id.twitch.tv/oauth2/device", json=device)
+    twitch.begin_device()
+    (call,) = responses.calls
+    assert form_fields(call)["scopes"] == "user:read:follows chat:read"
 
 
 def test_quickbooks_revokes_with_json_and_http_basic(connected, responses):
@@ -281,6 +297,7 @@ def test_a_scope_is_not_warned_about(site):
 WARNED_FROM = {
     "facebook": date(2027, 11, 20),
     "fitbit": date(2026, 8, 4),
+    "klaviyo": date(2027, 10, 17),
     "shopify": date(2027, 7, 3),
 }
 
@@ -307,6 +324,8 @@ def warned(settings):
         "2026-11-27",
         "2027-07-02",
         "2027-07-03",
+        "2027-10-16",
+        "2027-10-17",
         "2027-11-19",
         "2027-11-20",
         "2040-01-01",
@@ -355,6 +374,7 @@ def test_dates_are_written_as_dates(name):
         ("google", 180),
         ("google_health", 180),
         ("kakao", 60),
+        ("klaviyo", 90),
         ("miro", 60),
         ("pinterest", 60),
         ("myanimelist", 30),
@@ -362,7 +382,9 @@ def test_dates_are_written_as_dates(name):
         ("pipedrive", 60),
         ("planning_center", 90),
         ("quickbooks", 100),
+        ("sage", 31),
         ("salesforce", 30),
+        ("shopify", 90),
         ("spotify", 180),
         ("tiktok", 180),
         ("trello_oauth2", 90),
