@@ -21,6 +21,9 @@ class Auth0(OIDCProvider):
     base_url = "https://{host}/"
     # https://auth0.com/docs/get-started/applications/configure-applications-with-oidc-discovery
     issuer = "https://{host}/"
+    # https://auth0.com/docs/api/authentication/authorization-code-flow/get-token
+    client_auth = "post"
+    # https://auth0.com/docs/api/authentication/revoke-refresh-token/revoke-refresh-token
     revocation_url = "https://{host}/oauth/revoke"
     scope = ("openid", "profile")
     # A setting of the application decides whether a refresh token can be used again.

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
 @pytest.mark.parametrize(
     ("name", "fact", "value"),
     [
+        ("auth0", "client_auth", "post"),
         ("aweber", "pkce", None),
         ("close", "revocation_url", "https://api.close.com/oauth2/revoke/"),
         ("coinbase", "registration_url", "https://portal.cdp.coinbase.com/projects/api-keys/oauth"),
