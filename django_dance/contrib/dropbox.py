@@ -16,7 +16,7 @@ class Dropbox(OAuth2Provider):
     token_url = "https://api.dropboxapi.com/oauth2/token"
     refresh_rotates = False
     # The request revokes the token that authorizes it, and its refresh token:
-    # https://github.com/dropbox/dropbox-sdk-js/blob/HEAD/lib/routes.js
+    # https://github.com/dropbox/dropbox-api-spec/blob/HEAD/auth.stone
     revocation_url = "https://api.dropboxapi.com/2/auth/token/revoke"
     revocation_auth = "token"
     revocation_param = ""
