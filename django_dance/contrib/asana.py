@@ -7,12 +7,15 @@ class Asana(OAuth2Provider):
     determined."""
 
     documentation = "https://developers.asana.com/docs/oauth"
+    # https://github.com/Asana/devrel-examples/blob/HEAD/python/summary_task/python-asana_v5/README.md
     registration_url = "https://app.asana.com/0/my-apps"
     base_url = "https://app.asana.com/api/1.0/"
     authorization_url = "https://app.asana.com/-/oauth_authorize"
     token_url = "https://app.asana.com/-/oauth_token"
     revocation_url = "https://app.asana.com/-/oauth_revoke"
     client_auth = "post"
+    # PKCE: https://github.com/Asana/devrel-examples/tree/HEAD/javascript/pkce_oauth
+    # https://github.com/Asana/openapi/blob/HEAD/defs/asana_oas.yaml: getUser, and the scopes
     account_url = "users/me"
     account_id = "data.gid"
     account_label = "data.name"

@@ -11,13 +11,15 @@ class Box(OAuth2Provider):
     base_url = "https://api.box.com/2.0/"
     api_origins = ("https://upload.box.com",)
     authorization_url = "https://account.box.com/api/oauth2/authorize"
-    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/box.go
     token_url = "https://api.box.com/oauth2/token"
     revocation_url = "https://api.box.com/oauth2/revoke"
     client_auth = "post"
     refresh_rotates = True
     # https://developer.box.com/guides/authentication/tokens/refresh
     refresh_token_lifetime = 60
+    # https://developer.box.com/reference/get-users-me/
     account_url = "users/me"
     account_id = "id"
     account_label = "name"
+    # PKCE is tolerated; this client sends it: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/box.go
+    unconfirmed = ("pkce",)

@@ -13,6 +13,7 @@ class Eventbrite(OAuth2Provider):
     # https://www.eventbrite.com/developer/v3/api_overview/authentication/
     auto_refresh_url = None
     client_auth = "post"
+    # https://github.com/eventbrite/eventbrite-sdk-javascript/blob/HEAD/docs/users.md
     account_url = "users/me/"
     account_id = "id"
     account_label = "name"

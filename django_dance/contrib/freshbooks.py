@@ -10,6 +10,7 @@ class FreshBooks(OAuth2Provider):
     base_url = "https://api.freshbooks.com/"
     authorization_url = "https://auth.freshbooks.com/oauth/authorize"
     # PKCE: https://auth.freshbooks.com/.well-known/oauth-authorization-server
+    # https://github.com/freshbooks/freshbooks-nodejs-sdk/blob/HEAD/packages/api/src/APIClient.ts
     token_url = "https://api.freshbooks.com/auth/oauth/token"
     token_request_format = "json"
     revocation_url = "https://api.freshbooks.com/auth/oauth/revoke"

@@ -18,6 +18,7 @@ class Kakao(OIDCProvider):
     jwks_url = "https://kauth.kakao.com/.well-known/jwks.json"
     userinfo_url = "https://kapi.kakao.com/v1/oidc/userinfo"
     issuer = "https://kauth.kakao.com"
+    # PKCE: https://github.com/kakao/kakao-ios-sdk/blob/HEAD/Sources/KakaoSDKAuth/auth/AuthController.swift
     client_auth = "post"
     # Only in the last of its two months, a refresh replaces the refresh token:
     # https://devtalk.kakao.com/t/koe322-expired-or-invalid-refresh-token/126899

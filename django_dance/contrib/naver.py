@@ -16,6 +16,7 @@ class Naver(OAuth2Provider):
     revocation_url = "https://nid.naver.com/oauth2.0/revoke"
     client_auth = "post"
     refresh_rotates = False
+    # https://developers.naver.com/docs/login/profile/profile.md
     account_url = "nid/me"
     account_id = "response.id"
     account_label = "response.nickname"

@@ -14,7 +14,8 @@ class Square(OAuth2Provider):
     environment."""
 
     documentation = "https://developer.squareup.com/docs/oauth-api/overview"
-    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/squareup/how-to-register-your-own-squareup-oauth-app.mdx
+    checked = "2026-11"
+    # https://github.com/square/square-nodejs-sdk/blob/HEAD/src/api/resources/oAuth/client/requests/ObtainTokenRequest.ts
     registration_url = "https://developer.squareup.com/apps"
     host = "connect.squareup.com"
     base_url = "https://{host}/v2/"
@@ -27,18 +28,20 @@ class Square(OAuth2Provider):
     revocation_request_format = "json"
     client_auth = "post"
     token_request_format = "json"
-    # PKCE replaces the client secret at Square.
-    pkce = None
     scope = "MERCHANT_PROFILE_READ"
     # https://github.com/square/square-nodejs-sdk/blob/HEAD/src/api/resources/oAuth/client/Client.ts
     refresh_rotates = False
+    # On the same page: PKCE replaces the client secret at Square.
+    pkce = None
     # https://developer.squareup.com/forums/t/getting-error-while-renew-token/11056
     refusals = {"dead": ("service.not_authorized: invalid refresh token",)}
     # The token itself names the account.
     account_id = "merchant_id"
+    unconfirmed = ("refusals",)
 
     #: Use the sandbox.
     sandbox = False
+    # https://github.com/square/connect-api-examples/blob/HEAD/connect-examples/oauth/python-aws-chalice/chalicelib/oauthClient.py
     #: Ask the seller to log in even if a session is open. The sandbox does not support this.
     require_login = True
 
