@@ -1,9 +1,7 @@
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..providers import OIDCProvider
+from ..providers import ClientCredentials, OIDCProvider
 
 if TYPE_CHECKING:
     from ..http import ProtocolResponse
@@ -43,7 +41,9 @@ class Twitch(OIDCProvider):
     # PKCE is tolerated; this client sends it: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/twitch.go
     unconfirmed = ("pkce", "refresh_rotates")
 
-    def token_call(self, url: str, data: Mapping[str, str], client: Any) -> ProtocolResponse:
+    def token_call(
+        self, url: str, data: Mapping[str, str], client: ClientCredentials
+    ) -> "ProtocolResponse":
         # The request for a device has a name of its own for the scopes.
         if url == self.endpoint("device_authorization_url") and "scope" in data:
             data = {**data, "scopes": data["scope"]}

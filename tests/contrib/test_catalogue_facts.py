@@ -48,6 +48,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "salesforce": {"length": "Places in several domains, and sandboxes."},
     "shopify": {"length": "A signature of the callback."},
     "slack": {"length": "Tokens of bots and users, and errors of its own."},
+    "twitch": {"length": "Errors of its own, and another name for the scopes of a device."},
     "zoho": {"length": "Many data centres, and errors of its own."},
     "square": {
         **_NO_LABEL,
