@@ -44,17 +44,18 @@ __all__ = [
     "tenant",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "entries": ["MISS", "open_entry", "seal_entry"],
-        "failures": ["ask_cache", "database_of"],
-        "generations": ["GenerationalCache", "Generations"],
-        "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row", "place_of"],
-        "limits": ["client_address", "increment", "is_within_limit"],
-        "names": ["cache_name", "tenant"],
-        "parking": ["find_parked", "forget_parked", "park", "parking_key"],
-        "provider_errors": ["last_provider_error", "note_provider_error"],
-        "token_cache": ["TokenCache"],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "entries": ["MISS", "open_entry", "seal_entry"],
+            "failures": ["ask_cache", "database_of"],
+            "generations": ["GenerationalCache", "Generations"],
+            "invalidation": ["CACHES", "on_commit_or_now", "invalidate_row", "place_of"],
+            "limits": ["client_address", "increment", "is_within_limit"],
+            "names": ["cache_name", "tenant"],
+            "parking": ["find_parked", "forget_parked", "park", "parking_key"],
+            "provider_errors": ["last_provider_error", "note_provider_error"],
+            "token_cache": ["TokenCache"],
+        },
+    )

@@ -58,32 +58,33 @@ __all__ = [
     "store_connection",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "connect": ["POLICIES", "adopt", "ask_account", "store_connection"],
-        "health": [
-            "FRESH",
-            "admit",
-            "find_lost_connection",
-            "is_withheld",
-            "judge",
-            "note_acceptance",
-            "note_answer",
-            "note_replacement",
-            "question",
-            "replace_refused_token",
-        ],
-        "loss": ["end_connection"],
-        "pending_revocations": ["note_deletion", "revoke_pending"],
-        "refresh": ["refresh_or_keep", "refresh_token"],
-        "sign_in": [
-            "ProvenAccount",
-            "allow_after_dance",
-            "allow_sign_in",
-            "forbid_sign_in",
-            "note_login",
-            "sign_in_visitor",
-        ],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "connect": ["POLICIES", "adopt", "ask_account", "store_connection"],
+            "health": [
+                "FRESH",
+                "admit",
+                "find_lost_connection",
+                "is_withheld",
+                "judge",
+                "note_acceptance",
+                "note_answer",
+                "note_replacement",
+                "question",
+                "replace_refused_token",
+            ],
+            "loss": ["end_connection"],
+            "pending_revocations": ["note_deletion", "revoke_pending"],
+            "refresh": ["refresh_or_keep", "refresh_token"],
+            "sign_in": [
+                "ProvenAccount",
+                "allow_after_dance",
+                "allow_sign_in",
+                "forbid_sign_in",
+                "note_login",
+                "sign_in_visitor",
+            ],
+        },
+    )

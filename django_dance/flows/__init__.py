@@ -38,21 +38,22 @@ __all__ = [
     "user_key",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "additions": ["PARAMETER", "Additions"],
-        "cookies": [
-            "MAX_STATE",
-            "delete_flow_cookie",
-            "has_room",
-            "is_https",
-            "read_flow",
-            "set_flow_cookie",
-        ],
-        "flow": ["Flow", "has_session_cookie", "user_key"],
-        "form_post": ["redirect_with_fields", "restore_fields"],
-        "next_url": ["MAX_NEXT", "safe_next"],
-        "replay": ["mark_used"],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "additions": ["PARAMETER", "Additions"],
+            "cookies": [
+                "MAX_STATE",
+                "delete_flow_cookie",
+                "has_room",
+                "is_https",
+                "read_flow",
+                "set_flow_cookie",
+            ],
+            "flow": ["Flow", "has_session_cookie", "user_key"],
+            "form_post": ["redirect_with_fields", "restore_fields"],
+            "next_url": ["MAX_NEXT", "safe_next"],
+            "replay": ["mark_used"],
+        },
+    )

@@ -45,18 +45,24 @@ __all__ = [
     "time_limit",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "challenges": ["Challenge", "bearer_challenge", "oauth_challenge", "read_challenges"],
-        "deadlines": ["TimedCall", "running_call"],
-        "environment": ["EnvironmentMixin", "forget_environment"],
-        "frames": ["drop_frames"],
-        "guard": ["GuardedAdapter", "check_url", "call_untrusted", "get_guarded_adapter"],
-        "guarded_httpx": ["guarded_transport"],
-        "origins": ["Origin", "is_loopback", "is_secure", "origin"],
-        "pool": ["get_shared_adapter", "leave_unsigned"],
-        "protocol_calls": ["ProtocolResponse", "limited_request", "protocol_call", "time_limit"],
-        "signing": ["Signature", "load_private_key"],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "challenges": ["Challenge", "bearer_challenge", "oauth_challenge", "read_challenges"],
+            "deadlines": ["TimedCall", "running_call"],
+            "environment": ["EnvironmentMixin", "forget_environment"],
+            "frames": ["drop_frames"],
+            "guard": ["GuardedAdapter", "check_url", "call_untrusted", "get_guarded_adapter"],
+            "guarded_httpx": ["guarded_transport"],
+            "origins": ["Origin", "is_loopback", "is_secure", "origin"],
+            "pool": ["get_shared_adapter", "leave_unsigned"],
+            "protocol_calls": [
+                "ProtocolResponse",
+                "limited_request",
+                "protocol_call",
+                "time_limit",
+            ],
+            "signing": ["Signature", "load_private_key"],
+        },
+    )

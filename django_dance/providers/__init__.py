@@ -72,38 +72,39 @@ __all__ = [
     "try_registration",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "base": ["AccountInfo", "ClientCredentials", "Provider", "UnusableAccountId"],
-        "client_assertion": ["signing_key"],
-        "client_metadata": [
-            "CLIENT_DESCRIPTIONS",
-            "client_document",
-            "client_document_url",
-            "is_document_url",
-        ],
-        "oauth1": ["OAuth1Provider"],
-        "oauth2": ["BasicAuth", "OAuth2Provider"],
-        "oidc": ["IdentityChanged", "OIDCProvider"],
-        "options": ["Problem", "fact"],
-        "places": ["ANY_PATH", "HostPlace", "PlaceKind", "UrlPlace"],
-        "refusals": ["Refusal"],
-        "registrations": [
-            "credentials_of",
-            "find_or_register",
-            "forget_registration",
-            "owner_tenant",
-            "registered_credentials",
-            "try_registration",
-        ],
-        "registry": ["providers"],
-        "server_metadata": [
-            "ResourceMetadata",
-            "ServerMetadata",
-            "count_discovery",
-            "discover_authorization_server",
-            "discover_resource",
-        ],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "base": ["AccountInfo", "ClientCredentials", "Provider", "UnusableAccountId"],
+            "client_assertion": ["signing_key"],
+            "client_metadata": [
+                "CLIENT_DESCRIPTIONS",
+                "client_document",
+                "client_document_url",
+                "is_document_url",
+            ],
+            "oauth1": ["OAuth1Provider"],
+            "oauth2": ["BasicAuth", "OAuth2Provider"],
+            "oidc": ["IdentityChanged", "OIDCProvider"],
+            "options": ["Problem", "fact"],
+            "places": ["ANY_PATH", "HostPlace", "PlaceKind", "UrlPlace"],
+            "refusals": ["Refusal"],
+            "registrations": [
+                "credentials_of",
+                "find_or_register",
+                "forget_registration",
+                "owner_tenant",
+                "registered_credentials",
+                "try_registration",
+            ],
+            "registry": ["providers"],
+            "server_metadata": [
+                "ResourceMetadata",
+                "ServerMetadata",
+                "count_discovery",
+                "discover_authorization_server",
+                "discover_resource",
+            ],
+        },
+    )

@@ -22,14 +22,15 @@ __all__ = [
     "OIDCSession",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "base": ["DanceSession"],
-        "container": ["OAuth"],
-        "httpx_auth": ["HttpxAuth"],
-        "mcp": ["MCPSession"],
-        "oauth1": ["OAuth1Session"],
-        "oauth2": ["OAuth2Session", "OIDCSession"],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "base": ["DanceSession"],
+            "container": ["OAuth"],
+            "httpx_auth": ["HttpxAuth"],
+            "mcp": ["MCPSession"],
+            "oauth1": ["OAuth1Session"],
+            "oauth2": ["OAuth2Session", "OIDCSession"],
+        },
+    )

@@ -41,23 +41,24 @@ __all__ = [
     "visitor_of",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "base": ["BaseStorage", "connection_of"],
-        "factory": ["build"],
-        "fallback": ["FallbackStorage"],
-        "function": ["FunctionStorage"],
-        "lease": ["row_lease"],
-        "memory": ["MemoryStorage", "NullStorage"],
-        "model": ["ModelStorage", "is_unreadable"],
-        "session": ["SessionStorage", "visitor_of"],
-        "transactions": [
-            "has_one_writer",
-            "may_roll_back",
-            "on_separate_connection",
-            "run_deferred_writes",
-            "share_tenant",
-        ],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "base": ["BaseStorage", "connection_of"],
+            "factory": ["build"],
+            "fallback": ["FallbackStorage"],
+            "function": ["FunctionStorage"],
+            "lease": ["row_lease"],
+            "memory": ["MemoryStorage", "NullStorage"],
+            "model": ["ModelStorage", "is_unreadable"],
+            "session": ["SessionStorage", "visitor_of"],
+            "transactions": [
+                "has_one_writer",
+                "may_roll_back",
+                "on_separate_connection",
+                "run_deferred_writes",
+                "share_tenant",
+            ],
+        },
+    )

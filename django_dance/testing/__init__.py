@@ -30,16 +30,17 @@ __all__ = [
     "override_providers",
 ]
 
-__getattr__ = load_on_first_use(
-    __name__,
-    {
-        "base": ["FakeProvider", "UnexpectedCall"],
-        "connecting": ["OAuthRequestFactory", "connect"],
-        "factory": ["fake_provider"],
-        "messages": ["Received"],
-        "oauth1": ["FakeOAuth1Provider"],
-        "oauth2": ["FakeOAuth2Provider"],
-        "settings": ["override_providers"],
-        "storage_contract": ["StorageContract"],
-    },
-)
+if not TYPE_CHECKING:  # for a type checker, the room has no other names
+    __getattr__ = load_on_first_use(
+        __name__,
+        {
+            "base": ["FakeProvider", "UnexpectedCall"],
+            "connecting": ["OAuthRequestFactory", "connect"],
+            "factory": ["fake_provider"],
+            "messages": ["Received"],
+            "oauth1": ["FakeOAuth1Provider"],
+            "oauth2": ["FakeOAuth2Provider"],
+            "settings": ["override_providers"],
+            "storage_contract": ["StorageContract"],
+        },
+    )

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.generic import View
 
+from django_dance import tokens
 from django_dance.decorators import authorization_required
 from django_dance.exceptions import AuthorizationRequired
 from django_dance.mixins import AuthorizationRequiredMixin
@@ -105,3 +106,7 @@ async def use_a_session_in_async_code(request: SiteRequest) -> None:
     await session.arequire(scope="repo")
     assert_type(await session.apost("/user", json={}), requests.Response)
     await session.adisconnect()
+
+
+def name_that_is_no_name_of_ours() -> object:
+    return tokens.Tokens  # type: ignore[attr-defined]
