@@ -3,7 +3,8 @@ from ..providers import OIDCProvider
 
 class FranceConnect(OIDCProvider):
     """https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/ —
-    version 2. ``SANDBOX`` uses the test environment."""
+    version 2. ``SANDBOX`` uses the test environment. The levels ``eidas2`` and ``eidas3`` are for
+    FranceConnect+, which has a host of its own."""
 
     documentation = (
         "https://docs.partenaires.franceconnect.gouv.fr/fs/fs-technique/fs-technique-endpoints/"

@@ -11,9 +11,6 @@ class FreeAgent(OAuth2Provider):
     base_url = "https://{host}/v2/"
     authorization_url = "https://{host}/v2/approve_app"
     token_url = "https://{host}/v2/token_endpoint"
-    # Each refresh returns a refresh token; no page states that the old one becomes invalid:
-    # https://api-discuss.freeagent.com/t/notice-upcoming-access-token-authentication-changes/2033
-    refresh_rotates = True
     account_url = "users/me"
     # The URL of the user; users have no other id: https://dev.freeagent.com/docs/users
     account_id = "user.url"

@@ -6,9 +6,12 @@ class Nylas(OAuth2Provider):
     your API key. If your data are stored in Europe, set ``HOST`` to ``api.eu.nylas.com``."""
 
     documentation = "https://developer.nylas.com/docs/v3/auth/hosted-oauth-accesstoken/"
+    checked = "2026-11"
+    # https://github.com/nylas/nylas-python/blob/HEAD/README.md
     registration_url = "https://dashboard-v3.nylas.com/"
     host = "api.us.nylas.com"
     base_url = "https://{host}/v3/"
+    # https://developer.nylas.com/_spec-files/nylas-api.yaml
     authorization_url = "https://{host}/v3/connect/auth"
     authorization_url_params = {"access_type": "offline"}
     token_url = "https://{host}/v3/connect/token"
@@ -21,4 +24,3 @@ class Nylas(OAuth2Provider):
     # The token itself names the account.
     account_id = "grant_id"
     account_label = "email"
-    unconfirmed = ("registration_url",)

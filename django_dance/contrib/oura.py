@@ -12,7 +12,7 @@ class Oura(OAuth2Provider):
     authorization_url = "https://cloud.ouraring.com/oauth/authorize"
     token_url = "https://api.ouraring.com/oauth/token"
     client_auth = "post"
-    # "email" is for account_label: https://hexdocs.pm/ex_oura/ExOura.PersonalInfo.md
+    # "email" is for account_label. The account is in the same file as registration_url.
     scope = "email personal daily"
     refresh_rotates = True
     account_url = "usercollection/personal_info"

@@ -16,7 +16,7 @@ class Spotify(OAuth2Provider):
     refresh_token_lifetime = 180
     # https://developer.spotify.com/documentation/web-api/reference/get-current-users-profile
     account_url = "v1/me"
-    # "id" may change: https://developer.spotify.com/documentation/web-api/concepts/spotify-uris-ids
+    # The same page: "id" is not for the linking of accounts.
     account_id = "account_id"
     account_label = "display_name"
     choose_account_params = {"show_dialog": "true"}

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("dexcom", "token_url", "https://api.dexcom.com/v3/oauth2/token"),
         ("digitalocean", "auto_refresh_url", "https://cloud.digitalocean.com/v1/oauth/token"),
         ("discord", "authorization_url", "https://discord.com/oauth2/authorize"),
+        ("epic_games", "client_auth_urlencoded", False),
         ("eve_online", "account_url", "https://login.eveonline.com/v2/oauth/verify"),
         ("feide", "auto_refresh_url", None),
         ("gumroad", "pkce", "S256"),
