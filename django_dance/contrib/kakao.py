@@ -18,12 +18,12 @@ class Kakao(OIDCProvider):
     jwks_url = "https://kauth.kakao.com/.well-known/jwks.json"
     userinfo_url = "https://kapi.kakao.com/v1/oidc/userinfo"
     issuer = "https://kauth.kakao.com"
-    # PKCE: https://github.com/kakao/kakao-ios-sdk/blob/HEAD/Sources/KakaoSDKAuth/auth/AuthController.swift
+    # PKCE, and a space between scopes:
+    # https://github.com/kakao/kakao-ios-sdk/blob/HEAD/Sources/KakaoSDKAuth/auth/AuthController.swift
     client_auth = "post"
     # Only in the last of its two months, a refresh replaces the refresh token:
     # https://devtalk.kakao.com/t/koe322-expired-or-invalid-refresh-token/126899
     refresh_rotates = False
     refresh_token_lifetime = 60
-    scope_separator = ","
     account_label = "nickname"
-    unconfirmed = ("scope_separator", "userinfo_url")
+    unconfirmed = ("userinfo_url",)

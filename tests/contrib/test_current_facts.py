@@ -34,6 +34,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("gumroad", "revocation_url", "https://api.gumroad.com/oauth/revoke"),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),
         ("jira_oauth2", "refresh_redirect_uri", True),
+        ("kakao", "scope_separator", " "),
         ("line", "refresh_rotates", False),
         ("mendeley", "refresh_redirect_uri", True),
         ("netlify", "registration_url", "https://app.netlify.com/applications"),
