@@ -8,7 +8,10 @@ class Fitbit(OAuth2Provider):
     # https://developers.google.com/health/about
     checked = "2026-11"
     closes = "2026-11-02"
-    replaced_by = "the Google Health API (https://developers.google.com/health/migration)"
+    replaced_by = (
+        "the Google Health API, with the preset google_health "
+        "(https://developers.google.com/health/migration)"
+    )
     registration_url = "https://dev.fitbit.com/apps/new"
     base_url = "https://api.fitbit.com/"
     authorization_url = "https://www.fitbit.com/oauth2/authorize"
