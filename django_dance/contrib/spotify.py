@@ -5,7 +5,7 @@ class Spotify(OAuth2Provider):
     """https://developer.spotify.com/documentation/web-api/tutorials/code-flow"""
 
     documentation = "https://developer.spotify.com/documentation/web-api/tutorials/code-flow"
-    # https://github.com/chillerlan/php-oauth/blob/HEAD/src/Providers/Spotify.php
+    # https://github.com/spotify/web-api-examples/blob/HEAD/authorization/authorization_code/README.md
     registration_url = "https://developer.spotify.com/dashboard"
     base_url = "https://api.spotify.com/"
     authorization_url = "https://accounts.spotify.com/authorize"
