@@ -10,7 +10,7 @@ class LinkedIn(OIDCProvider):
     documentation = (
         "https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow"
     )
-    # https://github.com/nextauthjs/next-auth/blob/HEAD/packages/core/src/providers/linkedin.ts
+    # https://github.com/linkedin-developers/linkedin-api-python-client/blob/HEAD/README.md
     registration_url = "https://www.linkedin.com/developers/apps"
     base_url = "https://api.linkedin.com/v2/"
     authorization_url = "https://www.linkedin.com/oauth/v2/authorization"
