@@ -11,6 +11,9 @@ class Kick(OAuth2Provider):
     base_url = "https://api.kick.com/public/v1/"
     authorization_url = "https://id.kick.com/oauth/authorize"
     token_url = "https://id.kick.com/oauth/token"
+    revocation_url = "https://id.kick.com/oauth/revoke"
+    revocation_auth = "none"
+    revocation_request_format = "query"
     client_auth = "post"
     # Each refresh grants a new refresh token, and the old one can be used again:
     # https://github.com/KickEngineering/KickDevDocs/blob/HEAD/README.md

@@ -15,6 +15,11 @@ class Nylas(OAuth2Provider):
     authorization_url = "https://{host}/v3/connect/auth"
     authorization_url_params = {"access_type": "offline"}
     token_url = "https://{host}/v3/connect/token"
+    # The access token ends the refresh token, too.
+    revocation_url = "https://{host}/v3/connect/revoke"
+    revocation_auth = "secret"
+    revocation_params = {"token": "access_token"}
+    revocation_request_format = "query"
     client_auth = "post"
     # https://developer.nylas.com/docs/cookbook/use-cases/build/get-refresh-tokens/
     refresh_rotates = False

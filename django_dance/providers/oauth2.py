@@ -120,7 +120,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
     #: The parameters of the request instead of that one: each with the field of the token, or
     #: ``client_id`` or ``client_secret``, that is its value.
     revocation_params: Mapping[str, str] = fact({}, fixed=True)
-    #: The format of the request's body: ``"form"`` or ``"json"``.
+    #: The format of the request's body: ``"form"`` or ``"json"``; or ``"query"`` if the parameters
+    #: are in the URL, unless ``revocation_auth`` is ``"client"`` or ``"token"``.
     revocation_request_format: str = fact("form", fixed=True)
     #: The requested scopes, as a list or a string.
     scope: str | Sequence[str] | None = None
@@ -860,14 +861,16 @@ class OAuth2Provider(BackgroundGrants, Provider):
         } or {self.revocation_param: token[hint], "token_type_hint": hint}
         if self.revocation_auth == "client":
             return self.token_call(url, data, client)
-        form = self.revocation_request_format == "form"
+        sent = self.revocation_request_format
+        url = url.replace("{client_id}", quote(client.client_id, safe=""))
         secret = {"Authorization": f"{self.revocation_scheme} {client.client_secret}"}
         basic = BasicAuth(client, urlencode=self.client_auth_urlencoded)
         return self.call(
             self.revocation_method,
-            url.replace("{client_id}", quote(client.client_id, safe="")),
-            data=data if form else None,
-            json=None if form else data,
+            url,
+            query=data if sent == "query" else None,
+            data=data if sent == "form" else None,
+            json=data if sent == "json" else None,
             auth=basic if self.revocation_auth == "basic" else None,
             headers=secret if self.revocation_auth == "secret" else None,
         )

@@ -1,6 +1,7 @@
 """Presets whose revocation follows no RFC."""
 
 import json
+import logging
 
 import pytest
 
@@ -167,17 +168,53 @@ def test_a_token_that_is_over_at_slack_needs_no_revocation(connected, responses,
     assert len(responses.calls) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "url", "sent", "header"),
+    [
+        (
+            "kick",
+            "https://id.kick.com/oauth/revoke",
+            {"token": "planted-refresh", "token_type_hint": "refresh_token"},
+            None,
+        ),
+        (
+            "nylas",
+            "https://api.us.nylas.com/v3/connect/revoke",
+            {"token": "planted-access"},
+            "Bearer planted-client-secret",
+        ),
+    ],
+)
+def test_a_revocation_may_have_its_parameters_in_the_url(
+    connected, responses, caplog, name, url, sent, header
+):
+    caplog.set_level(logging.DEBUG, logger="urllib3")
+    responses.post(url)
+    revoke_token(connected(name))
+    (call,) = responses.calls
+    assert call.request.params == sent
+    assert not call.request.body
+    assert call.request.headers.get("Authorization") == header
+    responses.replace("POST", url, status=400, json={"error": f"no {sent['token']}"})
+    with pytest.raises(ProviderError) as caught:
+        revoke_token(connected(name))
+    assert "planted" not in f"{caught.value}{caplog.text}"
+
+
 #: Preset → how it is asked to revoke a token.
 REVOCATIONS = {
     "github": ("DELETE", "https://api.github.com/applications/the%20client/token"),
     "gusto": ("POST", "https://api.gusto.com/oauth/revoke"),
+    "kick": ("POST", "https://id.kick.com/oauth/revoke"),
     "miro": ("POST", "https://api.miro.com/v2/oauth/revoke"),
     "mollie": ("DELETE", "https://api.mollie.com/oauth2/tokens"),
     "naver": ("POST", NAVER),
+    "nylas": ("POST", "https://api.us.nylas.com/v3/connect/revoke"),
     "smartsheet": ("DELETE", "https://api.smartsheet.com/2.0/token"),
     "soundcloud": ("POST", "https://secure.soundcloud.com/sign-out"),
     "square": ("POST", "https://connect.squareup.com/oauth2/revoke"),
     "stripe": ("POST", "https://connect.stripe.com/oauth/deauthorize"),
+    "webflow": ("POST", "https://webflow.com/oauth/revoke_authorization"),
 }
 
 
