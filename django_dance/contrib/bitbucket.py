@@ -12,7 +12,6 @@ class Bitbucket(OAuth2Provider):
     )
     base_url = "https://api.bitbucket.org/2.0/"
     authorization_url = "https://bitbucket.org/site/oauth2/authorize"
-    # PKCE: https://github.com/git-ecosystem/git-credential-manager/blob/HEAD/src/shared/Core/Authentication/OAuth/OAuth2Client.cs
     token_url = "https://bitbucket.org/site/oauth2/access_token"
     # https://community.developer.atlassian.com/t/oauth-2-0-and-api-authentication-changes-for-bitbucket-cloud/99003
     refresh_rotates = True
@@ -21,3 +20,5 @@ class Bitbucket(OAuth2Provider):
     account_url = "user"
     account_id = "uuid"
     account_label = "display_name"
+    # PKCE is tolerated; this client sends it: https://github.com/git-ecosystem/git-credential-manager/blob/HEAD/src/shared/Core/Authentication/OAuth/OAuth2Client.cs
+    unconfirmed = ("pkce",)

@@ -17,7 +17,6 @@ class Strava(OAuth2Provider):
     registration_url = "https://www.strava.com/settings/api"
     base_url = "https://www.strava.com/api/v3/"
     authorization_url = "https://www.strava.com/oauth/authorize"
-    # PKCE: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/strava.go
     token_url = "https://www.strava.com/api/v3/oauth/token"
     revocation_url = "https://www.strava.com/oauth/deauthorize"
     revocation_auth = "token"
@@ -35,7 +34,8 @@ class Strava(OAuth2Provider):
     account_url = "athlete"
     account_id = "id"
     account_label = "firstname"
-    unconfirmed = ("refresh_rotates",)
+    # PKCE is tolerated; this client sends it: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/strava.go
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

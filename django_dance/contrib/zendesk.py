@@ -3,7 +3,8 @@ from ..providers import HostPlace, OAuth2Provider
 
 class Zendesk(OAuth2Provider):
     """https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/ — set ``HOST``
-    to the host of your account, such as ``example.zendesk.com``."""
+    to the host of your account, such as ``example.zendesk.com``. A revocation is a DELETE request:
+    Zendesk has the scope ``write`` for such requests."""
 
     documentation = "https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"
     checked = "2026-11"
@@ -26,6 +27,7 @@ class Zendesk(OAuth2Provider):
     client_auth = "post"
     token_request_format = "json"
     scope = "read"
+    scope_required = True
     # https://support.zendesk.com/hc/en-us/articles/9182123625370
     refresh_rotates = True
     refresh_token_lifetime = 30

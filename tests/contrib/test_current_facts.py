@@ -270,6 +270,7 @@ SCOPE_REQUIRED = [
     "todoist",
     "tumblr_oauth2",
     "withings",
+    "zendesk",
 ]
 
 
