@@ -12,7 +12,9 @@ class Xero(OIDCProvider):
     base_url = "https://api.xero.com/api.xro/2.0/"
     authorization_url = "https://login.xero.com/identity/connect/authorize"
     token_url = "https://identity.xero.com/connect/token"
+    # https://github.com/XeroAPI/xero-python/blob/HEAD/xero_python/api_client/oauth2.py
     revocation_url = "https://identity.xero.com/connect/revocation"
+    # https://github.com/XeroAPI/Xero-NetStandard/blob/HEAD/Xero.NetStandard.OAuth2Client/src/Utilities/JwtUtils.cs
     jwks_url = "https://identity.xero.com/.well-known/openid-configuration/jwks"
     issuer = "https://identity.xero.com"
     scope = ("openid", "profile", "email", "offline_access")
