@@ -26,4 +26,4 @@ class Kakao(OIDCProvider):
     refresh_rotates = False
     refresh_token_lifetime = 60
     account_label = "nickname"
-    unconfirmed = ("userinfo_url",)
+    unconfirmed = ("scope_separator", "userinfo_url")
