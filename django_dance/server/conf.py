@@ -26,10 +26,14 @@ DEFAULTS: dict[str, Any] = {
     "DANCE_SERVER_REFRESH_TOKEN_GENERATOR": None,
 }
 
-#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on. The caches and the rule
-#: for localhost are only settings: a user or client that is saved belongs to no single server.
+#: Settings that are no options of a server: a user who is saved, and a redirect URI that is
+#: compared, belong to no single server.
+_ONLY_SETTINGS = frozenset(
+    {"DANCE_SERVER_LIMIT_CACHE", "DANCE_SERVER_LOCALHOST_PORTS", "DANCE_SERVER_TOKEN_CACHE"}
+)
+#: The options of ``AuthorizationServer``: ``issuer``, ``scopes`` and so on.
 OPTIONS = frozenset(
-    name.removeprefix("DANCE_SERVER_").lower() for name in DEFAULTS if not name.endswith("_CACHE")
+    name.removeprefix("DANCE_SERVER_").lower() for name in DEFAULTS.keys() - _ONLY_SETTINGS
 )
 
 

@@ -236,6 +236,9 @@ def test_another_validator_class_can_be_used(user):
 def test_an_unknown_option_or_an_invalid_name_is_refused():
     with pytest.raises(ImproperlyConfigured, match=r"has no option isuer\. There are .*issuer"):
         AuthorizationServer(isuer="https://testserver")
+    # It would have no effect: the setting holds for all servers.
+    with pytest.raises(ImproperlyConfigured, match="has no option localhost_ports"):
+        AuthorizationServer(localhost_ports=True)
     with pytest.raises(ImproperlyConfigured, match="not a valid name for a server"):
         AuthorizationServer("Not a name")
 
