@@ -41,6 +41,9 @@ def create_token(
         )
     if with_refresh_token and "refresh_token" not in row.grant_types:
         raise ValueError(f"The grant types of {client.client_id} do not contain refresh_token.")
+    if with_refresh_token and user is None:
+        # RFC 6749 §4.4.3. The server would refuse the refresh token.
+        raise ValueError("A token without a user has no refresh token.")
     named = [canonical(resource) for resource in resources]
     # Without the site's views, as in some commands, the server does not know its resources.
     if server.resources and (unknown := sorted(set(named) - set(server.resources))):

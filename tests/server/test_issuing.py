@@ -69,6 +69,8 @@ def test_a_token_that_the_client_may_not_have_is_not_created(app, user, register
     only = register("Only", grant_types="authorization_code")
     with pytest.raises(ValueError, match="do not contain refresh_token"):
         server.create_token(user, only.client, ["email"], with_refresh_token=True)
+    with pytest.raises(ValueError, match="A token without a user has no refresh token"):
+        server.create_token(None, app.client, ["email"], with_refresh_token=True)
     user.is_active = False
     with pytest.raises(ValueError, match="deactivated"):
         server.create_token(user, app.client, ["email"])
