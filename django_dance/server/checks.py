@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -119,15 +119,15 @@ def _server_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
         )
 
 
-def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
-    def option_error(name: str, hint: str) -> CheckMessage:
-        value = server.option(name)
-        return Error(
-            f"The server {server.name!r} has the {name} {value!r}.",
-            hint=hint,
-            id="django_dance_server.E004",
-        )
+def _option_error(server: AuthorizationServer, name: str, hint: str) -> CheckMessage:
+    return Error(
+        f"The server {server.name!r} has the {name} {server.option(name)!r}.",
+        hint=hint,
+        id="django_dance_server.E004",
+    )
 
+
+def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
     for name in _LIFETIMES:
         value = server.option(name)
         if name != "code_lifetime":
@@ -135,27 +135,31 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
                 if callable(import_if_path(value, name)):
                     continue
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            yield option_error(
+            yield _option_error(
+                server,
                 name,
                 "It must be a positive number of seconds; the lifetime of a token can be a "
                 "function of the client, or its dotted path.",
             )
         elif name == "code_lifetime" and value > _LONGEST_CODE:
-            yield option_error(
+            yield _option_error(
+                server,
                 name,
                 "It must be at most 600: RFC 6749 §4.1.2 recommends ten minutes or less.",
             )
     yield from _open_client_problems(server)
     value = server.option("refresh_retry")
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        yield option_error("refresh_retry", "It must be a number of seconds, or 0.")
+        yield _option_error(server, "refresh_retry", "It must be a number of seconds, or 0.")
     if not isinstance(server.option("scopes"), dict):
-        yield option_error("scopes", 'It must be a dict: {"email": "see your email address"}.')
+        yield _option_error(
+            server, "scopes", 'It must be a dict: {"email": "see your email address"}.'
+        )
     for name in ("token_generator", "refresh_token_generator"):
         try:
             import_if_path(server.option(name), "It")
         except ImproperlyConfigured as error:
-            yield option_error(name, str(error))
+            yield _option_error(server, name, str(error))
     if server.grant_cache is not None:
         try:
             _ = server.grant_cache.cache
@@ -189,21 +193,16 @@ def _option_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
 def _open_client_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
     """Problems with clients that the site has not registered."""
     for name in ("client_documents", "registration"):
-        value = server.option(name)
-        if not isinstance(value, bool):
-            yield Error(
-                f"The server {server.name!r} has the {name} {value!r}.",
-                hint="It must be True or False.",
-                id="django_dance_server.E004",
-            )
+        if not isinstance(server.option(name), bool):
+            yield _option_error(server, name, "It must be True or False.")
     scopes, known = server.option("open_scopes"), server.option("scopes")
-    if isinstance(scopes, str) or not all(isinstance(scope, str) for scope in scopes):
-        yield Error(
-            f"The server {server.name!r} has the open_scopes {scopes!r}.",
-            hint='It must be a list of scopes: ["email"].',
-            id="django_dance_server.E004",
-        )
-    elif known and (unknown := sorted(set(scopes) - set(known))):
+    if (
+        isinstance(scopes, str)
+        or not isinstance(scopes, Iterable)
+        or not all(isinstance(scope, str) for scope in scopes)
+    ):
+        yield _option_error(server, "open_scopes", 'It must be a list of scopes: ["email"].')
+    elif isinstance(known, dict) and known and (unknown := sorted(set(scopes) - set(known))):
         yield Error(
             f"The open_scopes of the server {server.name!r} has {', '.join(unknown)}, which its "
             "scopes do not have.",

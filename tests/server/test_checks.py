@@ -94,6 +94,11 @@ def test_missing_functions_are_found():
         ({"refresh_retry": "60"}, "number of seconds"),
         ({"code_lifetime": 601}, "ten minutes"),
         ({"scopes": ["email"]}, "must be a dict"),
+        ({"scopes": 5, "open_scopes": ["email"]}, "must be a dict"),
+        ({"open_scopes": None}, "a list of scopes"),
+        ({"open_scopes": "email"}, "a list of scopes"),
+        ({"open_scopes": [1]}, "a list of scopes"),
+        ({"client_documents": 1, "open_scopes": ["email"]}, "True or False"),
         ({"token_generator": "nowhere.at_all"}, "cannot be imported"),
     ],
 )
