@@ -26,7 +26,7 @@ from oauthlib.oauth2.rfc6749 import errors
 from ..http import is_loopback
 from . import client_documents, cors, parameters
 from .callbacks import reject_coroutine
-from .logins import lead_to_login
+from .logins import lead_to_login, show_login
 from .refusals import DESCRIPTIONS, describe, reason_of
 from .responses import (
     Redirect,
@@ -112,7 +112,7 @@ def authorize_handler(server: AuthorizationServer, view: View) -> View:
             # A prefetch is not a visit. Browsers do not store this response.
             return add_security_headers(HttpResponse(status=204))
         if client_documents.is_login_needed(server, request):
-            return add_security_headers(_redirect_to_login(request))
+            return add_security_headers(show_login(request.get_full_path()))
         asked = None
         try:
             asked = _validate(server, request)
@@ -176,18 +176,12 @@ def _validate(server: AuthorizationServer, request: HttpRequest) -> Authorizatio
     )
 
 
-def _redirect_to_login(request: HttpRequest) -> HttpResponseBase:
-    from django.contrib.auth.views import redirect_to_login  # it imports models
-
-    return redirect_to_login(request.get_full_path())
-
-
 def _code_response(
     server: AuthorizationServer, request: HttpRequest, asked: AuthorizationRequest, agreed: bool
 ) -> HttpResponseBase:
     user = server.user_of(request)
     if not user.is_authenticated:
-        return _redirect_to_login(request)
+        return show_login(request.get_full_path())
     if not agreed or not is_active(user):
         raise errors.AccessDeniedError
     code: Any = server.endpoints(request).create_authorization_response(

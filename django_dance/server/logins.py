@@ -83,9 +83,9 @@ def lead_to_login(
     except signing.BadSignature:
         query = request.GET.copy()
         query[_PARAMETER] = signing.dumps([name, int(time.time())], salt=salt)
-        return _show_login(f"{request.path}?{query.urlencode()}")
+        return show_login(f"{request.path}?{query.urlencode()}")
     if not user.is_authenticated:
-        return _show_login(request.get_full_path())
+        return show_login(request.get_full_path())
     if name and name != before and when >= since - _LEEWAY:
         _note_met(session, user, salt)
         return None
@@ -114,10 +114,11 @@ def _log_out(request: HttpRequest) -> HttpResponseBase:
     from django.contrib.auth import logout
 
     logout(request)
-    return _show_login(request.get_full_path())
+    return show_login(request.get_full_path())
 
 
-def _show_login(next_url: str) -> HttpResponseBase:
+def show_login(next_url: str) -> HttpResponseBase:
+    """Redirect to the login page, which leads on to a URL."""
     from django.contrib.auth.views import redirect_to_login  # it imports models
 
     return redirect_to_login(next_url)
