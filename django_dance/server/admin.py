@@ -74,10 +74,8 @@ class ClientAdmin(_ClientAdmin):
         return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
-        if change or not obj.is_confidential:
-            super().save_model(request, obj, form, change)
-            return
-        vars(obj)["new_secret"] = obj.rotate_secret()
+        if not change and obj.is_confidential:
+            vars(obj)["new_secret"] = obj.rotate_secret()
         super().save_model(request, obj, form, change)
 
     def response_add(

@@ -101,9 +101,8 @@ class SecretLimit:
 
     def _mark(self, secret: str) -> str:
         # 16 bits: enough to hold back guesses, too few to find the secret from the cache.
-        return salted_hmac(_PREFIX, f"{self._client_id}\n{secret}", algorithm="sha256").hexdigest()[
-            :4
-        ]
+        text = f"{self._client_id}\n{secret}"
+        return salted_hmac(_PREFIX, text, algorithm="sha256").hexdigest()[:4]
 
 
 def count_wrong_verifier(server: AuthorizationServer, code: str) -> bool:

@@ -36,7 +36,11 @@ def unused_model_error(model: type[AbstractClient]) -> str | None:
 
 
 def client_error(server: AuthorizationServer | None, client: AbstractClient) -> str | None:
-    """The reason that no request of the client can succeed; ``None`` if some can."""
+    """The reason not to register a client with these grant types, redirect URIs and scopes.
+
+    :param server: the server that finds the client; ``None`` if the site has none yet.
+    :returns: ``None`` if the client can be registered.
+    """
     grants = set(client.allowed_grant_types)
     if not grants - {"refresh_token"}:
         return "It has no grant type with which it gets a first token: add authorization_code."
