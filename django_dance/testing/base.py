@@ -158,13 +158,14 @@ class FakeProvider(Behaviour, Assertions):
     def __enter__(self) -> Self:
         from ..providers import discovery
         from .interception import intercept
+        from .served import serve
         from .settings import override_providers
 
         with ExitStack() as stack:
             discovery.forget()
             stack.callback(discovery.forget)
             if self.served:
-                stack.enter_context(self._serve())
+                stack.enter_context(serve(self))
             else:
                 stack.enter_context(intercept(self))
             stack.enter_context(override_providers(**{self.name: self.entry()}))
@@ -173,11 +174,6 @@ class FakeProvider(Behaviour, Assertions):
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
-
-    def _serve(self) -> Any:
-        from .served import serve
-
-        return serve(self)
 
     # --- the user's side ---------------------------------------------------------------------
 
@@ -215,10 +211,6 @@ class FakeProvider(Behaviour, Assertions):
 
         :param received: the request, to the address of the real provider.
         """
-        raise NotImplementedError
-
-    def place_of(self, received: Received) -> str:
-        """Return the part of the provider that a request was sent to."""
         raise NotImplementedError
 
     def issue(self, fields: Mapping[str, Any], **grant: Any) -> dict[str, Any]:
