@@ -79,7 +79,7 @@ class Command(BaseCommand):
                         progress.update()
         self.stdout.write(", ".join(f"{name} {outcomes[name]}" for name in _OUTCOMES))
         silent = [name for name, times in self.unavailable.items() if times >= PATIENCE]
-        if outcomes["unavailable"] or outcomes["refused"] or silent:
+        if outcomes["unavailable"] or outcomes["refused"]:
             raise CommandError(
                 "Some tokens could not be refreshed. The log has the reasons. The next run tries "
                 "again."
