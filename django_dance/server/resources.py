@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from oauthlib.oauth2.rfc6749 import errors
 
@@ -58,7 +58,7 @@ def metadata_url(resource: str) -> str:
 def metadata(server: AuthorizationServer, request: HttpRequest) -> dict[str, Any] | None:
     """The metadata of the resource whose metadata are at the URL of a request (RFC 9728 §2)."""
     urls = {resource: urlsplit(metadata_url(resource)) for resource in server.resources}
-    found = [resource for resource, url in urls.items() if url.path == request.path]
+    found = [resource for resource, url in urls.items() if unquote(url.path) == request.path]
     if len(found) > 1:
         # Only then the host counts: behind a proxy, the site may see another one.
         host, query = request.get_host().lower(), request.META.get("QUERY_STRING", "")

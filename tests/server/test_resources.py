@@ -73,6 +73,15 @@ def test_the_metadata_of_a_resource_name_its_server_and_scopes(site, client):
     assert response["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.one_database("The test differs in the request, not in rows")
+def test_the_path_of_a_resource_may_have_encoded_characters(settings):
+    site = make_server()
+    resource = "https://testserver/caf%C3%A9%20x"
+    site.require_oauth("email", resource=resource)(seen)
+    serve(settings, site, metadata_of(site))
+    assert Browser().get(metadata_url(resource)).json()["resource"] == resource
+
+
 @pytest.mark.parametrize("path", ["", "/", "/unknown", "/tools/more"])
 def test_an_unknown_resource_has_no_metadata(site, client, path):
     assert client.get(f"/.well-known/oauth-protected-resource{path}").status_code == 404
