@@ -212,6 +212,14 @@ def test_pruning_keeps_a_used_code_while_its_access_token_is_valid(app, member, 
     assert not is_alive(app, token["access_token"])
 
 
+@pytest.mark.django_db
+def test_pruning_needs_no_client_if_the_lifetimes_are_functions_of_the_client(settings):
+    settings.DANCE_SERVER_ACCESS_TOKEN_LIFETIME = lambda client: 3600
+    settings.DANCE_SERVER_REFRESH_TOKEN_LIFETIME = lambda client: 7200
+    assert not Client.objects.exists()
+    assert "django_dance_server.Token: 0 deleted" in run("dance_server_prune")
+
+
 def test_pruning_deletes_expired_client_credentials_tokens(register):
     app = register(grant_types="client_credentials")
     app.post("token/", {"grant_type": "client_credentials"})
