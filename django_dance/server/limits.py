@@ -88,7 +88,8 @@ class SecretLimit:
         return _ask(lambda cache: increment(cache, self._count_key, WINDOW), 0)
 
     def error(self) -> TooManyWrongSecrets:
-        return TooManyWrongSecrets(math.ceil((self._window + 1) * WINDOW - time.time()) or 1)
+        seconds = math.ceil((self._window + 1) * WINDOW - time.time())
+        return TooManyWrongSecrets(max(1, seconds))
 
     def remember(self, secret: str) -> None:
         """Remember a right secret, so that it is not refused when the limit is reached."""

@@ -6,11 +6,12 @@ from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.core.cache import cache
 
 from django_dance.cache import client_address
-from django_dance.server import bind_cache_grant
+from django_dance.server import bind_cache_grant, limits
 from django_dance.server.client_secrets import hash_generated
 from django_dance.server.models import Client, Token
 
 from .conftest import assert_invalid_grant, basic, make_server, serve
+from .site import server
 
 CREDENTIALS = {"grant_type": "client_credentials"}
 CHOSEN = "planted-correct horse battery staple"
@@ -56,6 +57,12 @@ def guess(app, count=10, **options):
 
 
 # --- generated secrets ----------------------------------------------------------------------------
+
+
+def test_the_time_in_the_response_is_positive_even_if_the_minute_is_over(clock):
+    limit = limits.SecretLimit(server, "client", None)
+    clock.now += 3 * limits.WINDOW  # a slow hash, on a busy host
+    assert limit.error().headers == {"Retry-After": "1"}
 
 
 @pytest.mark.parametrize("path", ["token/", "revoke/", "introspect/"])
