@@ -17,6 +17,7 @@ from ..cache import MISS, ask_cache, open_entry, seal_entry
 from .bindings import BoundFunctions, grant_fields, rows_to_write
 from .conf import settings
 from .hashing import fingerprint_matches, new_family
+from .token_cache import user_key
 
 if TYPE_CHECKING:
     from .authorization import AuthorizationServer
@@ -178,10 +179,9 @@ class GrantCache:
         self, client_id: str, code: dict[str, Any], request: Any, *args: Any, **kwargs: Any
     ) -> None:
         """Store a code for ``request.user``."""
-        user = request.user
         grant = CachedGrant(
             **grant_fields(self._server, client_id, request),
-            user_key=(user._meta.label_lower, str(user.pk)),
+            user_key=user_key(request.user),
             scopes=tuple(request.scopes),
             resources=tuple(vars(request).get("resources", ())),
             issued=time.time(),
@@ -210,7 +210,7 @@ class GrantCache:
 
     def revoke(self, user: Any, client_id: str | None = None) -> None:
         """Revoke the codes that were issued until now for a user, to one client or to all."""
-        key = self._revocation_key((user._meta.label_lower, str(user.pk)), client_id)
+        key = self._revocation_key(user_key(user), client_id)
         self.cache.set(key, time.time(), self.timeout + _SKEW)
 
     def _key(self, client_id: str, code: str) -> str:

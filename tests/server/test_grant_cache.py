@@ -4,11 +4,13 @@ import json
 import pickle
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.test.utils import isolate_apps
 from django.urls import path
 
 from django_dance.server import AuthorizationServer, bind_cache_grant, bind_models
@@ -186,6 +188,20 @@ def test_the_timeout_can_be_set(clock, app, user):
     code = provider.code()
     clock.now += 11
     assert_invalid_grant(provider.redeem(code))
+
+
+def test_a_proxy_of_the_user_revokes_the_codes_of_the_user(app, user):
+    with isolate_apps("tests"):
+
+        class Staff(get_user_model()):
+            class Meta:
+                proxy = True
+
+    provider = Provider(user)
+    provider.adopt(app)
+    code = app.code()
+    provider.server.end_tokens(Staff(pk=user.pk))
+    assert_invalid_grant(app.redeem(code))
 
 
 def test_the_grantrevoker_revokes_the_codes_in_the_cache(app, user):
