@@ -126,6 +126,14 @@ def test_users_may_have_new_primary_keys(site):
     assert "the user is not in the file of --user-map (id 4)" in said
 
 
+def test_the_user_map_may_begin_with_a_byte_order_mark(site):
+    """Excel writes one."""
+    path = _write_swapped_users(site.folder)
+    path.write_text("\ufeff1,2\n2,1\n", encoding="utf-8")
+    _, stored = site(f"{FLASK} --user-map {path} --commit")
+    assert set(stored) == {"ada github", "grace github"}
+
+
 def test_a_provider_may_get_another_name(site):
     (said,), stored = site(f"{FLASK} --provider github=gitlab --commit")
     assert set(stored) == {"ada gitlab", "grace gitlab"}

@@ -120,7 +120,7 @@ def _provider_names(pairs: list[str]) -> dict[str, str]:
 
 def _user_map(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return {theirs.strip(): ours.strip() for theirs, ours in csv.reader(file)}
     except (OSError, ValueError, csv.Error) as error:
         raise CommandError(
