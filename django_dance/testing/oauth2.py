@@ -296,7 +296,7 @@ class FakeOAuth2Provider(FakeProvider):
         )
 
     def _revoke(self, received: Received) -> Answer:
-        told = {*received.fields().values(), received.credentials(self.facts.token_header)}
+        told = {*received.fields().values(), received.credentials(self.facts.token_header)} - {""}
         for grant in self.grants:
             if told & {*grant.access_tokens, *grant.refresh_tokens, grant.account}:
                 grant.ended = True

@@ -175,6 +175,15 @@ def test_a_revocation_ends_the_grant(github, session):
     assert [grant.ended for grant in github.grants] == [True]
 
 
+def test_a_revocation_does_not_end_a_grant_without_an_account(fake_provider, connect, user):
+    # The request has no Authorization header.
+    asana = fake_provider("asana", PROVIDER="django_dance.contrib.asana.Asana")
+    session = connect(user, "asana")
+    asana.issue({})
+    session.disconnect()
+    assert [grant.ended for grant in asana.grants] == [True, False]
+
+
 def test_a_provider_may_grant_no_refresh_token_and_no_expiry(github, member, user):
     github.refreshable, github.expires_in = False, None
     github.dance(member)
