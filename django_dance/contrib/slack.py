@@ -83,7 +83,7 @@ class Slack(OAuth2Provider):
     def revoke(self, owner: "ResourceOwner", token: Token) -> None:
         # Each call ends the one token that it is signed with.
         user = token.get("authed_user") or {}
-        names = ("refresh_token", "access_token")
+        names = ("access_token", "refresh_token")
         secrets = [fields[name] for fields in (token, user) for name in names if fields.get(name)]
         for secret in dict.fromkeys(secrets):
             super().revoke(owner, Token({"access_token": secret}))

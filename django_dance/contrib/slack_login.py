@@ -38,6 +38,6 @@ class SlackLogin(OIDCProvider):
 
     def revoke(self, owner: "ResourceOwner", token: Token) -> None:
         # Each call ends the one token that it is signed with.
-        for name in ("refresh_token", "access_token"):
+        for name in ("access_token", "refresh_token"):
             if token.get(name):
                 super().revoke(owner, Token({"access_token": token[name]}))

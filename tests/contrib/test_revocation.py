@@ -133,15 +133,15 @@ USER = {"id": "U1", "access_token": "planted-user", "refresh_token": "planted-us
         (
             "slack",
             {"authed_user": USER},
-            ["planted-refresh", "planted-access", "planted-user-refresh", "planted-user"],
+            ["planted-access", "planted-refresh", "planted-user", "planted-user-refresh"],
         ),
         # A token of a user only, which has the user's fields, too.
         (
             "slack",
             {**USER, "authed_user": USER},
-            ["planted-user-refresh", "planted-user"],
+            ["planted-user", "planted-user-refresh"],
         ),
-        ("slack_login", {}, ["planted-refresh", "planted-access"]),
+        ("slack_login", {}, ["planted-access", "planted-refresh"]),
         ("slack_login", {"refresh_token": None}, ["planted-access"]),
     ],
 )
