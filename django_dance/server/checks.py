@@ -98,8 +98,8 @@ def _server_problems(server: AuthorizationServer) -> Iterator[CheckMessage]:
         yield Error(
             f"The server {server.name!r} has the issuer {issuer!r}.",
             hint="Set DANCE_SERVER_ISSUER, or the server's option issuer, to the site's public "
-            'URL: https, without query and fragment, such as "https://example.com" (plain http is '
-            "allowed for loopback while DEBUG is on).",
+            'URL: https, without query and fragment, such as "https://example.com". While DEBUG is '
+            "on, plain http is allowed for loopback and for DANCE_INSECURE_HOSTS.",
             id="django_dance_server.E002",
         )
     if server.callbacks.missing:
