@@ -64,7 +64,7 @@ class CodeGrant(AuthorizationCodeGrant):
     def check_resources(self, request: Request) -> dict[str, Any]:
         """:raises InvalidTarget: the request names an unknown resource."""
         validator: Any = self.request_validator
-        vars(request)["resources"] = resources.requested(validator.server, request)
+        vars(request)["resources"] = resources.read_requested(validator.server, request)
         return {}
 
     def create_authorization_code(self, request: Request) -> dict[str, str]:

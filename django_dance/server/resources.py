@@ -73,7 +73,7 @@ def metadata(server: AuthorizationServer, request: HttpRequest) -> dict[str, Any
     }
 
 
-def requested(server: AuthorizationServer, request: Any) -> list[str]:
+def read_requested(server: AuthorizationServer, request: Any) -> list[str]:
     """The resources that a request names. A server without resources ignores them.
 
     :param request: oauthlib's request; ``resource`` has the values, separated by
@@ -95,7 +95,7 @@ def requested(server: AuthorizationServer, request: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def narrowed(wanted: list[str], granted: Iterable[str], request: Any) -> list[str]:
+def narrow(wanted: list[str], granted: Iterable[str], request: Any) -> list[str]:
     """The resources of a new token: those that the request names, or all that were granted.
 
     :raises InvalidTarget: the request names a resource that was not granted.

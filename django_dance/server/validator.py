@@ -287,9 +287,9 @@ class Validator(RequestValidator):
         state["refresh_expires"] = old_token and old_token.refresh_expires
         state["granted_scopes"] = old_token.granted_scopes if old_token else request.scopes
         # RFC 8707 §2.2: a token request may narrow the resources, and never widen them.
-        wanted = state.get("resources") or resources.requested(self.server, request)
+        wanted = state.get("resources") or resources.read_requested(self.server, request)
         state["granted_resources"] = wanted if source is None else source.granted_resources
-        state["resources"] = resources.narrowed(wanted, state["granted_resources"], request)
+        state["resources"] = resources.narrow(wanted, state["granted_resources"], request)
         if "refresh_token" not in _client_row(request).grant_types:
             token.pop("refresh_token", None)
         with transaction.atomic(using=self.server.database):
