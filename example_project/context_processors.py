@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 
 def demo(request: HttpRequest) -> dict[str, Any]:
-    """Let a template show the code of its view, and the users, and know which site it is of."""
+    """Give templates the code of their view, the users, and the site that shows the page."""
 
     def view_source() -> str:
         match = request.resolver_match

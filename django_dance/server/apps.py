@@ -12,6 +12,6 @@ class DjangoDanceServerConfig(AppConfig):
         from . import checks, logins, token_cache  # noqa: F401  the import registers the checks
 
         token_cache.connect_signals()
-        # A module that no URL imports would register nothing.
+        # No URL needs to import the module with which an app registers its hooks.
         autodiscover_modules("oauth_hooks")
         logins.connect_signals()

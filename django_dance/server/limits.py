@@ -59,8 +59,8 @@ class SecretLimit:
     is reached, and a right one is never refused. Before another secret is checked the limit is
     read; a secret that was right from this address within the last day is checked all the same.
 
-    :param client_id: the id of the client; empty for all unknown clients together, because with
-        invented ids anybody could fill the cache.
+    :param client_id: the id of the client; empty for all unknown clients together, because an
+        attacker could fill the cache with invented ids.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ def is_allowed(
 ) -> bool:
     """Count an event; whether there were at most so many within a window of time.
 
-    If the cache is down, no event is allowed: nobody would count them.
+    If the cache is down, no event is allowed, because it could not be counted.
 
     :param name: the kind of event.
     :param seconds: the length of a window.

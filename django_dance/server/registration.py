@@ -13,7 +13,10 @@ from .models import AbstractClient
 
 
 def servers_in_use() -> list[AuthorizationServer]:
-    """The servers whose views are in the URLs of the site; without any, all servers."""
+    """The servers whose views are in the URLs of the site; if no URL has one, all servers.
+
+    Without ``ROOT_URLCONF`` there is none.
+    """
     if not getattr(django_settings, "ROOT_URLCONF", None):
         return []
     patterns = get_resolver().url_patterns

@@ -53,8 +53,9 @@ def authorization_response(
     opens a page gets a page that leads on.
     """
     redirect = Redirect(uri, params, request.method)
-    # An app opens only with the click of the user, which a redirect keeps.
-    # In a frame, where a client asks with prompt=none, a browser would not show a page.
+    # A browser opens an app only after a click of the user. A redirect keeps the click; a page that
+    # leads on does not. In a frame, where a client asks with prompt=none, a browser would not show
+    # a page.
     is_page = (
         request.headers.get("Sec-Fetch-Mode") == "navigate"
         and request.headers.get("Sec-Fetch-Dest", "document") == "document"

@@ -104,7 +104,7 @@ class ClientRow:
         """Whether a code may be sent to this URI."""
         if redirect_uri_error(uri):
             return False
-        registered = self._list("redirect_uris")
+        registered = self._list("redirect_uris")  # a string is an error in any case
         if hasattr(self._client, "validate_redirect_uri"):
             return bool(self._client.validate_redirect_uri(uri))
         # RFC 9700 §2.1: compared as strings.

@@ -157,7 +157,7 @@ def token_key(server: AuthorizationServer, digest: str) -> str:
 def _groups(
     *, family: str | None, client_id: str | None, user: tuple[str, str] | None
 ) -> list[str]:
-    """The groups of the cache that these are."""
+    """The names of the cache groups of a family, a client and a user."""
     # All databases, tenants and issuers of the site share these keys: a command that knows no
     # server may save a user, and the table of users may be in another database or schema than the
     # tokens. If the user of another tenant has the same primary key, a change of that user

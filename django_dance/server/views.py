@@ -229,7 +229,7 @@ class ApplicationsView(ServerView):
     @classonlymethod
     def as_view(cls, **initkwargs: Any) -> Any:  # noqa: N805
         database = initkwargs.get("server", cls.server).database
-        # Even with ATOMIC_REQUESTS: what is revoked stays revoked if a later step fails.
+        # Even with ATOMIC_REQUESTS, a revoked token stays revoked if a later step fails.
         return transaction.non_atomic_requests(database)(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

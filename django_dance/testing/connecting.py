@@ -109,7 +109,7 @@ def _request_of(visitor: Any) -> HttpRequest | None:
 
 
 class OAuthRequestFactory(RequestFactory):
-    """As ``RequestFactory`` of Django. Its requests have a session, a user and ``request.oauth``.
+    """Django's ``RequestFactory``, whose requests have a session, a user and ``request.oauth``.
 
     ``OAuthRequestFactory().get("/profile/", user=ada)``
     """

@@ -17,7 +17,7 @@ def _holder() -> Any:
 
 
 class SeparateOverride(override_settings):
-    """As ``override_settings`` of Django, and other overrides need not end in order.
+    """Works as Django's ``override_settings``, but overrides may end in any order.
 
     The fixture ``settings`` of pytest-django may be torn down while an override of a later fixture
     is still there. Django's class would then bring back the settings of the other override.
