@@ -93,7 +93,7 @@ class AuthorizationRequired(DanceError):
         and the API and the account's address refuse it), ``"step_up"`` (the API wants a
         stronger or newer login: ``acr_values`` and ``max_age``), ``"missing_scopes"``,
         ``"user_inactive"`` (the user has been deactivated), ``"unreadable"`` (no configured key
-        opens the token),
+        opens the token), ``"issuer_changed"`` (the place names another authorization server),
         ``"declined_scopes"`` (the last dance asked for the scopes, and they were not granted),
         ``"refused"`` (for a day, the provider has refused to refresh the expired token, in words
         that are not known) or ``"revoked_at_once"`` (the grant was over within a minute
@@ -103,7 +103,8 @@ class AuthorizationRequired(DanceError):
     :ivar owner: the resource owner whose token was needed, if it is known.
     :ivar account: the id of the account that the call was for; ``""`` for the default account.
     :ivar place: the place of the provider; ``""`` for a provider with one server.
-    :ivar acr_values: the authentication context classes that the new dance must ask for, and
+    :ivar acr_values: the authentication context classes that the new dance must ask for; ``""`` for
+        none.
     :ivar max_age: the seconds that may have passed since the login at the provider, or ``None``.
     """
 

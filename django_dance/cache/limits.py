@@ -21,7 +21,7 @@ def is_within_limit(
 ) -> bool:
     """Count an event; whether there were at most so many within a window of time.
 
-    If the cache is down, no event is allowed: nobody would count them.
+    If the cache is down, no event is allowed, because it could not be counted.
 
     :param cache: a cache, or its alias in ``CACHES``.
     :param key: the cache key of the events that are counted together, without a time. It has the
