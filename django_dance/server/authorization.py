@@ -223,7 +223,8 @@ class AuthorizationServer:
         """``f(error, redirect_content)`` answers a refused authorization request.
 
         ``redirect_content`` is the URL that would report the error to the client. It is ``None`` if
-        there is no valid redirect URI.
+        there is no valid redirect URI, or if a client that this site has not registered must not
+        get the error.
         """
         return self.callbacks.register("exception_handler", f)
 
