@@ -70,8 +70,9 @@ class AuthorizationRequest:
 
     def mark_for(self, user: Any) -> str:
         """The value of a field in a form that asks this user: see :meth:`was_shown_to`."""
-        # The document of a client may have another name meanwhile.
-        client = self.client.client_id, ClientRow(self.client).name
+        # The document of a client may meanwhile have another name, or another redirect URI, which
+        # the request need not name.
+        client = self.client.client_id, ClientRow(self.client).name, self.redirect_uri
         shown = [user._meta.label_lower, str(user.pk), list(self.scopes), list(self.resources)]
         text = json.dumps([*shown, *client])
         return salted_hmac("django_dance.server.consent", text, algorithm="sha256").hexdigest()
@@ -80,7 +81,7 @@ class AuthorizationRequest:
         """Whether this is the mark of a form that has asked this user about the same request.
 
         Since the form was shown, another user may have logged in, or the client may have got
-        another name.
+        another name or another redirect URI.
         """
         return constant_time_compare(mark, self.mark_for(user))
 

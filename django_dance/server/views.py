@@ -108,7 +108,7 @@ class AuthorizeView(ServerView):
             return False
         if not asked.was_shown_to(user, request.POST.get("shown_to", "")):
             # Since the page was shown, another user has logged in, or was chosen, or the client
-            # may request other scopes.
+            # may request other scopes, or has another name or redirect URI.
             return self._page(request, user, asked)
         if request.POST.get("decision") != "allow":
             return False

@@ -14,7 +14,7 @@ from django_dance.server.models import Client, Consent, Grant, Token
 
 from ..conftest import Browser, query
 from ..internet import PUBLIC
-from .conftest import Application, make_server, serve
+from .conftest import Application, consent_form, make_server, serve
 
 pytestmark = pytest.mark.one_database(
     "These tests differ in documents and redirect URIs, not in rows"
@@ -206,6 +206,18 @@ def test_a_document_that_changes_while_the_page_is_open_shows_the_page_again(
     response = member.post(app.address(redirect_uri=CALLBACK), form)
     assert response.status_code == 200 and "Renamed" in response.content.decode()
     assert not Client.objects.exists()
+
+
+def test_the_answer_goes_to_the_redirect_uri_that_the_page_has_shown(app, publisher, member):
+    """A request without a redirect URI gets the only one of the document."""
+    publisher.document = document(redirect_uris=["https://well-known.example/callback"])
+    page = member.get(app.address(redirect_uri=None))
+    assert page.context["redirect_host"] == "well-known.example"
+    publisher.document = document(redirect_uris=["https://other.example/callback"])
+    cache.clear()
+    response = member.post(app.address(redirect_uri=None), consent_form(page))
+    assert response.status_code == 200 and response.context["redirect_host"] == "other.example"
+    assert not Grant.objects.exists()
 
 
 def test_a_deactivated_client_is_refused(app, publisher, member):
