@@ -73,7 +73,8 @@ def read_metadata(
     if len(uris) > MAX_URIS:
         raise InvalidMetadata(f"There are more than {MAX_URIS} redirect_uris.")
     if not usable or (problems and not drop_unusable):
-        why = "; ".join(f"{uri[:MAX_URI]}: {problem}" for uri, problem in problems.items())
+        # As ASCII: some characters begin a line in a log, or cannot be encoded in a page.
+        why = "; ".join(f"{uri[:MAX_URI]!a}: {problem}" for uri, problem in problems.items())
         raise InvalidMetadata(why or "There are no redirect_uris.", "invalid_redirect_uri")
     grants = _texts(fields, "grant_types", _GRANT_TYPES[:1])
     if "authorization_code" not in grants:

@@ -351,6 +351,16 @@ def test_an_invalid_document_is_refused_with_the_reason(changes, why, app, publi
     assert not Client.objects.exists()
 
 
+@pytest.mark.parametrize("text", ["\r\nforged line", "\x1b[31mred", "\u202eoverride", "\ud800"])
+def test_a_refused_redirect_uri_is_ascii_on_the_page_and_in_the_log(
+    text, app, publisher, member, caplog
+):
+    publisher.document = document(redirect_uris=[text])
+    assert ascii(text) in problem_of(ask(app, member))
+    (record,) = [record for record in caplog.records if record.name == "django_dance.server"]
+    assert record.getMessage().isascii() and record.getMessage().isprintable()
+
+
 @pytest.mark.parametrize(
     "change",
     [
