@@ -556,12 +556,15 @@ class LoginUrlApiView(ConnectionsApiView):
         found = UserConnections(request, self.back_url)
         if provider not in found.providers:
             raise Http404
-        key = request.GET.get("connection")
-        try:
-            session = session_for(request, provider, request.GET.get("place", ""))
-        except PlaceError as error:
-            return JsonResponse({"error": error.code}, status=400)
-        if key is not None:
+        session = session_for(request, provider)
+        if place := request.GET.get("place"):
+            try:
+                session = session.at(place)
+            except PlaceError as error:
+                return JsonResponse({"error": error.code}, status=400)
+            except ImproperlyConfigured:  # users cannot choose a server of this provider
+                return JsonResponse({"error": "place_refused"}, status=400)
+        if (key := request.GET.get("connection")) is not None:
             session = found.find(provider, key).session
         url = session.get_login_url(next=self.back_url, scope=request.GET.get("scope", ""))
         return JsonResponse({"login_url": url})

@@ -30,7 +30,14 @@ from django.views.generic import View
 from .cache import note_provider_error
 from .conf import settings
 from .connections import allow_after_dance, sign_in_visitor, store_connection
-from .exceptions import DanceError, FlowError, ProviderError, StorageError, failure_fields
+from .exceptions import (
+    DanceError,
+    FlowError,
+    PlaceError,
+    ProviderError,
+    StorageError,
+    failure_fields,
+)
 from .flows import (
     PARAMETER,
     Additions,
@@ -234,9 +241,13 @@ class LoginView(DanceView):
 
         :raises PlaceError: the place is not valid, or not allowed.
         """
-        if place:
+        if not place:
+            return None if self.provider.needs_place else self.provider
+        try:
             return self.provider.at(place, request)  # type: ignore[no-any-return]
-        return None if self.provider.needs_place else self.provider
+        except ImproperlyConfigured as error:
+            # Visitors cannot choose a server of this provider. Any visitor can name one.
+            raise PlaceError(str(error), "place_refused") from error
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if "HX-Request" not in request.headers and not _is_visit(request):
@@ -472,8 +483,11 @@ class DisconnectView(DanceView):
         place = request.POST.get(PLACE)
         provider = self.provider
         if place:
-            # The connection may be to a place that PLACES does not allow any more.
-            provider = provider.variant(provider.normal_place(place))
+            try:
+                # The connection may be to a place that PLACES does not allow any more.
+                provider = provider.variant(provider.normal_place(place))
+            except ImproperlyConfigured as error:
+                raise PlaceError(str(error), "place_refused") from error
         session = provider.session(request)
         if not may_disconnect(session):
             raise FlowError(

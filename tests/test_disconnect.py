@@ -116,3 +116,11 @@ def test_the_site_may_let_each_visitor_end_its_connection(site_token, settings, 
     settings.DANCE_PROVIDERS = {"github": github}
     assert Browser().post("/login/github/disconnect/").status_code == 302
     assert not SiteToken.objects.exists() and len(revoked_tokens) == 1
+
+
+def test_a_place_of_a_provider_without_places_is_refused(member, dance, events):
+    dance(member).callback()
+    response = member.post("/login/github/disconnect/", {"place": "one.example"})
+    assert response.status_code == 400
+    assert events.codes == ["place_refused"]
+    assert OAuthToken.objects.exists()

@@ -31,6 +31,15 @@ def test_a_cross_site_start_gets_a_button(member, dance):
     assert flow_cookies(member) == []
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", ["github", "gitlab"])
+def test_a_place_of_a_provider_without_places_is_refused(member, events, name, method):
+    """Any visitor can add the parameter, so it is no mistake in the settings."""
+    response = getattr(member, method)(f"/login/{name}/", {"place": "one.example"})
+    assert_refused(response, "place_refused", events)
+    assert flow_cookies(member) == []
+
+
 def test_the_button_begins_the_dance(member):
     """Its answer is a page and no redirect, which the policy ``form-action 'self'`` blocks."""
     response = member.post("/login/github/", {"next": "/profile/"})

@@ -724,6 +724,11 @@ def test_the_api_returns_a_login_link(member, connect):
     assert query(link)["next"] == LIST
 
 
+def test_the_api_refuses_a_place_of_a_provider_without_places(member):
+    response = member.get("/login/connections/api/login/github/", {"place": "one.example"})
+    assert (response.status_code, response.json()) == (400, {"error": "place_refused"})
+
+
 @pytest.mark.parametrize("target", UNSAFE)
 def test_a_login_link_returns_to_this_site_only(member, target):
     link = member.get("/login/connections/api/login/github/", {"next": target}).json()["login_url"]
