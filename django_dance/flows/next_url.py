@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -38,9 +38,9 @@ def safe_next(request: HttpRequest, url: str | None) -> str | None:
     ):
         return None
     if not url.startswith("/"):
-        # Only the path of an absolute address of this site is used.
-        scheme, separator, rest = url.partition("://")
-        if not separator or scheme.lower() not in ("http", "https"):
+        # Of an absolute address of this site, scheme and host are left out.
+        parts = urlsplit(url)
+        if not parts.netloc:
             return None
-        url = "/" + rest.partition("/")[2]
+        url = urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
     return None if url.startswith("//") else url

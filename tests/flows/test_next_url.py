@@ -54,6 +54,7 @@ def test_a_hostile_next_is_dropped(member, dance, next_url):
         ("/..//evil", "/..//evil"),
         ("https://testserver/page?a=1", "/page?a=1"),
         ("https://testserver", "/"),
+        ("https://testserver?a=/page/", "/?a=/page/"),
         ("/page?next=//evil", "/page?next=//evil"),
     ],
 )
