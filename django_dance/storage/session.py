@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
+from django.contrib.sessions.backends import signed_cookies
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router, transaction
 
@@ -339,7 +340,7 @@ def _is_visitor(owner: ResourceOwner) -> bool:
 
 def _in_a_cookie(session: Any) -> bool:
     """Whether the whole session is stored in a cookie."""
-    return type(session).__module__ == "django.contrib.sessions.backends.signed_cookies"
+    return isinstance(session, signed_cookies.SessionStore)
 
 
 def _session_in_store(session: Any) -> Any:

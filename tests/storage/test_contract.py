@@ -26,6 +26,10 @@ from django_dance.tokens import ResourceOwner
 from ..models import SiteToken, TeamToken
 
 
+class SiteCookieSession(CookieSession):
+    """A session class of a site."""
+
+
 class SessionStorageTests(StorageContract, TestCase):
     keeps_anonymous = True
     needs_request = True
@@ -48,6 +52,16 @@ class SessionStorageTests(StorageContract, TestCase):
         with pytest.raises(TokenTooLarge, match="signed_cookies"):
             self.storage.set(owner, self.token("x" * 3000))
         self.assert_has(owner, "short")
+
+    def test_a_class_of_the_site_may_store_the_session_in_a_cookie(self):
+        request = self.make_request(self.ada)
+        request.session = SiteCookieSession()
+        owner = ResourceOwner(self.provider, request)
+        self.storage.set(owner, self.token("first"))
+        assert self.storage.replace(owner, self.token("first"), self.token("second"))
+        assert self.storage.reread(owner)["access_token"] == "second"
+        with pytest.raises(TokenTooLarge, match="signed_cookies"):
+            self.storage.set(owner, self.token("x" * 3000))
 
     def test_the_session_holds_no_plain_token(self):
         owner = self.owner(self.ada)
