@@ -70,11 +70,17 @@ def find_parked(
     alias: str | None, using: str, key: str, old: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return the parked token that replaces ``old``, if there is one."""
-    entry, until = _kept.get(key, (None, 0.0))
-    if entry is None or until < time.monotonic():
-        if not _can_share(alias, using):
-            return None
-        entry = ask_cache(str(alias), lambda cache: cache.get(key), None, effect=_EFFECT)
+    kept, until = _kept.get(key, ("", 0.0))
+    if until >= time.monotonic() and (found := _successor(kept, key, old)) is not None:
+        return found
+    if not _can_share(alias, using):
+        return None
+    shared = ask_cache(str(alias), lambda cache: cache.get(key), None, effect=_EFFECT)
+    return _successor(shared, key, old)
+
+
+def _successor(entry: Any, key: str, old: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the token in an entry, if it replaces ``old``."""
     match open_entry(entry, purpose="cache", key=key):
         case [str(replaces), dict(fields)] if replaces == _digest(old):
             return fields
