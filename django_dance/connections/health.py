@@ -296,13 +296,12 @@ def _names_account(session: Session, token: Token, response: requests.Response) 
         return False
     request = response.request
     try:
-        method, url, _ = provider.for_token(token).account_request()
-        if request.method != method or not request.url:
+        asked = provider.for_token(token).account_request()
+        if asked is None or request.method != asked[0] or not request.url:
             return False
-        address = session.absolute_url(url)
-        return request.url.partition("?")[0] == address.partition("?")[
-            0
-        ] and provider.names_account(response.json())
+        sent_to, _, _ = request.url.partition("?")
+        address, _, _ = session.absolute_url(asked[1]).partition("?")
+        return sent_to == address and provider.names_account(response.json())
     except (UntrustedOrigin, ValueError, RecursionError):
         return False
 

@@ -237,6 +237,18 @@ def test_a_token_that_was_never_accepted_at_the_account_address_is_not_judged(
         session().account_info()
 
 
+class Silent(OAuth2Provider):
+    """Its hook finds no address to ask for the account."""
+
+    def account_request(self):
+        return None
+
+
+def test_a_call_succeeds_though_a_hook_names_no_request_for_the_account(call, connect):
+    session = connect(kind=Silent, token={"account_accepted": None})
+    assert call(session(), "GET", "/things").status_code == 200
+
+
 def test_a_token_of_a_dance_that_asked_for_the_account_counts_as_accepted(call, api, connect):
     session = connect(token={"account_accepted": None, "connected_as": "ada"})
     api.account = api.others = 401
