@@ -59,6 +59,15 @@ def test_the_document_describes_the_site(settings, client):
     }
 
 
+def test_a_provider_with_a_mistake_does_not_hide_the_document(settings, client):
+    settings.DANCE_PROVIDERS = {
+        **settings.DANCE_PROVIDERS,
+        "broken": {"PROVIDER": "django_dance.contrib.nothing.Nothing"},
+    }
+    uris = client.get("/login/client.json").json()["redirect_uris"]
+    assert uris == ["https://site.example/login/remote/authorized/"]
+
+
 def test_everybody_gets_the_same_bytes(client, settings):
     settings.ALLOWED_HOSTS = ["testserver", "other.example"]
     answers = [

@@ -105,9 +105,13 @@ def document_redirect_uris() -> list[str]:
     base = str(settings.base_url or "").rstrip("/")
     if not base:
         return []
+    uris = []
     with translation.override(settings.project_setting("LANGUAGE_CODE")):
-        return [
-            base + provider.url("authorized")
-            for provider in (providers[name] for name in providers)
-            if getattr(provider, "registers_itself", False) and not provider.problems()
-        ]
+        for name in providers:
+            try:
+                provider = providers[name]
+            except ImproperlyConfigured:
+                continue  # a system check reports the mistake
+            if getattr(provider, "registers_itself", False) and not provider.problems():
+                uris.append(base + provider.url("authorized"))
+    return uris
