@@ -182,7 +182,10 @@ def _is_same(before: Token, token: Token) -> bool:
 
 
 def ask_account(session: Session) -> AccountInfo | None:
-    """Ask the provider for the account of the token; ``None`` if it cannot be told."""
+    """Ask the provider for the account of the token; ``None`` if it is not known.
+
+    :raises FlowError: ``account_unknown``: it rejects the token, or the account's id is not usable.
+    """
     if not session.provider.account_id:
         return None
     try:

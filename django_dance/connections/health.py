@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, Error
 
-from ..cache import ask_cache, cache_name
+from ..cache import ask_cache, cache_name, increment
 from ..conf import settings
 from ..exceptions import (
     AuthorizationRequired,
@@ -245,10 +245,7 @@ def _loses_too_many(session: Session, token: Token | None, reason: str) -> bool:
         cache.add(key, 0, WINDOW)
         if not cache.add(f"{key}:{owner}", 1, WINDOW):
             return int(cache.get(key) or 1)
-        try:
-            return int(cache.incr(key))
-        except ValueError:
-            return 1  # the entry has just expired
+        return increment(cache, key, WINDOW)
 
     verdicts = ask(count, 1)
     if verdicts < FEW:

@@ -21,7 +21,7 @@ from django.db import router, transaction
 from django.http import HttpResponseBase
 
 from ..conf import settings
-from ..exceptions import AuthorizationRequired, FlowError, failure_fields
+from ..exceptions import FlowError, failure_fields
 from ..signals import sign_in_allowed
 from ..tokens import ResourceOwner, Token, is_session_of
 from .connect import ask_account, store_connection
@@ -159,10 +159,7 @@ def sign_in_visitor(session: Session, token: Token) -> HttpResponseBase | None:
 
     request, provider = session.http_request, session.provider
     assert request is not None  # noqa: S101  a dance has a request
-    try:
-        found = ask_account(session)
-    except AuthorizationRequired as error:
-        raise FlowError("account_unknown", "the provider rejects the token it granted") from error
+    found = ask_account(session)
     if found is None:
         raise FlowError("account_unknown", "the provider did not name the account of the token")
     token = session.current_token.unsaved or token  # asking may have refreshed it
