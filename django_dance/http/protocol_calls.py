@@ -102,11 +102,14 @@ class ProtocolResponse:
         secrets = _secrets(response.request)
         return cls(response.status_code, dict(response.headers), response.content, secrets)
 
+    def _header(self, name: str) -> str:
+        """Return the value of a header whose name is given in lower case; ``""`` without it."""
+        return next((v for k, v in self.headers.items() if k.lower() == name), "")
+
     @property
     def media_type(self) -> str:
         """The media type of the body in lower case, without parameters (RFC 9110 §8.3.1)."""
-        value = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
-        return value.partition(";")[0].strip().lower()
+        return self._header("content-type").partition(";")[0].strip().lower()
 
     @property
     def succeeded(self) -> bool:
@@ -157,8 +160,7 @@ class ProtocolResponse:
 
         Only ``Cache-Control`` is read (RFC 9111 §5.2.2).
         """
-        value = next((v for k, v in self.headers.items() if k.lower() == "cache-control"), "")
-        directives = [part.strip().lower() for part in value.split(",")]
+        directives = [part.strip().lower() for part in self._header("cache-control").split(",")]
         if {"no-store", "no-cache"} & set(directives):
             return 0
         found = (re.fullmatch(r'max-age="?(\d{1,9})\d*"?', part) for part in directives)
@@ -167,8 +169,8 @@ class ProtocolResponse:
     @property
     def is_page(self) -> bool:
         """Whether the body is a page of HTML, which a proxy may have sent."""
-        kind = next((v for k, v in self.headers.items() if k.lower() == "content-type"), "")
-        return "html" in kind.lower() or bool(re.match(rb"\s*<(!doctype|html)\b", self.body, re.I))
+        is_html = re.match(rb"\s*<(!doctype|html)\b", self.body, re.I)
+        return "html" in self.media_type or bool(is_html)
 
     def words(self) -> str:
         """Return the sentence in which the provider says why the call failed, or ``""``.
