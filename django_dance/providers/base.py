@@ -375,9 +375,10 @@ class Provider(Facts):
                 f"{self.name} does not state how to determine the account of a token: set "
                 f"ACCOUNT_URL and ACCOUNT_ID in DANCE_PROVIDERS[{self.name!r}]."
             )
+        token = session.ready_token()
         # A site may store or show the fields, so they have no secrets of the token.
-        fields: Any = without_secrets(session.ready_token())
-        here = self.for_token(session.ready_token())
+        fields: Any = without_secrets(token)
+        here = self.for_token(token)
         if self.account_url and (request := here.account_request()):
             method, url, body = request
             answer = session.protocol_call(method, url, json=body)
