@@ -340,12 +340,11 @@ class ClientRegistration(models.Model):
 
     @secrets.setter
     def secrets(self, secrets: Mapping[str, str]) -> None:
-        self.sealed = (
-            secrets
-            and seal(
-                json.dumps(dict(secrets)).encode(), purpose=self.PURPOSE, identity=self.identity
-            )
-        ) or ""
+        if not secrets:
+            self.sealed = ""
+            return
+        text = json.dumps(dict(secrets)).encode()
+        self.sealed = seal(text, purpose=self.PURPOSE, identity=self.identity)
 
     @property
     def has_secret(self) -> bool:
