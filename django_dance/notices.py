@@ -107,8 +107,10 @@ def _render(notice: Notice, ending: str) -> str:
 def tell_about_sign_in(provider: Provider, request: Any, owner: Any, **kwargs: Any) -> None:
     """Tell the user that a connection may be used for sign-in. It receives ``sign_in_allowed``."""
     send = settings.notify
+    if send is None:
+        return
     connection = provider.session(request, account=owner.account).connection
-    if send is None or connection is None:
+    if connection is None:
         return
     notice = Notice.about(SIGN_IN_ALLOWED, owner.user, provider, connection)
     transaction.on_commit(lambda: send(notice), robust=True)
