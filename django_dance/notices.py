@@ -99,8 +99,8 @@ def send_mail(notice: Notice) -> bool:
 
 def _render(notice: Notice, ending: str) -> str:
     name = f"mail/{notice.kind}{ending}"
-    places = [f"django_dance/{notice.provider.name}/{name}", f"django_dance/{name}"]
-    text: str = select_template(places).render({"notice": notice})
+    names = [f"django_dance/{notice.provider.name}/{name}", f"django_dance/{name}"]
+    text: str = select_template(names).render({"notice": notice})
     return text
 
 

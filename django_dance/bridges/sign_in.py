@@ -125,8 +125,8 @@ def _store(sign_in: SignIn, session: DanceSession) -> Token | None:
     session.current_token.use_unsaved(token)
     storage, owner = session.storage, session.owner
     account = _account(sign_in, session) if storage.keeps_accounts(owner) else None
-    place = owner if account is None else owner.for_account(account.id)
-    before = Token.of(storage.reread(place))
+    token_owner = owner if account is None else owner.for_account(account.id)
+    before = Token.of(storage.reread(token_owner))
     if before is not None and _has_more_scopes(before, token, sign_in.asked, provider):
         return None
     if sign_in.earlier_refresh_token and not (before and before.get("refresh_token")):

@@ -27,11 +27,11 @@ def cache_name(using: str | None, *parts: str | None) -> str:
         databases and tenants of this site share.
     :param parts: the subject of the entry, such as a provider and a user.
     """
-    place = None
+    database = None
     if using is not None:
         connection = connections[using]
-        place = str(connection.settings_dict["NAME"]), tenant(connection)
-    named = (settings.site_key or None, place, parts)
+        database = str(connection.settings_dict["NAME"]), tenant(connection)
+    named = (settings.site_key or None, database, parts)
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 

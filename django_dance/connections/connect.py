@@ -59,34 +59,36 @@ def store_connection(
         _resolve_conflict(session, account.id, policy)
         names = {"connected_account": account.id, "connected_as": account.label}
         token = Token({**token.fields_to_store, **names})
-    place = owner if account is None else owner.for_account(account.id)
+    token_owner = owner if account is None else owner.for_account(account.id)
     if account is None and storage.keeps_accounts(owner):
-        place = owner.for_account(owner.account or str(token.get("connected_account") or ""))
+        token_owner = owner.for_account(owner.account or str(token.get("connected_account") or ""))
     # The account of an earlier token may not be known.
-    earlier = owner if tuple(known) == ("",) else place
+    earlier = owner if tuple(known) == ("",) else token_owner
     before = None
     if not token.get("refresh_token") or not token.get("scope"):
-        stored = known.get("" if earlier is owner else place.account)
+        stored = known.get("" if earlier is owner else token_owner.account)
         before = Token.of(stored()) if stored else None
         if before is not None and not _is_same_server(before, token):
             before = None
     put = partial(
-        _put, session, place, known=known, exclusively=bool(account) and policy == "refuse"
+        _put, session, token_owner, known=known, exclusively=bool(account) and policy == "refuse"
     )
-    if before is None or not (place.account in filter(None, known) or _is_same(before, token)):
+    if before is None or not (
+        token_owner.account in filter(None, known) or _is_same(before, token)
+    ):
         put(token)
     elif token.get("refresh_token") or not before.get("refresh_token"):
         put(before.successor(token))
     else:
         _put_with_refresh_token_of(earlier, session, token, put)
-    if account is not None and any(other not in ("", place.account) for other in known):
-        default = (for_account and next(iter(known))) or place.account
+    if account is not None and any(other not in ("", token_owner.account) for other in known):
+        default = (for_account and next(iter(known))) or token_owner.account
         storage.make_default(owner.for_account(default))
 
 
 def _put(
     session: Session,
-    place: ResourceOwner,
+    token_owner: ResourceOwner,
     token: Token,
     *,
     known: Mapping[str, Callable[[], Mapping[str, Any] | None]],
@@ -94,13 +96,13 @@ def _put(
 ) -> None:
     """Store the token.
 
-    :param place: the owner of the token, with the account if it is known.
+    :param token_owner: the owner of the token, with the account if it is known.
     :param known: the accounts that the owner had before.
     :param exclusively: store nothing if another user has the account.
     :raises FlowError: ``account_taken``.
     """
     fields = token.fields_to_store
-    if not session.storage.set_granted(place, fields, known, exclusively=exclusively):
+    if not session.storage.set_granted(token_owner, fields, known, exclusively=exclusively):
         raise FlowError("account_taken", "another user is connecting this account at the same time")
     session.current_token.mark_saved(token)
 

@@ -95,8 +95,8 @@ class SharedAdapter(HTTPAdapter):
         if found is None:
             scheme, host, port = where
             _, tls = self.build_connection_pool_key_attributes(request, verify, cert)
-            place = {"scheme": scheme, "host": host, "port": port}
-            context = {**self.poolmanager.connection_pool_kw, **place, **tls}
+            address = {"scheme": scheme, "host": host, "port": port}
+            context = {**self.poolmanager.connection_pool_kw, **address, **tls}
             key = self.poolmanager.key_fn_by_scheme[scheme](context)
             if len(self._pool_keys) >= HOSTS:
                 self._pool_keys.clear()

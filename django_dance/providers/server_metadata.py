@@ -184,22 +184,22 @@ def discover_resource(
     #: §3.1). A request to both is the same (RFC 9110 §4.2.3).
     roots = (url, root, f"{root}/")
     #: URL of a document → the identifiers that the document may name.
-    places: dict[str, tuple[str, ...]] = {}
+    accepted: dict[str, tuple[str, ...]] = {}
     if challenge is not None:
-        places[_checked(challenge)] = (url,) if path or query else roots
+        accepted[_checked(challenge)] = (url,) if path or query else roots
     else:
         # The order of MCP, "Protected resource metadata discovery requirements".
-        places[f"{well_known}{path}{query}"] = (url,)
-        places[well_known] = roots
+        accepted[f"{well_known}{path}{query}"] = (url,)
+        accepted[well_known] = roots
 
     def read(document: dict[str, Any], at: str) -> ResourceMetadata:
-        return ResourceMetadata.read(document, places[at])
+        return ResourceMetadata.read(document, accepted[at])
 
     if fresh:
-        found: ResourceMetadata = _value_of(_fetch(list(places), read, verify))
+        found: ResourceMetadata = _value_of(_fetch(list(accepted), read, verify))
         return found
     return _discover(
-        list(places),
+        list(accepted),
         read,
         key=("resource", url, challenge, str(verify)),
         asked_by=asked_by,

@@ -69,7 +69,7 @@ class OAuth:
             for key, storage in storages.items()
             for connection in storage.connections(owners[key])
         ]
-        order = {name: place for place, name in enumerate(providers)}
+        order = {name: position for position, name in enumerate(providers)}
         return sorted(found, key=lambda connection: order[connection.provider])
 
     async def aconnections(self, *names: str) -> list[Connection]:
