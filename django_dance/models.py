@@ -176,7 +176,6 @@ class OAuthToken(OAuthConsumerMixin):
     )
     #: The account's name for people. It stays when the token is wiped.
     label = models.CharField(_("label"), max_length=255, default="", db_default="", blank=True)
-
     #: The time at which the account became the user's default account. If no account of the user
     #: has such a time, the default account is that of the last dance.
     chosen_at = models.DateTimeField(_("chosen at"), null=True, blank=True, editable=False)

@@ -65,7 +65,9 @@ def _on_setting_changed(*, setting: str, **kwargs: Any) -> None:
 def _forget_routes(patterns: Iterable[Any]) -> bool:
     """Empty the caches of the resolvers that have the providers' routes below them.
 
-    Returns whether there are any. ``clear_url_caches()`` empties those of the root alone.
+    ``clear_url_caches()`` empties those of the root alone.
+
+    :returns: whether there are any.
     """
     found = False
     for resolver in patterns:

@@ -48,7 +48,7 @@ _LIBRARY = _MozillaOIDC()
 
 
 def _is_at(provider: Provider, endpoint: str) -> bool:
-    """Whether the provider has this token endpoint, or an issuer that is the begin of it."""
+    """Whether the provider has this token endpoint, or an issuer that is the beginning of it."""
     if not isinstance(provider, OAuth2Provider) or not endpoint:
         return False
     if provider.token_url:

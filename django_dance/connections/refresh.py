@@ -269,7 +269,7 @@ class _RefreshAttempt:
         return _Outcome(error=error)
 
     def _handle_concurrent_change(self, new: Token) -> _Outcome:
-        """The owner has disconnected or connected again while the provider was asked."""
+        """Return the outcome if the owner has disconnected or connected again meanwhile."""
         current = Token.of(self.storage.reread(self.owner))
         if current is not None:
             return _Outcome(current, new=same_token(current, new))

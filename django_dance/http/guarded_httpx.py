@@ -25,7 +25,7 @@ def guarded_transport(httpx: ModuleType, *, verify: Any = True) -> Any:
 
     class GuardedTransport(httpx.AsyncBaseTransport):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
-            #: Origin → its addresses, and its connections. Two names may have one address.
+            #: Host and port → the addresses, and the connections. Two names may have one address.
             self._addresses: dict[tuple[str, int], list[str]] = {}
             self._connections: dict[tuple[str, int], Any] = {}
 

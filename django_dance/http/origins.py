@@ -50,4 +50,4 @@ def _is_insecure_host(host: str) -> bool:
     hosts = settings.insecure_hosts
     # A check reports another type. `in` would find a part of a text.
     valid = isinstance(hosts, (list, tuple, set, frozenset))
-    return valid and host in [str(host).lower() for host in hosts]
+    return valid and host in [str(each).lower() for each in hosts]

@@ -614,7 +614,6 @@ class Provider(Facts):
         The login view calls it before a dance begins. At a place, it may make calls.
 
         :param scope: the scopes that the dance asks for.
-
         :raises PlaceError: the place cannot be used.
         """
         return self
@@ -774,9 +773,10 @@ class Provider(Facts):
 
     def includes_scope(self, granted: Iterable[str], wanted: str) -> bool:
         """Return whether the granted scopes include a scope (:attr:`scope_implies`)."""
-        found, found_now = set(granted), list(granted)
-        while found_now and wanted not in found:
-            scope = found_now.pop()
+        found = set(granted)
+        pending = list(found)
+        while pending and wanted not in found:
+            scope = pending.pop()
             for pattern, implied in self.scope_implies.items():
                 before, star, after = pattern.partition("*")
                 rest = scope.removeprefix(before).removesuffix(after) if star else ""
@@ -788,7 +788,7 @@ class Provider(Facts):
                     name = name.replace("*", rest) if star else name
                     if name not in found:
                         found.add(name)
-                        found_now.append(name)
+                        pending.append(name)
         return wanted in found
 
     def authorization_params(self) -> dict[str, str]:

@@ -96,10 +96,10 @@ _OPTIONAL = (
     "chosen_at",
     "place",
 )
-#: The columns for the state of a connection. Without all of them, a connection that has lost its
-#: grant is deleted.
 #: The words of SQLite and MySQL for a table or a column that does not exist.
 _MISSING = re.compile("no such (table|column)|Unknown column")
+#: The columns for the state of a connection. Without all of them, a connection that has lost its
+#: grant is deleted.
 _STATES = {"state", "reason", "state_changed_at", "notified_at"}
 #: The longest label of an account, in characters.
 MAX_LABEL = 255

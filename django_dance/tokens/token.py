@@ -114,7 +114,7 @@ class Token(dict[str, Any]):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Token | None:
-        """Return what a storage returned as a token. Storages of a site may return a plain dict."""
+        """Return a storage's result as a token. The storage of a site may return a plain dict."""
         return stored if stored is None or isinstance(stored, Token) else cls(stored)
 
     @property
