@@ -85,6 +85,8 @@ _FIELDS = frozenset({"next", PARAMETER, PLACE})
 _AT_BASE_HOST = "dance_at_base"
 #: Marks a callback that was sent again, so that the browser adds its session cookie.
 _BOUNCED = "dance_bounced"
+#: The errors in a place that a visitor has named. They say nothing about the provider.
+_WRONG_PLACES = frozenset({"place_invalid", "place_refused"})
 _FORBIDDEN = frozenset(
     {
         "access_denied",
@@ -130,7 +132,7 @@ class DanceView(View):
             self.provider.meaning_of(exception) == "cancelled"
         ):
             code = "access_denied"
-        elif isinstance(exception, ProviderError):
+        elif isinstance(exception, ProviderError) and code not in _WRONG_PLACES:
             note_provider_error(self.provider.name, exception)
         self.observed.fail(code)
         logger.warning(

@@ -6,6 +6,7 @@ import re
 import pytest
 from django.urls import set_script_prefix
 
+from django_dance.cache import last_provider_error
 from django_dance.providers import providers
 
 from .conftest import GRANTED, Browser, assert_refused, flow_cookies, provider_url, query
@@ -38,6 +39,7 @@ def test_a_place_of_a_provider_without_places_is_refused(member, events, name, m
     response = getattr(member, method)(f"/login/{name}/", {"place": "one.example"})
     assert_refused(response, "place_refused", events)
     assert flow_cookies(member) == []
+    assert last_provider_error(name) is None
 
 
 def test_the_button_begins_the_dance(member):
