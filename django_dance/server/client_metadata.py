@@ -6,6 +6,7 @@ strangers: everything is limited in length, and nothing that they name is fetche
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ from .redirects import open_registration_error
 
 #: The longest redirect URI, and the longest name, in characters; and the most redirect URIs.
 MAX_URI, MAX_NAME, MAX_URIS = 500, 100, 20
+#: Letters and a symbol that are drawn as nothing.
+_BLANK = dict.fromkeys(map(ord, "\u115f\u1160\u2800\u3164\uffa0"))
+#: A character may have so many combining marks; more would cover the lines above and below a name.
+_MOST_MARKS = 4
 #: The grant types that these clients can use. They are public clients.
 _GRANT_TYPES = ("authorization_code", "refresh_token")
 
@@ -118,4 +123,10 @@ def _name(fields: Mapping[str, Any], redirect_uris: Sequence[str]) -> str:
     if not name.isprintable():
         # Such as the characters that reverse the direction of the text after them.
         raise InvalidMetadata("The client_name has characters that cannot be printed.")
+    # The first letters of the categories: M is a mark, Z is a space.
+    kinds = "".join(unicodedata.category(char)[0] for char in name.translate(_BLANK))
+    if not set(kinds) - {"M", "Z"}:
+        raise InvalidMetadata("The client_name cannot be seen.")
+    if "M" * (_MOST_MARKS + 1) in kinds:
+        raise InvalidMetadata("The client_name has too many combining marks.")
     return name.strip()

@@ -340,6 +340,9 @@ def test_a_document_on_a_private_address_is_not_fetched(addresses, app, publishe
         ({"response_types": ["token"]}, "contain code"),
         ({"client_name": "a" * 101}, "more than 100 characters"),
         ({"client_name": "Safe\N{RIGHT-TO-LEFT OVERRIDE}elif"}, "cannot be printed"),
+        ({"client_name": "\N{HANGUL FILLER}\N{BRAILLE PATTERN BLANK}"}, "cannot be seen"),
+        ({"client_name": "\N{COMBINING GRAPHEME JOINER}"}, "cannot be seen"),
+        ({"client_name": "a" + "\N{COMBINING DOUBLE LOW LINE}" * 5}, "combining marks"),
         ({"client_name": 7}, "must be a text"),
         ({"client_name": " "}, "must be a text"),
         ({"scope": ["email"]}, "scope must be a string"),
@@ -382,6 +385,12 @@ def test_a_document_that_cannot_be_read_is_refused(change, app, publisher, membe
     assert text == "The document about the application cannot be read."
     assert "the document of a client cannot be read" in caplog.text
     assert len(publisher.received) == 1
+
+
+@pytest.mark.parametrize("name", ["Việt", "Vie\u0323\u0302t", "ราชบุรี", "בְּרֵאשִׁ֖ית", "😀", "+"])
+def test_a_name_in_any_script_is_accepted(name, app, publisher, member):
+    publisher.document = document(client_name=name)
+    assert ask(app, member).context["client_name"] == name
 
 
 def test_a_document_without_a_name_has_the_host_of_its_redirect_uri(app, publisher, member):
