@@ -37,7 +37,8 @@ def redirect_uri_error(uri: str) -> str | None:
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         if not host or "@" in parts.netloc:
             return "it must have a host and no user name."
-        if not _is_host(host):
+        # In brackets there is an IPv6 address; Python also accepts an address of the future there.
+        if not _is_host(host) or ("[" in parts.netloc) != (":" in host):
             return f"{host} is not the name or address of a host."
         if not _has_valid_port(parts):
             return "its port must be a number from 1 to 65535."

@@ -143,6 +143,8 @@ def test_a_redirect_uri_may_not_be_left_out_if_there_are_several(ask, app):
         ("javascript:alert(1)", "its scheme"),
         ("data:text/html,x", "its scheme"),
         ("https://[/", "not a URI"),
+        ("https://[v1.a]/", "not the name or address"),
+        ("http://[v1.localhost]/", "not the name or address"),
         ("https:///callback", "must have a host"),
         ("https://*.example/callback", "has a wildcard"),
         ("https://app.example/*", "has a wildcard"),
