@@ -18,6 +18,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from . import access_tokens
 from .access_tokens import AccessToken, TokenRejected
 from .authorization import AuthorizationServer, servers
+from .hashing import digest
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -142,7 +143,9 @@ class ClientRateThrottle(SimpleRateThrottle):
         """``None`` for a request without a token, which is not limited."""
         if not isinstance(request.auth, AccessToken):
             return None
-        return str(self.cache_format % {"scope": self.scope, "ident": request.auth.client_id})
+        # The id of a client may be a URL, which is too long for a key of memcached.
+        ident = digest(request.auth.client_id)
+        return str(self.cache_format % {"scope": self.scope, "ident": ident})
 
 
 def required_scopes(view: Any, method: str) -> list[str]:

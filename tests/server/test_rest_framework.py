@@ -234,6 +234,19 @@ def test_the_requests_of_a_client_are_limited(rest_framework, app, register, mem
     assert call(Browser(), "get", api, other).status_code == 200
 
 
+@pytest.mark.filterwarnings("error::django.core.cache.CacheKeyWarning")
+def test_the_requests_of_a_client_with_the_longest_id_are_limited(
+    rest_framework, app, register, member
+):
+    """The id of a client can be the URL of its document; a key of memcached has 250 characters."""
+    from django_dance.server.rest_framework import ClientRateThrottle
+
+    api = rest_framework(throttle_classes=[type("T", (ClientRateThrottle,), {"rate": "1/hour"})])
+    client_id = "https://client.example/".ljust(255, "a")
+    token = register("Long", client_id=client_id).token(member)["access_token"]
+    assert [call(Browser(), "get", api, token).status_code for _ in range(2)] == [200, 429]
+
+
 def test_a_method_that_the_view_does_not_have_is_answered_405(rest_framework, app, member):
     url = rest_framework(required_scopes={"GET": ["email"], "POST": ["email"]})
     token = app.token(member)["access_token"]
