@@ -37,7 +37,7 @@ def last_provider_error(provider: str) -> dict[str, Any] | None:
 
 
 def _alias() -> str:
-    return settings.token_cache or "default"
+    return settings.cache or "default"
 
 
 def _key(provider: str) -> str:

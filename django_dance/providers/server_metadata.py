@@ -279,7 +279,7 @@ def check_limit(event: str, per_user: int, for_all: int, asked_by: str) -> None:
     for most, cause in (*limits, (for_all, None)):
         key = f"django_dance:events:{cache_name('default', event, cause)}"
         effect = "no new place can be connected"
-        if not is_within_limit(settings.token_cache or "default", key, most, WINDOW, effect=effect):
+        if not is_within_limit(settings.cache or "default", key, most, WINDOW, effect=effect):
             raise PlaceError(
                 "Too many servers were asked within a minute: try again later.", "place_limit"
             )

@@ -61,7 +61,7 @@ class MCPSession(OAuth2Session):
         if required is None or required.reason != "missing_scopes":
             return required
         key = f"django_dance:step_ups:{cache_name('default', self.owner.key)}"
-        cache, effect = settings.token_cache or "default", "no user is asked for more scopes"
+        cache, effect = settings.cache or "default", "no user is asked for more scopes"
         if is_within_limit(cache, key, STEP_UPS, WINDOW, effect=effect):
             return required
         # The server asks for other scopes again and again.
