@@ -5,9 +5,11 @@ import re
 from datetime import datetime
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, RequestContext, Template
+from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
@@ -361,6 +363,9 @@ def test_a_user_without_a_password_is_warned_before_the_last_way_in_is_gone(
     user.save()
     member.force_login(user)
     assert words in member.get(path).content.decode()
+    mistake = {"broken": {"PROVIDER": "no.such.Provider"}}
+    with override_settings(DANCE_PROVIDERS={**settings.DANCE_PROVIDERS, **mistake}):
+        assert words in member.get(path).content.decode()
     connect(account="2")
     OAuthToken.objects.update(may_sign_in=True)
     assert words not in member.get(path).content.decode()

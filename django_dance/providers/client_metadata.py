@@ -107,11 +107,8 @@ def document_redirect_uris() -> list[str]:
         return []
     uris = []
     with translation.override(settings.project_setting("LANGUAGE_CODE")):
-        for name in providers:
-            try:
-                provider = providers[name]
-            except ImproperlyConfigured:
-                continue  # a system check reports the mistake
+        for name in providers.usable():
+            provider = providers[name]
             if getattr(provider, "registers_itself", False) and not provider.problems():
                 uris.append(base + provider.url("authorized"))
     return uris

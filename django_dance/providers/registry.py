@@ -82,6 +82,20 @@ class Registry(Mapping[str, "Provider"]):
     def __contains__(self, name: object) -> bool:
         return name in settings.providers
 
+    def usable(self) -> list[str]:
+        """Return the names of the providers without those whose entry has a mistake.
+
+        A system check reports the mistake, and the rest of the site works without the provider.
+        """
+        return [name for name in self if self._can_be_made(name)]
+
+    def _can_be_made(self, name: str) -> bool:
+        try:
+            self[name]
+        except ImproperlyConfigured:
+            return False
+        return True
+
     @forbid_in_templates
     def forget(self) -> None:
         """Create the providers again at their next use."""

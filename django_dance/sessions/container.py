@@ -55,11 +55,12 @@ class OAuth:
         Those of one provider begin with the default account. Each storage in a database makes one
         query, however many providers there are.
 
-        :param names: the names of providers; without any, all providers.
+        :param names: the names of providers; without any, all providers whose entry in the settings
+            has no mistake.
         """
         owners: dict[int, list[ResourceOwner]] = {}
         storages: dict[int, BaseStorage] = {}
-        for name in names or providers:
+        for name in names or providers.usable():
             provider = providers[name]
             storage = provider.token_storage
             storages[id(storage)] = storage
@@ -96,10 +97,10 @@ class OAuth:
         return name in providers
 
     def __iter__(self) -> Iterator[DanceSession]:
-        return (self[name] for name in providers)
+        return (self[name] for name in providers.usable())
 
     def __len__(self) -> int:
-        return len(providers)
+        return len(providers.usable())
 
     def __repr__(self) -> str:
         return f"<OAuth {', '.join(providers)}>"

@@ -580,6 +580,23 @@ def test_request_oauth_is_a_container_of_sessions(user):
     assert len(oauth) == len(providers)
 
 
+def test_request_oauth_leaves_a_provider_with_a_mistake_out(user, settings):
+    store_token(user)
+    settings.DANCE_PROVIDERS = {
+        "broken": {"PROVIDER": "no.such.Provider"},
+        "odd": "no dict",
+        "github": settings.DANCE_PROVIDERS["github"],
+    }
+    request = RequestFactory().get("/")
+    request.user = user
+    oauth = OAuth(request)
+    assert [s.provider.name for s in oauth] == ["github"]
+    assert len(oauth) == 1
+    assert [c.provider for c in oauth.connections()] == ["github"]
+    with pytest.raises(ImproperlyConfigured, match="cannot be imported"):
+        oauth.connections("broken")
+
+
 def test_the_error_of_an_unknown_provider_names_the_setting():
     oauth = OAuth(RequestFactory().get("/"))
     with pytest.raises(AttributeError, match=r"DANCE_PROVIDERS.*'github'"):
