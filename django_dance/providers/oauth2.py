@@ -798,6 +798,9 @@ class OAuth2Provider(BackgroundGrants, Provider):
             for name, value in token.fields_to_store.items()
             if name not in ("expires_in", "expires_at", *REFRESH_FAILURE_FIELDS)
         }
+        if self.host_from_token in kept:
+            # Its refresh token is valid at this server only.
+            fields[self.host_from_token] = kept[self.host_from_token]
         new = {**kept, **fields, "refreshed_at": int(time.time())}
         if "scope" in fields:
             new["scope"] = with_proven_scopes(fields["scope"], scope_list(kept.get("scope")), new)

@@ -48,6 +48,16 @@ def test_a_refresh_is_requested_at_the_server_of_the_token(zoho_dance, responses
     assert form_fields(call)["refresh_token"] == "planted-refresh"
 
 
+@pytest.mark.parametrize("named", ["https://accounts.zoho.eu", "https://evil.example", ["x"]])
+def test_a_refresh_does_not_move_the_token_to_another_server(zoho_dance, responses, named):
+    session = expire_token(zoho_dance("accounts.zoho.in", **INDIA))
+    moved = {**ZOHO, "accounts-server": named}
+    responses.replace("POST", "https://accounts.zoho.in/oauth/v2/token", json=moved)
+    assert session.ready_token()["accounts-server"] == "https://accounts.zoho.in"
+    responses.post("https://accounts.zoho.in/oauth/v2/token/revoke")
+    assert session.disconnect()
+
+
 def test_the_account_is_asked_for_at_the_server_of_the_token(zoho_dance):
     session = zoho_dance("accounts.zoho.in", **INDIA)
     session.forget_token()
