@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus, urlsplit
 
 import requests
 from django.utils.http import parse_http_date_safe
@@ -187,7 +187,7 @@ class ProtocolResponse:
     def mask(self, text: str) -> str:
         """Replace the secrets of the request, which a provider may repeat, and granted tokens."""
         for secret in self.secrets:
-            for form in (secret, quote(secret, safe="")):
+            for form in (secret, quote(secret, safe=""), quote_plus(secret)):
                 text = text.replace(form, "***")
         return _GRANTED.sub(r"\1***", text)
 
@@ -232,7 +232,16 @@ def _secrets(request: requests.PreparedRequest) -> tuple[str, ...]:
     sent = jsonlib.loads(body) if body.startswith("{") else dict(parse_qsl(body))
     sent |= dict(parse_qsl(urlsplit(request.url or "").query))
     found += [value for name, value in sent.items() if name in _SECRET_PARAMS]
+    # Some providers have names of their own for these parameters.
+    found += vars(request).get("dance_secrets", ())
     return tuple(str(secret) for secret in found if len(str(secret)) >= 6)
+
+
+def _marked_secrets(arguments: Mapping[str, Any]) -> list[Secret]:
+    """Return the parameters of a request that are a ``Secret``, whatever their names are."""
+    sent = (arguments.get(name) for name in ("params", "data", "json"))
+    values = (value for each in sent if isinstance(each, Mapping) for value in each.values())
+    return [value for value in values if isinstance(value, Secret)]
 
 
 def _no_constant(name: str) -> float:
@@ -356,6 +365,7 @@ def limited_request(
                 # The server has closed the kept connection.
                 session.use(ProtocolAdapter())
                 response = session.request(method, url, **arguments)
+            vars(response.request)["dance_secrets"] = _marked_secrets(arguments)
             response.raw = io.BytesIO(_read(response, call.deadline, max_answer))
         except (
             requests.RequestException,
@@ -402,7 +412,8 @@ class _HideQuery(logging.Filter):
         return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_HideQuery())
+for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_HideQuery())
 
 
 class _ProtocolSession(EnvironmentMixin):

@@ -622,7 +622,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
         :raises ProviderError: the provider refused, failed or could not be reached.
         """
         names = {**fields, "client_id": client.client_id, "client_secret": client.client_secret}
-        query = {name: Secret(text.format_map(names)) for name, text in params.items()}
+        query = {
+            name: Secret(text.format_map(names)) if "{" in text else text
+            for name, text in params.items()
+        }
         return self._read_grant(self.call("GET", url, query=query), client)
 
     def _read_grant(self, answer: ProtocolResponse, client: ClientCredentials) -> dict[str, Any]:

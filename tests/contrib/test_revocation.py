@@ -50,6 +50,19 @@ def test_miro_revokes_by_json_with_names_of_its_own(connected, responses):
     }
 
 
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_miro_cannot_bring_its_secrets_into_the_words_of_a_refusal(connected, responses, status):
+    def repeat(request):
+        text = request.body if isinstance(request.body, str) else request.body.decode()
+        return status, {}, json.dumps({"error": "refused", "error_description": f"bad {text}"})
+
+    responses.add_callback("POST", "https://api.miro.com/v2/oauth/revoke", repeat)
+    with pytest.raises(ProviderError) as caught:
+        revoke_token(connected("miro"))
+    assert "bad" in caught.value.error_description
+    assert "planted" not in f"{caught.value} {caught.value.error_description}"
+
+
 @pytest.mark.parametrize(
     ("token", "sent"),
     [

@@ -483,6 +483,11 @@ def test_a_form_may_have_a_hundred_fields():
         ({}, {"data": {"code": "planted-1"}}, "no planted-1 here", "no *** here"),
         ({}, {"data": {"token": "planted/1"}}, "no planted%2F1 here", "no *** here"),
         ({}, {"json": {"refresh_token": "planted-1"}}, "no planted-1 here", "no *** here"),
+        # A parameter whose name only the provider has.
+        ({}, {"json": {"clientSecret": Secret("planted-1")}}, "no planted-1 here", "no *** here"),
+        ({}, {"data": {"app_key": Secret("planted-1")}}, "no planted-1 here", "no *** here"),
+        ({}, {"query": {"app_key": Secret("planted-1")}}, "no planted-1 here", "no *** here"),
+        ({}, {"data": {"token": "planted 1+"}}, "no planted+1%2B here", "no *** here"),
         ({}, {"data": {"scope": "shown-1"}}, "no shown-1 here", "no shown-1 here"),
         ({}, {"data": {"code": "short"}}, "too short a code", "too short a code"),
         ({}, {"data": {"code": "sixsix"}}, "no sixsix here", "no *** here"),
@@ -576,6 +581,26 @@ def test_a_request_that_cannot_be_sent_makes_the_provider_unavailable(headers, f
     with Loopback() as provider, pytest.raises(ProviderUnavailable, match=failure):
         protocol_call("POST", provider.url, data={}, headers=headers)
     assert not provider.received
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_line_about_broken_headers_does_not_repeat_the_query(settings, caplog, method):
+    settings.DEBUG = True
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nno header\r\n: x\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/revoke"
+        assert protocol_call(method, url, query={"token": "planted-token"}).status == 200
+        thread.join()
+    assert "Failed to parse headers" in caplog.text
+    assert "planted" not in caplog.text
 
 
 def test_the_error_about_an_address_does_not_repeat_its_query():
