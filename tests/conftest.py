@@ -21,6 +21,7 @@ from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import translation
 
 from django_dance import signals
 from django_dance.cache import failures
@@ -93,6 +94,13 @@ def _clean_cache():
     cache.clear()
     failures._warned.clear()
     forget_environment()
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_settings():
+    """End the language that a request of the test has activated: a thread keeps it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
