@@ -3,10 +3,28 @@
 import re
 
 import pytest
+from django.contrib import admin
+from django.test.utils import isolate_apps
+from django.urls import path
 
+from django_dance.server.admin import ClientAdmin
 from django_dance.server.models import Client, Consent, Grant, Token
 
 from .conftest import CALLBACK, is_alive
+
+with isolate_apps("tests"):
+
+    class Partner(Client):
+        """A client model of the site."""
+
+        class Meta:
+            proxy = True
+            app_label = "tests"
+
+
+own = admin.AdminSite("own")
+own.register(Partner, ClientAdmin)
+urlpatterns = [path("own/", own.urls)]
 
 
 @pytest.fixture
@@ -42,8 +60,8 @@ def test_the_admin_shows_a_new_secret_once(boss):
     assert "no-store" in response["Cache-Control"]
     assert "messages" not in response.cookies
     assert client.check_client_secret(secret)
-    for path in ("client/", f"client/{client.pk}/change/", f"client/{client.pk}/history/"):
-        text = boss.get(ADMIN + path).content.decode()
+    for page in ("client/", f"client/{client.pk}/change/", f"client/{client.pk}/history/"):
+        text = boss.get(ADMIN + page).content.decode()
         assert secret not in text and client.client_secret not in text
 
 
@@ -69,6 +87,14 @@ def test_the_admin_rotates_a_secret(boss, app, granted):
     assert not is_alive(app, granted["access_token"])
 
 
+def test_the_page_with_a_secret_leads_to_the_list_of_its_model(boss, app, settings):
+    settings.ROOT_URLCONF = __name__
+    form = {"action": "rotate_secret", "_selected_action": app.client.pk}
+    page = boss.post("/own/tests/partner/", form).content.decode()
+    assert "is not shown again" in page
+    assert 'href="/own/tests/partner/"' in page
+
+
 def test_the_admin_refuses_an_invalid_redirect_uri(boss):
     form = client_form(registered_redirect_uris="http://app.example/")
     assert "must be https" in boss.post(f"{ADMIN}client/add/", form).content.decode()
@@ -84,8 +110,8 @@ def test_the_admin_shows_rows_without_their_secrets(boss, app, member, model):
         if hasattr(row, name)
     ]
     name = model._meta.model_name
-    for path in (f"{name}/", f"{name}/{row.pk}/change/"):
-        text = boss.get(ADMIN + path).content.decode()
+    for page in (f"{name}/", f"{name}/{row.pk}/change/"):
+        text = boss.get(ADMIN + page).content.decode()
         assert "ada" in text
         assert not any(value in text for value in hidden)
     assert boss.get(f"{ADMIN}{name}/add/").status_code == 403
