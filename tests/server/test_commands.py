@@ -69,6 +69,11 @@ def test_a_secret_is_rotated(app, granted):
         (["Notes", "--redirect-uri", CALLBACK, "--scope", "mail"], "has no scope mail"),
         (["Notes", "--server", "nowhere"], "There is no server nowhere"),
         (["--rotate-secret", "any", "--public"], "leave out --public"),
+        (
+            ["Notes", "--rotate-secret", "any", "--redirect-uri", CALLBACK, "--scope", "email"],
+            "leave out the name, --redirect-uri, --scope",
+        ),
+        (["--rotate-secret", "any", "--grant-types", "password"], "leave out --grant-types"),
     ],
 )
 @pytest.mark.one_database("These tests differ in the request, not in rows")

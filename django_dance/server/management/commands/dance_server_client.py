@@ -12,6 +12,16 @@ from django_dance.server.bindings import client_model, rows_to_write
 from django_dance.server.models import Client
 from django_dance.server.registration import client_error, servers_in_use
 
+#: The arguments that describe a new client.
+_DESCRIPTION = {
+    "name": "the name",
+    "redirect_uri": "--redirect-uri",
+    "scope": "--scope",
+    "grant_types": "--grant-types",
+    "public": "--public",
+}
+_GRANT_TYPES = "authorization_code refresh_token"
+
 
 class Command(BaseCommand):
     help = "Register a client, or replace the secret of one. The secret is printed only once."
@@ -23,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope", default="", help="the scopes that it may request, separated by spaces"
         )
-        parser.add_argument("--grant-types", default="authorization_code refresh_token")
+        parser.add_argument("--grant-types", help=f"default: {_GRANT_TYPES}")
         parser.add_argument(
             "--public", action="store_true", help="register a client that has no secret"
         )
@@ -41,17 +51,20 @@ class Command(BaseCommand):
                 "there."
             )
         if options["rotate_secret"]:
-            if options["public"]:
-                raise CommandError("A public client has no secret to rotate: leave out --public.")
+            if given := [shown for name, shown in _DESCRIPTION.items() if options[name]]:
+                raise CommandError(
+                    f"--rotate-secret replaces the secret only: leave out {', '.join(given)}."
+                )
             client = rows_to_write(model).filter(client_id=options["rotate_secret"]).first()
             if client is None:
                 raise CommandError(f"There is no client {options['rotate_secret']}.")
         elif options["name"]:
+            grant_types = options["grant_types"]
             client = model(
                 name=options["name"],
                 registered_redirect_uris="\n".join(options["redirect_uri"]),
                 scope=options["scope"],
-                grant_types=options["grant_types"],
+                grant_types=_GRANT_TYPES if grant_types is None else grant_types,
                 is_confidential=not options["public"],
             )
         else:
