@@ -611,7 +611,7 @@ def _deployment() -> Iterator[CheckMessage]:
             id="django_dance.W017",
         )
     alias = settings.cache or "default"
-    if alias in caches.settings and not is_shared(alias):
+    if alias in caches.settings and not is_shared(caches.settings[alias]):
         yield checks.Warning(
             f"The cache {alias!r} is not shared between processes, so one process does not know "
             "which callbacks another process has handled"
@@ -630,7 +630,8 @@ def _deployment() -> Iterator[CheckMessage]:
             id="django_dance.W020",
         )
     for alias in sorted(caches.settings.keys() & {*CACHES, settings.token_cache}):
-        if is_shared(alias) and not settings.names_site(alias):
+        cache = caches.settings[alias]
+        if is_shared(cache) and not settings.names_site(cache):
             yield checks.Warning(
                 f"The cache {alias!r} stores tokens, and its keys do not name this site.",
                 hint="Another site or environment with the same cache and the same database name "

@@ -58,9 +58,12 @@ DEFAULTS: dict[str, Any] = {
 UNSHARED = tuple(f"django.core.cache.backends.{name}." for name in ("locmem", "dummy", "db"))
 
 
-def is_shared(alias: str) -> bool:
-    """Whether several processes can share the entries of this cache."""
-    backend = str(django_settings.CACHES[alias].get("BACKEND", ""))
+def is_shared(cache: Mapping[str, Any]) -> bool:
+    """Whether several processes can share the entries of a cache.
+
+    :param cache: its description, as in ``CACHES``.
+    """
+    backend = str(cache.get("BACKEND", ""))
     return not backend.endswith((".LocMemCache", ".DummyCache"))
 
 
@@ -266,9 +269,12 @@ class Settings(PrefixedSettings):
             )
         return function
 
-    def names_site(self, alias: str) -> bool:
-        """Whether the keys in this cache name the site, by ``KEY_PREFIX`` or ``DANCE_SITE_KEY``."""
-        return bool(django_settings.CACHES[alias].get("KEY_PREFIX") or self.site_key)
+    def names_site(self, cache: Mapping[str, Any]) -> bool:
+        """Whether the keys in a cache name the site, by ``KEY_PREFIX`` or ``DANCE_SITE_KEY``.
+
+        :param cache: its description, as in ``CACHES``.
+        """
+        return bool(cache.get("KEY_PREFIX") or self.site_key)
 
     @property
     def debug(self) -> bool:

@@ -98,7 +98,7 @@ def forget_parked(alias: str | None, using: str, *keys: str) -> None:
 
 def _can_share(alias: str | None, using: str) -> bool:
     """Whether other processes can read the cache, while the database does not answer."""
-    if alias not in caches.settings or not is_shared(alias):
+    if alias not in caches.settings or not is_shared(caches.settings[alias]):
         return False
 
     return ask_cache(alias, lambda cache: database_of(cache) != using, False, effect=_EFFECT)

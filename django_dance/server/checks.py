@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -234,18 +234,26 @@ def _has_open_clients(server: AuthorizationServer) -> bool:
 
 
 def _cache_problems() -> Iterator[CheckMessage]:
-    bound = {server.grant_cache.alias for server in servers if server.grant_cache is not None}
-    for alias in sorted(caches.settings.keys() & {*bound, settings.token_cache}):
-        if not is_shared(alias):
+    found: dict[str, Mapping[str, Any]] = {}
+    for server in servers:
+        if server.grant_cache is not None:
+            # The other checks report a cache that cannot store codes.
+            with suppress(ImproperlyConfigured):
+                name, cache = server.grant_cache.description
+                found[name] = cache
+    if settings.token_cache in caches.settings:
+        found[repr(settings.token_cache)] = caches.settings[settings.token_cache]
+    for name, cache in sorted(found.items()):
+        if not is_shared(cache):
             yield Warning(
-                f"The server stores codes or tokens in the cache {alias!r}, which is not shared "
+                f"The server stores codes or tokens in the cache {name}, which is not shared "
                 "between processes.",
                 hint="Use a shared cache, such as Redis, and name its alias.",
                 id="django_dance_server.W006",
             )
-        elif not client_settings.names_site(alias):
+        elif not client_settings.names_site(cache):
             yield Warning(
-                f"The server stores codes or tokens in the cache {alias!r}, whose keys do not name "
+                f"The server stores codes or tokens in the cache {name}, whose keys do not name "
                 "this site.",
                 hint="Another site, or another environment of this one, that uses the same cache "
                 "and has the same name for its database and the same issuer would share them. Set "
@@ -257,7 +265,7 @@ def _cache_problems() -> Iterator[CheckMessage]:
 
 def _limit_problems() -> Iterator[CheckMessage]:
     alias = settings.limit_cache
-    if servers and alias in list(caches.settings) and not is_shared(alias):
+    if servers and alias in list(caches.settings) and not is_shared(caches.settings[alias]):
         yield Warning(
             f"The server counts wrong client secrets in the cache {alias!r}, which is not shared "
             "between processes.",

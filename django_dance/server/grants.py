@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -167,6 +167,18 @@ class GrantCache:
         if isinstance(cache, FileBasedCache):
             raise ImproperlyConfigured(_FILES_ERROR)
         return cache
+
+    @property
+    def description(self) -> tuple[str, Mapping[str, Any]]:
+        """The name of the cache, for a message, and its description, as in ``CACHES``.
+
+        :raises ImproperlyConfigured: there is no such cache, or a setting is wrong.
+        """
+        if self._own_caches is not None:
+            return f"of {self._config_prefix}_CACHE_TYPE", self._own_caches.settings[self.alias]
+        if self.alias not in caches.settings:
+            raise ImproperlyConfigured(f"There is no cache {self.alias!r} in CACHES.")
+        return repr(self.alias), caches.settings[self.alias]
 
     @property
     def timeout(self) -> int:

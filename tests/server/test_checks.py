@@ -175,6 +175,32 @@ def test_a_shared_cache_whose_keys_do_not_name_the_site_gives_a_warning_at_deplo
     assert check_deployment() == []
 
 
+def test_the_cache_of_flask_oauthlibs_settings_is_checked_at_deployment(settings):
+    settings.CACHES = {**settings.CACHES, "limits": REDIS}
+    settings.DANCE_SERVER_LIMIT_CACHE = "limits"
+    settings.OAUTH2_CACHE_TYPE = "redis"
+    cached = make_server()
+    bind_cache_grant(cached)
+    assert_message(messages_of(cached, check_deployment), "W008", "cache of OAUTH2_CACHE_TYPE")
+    settings.OAUTH2_CACHE_KEY_PREFIX = "mysite"
+    bind_cache_grant(cached)
+    assert messages_of(cached, check_deployment) == []
+    settings.OAUTH2_CACHE_TYPE = "simple"
+    bind_cache_grant(cached)
+    assert_message(messages_of(cached, check_deployment), "W006", "cache of OAUTH2_CACHE_TYPE")
+    settings.OAUTH2_CACHE_TYPE = "filesystem"
+    bind_cache_grant(cached)
+    assert messages_of(cached, check_deployment) == []
+    assert_message(messages_of(cached, check_servers), "E004", "cannot store authorization codes")
+
+
+def test_an_unknown_cache_for_codes_is_reported_once(settings):
+    cached = make_server()
+    bind_cache_grant(cached, cache="nowhere")
+    assert not [m for m in messages_of(cached, check_deployment) if m.id.endswith("W006")]
+    assert_message(messages_of(cached, check_servers), "E004", "'nowhere'")
+
+
 def test_two_servers_with_one_name_are_found():
     twins = [make_server("twin"), make_server("twin")]
     assert_message(
