@@ -6,6 +6,8 @@ class Pipedrive(OAuth2Provider):
     you register the application. The token names the URL of the API."""
 
     documentation = "https://pipedrive.readme.io/docs/marketplace-oauth-authorization"
+    checked = "2026-11"
+    # https://pipedrive.readme.io/docs/client-id-and-client-secret
     registration_url = "https://app.pipedrive.com/developer-hub"
     base_url = "https://api.pipedrive.com/api/"
     base_url_from_token = "{api_domain}/api/"
@@ -16,9 +18,11 @@ class Pipedrive(OAuth2Provider):
     # Not documented, and a client that sends PKCE elsewhere does not send it here:
     # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
-    # https://github.com/api-evangelist/pipedrive/blob/HEAD/openapi/_original/pipedrive-v1-openapi.yml
+    # The lifetime begins again with each refresh: the page of ``documentation``.
+    refresh_rotates = False
     refresh_token_lifetime = 60
+    # https://pipedrive.readme.io/docs/app-installation-flows
+    refusals = {"cancelled": ("user_denied",)}
     account_url = "v1/users/me"
     account_id = "data.id"
     account_label = "data.name"
-    unconfirmed = ("refresh_rotates", "registration_url")

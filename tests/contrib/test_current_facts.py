@@ -41,6 +41,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("notion", "registration_url", "https://app.notion.com/developers/connections"),
         ("paypal", "refresh_rotates", False),
         ("pinterest", "token_url_params", {"continuous_refresh": "true"}),
+        ("pipedrive", "refresh_rotates", False),
         (
             "planning_center",
             "revocation_url",

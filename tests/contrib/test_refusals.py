@@ -183,6 +183,17 @@ ANSWERS = [
         "https://dev.mendeley.com/reference/topics/authorization_auth_code.html",
     ),
     Answer(
+        "pipedrive",
+        400,
+        {
+            "success": False,
+            "message": "Invalid grant: refresh token is invalid",
+            "error": "invalid_grant",
+        },
+        "dead",
+        "https://github.com/pipedrive/client-nodejs/blob/HEAD/test/functional/oauth/access-token.test.ts",
+    ),
+    Answer(
         "quickbooks",
         400,
         {"error": "invalid_grant"},
@@ -213,6 +224,13 @@ ANSWERS = [
         },
         "dead",
         "https://github.com/smartsheet-platform/api-docs/blob/HEAD/source/_additional.html.md.erb",
+    ),
+    Answer(
+        "soundcloud",
+        400,
+        {"error": "invalid_grant"},
+        "dead",
+        "https://github.com/soundcloud/api/issues/395",
     ),
     Answer(
         "spotify",
@@ -448,6 +466,8 @@ def test_a_device_flow_ends_with_a_code_of_ours(site, responses, preset, body, c
         ("linkedin", "user_cancelled_authorize"),
         # https://developer.apple.com/documentation/signinwithapple/incorporating-sign-in-with-apple-into-other-platforms
         ("apple", "user_cancelled_authorize"),
+        # https://pipedrive.readme.io/docs/app-installation-flows
+        ("pipedrive", "user_denied"),
     ],
 )
 def test_a_visitor_who_cancelled_is_told_so(site, member, events, preset, error):
@@ -564,7 +584,6 @@ UNDOCUMENTED = [
     "patreon",
     "paypal",
     "pinterest",
-    "pipedrive",
     "planning_center",
     "railway",
     "reddit",
@@ -574,7 +593,6 @@ UNDOCUMENTED = [
     "salesloft",
     "sentry",
     "snapchat",
-    "soundcloud",
     "stripe",
     "teamleader",
     "tiktok",
