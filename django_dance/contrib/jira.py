@@ -27,6 +27,6 @@ class Jira(OAuth1Provider):
     }
 
     def session_created(self, session: "DanceSession") -> "DanceSession":
-        # Jira answers 415 to a request without this header.
+        # For a body that is a text: requests states no type for it, and Jira would answer 415.
         session.headers["Content-Type"] = "application/json"
         return session

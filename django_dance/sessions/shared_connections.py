@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import requests
@@ -48,8 +49,13 @@ class SharedConnectionsMixin(EnvironmentMixin):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Return the request with the settings of the session, as ``requests`` does.
 
-        It takes less work if the session has headers only, which is the usual case.
+        It takes less work if the session has headers only, which is the usual case. A
+        ``Content-Type`` of the session is not used for a call with ``files``.
         """
+        if request.files and "content-type" not in map(str.lower, request.headers):
+            # Only the Content-Type of the body itself names the boundary between its parts.
+            request = copy(request)
+            request.headers = {**request.headers, "Content-Type": None}
         if self.params or request.cookies or len(self.cookies) or any(self.hooks.values()):
             return super().prepare_request(request)
         prepared: Any = requests.PreparedRequest()

@@ -99,6 +99,21 @@ def test_the_cookies_of_a_session_are_sent():
     assert ("Cookie", "a=1") in prepared(ours)["headers"]
 
 
+@pytest.mark.parametrize("cookies", [{}, {"a": "1"}], ids=["headers only", "cookies"])
+def test_the_content_type_of_a_session_is_not_used_for_an_upload(cookies):
+    session = SharedConnectionsMixin()
+    session.headers["content-type"] = "application/json"
+    session.cookies.update(cookies)
+    upload = requests.Request("POST", URL, files={"file": ("name", b"text")})
+    sent = session.prepare_request(upload)
+    assert sent.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert upload.headers == {}
+    upload.headers = {"CONTENT-TYPE": "multipart/mixed"}
+    assert session.prepare_request(upload).headers["Content-Type"] == "multipart/mixed"
+    text = requests.Request("POST", URL, data="{}")
+    assert session.prepare_request(text).headers["Content-Type"] == "application/json"
+
+
 def test_a_change_of_the_sessions_headers_has_effect_at_the_next_call():
     session = SharedConnectionsMixin()
     prepared(session)
