@@ -2,8 +2,9 @@ from ..providers import ANY_PATH, HostPlace, OIDCProvider
 
 
 class GitLab(OIDCProvider):
-    """https://docs.gitlab.com/api/oauth2/ — set ``HOST`` to use your own server, and ``CA_BUNDLE``
-    if its certificate comes from your own CA."""
+    """https://docs.gitlab.com/api/oauth2/ — choose the scope ``read_user`` when you register the
+    application. Set ``HOST`` to use your own server, and ``CA_BUNDLE`` if its certificate comes
+    from your own CA."""
 
     documentation = "https://docs.gitlab.com/api/oauth2/"
     checked = "2026-11"
@@ -24,4 +25,7 @@ class GitLab(OIDCProvider):
     refresh_rotates = True
     account_url = "user"
     account_id = "id"
+    # "id" is the claim "sub":
+    # https://gitlab.com/gitlab-org/gitlab/-/blob/HEAD/config/initializers/doorkeeper_openid_connect.rb
+    permanent_account_ids = ("sub", "id")
     account_label = "username"

@@ -332,7 +332,9 @@ class OIDCProvider(OAuth2Provider):
         return ("GET", url, None) if url else stated
 
     def account_info(self, session: DanceSession) -> AccountInfo:
-        if self.account_url or self.account_id != "sub":
+        # A site may choose the claim in place of the id that the preset's account_url answers.
+        asks = self.account_url and type(self).account_id == "sub"
+        if asks or self.account_id != "sub":
             return super().account_info(session)
         token = session.ready_token()
         signed = token.get("id_claims")
@@ -352,7 +354,8 @@ class OIDCProvider(OAuth2Provider):
     def _name(self, claims: Mapping[str, Any]) -> str:
         """Return the name in the claims of a person (OpenID Connect Core 5.1), or ``""``."""
         parts = [claims.get(name) for name in ("given_name", "family_name")]
-        return str(claims.get(self.account_label) or " ".join(str(part) for part in parts if part))
+        whole = claims.get(self.account_label) or claims.get("name")
+        return str(whole or " ".join(str(part) for part in parts if part))
 
     def _claims_elsewhere(self, token: Token) -> dict[str, Any]:
         """Return the claims of the userinfo endpoint; none if it has no name, or none now.
