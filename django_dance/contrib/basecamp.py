@@ -18,10 +18,18 @@ class Basecamp(OAuth2Provider):
     client_auth = "post"
     # https://github.com/basecamp/bc3-api/blob/master/README.md
     request_headers = {"User-Agent": "{user_agent}"}
+    # https://github.com/basecamp/bc-api/issues/98, and its issues 247 and 199
+    refusals = {
+        "dead": (
+            "authorization_expired",
+            "Unknown Basecamp ID",
+            "This Basecamp ID rekeyed its deadbolt",
+        )
+    }
     account_url = "https://launchpad.37signals.com/authorization.json"
     account_id = "identity.id"
     account_label = "identity.email_address"
-    unconfirmed = ("refresh_rotates",)
+    unconfirmed = ("pkce", "refresh_rotates")
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

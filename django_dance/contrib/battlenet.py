@@ -3,7 +3,9 @@ from ..providers import OIDCProvider
 
 class BattleNet(OIDCProvider):
     """https://community.developer.battle.net/documentation/guides/using-oauth — the ``REGION`` of
-    the API is ``us``, ``eu``, ``kr`` or ``tw``. A token is valid in all regions."""
+    the API is ``us``, ``eu``, ``kr`` or ``tw``. A token is valid in all four. China has other
+    servers, which this preset does not know. Keep ``openid`` in ``SCOPE``: the ID token has the
+    name."""
 
     label = "Battle.net"
     documentation = "https://community.developer.battle.net/documentation/guides/using-oauth"

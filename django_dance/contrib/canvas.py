@@ -4,9 +4,10 @@ from ..providers import HostPlace, OAuth2Provider
 class Canvas(OAuth2Provider):
     """https://developerdocs.instructure.com/services/canvas/oauth2 — set ``HOST`` to the host of
     the institution, or ``PLACES`` to those of several. Its administrator creates a developer key.
-    """
+    If the key requires scopes, set ``SCOPE``, with the scope of the request for the user."""
 
     documentation = "https://developerdocs.instructure.com/services/canvas/oauth2"
+    checked = "2026-11"
     registration_url = (
         "https://developerdocs.instructure.com/services/canvas/oauth2/file.developer_keys"
     )
@@ -23,6 +24,9 @@ class Canvas(OAuth2Provider):
     client_auth = "post"
     # https://github.com/instructure/canvas-lms/blob/HEAD/doc/api/oauth_endpoints.md
     refresh_rotates = False
+    choose_account_params = {"force_login": "1"}
+    # https://github.com/instructure/canvas-lms/blob/HEAD/lib/canvas/oauth/request_error.rb
+    refusals = {"dead": ("invalid_request: refresh_token not found",)}
     account_url = "users/self"
     account_id = "id"
     account_label = "name"

@@ -26,6 +26,8 @@ class EBay(OAuth2Provider):
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
     account_id = "userId"  # /api-docs/commerce/identity/types/api:UserResponse
     account_label = "username"
+    permanent_account_ids = ("userId",)  # "immutable", as the page of account_id says
+    choose_account_params = {"prompt": "login"}  # /api-docs/static/oauth-consent-request.html
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 
@@ -41,7 +43,8 @@ class EBay(OAuth2Provider):
         if not self.ru_name:
             yield self._missing(
                 "ru_name",
-                "Enter the callback URL at eBay, under User Tokens, and set the name it gets.",
+                "Enter the callback URL at eBay, under User Tokens, for accepted and for declined "
+                "requests, and set the name that it gets.",
             )
 
     def callback_uri(self, request: "HttpRequest") -> str:

@@ -14,6 +14,7 @@ class HubSpot(OAuth2Provider):
         "https://developers.hubspot.com/docs/api-reference/2026-03/authentication/"
         "manage-oauth-tokens"
     )
+    checked = "2026-11"
     # A page of the documentation
     registration_url = (
         "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/create-an-app"
@@ -25,8 +26,17 @@ class HubSpot(OAuth2Provider):
     revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
     client_auth = "post"
     scope = "oauth"
-    # https://www.nango.dev/blog/hubspot-oauth-bad-refresh-token
-    refusals = {"dead": ("BAD_REFRESH_TOKEN", "invalid_request: refresh token")}
+    # https://developers.hubspot.com/changelog/new-oauth-v3-api-endpoints-and-standardized-error-responses
+    # The third and the fourth: the HubSpot account was deleted or disconnected,
+    # https://github.com/PostHog/posthog/blob/HEAD/posthog/models/integration/refresh_tracking.py
+    refusals = {
+        "dead": (
+            "BAD_REFRESH_TOKEN",
+            "invalid_request: refresh token",
+            "BAD_HUB",
+            "access_denied: hub id",
+        )
+    }
     account_id = "user_id"
     account_label = "user"
     unconfirmed = ("refresh_rotates",)

@@ -4,8 +4,8 @@ from ..providers import HostPlace, OIDCProvider
 class Okta(OIDCProvider):
     """https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/OrgAS/ — set ``HOST`` to
     your organization's host, such as ``example.okta.com``. For a custom authorization server set
-    ``ISSUER`` to ``https://<host>/oauth2/<id>``. Add ``offline_access`` to ``SCOPE`` to get refresh
-    tokens."""
+    ``ISSUER`` to ``https://<host>/oauth2/<id>``. To get refresh tokens, allow the application the
+    grant type Refresh Token, and add ``offline_access`` to ``SCOPE``."""
 
     documentation = "https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/OrgAS/"
     checked = "2026-11"
@@ -19,6 +19,8 @@ class Okta(OIDCProvider):
     base_url = "https://{host}/"
     issuer = "https://{host}"
     scope = ("openid", "profile")
+    # Okta refuses "select_account": the page of ``documentation``.
+    choose_account_params = {"prompt": "login"}
     # A setting of the application decides whether a refresh token can be used again.
     # https://developer.okta.com/docs/guides/refresh-tokens/main/
     refresh_rotates = None

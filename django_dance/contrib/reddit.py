@@ -4,8 +4,9 @@ from ..providers import OAuth2Provider
 
 class Reddit(OAuth2Provider):
     """https://github.com/reddit-archive/reddit/wiki/OAuth2 — Reddit requires a ``USER_AGENT`` with
-    your site's name and a Reddit user as a contact. Reddit approves each new application: request
-    access as https://support.reddithelp.com/hc/articles/42728983564564 says."""
+    your site's name and a Reddit user as a contact: ``web:<site>:<version> (by /u/<user>)``. Reddit
+    approves each new application: request access as
+    https://support.reddithelp.com/hc/articles/42728983564564 says."""
 
     documentation = "https://github.com/reddit-archive/reddit/wiki/OAuth2"
     checked = "2026-11"
@@ -16,8 +17,11 @@ class Reddit(OAuth2Provider):
     token_url = "https://www.reddit.com/api/v1/access_token"
     revocation_url = "https://www.reddit.com/api/v1/revoke_token"
     scope = "identity"
-    # https://github.com/reddit-archive/reddit/blob/HEAD/r2/r2/controllers/oauth2.py
+    # https://github.com/praw-dev/praw/blob/HEAD/docs/package_info/praw8_migration.rst
     refresh_rotates = False
+    # {"message": "Bad Request", "error": 400}, as https://github.com/PostHog/posthog/blob/HEAD/posthog/models/integration/refresh_tracking.py
+    # reads it
+    refusals = {"dead": ("Bad Request",)}
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "api/v1/me"
     account_id = "id"

@@ -2,11 +2,11 @@ from ..providers import OAuth2Provider
 
 
 class Teamleader(OAuth2Provider):
-    """https://github.com/teamleadercrm/api/blob/HEAD/src/authentication.apib — you choose the
-    scopes when you register the integration. Choose ``users``, so that the account can be
-    determined."""
+    """https://developer.focus.teamleader.eu/docs/authentication — you choose the scopes when you
+    register the integration. Choose ``users``, so that the account can be determined."""
 
-    documentation = "https://github.com/teamleadercrm/api/blob/HEAD/src/authentication.apib"
+    # The page of before: https://github.com/teamleadercrm/api/blob/HEAD/src/authentication.apib
+    documentation = "https://developer.focus.teamleader.eu/docs/authentication"
     checked = "2026-11"
     registration_url = "https://marketplace.focus.teamleader.eu/build"
     label = "Teamleader Focus"

@@ -10,6 +10,7 @@ class Todoist(OAuth2Provider):
     base_url = "https://api.todoist.com/api/v1/"
     authorization_url = "https://app.todoist.com/oauth/authorize"
     token_url = "https://api.todoist.com/oauth/access_token"
+    # PKCE: https://github.com/Doist/todoist-cli/blob/HEAD/src/lib/auth-provider.ts
     revocation_url = "https://api.todoist.com/api/v1/revoke"
     revocation_auth = "basic"
     revocation_token = "access_token"
@@ -17,12 +18,13 @@ class Todoist(OAuth2Provider):
     scope = "data:read"
     scope_separator = ","
     scope_required = True
+    scope_implies = {"data:read_write": ("data:read", "task:add")}
     # Older applications have tokens that do not expire, and no refresh tokens.
-    # https://doist.github.io/todoist-sdk-typescript/api/functions/refreshAuthToken
     refresh_rotates = True
-    refusals = {"client": ("incorrect_application_credentials",)}
+    refusals = {
+        "dead": ("bad_authorization_code",),
+        "client": ("incorrect_application_credentials",),
+    }
     account_url = "user"
     account_id = "id"
     account_label = "full_name"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce",)

@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Uber(OAuth2Provider):
     """https://developer.uber.com/docs/riders/guides/authentication/user-access-token — add
-    ``offline_access`` to ``SCOPE`` for refresh tokens."""
+    ``offline_access`` to ``SCOPE`` for refresh tokens. Uber must allow your application to
+    determine the account: https://developer.uber.com/docs/v1-me"""
 
     documentation = "https://developer.uber.com/docs/riders/guides/authentication/user-access-token"
     checked = "2026-11"
@@ -15,6 +16,9 @@ class Uber(OAuth2Provider):
     # https://developer.uber.com/docs/consumer-identity/guides/revoke-token
     revocation_url = "https://auth.uber.com/oauth/v2/revoke"
     client_auth = "post"
+    # PKCE, and choose_account_params: https://developer.uber.com/docs/consumer-identity/oauthplayground/request/pkce
+    # and https://developer.uber.com/docs/consumer-identity/oauthplayground/request/code
+    choose_account_params = {"prompt": "login"}
     # https://developer.uber.com/docs/consumer-identity/oauthplayground/refresh-token
     refresh_redirect_uri = True
     scope = "profile"
@@ -23,5 +27,4 @@ class Uber(OAuth2Provider):
     account_url = "me"
     account_id = "rider_id"
     account_label = "first_name"
-    # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)

@@ -36,6 +36,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "apple": {"length": "The client secret is signed anew for each request."},
     "azure": {"length": "An issuer of many tenants."},
     "docusign": {"length": "A sandbox, and the server of the default account."},
+    "ebay": {"length": "A name for the callback URL, and a sandbox."},
     "facebook": {"length": "An exchange of tokens."},
     "instagram": {
         **_NO_LABEL,
@@ -44,6 +45,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "lichess": {"registration_url": "Nothing is registered there: any name will do as client id."},
     "github": {"length": "Many scopes that include others."},
     "google": {"length": "Four options, and words for scopes."},
+    "hubspot": {"length": "Errors of its own, and a request that names the account."},
     "mastodon": {"length": "Servers that publish no metadata."},
     "salesforce": {"length": "Places in several domains, and sandboxes."},
     "shopify": {"length": "A signature of the callback."},

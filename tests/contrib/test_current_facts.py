@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 import pytest
 from django.core import checks
 
-from django_dance.providers import OAuth2Provider, OIDCProvider
+from django_dance.providers import OAuth2Provider, OIDCProvider, providers
 
 from ..catalogue import PRESETS, required
 from ..conftest import Dance
-from .conftest import GRANTED, basic_credentials, form_fields, revoke_token
+from .conftest import GRANTED, Identifying, basic_credentials, form_fields, revoke_token
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
@@ -410,10 +410,24 @@ def test_the_accounts_that_can_be_used_for_sign_in_have_permanent_ids():
     }
     assert found == {
         "azure": (),
+        "ebay": ("userId",),
         "github": ("id",),
+        "gitlab": ("sub", "id"),
         "orcid": ("sub", "orcid"),
         "railway": ("sub",),
     }
+
+
+@pytest.mark.parametrize("name", ["gitlab", "osm", "twitch"])
+def test_the_claim_of_the_id_token_can_name_the_account(site, member, responses, user, name):
+    provider = site(name, account_id="sub", scope="openid", sign_in=True)
+    assert not provider.problems()
+    known = Identifying(responses, provider)
+    dance = Dance(member, name)
+    known.claims |= {"iss": provider.issuer, "nonce": dance.asked["nonce"], "name": "Ada"}
+    assert dance.callback().status_code == 302
+    session = providers[name].session(user=user)
+    assert (session.account_id, session.account_label) == ("248289761001", "Ada")
 
 
 def test_orcid_can_be_used_for_sign_in_with_an_id_token(site):
