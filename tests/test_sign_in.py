@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from django_dance import signals
 from django_dance.connections import ProvenAccount
 from django_dance.connections.sign_in import LOGIN_TIME, refuse_staff
+from django_dance.contrib.github import GitHub
 from django_dance.exceptions import FlowError
 from django_dance.models import OAuthToken
 from django_dance.providers import OAuth1Provider, providers
@@ -206,6 +207,14 @@ def test_oauth_1_is_refused(settings):
         found for found in Museum("museum", sign_in=True).problems() if "SIGN_IN" in str(found)
     ]
     assert "OAuth 1" in str(problem)
+
+
+def test_an_account_in_a_workspace_is_refused():
+    kept = GitHub("github", sign_in=True, account_workspace="team.id")
+    (problem,) = [found for found in kept.problems() if found.id == "django_dance.E026"]
+    assert 'Set ACCOUNT_WORKSPACE to ""' in problem.hint
+    free = GitHub("github", sign_in=True, account_workspace="")
+    assert "django_dance.E026" not in [found.id for found in free.problems()]
 
 
 def test_openid_connect_is_accepted_with_an_id_token(settings):

@@ -6,7 +6,8 @@ class Auth0(OIDCProvider):
 
     Set ``HOST`` to your domain, such as ``example.eu.auth0.com``. Add ``offline_access`` to
     ``SCOPE`` to get refresh tokens. To call an API of your own, set ``AUDIENCE`` to its
-    identifier and ``BASE_URL`` to its URL.
+    identifier and ``BASE_URL`` to its URL. If your tenant uses organizations, set
+    ``ACCOUNT_WORKSPACE`` to ``org_id``, so that a user can connect several.
     """
 
     documentation = (

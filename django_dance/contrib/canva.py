@@ -22,3 +22,6 @@ class Canva(OAuth2Provider):
     # https://www.canva.dev/docs/connect/api-reference/users/users-me/: it needs no scope
     account_url = "users/me"
     account_id = "team_user.user_id"
+    # A user can be in several teams:
+    # https://www.canva.dev/docs/apps/platform-concepts-teams-groups-and-users/
+    account_workspace = "team_user.team_id"

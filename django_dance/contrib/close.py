@@ -18,5 +18,6 @@ class Close(OAuth2Provider):
     refresh_rotates = True
     # The token itself names the account.
     account_id = "user_id"
+    account_workspace = "organization_id"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

@@ -22,3 +22,5 @@ class DigitalOcean(OAuth2Provider):
     account_url = "account"
     account_id = "account.uuid"
     account_label = "account.email"
+    account_workspace = "account.team.uuid"
+    account_workspace_label = "account.team.name"

@@ -6,8 +6,10 @@ class Harvest(OAuth2Provider):
     """https://help.getharvest.com/api-v2/authentication-api/authentication/authentication/ — each
     call names one of the user's accounts:
     ``get("users/me", headers={"Harvest-Account-Id": "…"})``. The field ``accounts`` of
-    ``account_info()`` lists them. Harvest requires a ``USER_AGENT`` with your site's name and a
-    contact address. You choose the products when you register the application."""
+    ``account_info()`` lists them. Register the application for multiple accounts: otherwise a token
+    is for one account, and a dance for another one replaces it. Harvest requires a ``USER_AGENT``
+    with your site's name and a contact address. You choose the products when you register the
+    application."""
 
     documentation = (
         "https://help.getharvest.com/api-v2/authentication-api/authentication/authentication/"

@@ -27,6 +27,8 @@ class Intercom(OAuth2Provider):
     account_url = "me"
     account_id = "id"
     account_label = "name"
+    account_workspace = "app.id_code"
+    account_workspace_label = "app.name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 

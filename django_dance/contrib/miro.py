@@ -30,5 +30,8 @@ class Miro(OAuth2Provider):
     account_url = "v1/oauth-token"
     account_id = "user.id"
     account_label = "user.name"
+    # A token is for one team: https://developers.miro.com/v1.0/reference/team-object
+    account_workspace = "team.id"
+    account_workspace_label = "team.name"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

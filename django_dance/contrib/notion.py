@@ -22,6 +22,10 @@ class Notion(OAuth2Provider):
     account_url = "users/me"
     account_id = "bot.owner.user.id"
     account_label = "bot.owner.user.name"
+    # A token is for one workspace of the user:
+    # https://developers.notion.com/changelog/oauth-token-response-now-includes-more-info-about-the-workspace
+    account_workspace = "workspace_id"
+    account_workspace_label = "workspace_name"
     # PKCE is tolerated; this client sends it: https://github.com/pocketbase/pocketbase/blob/HEAD/tools/auth/notion.go
     unconfirmed = ("pkce",)
 

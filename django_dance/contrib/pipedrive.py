@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Pipedrive(OAuth2Provider):
     """https://pipedrive.readme.io/docs/marketplace-oauth-authorization — you choose the scopes when
-    you register the application. The token names the URL of the API."""
+    you register the application. A token is for one company of the user; it names the URL of the
+    API."""
 
     documentation = "https://pipedrive.readme.io/docs/marketplace-oauth-authorization"
     checked = "2026-11"
@@ -24,5 +25,8 @@ class Pipedrive(OAuth2Provider):
     # https://pipedrive.readme.io/docs/app-installation-flows
     refusals = {"cancelled": ("user_denied",)}
     account_url = "v1/users/me"
+    # https://pipedrive.readme.io/docs/marketplace-getting-user-data
     account_id = "data.id"
     account_label = "data.name"
+    account_workspace = "data.company_id"
+    account_workspace_label = "data.company_name"

@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class QuickBooks(OAuth2Provider):
     """https://developer.intuit.com/app/developer/qbo/docs/develop/authentication-and-authorization/oauth-2.0
-    — ``session.token["realmId"]`` is the company. It comes from the browser, so the visitor may
-    have changed it. ``SANDBOX`` uses the test environment."""
+    — a token is for one company of the user: ``session.token["realmId"]``. It comes from the
+    browser, so the visitor may have changed it. ``SANDBOX`` uses the test environment."""
 
     documentation = (
         "https://developer.intuit.com/app/developer/qbo/docs/develop/"
@@ -24,10 +24,12 @@ class QuickBooks(OAuth2Provider):
     refresh_rotates = True  # https://github.com/intuit/oauth-jsclient/blob/HEAD/README.md
     callback_fields = ("realmId",)
     scope = ("openid", "email", "com.intuit.quickbooks.accounting")
-    # The person and not the company: a visitor could change the company in the callback.
+    # The person, too: a visitor could change the company in the callback.
     account_url = "https://accounts.platform.intuit.com/v1/openid_connect/userinfo"
     account_id = "sub"  # the page openid-connect beside the documentation
     account_label = "email"
+    # https://developer.intuit.com/app/developer/qbo/docs/go-live/list-on-the-app-store/make-your-app-accountant-ready
+    account_workspace = "realmId"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)
 

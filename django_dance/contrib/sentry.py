@@ -2,8 +2,8 @@ from ..providers import ANY_PATH, HostPlace, OAuth2Provider
 
 
 class Sentry(OAuth2Provider):
-    """https://docs.sentry.io/api/auth/ — set ``HOST`` to use your own server. A token is valid for
-    the organization that the visitor chooses."""
+    """https://docs.sentry.io/api/auth/ — set ``HOST`` to use your own server. If the application is
+    for one organization, a token is valid for the one that the visitor chooses."""
 
     documentation = "https://docs.sentry.io/api/auth/"
     checked = "2026-11"
@@ -21,4 +21,6 @@ class Sentry(OAuth2Provider):
     # The token itself names the account.
     account_id = "user.id"
     account_label = "user.name"
+    # https://github.com/getsentry/sentry/blob/HEAD/src/sentry/web/frontend/oauth_token.py
+    account_workspace = "organization_id"
     unconfirmed = ("registration_url",)

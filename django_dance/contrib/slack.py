@@ -59,7 +59,8 @@ class Slack(OAuth2Provider):
     # The token itself names the user who installed the application. The id is unique in its
     # workspace: https://docs.slack.dev/reference/objects/user-object
     account_id = "authed_user.id"
-    account_label = "team.name"
+    account_label = "workspace.name"
+    account_workspace = "workspace.id"
 
     #: The scopes of the user's own token, separated by commas.
     user_scope: str | None = None
@@ -76,6 +77,10 @@ class Slack(OAuth2Provider):
         user = fields.get("authed_user")
         if not fields.get("access_token") and isinstance(user, dict):
             fields |= {name: value for name, value in user.items() if name != "id"}
+        # An application that is installed for a whole organization has no team:
+        # https://github.com/slackapi/node-slack-sdk/blob/HEAD/packages/oauth/src/install-provider.ts
+        if workspace := fields.get("team") or fields.get("enterprise"):
+            fields["workspace"] = workspace
         # "bot" or "user"; both kinds are used as bearer tokens.
         fields.pop("token_type", None)
         return fields

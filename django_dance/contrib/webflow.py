@@ -3,7 +3,10 @@ from ..providers import OAuth2Provider
 
 class Webflow(OAuth2Provider):
     """https://developers.webflow.com/data/reference/oauth-app — keep ``authorized_user:read`` in
-    ``SCOPE``, so that the account can be determined."""
+    ``SCOPE``, so that the account can be determined. A token is for one workspace, or for sites of
+    one. To keep the tokens of several workspaces of a user, set ``ACCOUNT_URL`` to
+    ``token/introspect`` and ``ACCOUNT_ID`` to ``authorization.id``: the account is then the
+    authorization."""
 
     documentation = "https://developers.webflow.com/data/reference/oauth-app"
     checked = "2026-11"

@@ -4,7 +4,7 @@ from ..providers import OAuth2Provider
 class WordPressCom(OAuth2Provider):
     """https://developer.wordpress.com/docs/api/oauth2/ — a token is valid for one site. Its field
     ``blog_id`` names the site. With ``global`` in ``SCOPE`` a token is valid for all sites of the
-    user."""
+    user: set ``ACCOUNT_WORKSPACE`` to ``""`` then."""
 
     label = "WordPress.com"
     documentation = "https://developer.wordpress.com/docs/api/oauth2/"
@@ -20,5 +20,7 @@ class WordPressCom(OAuth2Provider):
     account_url = "me"
     account_id = "ID"
     account_label = "display_name"
+    account_workspace = "blog_id"
+    account_workspace_label = "blog_url"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce",)

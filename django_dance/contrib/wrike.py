@@ -22,5 +22,7 @@ class Wrike(OAuth2Provider):
     account_url = "contacts?me=true"
     account_id = "data.0.id"
     account_label = "data.0.profiles.0.email"
+    # A token is for one account of the user: https://developers.wrike.com/migration-from-api-v3
+    account_workspace = "data.0.profiles.0.accountId"
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")

@@ -6,7 +6,9 @@ class Zoho(OAuth2Provider):
     centre of the account and the URL of the API. To begin a dance at another data centre than that
     in the United States, set ``HOST``, such as ``accounts.zoho.com.cn``. In Zoho's API console,
     choose the same secret for all data centres. Keep ``aaaserver.profile.READ`` in ``SCOPE``, so
-    that the account can be determined."""
+    that the account can be determined. A token for Zoho CRM is for one organization of the user. To
+    keep the tokens of several, set ``ACCOUNT_URL`` to ``crm/v8/users?type=CurrentUser``,
+    ``ACCOUNT_ID`` to ``users.0.id`` and ``ACCOUNT_LABEL`` to ``users.0.email``."""
 
     documentation = "https://www.zoho.com/crm/developer/docs/api/v8/oauth-overview.html"
     checked = "2026-11"

@@ -77,6 +77,7 @@ class Source:
             theirs in self.same_ids.split()
             and any(cls.__module__ == preset for cls in type(provider).__mro__)
             and provider.account_id == type(provider).account_id
+            and not provider.account_workspace
         )
 
     def token(self, row: Any, provider: Provider) -> dict[str, Any]:

@@ -395,7 +395,25 @@ class Provider(Facts):
         found = find_field(fields, self.account_id)
         account = self.check_account_id(found)
         label = find_field(fields, self.account_label) if self.account_label else None
-        return AccountInfo(account, str(label or found), fields)
+        return self.in_workspace(AccountInfo(account, str(label or found), fields), token)
+
+    def in_workspace(self, account: AccountInfo, token: Token) -> AccountInfo:
+        """Return the account with the workspace that the token is for, if there is one.
+
+        :raises InvalidResponse: the workspace is named by neither a number nor a text.
+        """
+
+        def find(path: str) -> Any:
+            return find_field(account.fields, path) or find_field(token, path) if path else None
+
+        workspace, name = find(self.account_workspace), find(self.account_workspace_label)
+        if workspace in (None, "", 0, "0"):
+            return account
+        return AccountInfo(
+            self.check_account_id(f"{self.check_account_id(workspace)}:{account.id}"),
+            f"{account.label} ({name})" if name else account.label,
+            account.fields,
+        )
 
     def check_account_id(self, found: object) -> str:
         """Return an account's id as text, if it can belong to one account only.

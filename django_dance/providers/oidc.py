@@ -343,7 +343,7 @@ class OIDCProvider(OAuth2Provider):
         if signed and not self._name(signed):
             claims = {**self._claims_elsewhere(token), **signed}
         label = self._name(claims) or claims.get("email") or account
-        return AccountInfo(account, str(label), claims)
+        return self.in_workspace(AccountInfo(account, str(label), claims), token)
 
     def account_issuer(self, token: Token, account: str) -> str:
         claims = token.get("id_claims") or {}

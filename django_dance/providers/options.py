@@ -151,6 +151,11 @@ class Facts:
     #: to people. Dots separate the names and list indexes of nested fields: ``"data.0.id"``.
     account_id: str = ""
     account_label: str = ""
+    #: The field of the workspace, company or team that a token is for, if a user can connect
+    #: several, and the field of its name. It is in the answer for the account, or in the token. The
+    #: id of the account is then ``<workspace>:<account_id>``.
+    account_workspace: str = ""
+    account_workspace_label: str = ""
     #: Values of ``account_id`` that the provider's documentation calls permanent: the id of an
     #: account never changes, and no other account gets it. Only with one of these, an account can
     #: be used for sign-in.
@@ -498,7 +503,14 @@ class Facts:
                 "Choose another name.",
             )
         yield from self._find_unknown_options()
-        if self.sign_in and self.account_id not in self.permanent_account_ids:
+        if self.sign_in and self.account_workspace:
+            yield self._problem(
+                "django_dance.E026",
+                "SIGN_IN needs an account id that never changes, and ACCOUNT_WORKSPACE adds the "
+                "workspace to it.",
+                'Set ACCOUNT_WORKSPACE to "", or remove SIGN_IN.',
+            )
+        elif self.sign_in and self.account_id not in self.permanent_account_ids:
             permanent = " or ".join(map(repr, self.permanent_account_ids))
             yield self._problem(
                 "django_dance.E026",

@@ -55,6 +55,8 @@ class FakeProvider(Behaviour, Assertions):
     #: The account of the visitor: its id, and its name for people.
     account = "248289761001"
     label = "ada"
+    #: The workspace of the visitor, if the facts name one.
+    workspace = "1"
     #: The lifetime of access tokens, in seconds; ``None``: they do not expire.
     expires_in: int | None = 3600
     #: Whether the provider grants refresh tokens, if its facts do not say that it has none.
@@ -256,13 +258,31 @@ class FakeProvider(Behaviour, Assertions):
 
     def account_body(self, account: str) -> Any:
         """Return the answer to the request for an account."""
-        fields: dict[str, Any] = {"sub": account, **deepcopy(self.account_fields)}
+        fields: dict[str, Any] = {"sub": self.user_of(account), **deepcopy(self.account_fields)}
         found = [fields] if self.facts.account_id.startswith("0.") else fields
-        values = {self.facts.account_label: self.label, self.facts.account_id: account}
-        for name, value in values.items():
+        named = {self.facts.account_label: self.label, **self.named_account(account)}
+        for name, value in named.items():
             if name and name != "sub":
                 put(found, name, value)
         return found
+
+    @property
+    def account_id(self) -> str:
+        """The id of the account, as the site stores it."""
+        return ":".join(self.named_account(self.account).values()) or self.account
+
+    def user_of(self, account: str) -> str:
+        """Return the id of an account without its workspace."""
+        return account.rpartition(":")[2] if self.facts.account_workspace else account
+
+    def named_account(self, account: str) -> dict[str, str]:
+        """Return the fields that name an account: those of the workspace and of the user."""
+        workspace = account.removesuffix(self.user_of(account)).removesuffix(":")
+        named = {
+            self.facts.account_workspace: workspace or self.workspace,
+            self.facts.account_id: self.user_of(account),
+        }
+        return {field: value for field, value in named.items() if field}
 
 
 def put(fields: dict[str, Any] | list[Any], path: str, value: Any) -> None:

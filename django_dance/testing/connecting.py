@@ -54,12 +54,12 @@ def connect(
     if place:
         made = made.at(place)
     if account is None:
-        account = fake.account if fake is not None and made.account_id else ""
+        account = fake.account_id if fake is not None and made.account_id else ""
     asked = made.configured_scope if scope is None else scope_list(scope)
     granted = " ".join(asked)
     fields = _fields_of(made, token, expired=expired)
     if fake is not None:
-        fields = fake.issue(fields, scope=granted, account=account or fake.account)
+        fields = fake.issue(fields, scope=granted, account=account or fake.account_id)
     elif isinstance(made, OAuth1Provider):
         fields = {**_OAUTH1, **fields}
     else:

@@ -91,7 +91,7 @@ class FakeOAuth1Provider(FakeProvider):
             answered["oauth_problem"], self._callback_refusal = self._callback_refusal, ""
         else:
             answered["oauth_verifier"] = self._secret("verifier")
-            self._verified[answered["oauth_verifier"]] = Grant(account=self.account)
+            self._verified[answered["oauth_verifier"]] = Grant(account=self.account_id)
         separator = "&" if "?" in callback else "?"
         return 302, {"Location": f"{callback}{separator}{urlencode(answered)}"}, ""
 
@@ -108,8 +108,8 @@ class FakeOAuth1Provider(FakeProvider):
         token, secret = self._secret("token"), self._secret("token-secret")
         grant.access_tokens.add(token)
         granted = {"oauth_token": token, "oauth_token_secret": secret, **self.token_fields}
-        if not self.facts.account_url and self.facts.account_id:
-            granted[self.facts.account_id] = grant.account
+        if not self.facts.account_url:
+            granted |= self.named_account(grant.account)
         return granted
 
     def _call(self, received: Received) -> Answer:

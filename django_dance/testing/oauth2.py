@@ -98,7 +98,7 @@ class FakeOAuth2Provider(FakeProvider):
 
     def approve(self, user_code: str, approved: bool = True) -> None:
         """Enter the code of a device, and consent or refuse."""
-        grant = Grant(account=self.account)
+        grant = Grant(account=self.account_id)
         self._devices[user_code] = grant if approved else self.word("cancelled")
 
     def issue(self, fields: Mapping[str, Any], **grant: Any) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class FakeOAuth2Provider(FakeProvider):
             fields["code"] = self._secret("code")
             self._codes[fields["code"]] = Grant(
                 asked.get(facts.scope_param, ""),
-                self.account,
+                self.account_id,
                 client_id,
                 asked["redirect_uri"],
                 asked.get("code_challenge", ""),
@@ -201,7 +201,7 @@ class FakeOAuth2Provider(FakeProvider):
             return self._refresh(sent.get("refresh_token", ""), sent.get("redirect_uri", ""))
         if kind == "client_credentials":
             return self._grant(
-                Grant(sent.get(self.facts.scope_param, ""), self.account), refreshable=False
+                Grant(sent.get(self.facts.scope_param, ""), self.account_id), refreshable=False
             )
         code = sent.get("device_code", "").removeprefix(f"{self.secret_prefix}device-")
         device = self._devices.get(code)
@@ -261,8 +261,9 @@ class FakeOAuth2Provider(FakeProvider):
         if refreshable and self.refreshable and renewable and not keep:
             fields["refresh_token"] = f"{self.secret_prefix}refresh-{number}"
             grant.refresh_tokens.add(fields["refresh_token"])
-        if not facts.account_url and facts.account_id:
-            put(fields, facts.account_id, grant.account)
+        if not facts.account_url:
+            for name, value in self.named_account(grant.account).items():
+                put(fields, name, value)
         if isinstance(facts, OIDCProvider) and grant.nonce:
             fields["id_token"] = self._id_token(grant)
         return fields
@@ -273,7 +274,7 @@ class FakeOAuth2Provider(FakeProvider):
         claims = {
             "iss": self.local(facts.issuer_of(tenant)),
             "aud": grant.client_id or self.client_id,
-            "sub": grant.account,
+            "sub": self.user_of(grant.account),
             "iat": now,
             "exp": now + 300,
             "nonce": grant.nonce,
@@ -298,7 +299,7 @@ class FakeOAuth2Provider(FakeProvider):
     def _revoke(self, received: Received) -> Answer:
         told = {*received.fields().values(), received.credentials(self.facts.token_header)} - {""}
         for grant in self.grants:
-            if told & {*grant.access_tokens, *grant.refresh_tokens, grant.account}:
+            if told & {*grant.access_tokens, *grant.refresh_tokens, self.user_of(grant.account)}:
                 grant.ended = True
         return make_answer({})
 

@@ -36,10 +36,26 @@ ACCOUNTS = {
         {"resource": {"uri": "https://api.calendly.com/users/AAAA", "name": "Ada"}},
         ("https://api.calendly.com/users/AAAA", "Ada"),
     ),
+    "canva": (
+        ("GET", "https://api.canva.com/rest/v1/users/me"),
+        {"team_user": {"user_id": "auDAbliZ2rQNNOsUl5OLu", "team_id": "Oi2RJILTrKk0KRhRUZozX"}},
+        ("Oi2RJILTrKk0KRhRUZozX:auDAbliZ2rQNNOsUl5OLu", "auDAbliZ2rQNNOsUl5OLu"),
+    ),
     "deel": (
         ("GET", "https://api.letsdeel.com/rest/v2/organizations"),
         {"data": [{"id": "1a2b", "name": "Engines"}]},
         ("1a2b", "Engines"),
+    ),
+    "digitalocean": (
+        ("GET", "https://api.digitalocean.com/v2/account"),
+        {
+            "account": {
+                "uuid": "b6fc89db",
+                "email": "ada@example.com",
+                "team": {"uuid": "5df3e300", "name": "Engines"},
+            }
+        },
+        ("5df3e300:b6fc89db", "ada@example.com (Engines)"),
     ),
     "discord": (
         ("GET", "https://discord.com/api/users/@me"),
@@ -99,6 +115,11 @@ ACCOUNTS = {
         {"data": {"viewer": {"id": "90a91a09", "name": "Ada"}}},
         ("90a91a09", "Ada"),
     ),
+    "intercom": (
+        ("GET", "https://api.intercom.io/me"),
+        {"type": "admin", "id": "1", "name": "Ada", "app": {"id_code": "xk1", "name": "Engines"}},
+        ("xk1:1", "Ada (Engines)"),
+    ),
     "linkedin": (
         ("GET", "https://api.linkedin.com/v2/userinfo"),
         {"sub": "782bbtaQ", "name": "Ada Lovelace", "locale": "en-US"},
@@ -106,8 +127,13 @@ ACCOUNTS = {
     ),
     "miro": (
         ("GET", "https://api.miro.com/v1/oauth-token"),
-        {"type": "oAuthToken", "user": {"id": "3074457350", "name": "Ada"}, "scopes": []},
-        ("3074457350", "Ada"),
+        {
+            "type": "oAuthToken",
+            "team": {"id": "3074457351", "name": "Engines"},
+            "user": {"id": "3074457350", "name": "Ada"},
+            "scopes": [],
+        },
+        ("3074457351:3074457350", "Ada (Engines)"),
     ),
     "monday": (
         ("POST", "https://api.monday.com/v2"),
@@ -131,8 +157,11 @@ ACCOUNTS = {
     ),
     "pipedrive": (
         ("GET", "https://api.pipedrive.com/api/v1/users/me"),
-        {"success": True, "data": {"id": 1, "name": "Ada", "company_id": 2}},
-        ("1", "Ada"),
+        {
+            "success": True,
+            "data": {"id": 1, "name": "Ada", "company_id": 2, "company_name": "Engines"},
+        },
+        ("2:1", "Ada (Engines)"),
     ),
     "railway": (
         ("GET", "https://backboard.railway.com/oauth/me"),
@@ -177,8 +206,13 @@ ACCOUNTS = {
     ),
     "wrike": (
         ("GET", "https://www.wrike.com/api/v4/contacts?me=true"),
-        {"kind": "contacts", "data": [{"id": "KUAA", "profiles": [{"email": "ada@example.com"}]}]},
-        ("KUAA", "ada@example.com"),
+        {
+            "kind": "contacts",
+            "data": [
+                {"id": "KUAA", "profiles": [{"accountId": "IEAA", "email": "ada@example.com"}]}
+            ],
+        },
+        ("IEAA:KUAA", "ada@example.com"),
     ),
     "zoho": (
         ("GET", "https://accounts.zoho.com/oauth/user/info"),
@@ -249,6 +283,11 @@ def test_a_graphql_error_is_an_error(connected, responses):
 
 #: Preset → the fields of a token that name the account, and (id, label) of the account.
 TOKENS = {
+    "close": ({"user_id": "user_1", "organization_id": "orga_2"}, ("orga_2:user_1", "user_1")),
+    "sentry": (
+        {"user": {"id": "96", "name": "Ada"}, "organization_id": "4507"},
+        ("4507:96", "Ada"),
+    ),
     "bungie": ({"membership_id": "4611686018"}, ("4611686018", "4611686018")),
     "mailchimp": ({"user_id": 15197, "accountname": "Engines"}, ("15197", "Engines")),
     "orcid": (
@@ -260,8 +299,8 @@ TOKENS = {
         ("https://login.salesforce.com/id/00Dx/005x",) * 2,
     ),
     "slack": (
-        {"authed_user": {"id": "U1234"}, "team": {"name": "Engines", "id": "T9"}},
-        ("U1234", "Engines"),
+        {"authed_user": {"id": "U1234"}, "workspace": {"name": "Engines", "id": "T9"}},
+        ("T9:U1234", "Engines"),
     ),
     "square": ({"merchant_id": "MLEFBHHSJGVHD"}, ("MLEFBHHSJGVHD", "MLEFBHHSJGVHD")),
     "stripe": ({"stripe_user_id": "acct_1"}, ("acct_1", "acct_1")),
@@ -275,6 +314,65 @@ def test_the_token_names_the_account_without_a_request(connected, responses, nam
     info = connected(name, fields).account_info()
     assert (info.id, info.label) == who
     assert not responses.calls
+
+
+#: Preset → the fields of a token that name the workspace, the answer to the request for the
+#: account, and (id, label) of the account.
+WORKSPACES = {
+    "notion": (
+        {"workspace_id": "ef40", "workspace_name": "Engines"},
+        ACCOUNTS["notion"][1],
+        ("ef40:d40e767c", "Ada (Engines)"),
+    ),
+    "quickbooks": (
+        {"realmId": "9130"},
+        {"sub": "a1b2", "email": "ada@example.com"},
+        ("9130:a1b2", "ada@example.com"),
+    ),
+    "wordpress_com": (
+        {"blog_id": "612", "blog_url": "https://engines.example"},
+        {"ID": 584, "display_name": "Ada"},
+        ("612:584", "Ada (https://engines.example)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORKSPACES)
+def test_the_token_names_the_workspace_of_the_account(connected, responses, name):
+    fields, answer, who = WORKSPACES[name]
+    session = connected(name, fields)
+    responses.get(session.absolute_url(session.provider.account_url), json=answer)
+    info = session.account_info()
+    assert (info.id, info.label) == who
+    assert info.fields == answer
+
+
+@pytest.mark.parametrize("nothing", [None, "", 0, "0", ...], ids=str)
+def test_an_account_without_a_workspace_is_named_by_its_user(connected, nothing):
+    fields = with_field(TOKENS["sentry"][0], "organization_id", nothing)
+    assert connected("sentry", fields).account_info().id == "96"
+
+
+@pytest.mark.parametrize("value", [True, 1.5, [1], {"id": 1}, "null", "a\u200b"], ids=str)
+def test_an_invalid_workspace_is_an_error(connected, value):
+    fields = with_field(TOKENS["sentry"][0], "organization_id", value)
+    with pytest.raises(InvalidResponse, match="the account"):
+        connected("sentry", fields).account_info()
+
+
+@pytest.mark.parametrize("name", [n for n in PRESETS if PRESETS[n].account_workspace])
+def test_each_workspace_of_a_user_is_an_account(fake_preset, member, user, name):
+    fake = fake_preset(name)
+    fake.route("GET", "planted", {})
+    for fake.workspace in ("1", "2"):
+        if PRESETS[name].account_workspace in fake.facts.callback_fields:
+            fake.callback_parameters[PRESETS[name].account_workspace] = fake.workspace
+        assert fake.dance(member).status_code == 302
+        assert providers[name].session(user=user).account_id == fake.account_id
+    accounts = providers[name].session(user=user).accounts
+    assert sorted(a.account_id for a in accounts) == [f"{w}:{fake.account}" for w in "12"]
+    for account in accounts:
+        assert account.get("planted").ok
 
 
 @pytest.mark.parametrize("name", TOKENS)

@@ -47,6 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "google": {"length": "Four options, and words for scopes."},
     "hubspot": {"length": "Errors of its own, and a request that names the account."},
     "mastodon": {"length": "Servers that publish no metadata."},
+    "quickbooks": {"length": "A sandbox, and a company that the callback names."},
     "salesforce": {"length": "Places in several domains, and sandboxes."},
     "shopify": {"length": "A signature of the callback."},
     "slack": {"length": "Tokens of bots and users, and errors of its own."},

@@ -49,10 +49,10 @@ def test_a_hostile_company_does_not_leave_the_path_of_quickbooks_api(
     assert len(responses.calls) == asked
 
 
-def test_a_hostile_company_does_not_change_the_account(quickbooks_dance, responses):
+def test_a_hostile_company_does_not_change_the_user_of_the_account(quickbooks_dance, responses):
     session = quickbooks_dance(realmId="somebody else's")
     responses.get(session.provider.account_url, json={"sub": "a1b2", "email": "ada@example.com"})
-    assert session.account_info().id == "a1b2"
+    assert session.account_info().id == "somebody else's:a1b2"
 
 
 def test_a_hostile_company_does_not_change_other_fields_of_the_token(quickbooks_dance):

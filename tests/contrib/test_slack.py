@@ -67,7 +67,13 @@ def test_slacks_user_token_is_used_if_there_is_no_bot_token(slack_dance, respons
 @pytest.mark.parametrize("answer", [SLACK, SLACK_USER], ids=["bot", "user"])
 def test_a_slack_token_names_the_user_who_installed_the_app(slack_dance, answer):
     info = slack_dance(answer).account_info()
-    assert (info.id, info.label) == ("U1234", "Analytical Engines")
+    assert (info.id, info.label) == ("T9TK3CUKW:U1234", "Analytical Engines")
+
+
+def test_an_organization_takes_the_place_of_the_slack_workspace(slack_dance):
+    enterprise = {"id": "E12345", "name": "Engines"}
+    info = slack_dance({**SLACK, "team": None, "enterprise": enterprise}).account_info()
+    assert (info.id, info.label) == ("E12345:U1234", "Engines")
 
 
 def test_nested_slack_tokens_are_not_printed(slack_dance):
