@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Box(OAuth2Provider):
     """https://developer.box.com/guides/authentication/oauth2/ — you choose the scopes when you
-    register the application. ``SCOPE`` may request fewer scopes."""
+    register the application. ``SCOPE`` may request fewer scopes. For users of Box Verified
+    Enterprise, set ``AUTHORIZATION_URL`` to ``https://ent.box.com/api/oauth2/authorize``."""
 
     documentation = "https://developer.box.com/guides/authentication/oauth2/"
     checked = "2026-11"

@@ -9,10 +9,13 @@ class HuggingFace(OIDCProvider):
     registration_url = "https://huggingface.co/settings/applications/new"
     label = "Hugging Face"
     base_url = "https://huggingface.co/api/"
+    # The scope inference-api: https://github.com/huggingface/hub-docs/blob/HEAD/docs/hub/models-inference.md
+    api_origins = ("https://router.huggingface.co",)
     authorization_url = "https://huggingface.co/oauth/authorize"
     token_url = "https://huggingface.co/oauth/token"
     device_authorization_url = "https://huggingface.co/oauth/device"
     # The metadata: https://huggingface.co/.well-known/openid-configuration
+    jwks_url = "https://huggingface.co/oauth/jwks"
     userinfo_url = "https://huggingface.co/oauth/userinfo"
     issuer = "https://huggingface.co"
     scope = ("openid", "profile")

@@ -3,7 +3,8 @@ from ..providers import OIDCProvider
 
 class ORCID(OIDCProvider):
     """https://info.orcid.org/documentation/api-tutorials/api-tutorial-get-and-authenticated-orcid-id/
-    — ``SANDBOX`` uses the test environment."""
+    — ``SANDBOX`` uses the test environment. With credentials for the public API, set ``BASE_URL``
+    to ``https://pub.orcid.org/``. In ``SCOPE``, ``openid`` replaces ``/authenticate``."""
 
     documentation = (
         "https://info.orcid.org/documentation/api-tutorials/"
@@ -26,12 +27,15 @@ class ORCID(OIDCProvider):
     # https://github.com/ORCID/ORCID-Source/blob/HEAD/orcid-api-web/tutorial/get_id.md
     scope = "/authenticate"
     client_auth = "post"
+    # The token endpoint does not read the code_verifier:
+    # https://github.com/ORCID/ORCID-Source/blob/HEAD/orcid-web/src/main/java/org/orcid/frontend/web/controllers/OauthGenericCallsController.java
+    pkce = None
     # The token itself names the account.
     account_id = "orcid"
     # An iD is a persistent identifier, which identifies a person in perpetuity:
     # https://info.orcid.org/building-a-robust-research-infrastructure-one-pid-at-a-time/
     permanent_account_ids = ("sub", "orcid")
-    unconfirmed = ("pkce", "refresh_rotates")
+    unconfirmed = ("refresh_rotates",)
 
     #: Use the sandbox.
     sandbox = False

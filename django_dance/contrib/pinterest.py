@@ -19,7 +19,7 @@ class Pinterest(OAuth2Provider):
     token_url_params = {"continuous_refresh": "true"}
     refresh_token_lifetime = 60
     scope = "user_accounts:read"
-    # https://github.com/pinterest/api-quickstart/blob/HEAD/python/src/access_token.py
+    scope_required = True
     scope_separator = ","
     account_url = "user_account"
     account_id = "id"
