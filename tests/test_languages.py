@@ -13,6 +13,8 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import to_language
 
+from django_dance.server.models import Client
+
 from .documents import DOCS
 from .po_files import APPS, PACKAGE, catalogues, files_of, marked_texts
 
@@ -181,7 +183,7 @@ def test_code_and_hosts_are_written_from_left_to_right():
 
 
 def test_a_secret_keeps_its_order_on_an_arabic_page():
-    context = {"rotated": [(SimpleNamespace(name="Notes"), "-planted_")]}
+    context = {"opts": Client._meta, "rotated": [(SimpleNamespace(name="Notes"), "-planted_")]}
     with translation.override("ar"):
         page = render_to_string("django_dance_server/secret.html", context)
     assert 'dir="rtl"' in page and '<code dir="ltr">-planted_</code>' in page
