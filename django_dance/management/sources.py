@@ -101,10 +101,10 @@ class AllAuth(Source):
         "vimeo_oauth2": "vimeo",
     }
     same_ids = """
-        amazon apple asana atlassian auth0 authentiq basecamp box digitalocean discogs discord
-        dropbox eventbrite eveonline facebook figma flickr gitea github gitlab globus google
-        lichess microsoft naver nextcloud okta orcid paypal quickbooks snapchat soundcloud spotify
-        strava tiktok trello twitch twitter_oauth2 yahoo yandex zoho zoom
+        amazon apple asana atlassian auth0 authentiq basecamp box discogs discord dropbox
+        eventbrite eveonline facebook figma flickr gitea github gitlab globus google lichess
+        microsoft naver nextcloud okta orcid paypal snapchat soundcloud spotify strava tiktok
+        trello twitch twitter_oauth2 yahoo yandex zoho zoom
     """
     #: The library's providers of OAuth 1; the table does not have the version of OAuth.
     _oauth1 = "500px discogs evernote flickr openstreetmap trello tumblr twitter vimeo xing"
@@ -182,9 +182,9 @@ class SocialAuth(Source):
         "zoom-oauth2": "zoom",
     }
     same_ids = """
-        apple-id asana bitbucket-oauth2 box digitalocean discord dropbox-oauth2 facebook fitbit
-        github gitlab google-oauth2 google-openidconnect linkedin-openidconnect microsoft-graph
-        orcid patreon spotify strava twitch twitter-oauth2 yahoo-oauth2 yandex-oauth2 zoom-oauth2
+        apple-id asana bitbucket-oauth2 box discord dropbox-oauth2 facebook fitbit github gitlab
+        google-oauth2 google-openidconnect linkedin-openidconnect microsoft-graph orcid patreon
+        spotify strava twitch twitter-oauth2 yahoo-oauth2 yandex-oauth2 zoom-oauth2
     """
 
     def open(self, alias: str, table: str | None = None) -> None:
