@@ -3,9 +3,10 @@ from ..providers import OAuth2Provider
 
 class Bitbucket(OAuth2Provider):
     """https://developer.atlassian.com/cloud/bitbucket/oauth-2/ — your consumer at Bitbucket must
-    have each scope that you request."""
+    have each scope that you request. The user is asked for all scopes of the consumer."""
 
     documentation = "https://developer.atlassian.com/cloud/bitbucket/oauth-2/"
+    checked = "2026-11"
     # A consumer is added in the settings of a workspace, as this page describes.
     registration_url = (
         "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"

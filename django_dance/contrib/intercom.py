@@ -20,7 +20,8 @@ class Intercom(OAuth2Provider):
     base_url = "https://{api_host}/"
     authorization_url = "https://{host}/oauth"
     token_url = "https://{api_host}/auth/eagle/token"
-    # The answer has no refresh token and no expiry.
+    # The answer has no refresh token and no expiry. Its "auth/uninstall" is no revocation of one
+    # token: it uninstalls the application for the whole workspace.
     auto_refresh_url = None
     client_auth = "post"
     # https://developers.intercom.com/docs/references/2.15/rest-api/api.intercom.io/admins/identifyadmin

@@ -13,8 +13,11 @@ class Mendeley(OAuth2Provider):
     token_url = "https://api.mendeley.com/oauth/token"
     refresh_redirect_uri = True
     scope = "all"
+    scope_required = True
     # https://github.com/Mendeley/mendeley-python-sdk/blob/HEAD/mendeley/models/profiles.py
     account_url = "profiles/me"
     account_id = "id"
     account_label = "display_name"
-    unconfirmed = ("pkce", "refresh_rotates")
+    # A new refresh token may come with a refresh, and need not: the page of documentation.
+    refresh_rotates = None
+    unconfirmed = ("pkce",)

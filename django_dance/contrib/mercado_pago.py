@@ -2,8 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class MercadoPago(OAuth2Provider):
-    """https://www.mercadopago.com.ar/developers/en/docs/security/oauth — you choose the scopes when
-    you register the application."""
+    """https://www.mercadopago.com.ar/developers/en/docs/security/oauth — you choose the permissions
+    when you register the application: keep "offline access" for refresh tokens, and enable PKCE."""
 
     documentation = "https://www.mercadopago.com.ar/developers/en/docs/security/oauth"
     registration_url = "https://www.mercadopago.com.ar/developers/panel/app"
@@ -15,6 +15,8 @@ class MercadoPago(OAuth2Provider):
     # https://www.mercadopago.com.br/developers/en/docs/oauth/renewal
     refresh_rotates = True
     client_auth = "post"
+    # https://www.mercadopago.com.mx/developers/en/reference/oauth/_oauth_token/post
+    refusals = {"dead": ("unauthorized_client",), "busy": ("local_rate_limited",)}
     # The token itself names the account.
     account_id = "user_id"
     unconfirmed = ("registration_url",)

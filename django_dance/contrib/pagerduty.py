@@ -4,7 +4,8 @@ from ..providers import OAuth2Provider
 class PagerDuty(OAuth2Provider):
     """https://developer.pagerduty.com/docs/oauth-functionality — register the application for
     "Scoped OAuth". It works only in the account that registered it. For other accounts, register
-    it for "Classic User OAuth", and set ``SCOPE`` to ``read`` or ``write``."""
+    it for "Classic User OAuth", and set ``SCOPE`` to ``read`` or ``write``. For accounts in Europe,
+    set ``BASE_URL`` to ``https://api.eu.pagerduty.com/``."""
 
     documentation = "https://developer.pagerduty.com/docs/oauth-functionality"
     checked = "2026-11"
@@ -15,7 +16,7 @@ class PagerDuty(OAuth2Provider):
     token_url = "https://identity.pagerduty.com/oauth/token"
     revocation_url = "https://identity.pagerduty.com/oauth/revoke"
     # https://developer.pagerduty.com/docs/oauth-functionality; the lifetime is that of scoped
-    # applications: https://developer.pagerduty.com/docs/private-apps
+    # applications: https://developer.pagerduty.com/docs/private-apps. Classic ones have 210 days.
     refresh_rotates = True
     refresh_token_lifetime = 30
     client_auth = "post"

@@ -3,12 +3,12 @@ from ..providers import OAuth2Provider
 
 class Smartsheet(OAuth2Provider):
     """https://developers.smartsheet.com/api/smartsheet/guides/advanced-topics/oauth — for another
-    region, set ``HOST`` to ``smartsheet.eu`` or ``smartsheetgov.com``."""
+    region, set ``HOST`` to ``smartsheet.eu``, ``smartsheet.au`` or ``smartsheetgov.com``."""
 
     documentation = "https://developers.smartsheet.com/api/smartsheet/guides/advanced-topics/oauth"
     checked = "2026-11"
     registration_url = "https://developers.smartsheet.com/register"
-    # The regions: https://github.com/smartsheet/smartsheet-python-sdk/blob/HEAD/ADVANCED.md
+    # The regions: https://developers.smartsheet.com/api/smartsheet/guides/basics/base-url
     host = "smartsheet.com"
     base_url = "https://api.{host}/2.0/"
     authorization_url = "https://app.{host}/b/authorize"

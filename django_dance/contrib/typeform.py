@@ -3,12 +3,13 @@ from ..providers import OAuth2Provider
 
 class Typeform(OAuth2Provider):
     """https://www.typeform.com/developers/get-started/applications/ — for accounts with data in
-    Europe set ``HOST`` to ``api.typeform.eu``, or to ``api.eu.typeform.com`` if the account is
-    older than August 2025."""
+    Europe register the application there, and set ``HOST`` to ``api.typeform.eu``. If the account
+    is older than August 2025, set only ``BASE_URL``, to ``https://api.eu.typeform.com/``."""
 
     documentation = "https://www.typeform.com/developers/get-started/applications/"
     registration_url = "https://admin.typeform.com/account"
-    # The hosts in Europe: https://github.com/Typeform/js-api-client/blob/HEAD/README.md
+    # The hosts in Europe: https://github.com/Typeform/js-api-client/blob/HEAD/README.md and
+    # https://github.com/NangoHQ/nango/blob/HEAD/docs/api-integrations/typeform/connect.mdx
     host = "api.typeform.com"
     base_url = "https://{host}/"
     authorization_url = "https://{host}/oauth/authorize"
@@ -20,6 +21,7 @@ class Typeform(OAuth2Provider):
     scope = ("accounts:read", "offline")
     refresh_rotates = True
     account_url = "me"
+    # https://github.com/trufflesecurity/trufflehog/tree/HEAD/pkg/detectors/typeform
     account_id = "user_id"
     account_label = "alias"
     unconfirmed = ("refresh_rotates", "registration_url")

@@ -263,6 +263,7 @@ SCOPE_REQUIRED = [
     "instagram",
     "jira_oauth2",
     "kick",
+    "mendeley",
     "pagerduty",
     "paypal",
     "pinterest",

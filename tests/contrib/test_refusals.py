@@ -183,6 +183,13 @@ ANSWERS = [
         "https://dev.mendeley.com/reference/topics/authorization_auth_code.html",
     ),
     Answer(
+        "mercado_pago",
+        400,
+        {"error": "unauthorized_client"},
+        "dead",
+        "https://www.mercadopago.com.mx/developers/en/reference/oauth/_oauth_token/post",
+    ),
+    Answer(
         "pipedrive",
         400,
         {
@@ -603,7 +610,6 @@ UNDOCUMENTED = [
     "linkedin",
     "meetup",
     "mercado_libre",
-    "mercado_pago",
     "miro",
     "mollie",
     "monday",
