@@ -15,8 +15,10 @@ class Asana(OAuth2Provider):
     revocation_url = "https://app.asana.com/-/oauth_revoke"
     client_auth = "post"
     # PKCE: https://github.com/Asana/devrel-examples/tree/HEAD/javascript/pkce_oauth
+    # A refresh returns no refresh token, and the revocation takes the refresh token:
+    # https://github.com/Asana/developer-docs/blob/HEAD/source/includes/markdown/_auth.html.md
+    refresh_rotates = False
     # https://github.com/Asana/openapi/blob/HEAD/defs/asana_oas.yaml: getUser, and the scopes
     account_url = "users/me"
     account_id = "data.gid"
     account_label = "data.name"
-    unconfirmed = ("refresh_rotates",)

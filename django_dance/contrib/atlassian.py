@@ -3,8 +3,8 @@ from ..providers import OAuth2Provider
 
 class Atlassian(OAuth2Provider):
     """https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/ — add ``offline_access``
-    to ``SCOPE`` to get a refresh token. Keep ``read:me`` in it, so that the account can be
-    determined."""
+    to ``SCOPE`` to get a refresh token. Add the User Identity API to your application, and keep its
+    scope ``read:me`` in ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://developer.atlassian.com/cloud/confluence/oauth-2-3lo-apps/"
     checked = "2026-11"
@@ -20,8 +20,12 @@ class Atlassian(OAuth2Provider):
     scope_required = True
     refresh_rotates = True
     refresh_token_lifetime = 90
-    # https://github.com/raycast/extensions/issues/11836
-    refusals = {"dead": ("unauthorized_client: refresh_token is invalid",)}
+    # https://github.com/raycast/extensions/issues/11836 and, for a wrong secret,
+    # https://github.com/Meridiona/meridian/pull/218
+    refusals = {
+        "dead": ("unauthorized_client: refresh_token is invalid",),
+        "client": ("access_denied: Unauthorized",),
+    }
     account_url = "me"
     account_id = "account_id"
     account_label = "name"

@@ -26,6 +26,8 @@ class Auth0(OIDCProvider):
     client_auth = "post"
     # https://auth0.com/docs/api/authentication/revoke-refresh-token/revoke-refresh-token
     revocation_url = "https://{host}/oauth/revoke"
+    # For a wrong secret: https://github.com/auth0/express-openid-connect/issues/363
+    refusals = {"client": ("access_denied: Unauthorized",)}
     scope = ("openid", "profile")
     # A setting of the application decides whether a refresh token can be used again.
     # https://auth0.com/docs/secure/tokens/refresh-tokens/configure-refresh-token-rotation

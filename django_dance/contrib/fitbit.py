@@ -2,7 +2,8 @@ from ..providers import OAuth2Provider
 
 
 class Fitbit(OAuth2Provider):
-    """https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"""
+    """https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/ — keep
+    ``profile`` in ``SCOPE``, so that the account can be determined."""
 
     documentation = "https://dev.fitbit.com/build/reference/web-api/developer-guide/authorization/"
     # https://developers.google.com/health/about
@@ -18,6 +19,9 @@ class Fitbit(OAuth2Provider):
     token_url = "https://api.fitbit.com/oauth2/token"
     revocation_url = "https://api.fitbit.com/oauth2/revoke"
     refresh_rotates = True
+    # https://dev.fitbit.com/build/reference/web-api/authorization/authorize/
+    scope = "profile"
+    scope_required = True
     account_url = "1/user/-/profile.json"
     account_id = "user.encodedId"
     account_label = "user.displayName"

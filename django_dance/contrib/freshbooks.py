@@ -13,6 +13,7 @@ class FreshBooks(OAuth2Provider):
     # https://github.com/freshbooks/freshbooks-nodejs-sdk/blob/HEAD/packages/api/src/APIClient.ts
     token_url = "https://api.freshbooks.com/auth/oauth/token"
     token_request_format = "json"
+    refresh_redirect_uri = True
     revocation_url = "https://api.freshbooks.com/auth/oauth/revoke"
     client_auth = "post"
     scope = "user:profile:read"

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ..providers import ClientCredentials
     from ..tokens import Token
 
-#: The revisions of the specification whose rules this module follows, the newest first. The rules
-#: about authorization differ in two points: the newest compares ``iss`` (RFC 9207), and binds
-#: credentials to their issuer. The module does both for each server.
+#: The revisions of the specification whose rules this module follows, the newest first. The newest
+#: adds rules about authorization, such as to compare ``iss`` (RFC 9207) and to bind credentials to
+#: their issuer. The module follows them for each server.
 REVISIONS = ("2026-07-28", "2025-11-25")
 #: The longest scope that a flow's cookie stores, in characters. A longer one is not asked for.
 _MAX_SCOPE = 1000

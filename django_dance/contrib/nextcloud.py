@@ -27,7 +27,9 @@ class Nextcloud(OAuth2Provider):
     # And PKCE:
     # https://github.com/nextcloud/server/blob/HEAD/apps/oauth2/lib/Controller/OauthApiController.php
     refresh_rotates = True
-    # Without this header the OCS API refuses a call as cross-site request forgery.
+    # The same file: there is no other reason for this answer to a refresh.
+    refusals = {"dead": ("invalid_request",)}
+    # The documentation of the OCS API asks for it.
     request_headers = {"OCS-APIRequest": "true"}
     account_url = "ocs/v2.php/cloud/user?format=json"
     account_id = "ocs.data.id"

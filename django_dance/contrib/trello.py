@@ -3,7 +3,9 @@ from ..providers import OAuth1Provider
 
 class Trello(OAuth1Provider):
     """https://developer.atlassian.com/cloud/trello/guides/rest-api/authorization/ — ``client_id``
-    is the API key. Trello shows ``APP_NAME`` to the visitor as the name of your application."""
+    is the API key; add your site to its allowed origins. Trello shows ``APP_NAME`` to the visitor
+    as the name of your application. Trello supports OAuth 2, too: see the preset
+    ``trello_oauth2``."""
 
     documentation = "https://developer.atlassian.com/cloud/trello/guides/rest-api/authorization/"
     registration_url = "https://trello.com/power-ups/admin"

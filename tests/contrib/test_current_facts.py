@@ -260,6 +260,7 @@ SCOPE_REQUIRED = [
     "airtable",
     "atlassian",
     "authentiq",
+    "fitbit",
     "instagram",
     "jira_oauth2",
     "kick",

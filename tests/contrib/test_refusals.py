@@ -190,6 +190,13 @@ ANSWERS = [
         "https://www.mercadopago.com.mx/developers/en/reference/oauth/_oauth_token/post",
     ),
     Answer(
+        "nextcloud",
+        400,
+        {"error": "invalid_request"},
+        "dead",
+        "https://github.com/nextcloud/server/blob/HEAD/apps/oauth2/lib/Controller/OauthApiController.php",
+    ),
+    Answer(
         "pipedrive",
         400,
         {
@@ -454,6 +461,7 @@ def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses,
     [
         ("slack", {"ok": False, "error": "bad_client_secret"}),
         ("todoist", {"error": "incorrect_application_credentials"}),
+        ("atlassian", {"error": "access_denied", "error_description": "Unauthorized"}),
     ],
 )
 def test_a_wrong_secret_of_the_site_ends_no_connection(connected, responses, preset, body):
@@ -617,7 +625,6 @@ UNDOCUMENTED = [
     "musicbrainz",
     "myanimelist",
     "naver",
-    "nextcloud",
     "notion",
     "nylas",
     "okta",

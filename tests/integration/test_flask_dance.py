@@ -278,6 +278,13 @@ DIFFERENCES = [
         "The documentation names URLs with a version.",
     ),
     (
+        "fitbit",
+        "authorization parameter `scope`",
+        "–",
+        "profile",
+        LEAST_SCOPE,
+    ),
+    (
         "github",
         "client authentication",
         "HTTP Basic",
