@@ -10,7 +10,8 @@ class Box(OAuth2Provider):
     checked = "2026-11"
     registration_url = "https://app.box.com/developers/console"
     base_url = "https://api.box.com/2.0/"
-    api_origins = ("https://upload.box.com",)
+    # Uploads; and representations: https://developer.box.com/guides/representations/download-a-representation/
+    api_origins = ("https://upload.box.com", "https://dl.boxcloud.com")
     authorization_url = "https://account.box.com/api/oauth2/authorize"
     token_url = "https://api.box.com/oauth2/token"
     revocation_url = "https://api.box.com/oauth2/revoke"

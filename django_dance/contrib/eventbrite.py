@@ -2,9 +2,9 @@ from ..providers import OAuth2Provider
 
 
 class Eventbrite(OAuth2Provider):
-    """https://www.eventbrite.com/platform/docs/authentication"""
+    """https://www.eventbrite.com/platform/docs/app-oauth-flow"""
 
-    documentation = "https://www.eventbrite.com/platform/docs/authentication"
+    documentation = "https://www.eventbrite.com/platform/docs/app-oauth-flow"
     registration_url = "https://www.eventbrite.com/account-settings/apps"
     base_url = "https://www.eventbriteapi.com/v3/"
     authorization_url = "https://www.eventbrite.com/oauth/authorize"

@@ -16,6 +16,8 @@ class MyAnimeList(OAuth2Provider):
     pkce = "plain"
     # "Refresh Token lifetime: One month"
     refresh_token_lifetime = 30
+    # https://github.com/erengy/taiga/blob/HEAD/src/sync/myanimelist.cpp
+    refusals = {"dead": ("invalid_request: the refresh token is invalid",)}
     # https://myanimelist.net/apiconfig/references/api/v2
     account_url = "users/@me"
     # https://docs.rs/crate/mal-api/2.0.3/source/src/user/responses.rs

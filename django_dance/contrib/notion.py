@@ -17,7 +17,7 @@ class Notion(OAuth2Provider):
     refresh_rotates = True
     # https://github.com/makenotion/notion-sdk-js/blob/HEAD/src/api-endpoints/oauth.ts
     revocation_url = "https://api.notion.com/v1/oauth/revoke"
-    revocation_token = "access_token"
+    revocation_params = {"token": "access_token"}
     request_headers = {"Notion-Version": "{api_version}"}
     account_url = "users/me"
     account_id = "bot.owner.user.id"

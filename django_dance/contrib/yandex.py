@@ -17,8 +17,12 @@ class Yandex(OAuth2Provider):
     authorization_url = "https://{host}/authorize"
     # client_auth, PKCE: https://yandex.ru/dev/id/doc/ru/codes/code-url
     token_url = "https://{host}/token"
-    # https://yandex.com/dev/id/doc/en/tokens/refresh-client
+    # https://yandex.com/dev/id/doc/en/tokens/refresh-client: the refresh token expires with the
+    # access token, and a refresh is recommended every three months.
     refresh_rotates = True
+    refresh_days_ahead = 90
+    # https://yandex.com/dev/id/doc/en/codes/code-url
+    choose_account_params = {"force_confirm": "yes"}
     # https://yandex.com/dev/id/doc/en/tokens/token-invalidate
     revocation_token = "access_token"
     revocation_param = "access_token"

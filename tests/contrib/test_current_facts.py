@@ -60,6 +60,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("threads", "base_url", "https://graph.threads.com/v1.0/"),
         ("threads", "api_origins", ("https://graph.threads.net",)),
         ("todoist", "authorization_url", "https://app.todoist.com/oauth/authorize"),
+        ("yandex", "refresh_days_ahead", 90),
         ("todoist", "token_url", "https://api.todoist.com/oauth/access_token"),
         ("trakt", "registration_url", "https://app.trakt.tv/settings/apps/api"),
         ("trakt", "authorization_url", "https://auth.trakt.tv/oauth/authorize"),

@@ -190,6 +190,17 @@ ANSWERS = [
         "https://www.mercadopago.com.mx/developers/en/reference/oauth/_oauth_token/post",
     ),
     Answer(
+        "myanimelist",
+        401,
+        {
+            "error": "invalid_request",
+            "message": "The refresh token is invalid.",
+            "hint": "Token has expired",
+        },
+        "dead",
+        "https://github.com/erengy/taiga/blob/HEAD/src/sync/myanimelist.cpp",
+    ),
+    Answer(
         "nextcloud",
         400,
         {"error": "invalid_request"},
@@ -623,7 +634,6 @@ UNDOCUMENTED = [
     "monday",
     "monzo",
     "musicbrainz",
-    "myanimelist",
     "naver",
     "notion",
     "nylas",
