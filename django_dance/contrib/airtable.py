@@ -10,6 +10,8 @@ class Airtable(OAuth2Provider):
     checked = "2026-11"
     registration_url = "https://airtable.com/create/oauth"
     base_url = "https://api.airtable.com/v0/"
+    # https://airtable.com/developers/web/api/upload-attachment
+    api_origins = ("https://content.airtable.com",)
     authorization_url = "https://airtable.com/oauth2/v1/authorize"
     token_url = "https://airtable.com/oauth2/v1/token"
     scope = "schema.bases:read"

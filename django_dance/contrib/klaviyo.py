@@ -3,7 +3,8 @@ from ..providers import OAuth2Provider
 
 class Klaviyo(OAuth2Provider):
     """https://developers.klaviyo.com/en/docs/set_up_oauth — set ``REVISION`` to the version of the
-    API that your site was written for."""
+    API that your site was written for. The account is the company: register the application as
+    company-scoped, which is the default."""
 
     documentation = "https://developers.klaviyo.com/en/docs/set_up_oauth"
     checked = "2026-11"

@@ -3,7 +3,7 @@ from ..providers import OAuth2Provider
 
 class Meetup(OAuth2Provider):
     """https://www.meetup.com/graphql/authentication/ — Meetup's key is ``client_id``, and its
-    secret is ``client_secret``. The API is GraphQL, at ``gql-ext``."""
+    secret is ``client_secret``. The API is GraphQL, at ``gql-ext``, and needs Meetup Pro."""
 
     documentation = "https://www.meetup.com/graphql/authentication/"
     checked = "2026-11"

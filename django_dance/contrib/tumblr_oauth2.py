@@ -19,6 +19,8 @@ class TumblrOAuth2(PrimaryBlogMixin, OAuth2Provider):
     scope = "basic"
     scope_required = True
     refresh_rotates = True
+    # https://github.com/tumblr/docs/issues/134
+    refresh_token_lifetime = 42
     account_url = "user/info"
     account_id = "response.user.blogs.0.uuid"
     account_label = "response.user.name"

@@ -5,6 +5,7 @@ class Yahoo(OIDCProvider):
     """https://developer.yahoo.com/oauth2/guide/openid_connect/getting_started.html"""
 
     documentation = "https://developer.yahoo.com/oauth2/guide/openid_connect/getting_started.html"
+    checked = "2026-11"
     # https://github.com/pennersr/django-allauth/blob/HEAD/docs/socialaccount/providers/yahoo.rst
     registration_url = "https://developer.yahoo.com/apps/create/"
     base_url = "https://api.login.yahoo.com/openid/v1/"
@@ -14,6 +15,8 @@ class Yahoo(OIDCProvider):
     token_url = "https://api.login.yahoo.com/oauth2/get_token"
     # https://api.login.yahoo.com/.well-known/openid-configuration
     revocation_url = "https://api.login.yahoo.com/oauth2/revoke"
+    # https://developer.yahooinc.com/dsp/api/docs/authentication/refresh-token.html
+    refresh_redirect_uri = True
     userinfo_url = "https://api.login.yahoo.com/openid/v1/userinfo"
     issuer = "https://api.login.yahoo.com"
     scope = ("openid", "profile", "email")

@@ -671,7 +671,8 @@ class OAuth2Provider(BackgroundGrants, Provider):
         if "refresh_token" in fields:
             check_token_fields(fields, "refresh_token")
         kind_of_token = fields.get("token_type", self.token_type)
-        if not isinstance(kind_of_token, str) or kind_of_token.lower() != self.token_type:
+        # Airtable documents "Bearer " with a space.
+        if not isinstance(kind_of_token, str) or kind_of_token.strip().lower() != self.token_type:
             raise InvalidResponse(f"{self.label} granted a token of a type that is not supported.")
         scope = fields.pop("scope", None)
         if isinstance(scope, (str, list)):
@@ -837,12 +838,21 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.
 
+        A call that the access token signs needs one that has not expired: it is refreshed first.
+
         :raises ProviderError: the provider did not revoke the token.
         """
         here = self.for_token(token).granting_server(token)
         url = here.endpoint("revocation_url")
         if not url:
             return
+        if here.revocation_auth == "token" and token.expired and here.is_refreshable(token):
+            try:
+                token = here.refresh(owner, token)
+            except TokenRequestRefused as error:
+                if here.meaning_of(error) == "dead":
+                    return  # the grant has ended already
+                raise
         answer = here._revocation_call(url, owner, token)
         # Some providers refuse with 200. A token that is not valid any more needs no revocation.
         refused = self.refusal(answer, self._refusal_fields(answer)) is not None

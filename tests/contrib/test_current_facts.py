@@ -398,6 +398,7 @@ def test_dates_are_written_as_dates(name):
         ("spotify", 180),
         ("tiktok", 180),
         ("trello_oauth2", 90),
+        ("tumblr_oauth2", 42),
         ("wikimedia_oauth2", 365),
         ("zendesk", 30),
     ],
@@ -437,3 +438,11 @@ def test_the_claim_of_the_id_token_can_name_the_account(site, member, responses,
 
 def test_orcid_can_be_used_for_sign_in_with_an_id_token(site):
     assert not site("orcid", sign_in=True, scope="openid").problems()
+
+
+def test_airtable_may_name_the_token_type_with_a_space(site, responses):
+    # https://airtable.com/developers/web/api/oauth-reference
+    provider = site("airtable")
+    responses.post(provider.token_url, json={**GRANTED, "token_type": "Bearer "})
+    fields = provider.grant(provider.token_url, {}, provider.get_client_credentials(None))
+    assert fields["access_token"] == GRANTED["access_token"]

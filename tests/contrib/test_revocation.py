@@ -8,7 +8,7 @@ import pytest
 from django_dance.exceptions import ProviderError, ProviderUnavailable
 from django_dance.models import OAuthToken
 
-from .conftest import basic_credentials, form_fields, revoke_token
+from .conftest import GRANTED, basic_credentials, expire_token, form_fields, revoke_token
 
 pytestmark = pytest.mark.one_database("These tests differ in what is sent over HTTP, not in rows")
 
@@ -27,6 +27,34 @@ def test_github_enterprise_revokes_at_its_own_host(connected, responses):
     revoke_token(
         connected("github", host="git.example.com", base_url="https://git.example.com/api/v3/")
     )
+    assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize("name", ["digitalocean", "dropbox", "strava", "zendesk"])
+def test_an_expired_token_is_refreshed_before_it_signs_its_revocation(connected, responses, name):
+    session = expire_token(connected(name))
+    provider = session.provider
+    responses.post(provider.auto_refresh_url, json={**GRANTED, "access_token": "planted-newer"})
+    responses.add(provider.revocation_method, provider.revocation_url)
+    revoke_token(session)
+    refresh, revocation = responses.calls
+    assert "planted-refresh" in str(refresh.request.body)
+    assert "planted-newer" in revocation.request.headers["Authorization"]
+
+
+def test_an_expired_token_whose_grant_has_ended_needs_no_revocation(connected, responses):
+    session = expire_token(connected("dropbox"))
+    responses.post(session.provider.token_url, status=400, json={"error": "invalid_grant"})
+    revoke_token(session)
+    assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_an_expired_token_that_cannot_be_refreshed_is_not_revoked(connected, responses, status):
+    session = expire_token(connected("dropbox"))
+    responses.post(session.provider.token_url, status=status, json={"error": "invalid_client"})
+    with pytest.raises(ProviderError):
+        revoke_token(session)
     assert len(responses.calls) == 1
 
 

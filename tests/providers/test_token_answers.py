@@ -52,6 +52,7 @@ from ..conftest import GRANTED, TOKEN_URL, assert_refused
         ({"json": {**GRANTED, "refresh_token": "a\r\nb"}}, "token_response_invalid"),
         ({"json": {**GRANTED, "refresh_token": 5}}, "token_response_invalid"),
         ({"json": {**GRANTED, "token_type": "mac"}}, "token_response_invalid"),
+        ({"json": {**GRANTED, "token_type": " "}}, "token_response_invalid"),
         ({"json": {**GRANTED, "token_type": 5}}, "token_response_invalid"),
     ],
 )
