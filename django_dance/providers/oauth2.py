@@ -838,7 +838,7 @@ class OAuth2Provider(BackgroundGrants, Provider):
     def revoke(self, owner: ResourceOwner, token: Token) -> None:
         """Revoke the token (RFC 7009): ``revocation_token`` if it has one, else the access token.
 
-        A call that the access token signs needs one that has not expired: it is refreshed first.
+        An access token that has expired is refreshed first: its revocation would not end the grant.
 
         :raises ProviderError: the provider did not revoke the token.
         """
@@ -846,7 +846,10 @@ class OAuth2Provider(BackgroundGrants, Provider):
         url = here.endpoint("revocation_url")
         if not url:
             return
-        if here.revocation_auth == "token" and token.expired and here.is_refreshable(token):
+        revokes_access_token = here.revocation_auth == "token" or "access_token" in (
+            here.revocation_params.values() or (here._revoked_field(token),)
+        )
+        if revokes_access_token and token.expired and here.is_refreshable(token):
             try:
                 token = here.refresh(owner, token)
             except TokenRequestRefused as error:
@@ -861,8 +864,11 @@ class OAuth2Provider(BackgroundGrants, Provider):
                 f"{self.label} did not revoke the token: it answered {answer.status}.", answer
             )
 
+    def _revoked_field(self, token: Token) -> str:
+        return self.revocation_token if token.get(self.revocation_token) else "access_token"
+
     def _revocation_call(self, url: str, owner: ResourceOwner, token: Token) -> ProtocolResponse:
-        hint = self.revocation_token if token.get(self.revocation_token) else "access_token"
+        hint = self._revoked_field(token)
         if self.revocation_auth == "token":
             return self.call(
                 self.revocation_method,

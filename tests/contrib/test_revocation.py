@@ -30,16 +30,26 @@ def test_github_enterprise_revokes_at_its_own_host(connected, responses):
     assert len(responses.calls) == 1
 
 
-@pytest.mark.parametrize("name", ["digitalocean", "dropbox", "strava", "zendesk"])
-def test_an_expired_token_is_refreshed_before_it_signs_its_revocation(connected, responses, name):
+@pytest.mark.parametrize(
+    "name", ["coinbase", "digitalocean", "dropbox", "miro", "strava", "todoist", "zendesk"]
+)
+def test_an_expired_access_token_is_refreshed_before_its_revocation(connected, responses, name):
     session = expire_token(connected(name))
     provider = session.provider
     responses.post(provider.auto_refresh_url, json={**GRANTED, "access_token": "planted-newer"})
     responses.add(provider.revocation_method, provider.revocation_url)
     revoke_token(session)
-    refresh, revocation = responses.calls
-    assert "planted-refresh" in str(refresh.request.body)
-    assert "planted-newer" in revocation.request.headers["Authorization"]
+    refresh, revocation = (call.request for call in responses.calls)
+    assert "planted-refresh" in str(refresh.body)
+    assert "planted-newer" in f"{revocation.headers.get('Authorization')} {revocation.body}"
+
+
+def test_an_expired_token_with_a_revocable_refresh_token_is_not_refreshed(connected, responses):
+    session = expire_token(connected("box"))
+    responses.post(session.provider.revocation_url)
+    revoke_token(session)
+    (call,) = responses.calls
+    assert form_fields(call)["token"] == "planted-refresh"
 
 
 def test_an_expired_token_whose_grant_has_ended_needs_no_revocation(connected, responses):
