@@ -14,6 +14,12 @@ class Globus(OIDCProvider):
     authorization_url = "https://auth.globus.org/v2/oauth2/authorize"
     # PKCE: https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/services/auth/flow_managers/native_app.py
     token_url = "https://auth.globus.org/v2/oauth2/token"
+    # https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/authorizers/basic.py
+    client_auth_urlencoded = False
+    # https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/globus_app/config.py
+    refresh_token_lifetime = 180
+    # https://github.com/globus/globus-sdk-python/blob/HEAD/src/globus_sdk/gare/_variants.py
+    choose_account_params = {"prompt": "login"}
     revocation_url = "https://auth.globus.org/v2/oauth2/token/revoke"
     jwks_url = "https://auth.globus.org/jwk.json"
     userinfo_url = "https://auth.globus.org/v2/oauth2/userinfo"

@@ -15,7 +15,9 @@ class PlanningCenter(OAuth2Provider):
     token_url = "https://api.planningcenteronline.com/oauth/token"
     refresh_rotates = True
     refresh_token_lifetime = 90
-    # https://api.planningcenteronline.com/.well-known/openid-configuration
+    # https://github.com/planningcenter/developers/issues/1310
+    refusals = {"dead": ("invalid_request: the refresh token is no longer valid",)}
+    # https://github.com/planningcenter/pco_api_oauth_example_sinatra_ruby/blob/HEAD/app.rb
     revocation_url = "https://api.planningcenteronline.com/oauth/revoke"
     client_auth = "post"
     scope = "people"
@@ -24,6 +26,7 @@ class PlanningCenter(OAuth2Provider):
     account_url = "people/v2/me"
     account_id = "data.id"
     account_label = "data.attributes.name"
+    unconfirmed = ("refresh_token_lifetime",)
 
     #: The User-Agent of API calls.
     user_agent = f"django-dance/{__version__}"

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.one_database("These tests differ in what is sent over H
         ("epic_games", "client_auth_urlencoded", False),
         ("eve_online", "account_url", "https://login.eveonline.com/v2/oauth/verify"),
         ("feide", "auto_refresh_url", None),
+        ("globus", "client_auth_urlencoded", False),
         ("gumroad", "pkce", "S256"),
         ("gumroad", "revocation_url", "https://api.gumroad.com/oauth/revoke"),
         ("huggingface", "device_authorization_url", "https://huggingface.co/oauth/device"),

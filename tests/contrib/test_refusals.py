@@ -219,6 +219,16 @@ ANSWERS = [
         "https://github.com/pipedrive/client-nodejs/blob/HEAD/test/functional/oauth/access-token.test.ts",
     ),
     Answer(
+        "planning_center",
+        None,
+        {
+            "error": "invalid_request",
+            "error_description": "The refresh token is no longer valid",
+        },
+        "dead",
+        "https://github.com/planningcenter/developers/issues/1310",
+    ),
+    Answer(
         "quickbooks",
         400,
         {"error": "invalid_grant"},
@@ -645,7 +655,6 @@ UNDOCUMENTED = [
     "patreon",
     "paypal",
     "pinterest",
-    "planning_center",
     "railway",
     "ringcentral",
     "roblox",
