@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import string
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -935,11 +936,23 @@ def _asked_by(request: HttpRequest) -> str:
     return f"address {client_address(request)}"
 
 
+#: The punctuation that means the same in a form whether it is encoded or not.
+_FORM_SAFE = "".join(set(string.punctuation) - set("%&+:"))
+
+
 class BasicAuth:
-    """HTTP Basic for a client (RFC 6749 §2.3.1). A ``repr`` does not show the credentials."""
+    """HTTP Basic for a client (RFC 6749 §2.3.1). A ``repr`` does not show the credentials.
+
+    Many servers do not decode the credentials. So only what a server that does would misread is
+    encoded: with a Base64 secret such as ``"a/b="``, both kinds of servers read the same.
+
+    :param urlencode: whether to encode ``%``, ``&``, ``+``, ``:``, spaces and all beyond ASCII.
+    """
 
     def __init__(self, client: ClientCredentials, *, urlencode: bool) -> None:
-        encode = quote_plus if urlencode else str
+        encode: Callable[[str], str] = str
+        if urlencode:
+            encode = partial(quote_plus, safe=_FORM_SAFE)
         pair = f"{encode(client.client_id)}:{encode(str(client.client_secret))}"
         self._value = Secret("Basic " + base64.b64encode(pair.encode()).decode())
 
