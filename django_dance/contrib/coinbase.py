@@ -4,7 +4,8 @@ from ..providers import OAuth2Provider
 class Coinbase(OAuth2Provider):
     """https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations — add
     ``offline_access`` to ``SCOPE`` to get refresh tokens. Coinbase registers only applications of
-    partners that it has approved (https://docs.cdp.coinbase.com/coinbase-app)."""
+    partners that it has approved, and none at all at times
+    (https://docs.cdp.coinbase.com/coinbase-app)."""
 
     documentation = "https://docs.cdp.coinbase.com/coinbase-app/oauth2-integration/integrations"
     checked = "2026-11"
@@ -33,7 +34,8 @@ class Coinbase(OAuth2Provider):
     account_url = "user"
     account_id = "data.id"
     account_label = "data.name"
-    # The page says that a comma separates scopes, but its example has a space.
+    # The pages say that a comma separates scopes, but the example has a space, and next-auth sends
+    # one.
     unconfirmed = ("scope_separator",)
 
     #: The version of the API, a date.

@@ -19,7 +19,9 @@ class Withings(OAuth2Provider):
     auto_refresh_kwargs = {"action": "requesttoken"}
     token_path = "body"
     client_auth = "post"
-    scope = "user.info,user.metrics"
+    # "user.info" needs a contract with Withings:
+    # https://oauth.withings.com/developer-guide/v3/integration-guide/public-health-data-api/get-access/oauth-web-flow
+    scope = "user.metrics"
     scope_required = True
     scope_separator = ","
     # https://developer.withings.com/developer-guide/v3/integration-guide/public-health-data-api/get-access/access-and-refresh-tokens-no-recover
