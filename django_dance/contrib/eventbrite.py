@@ -5,6 +5,7 @@ class Eventbrite(OAuth2Provider):
     """https://www.eventbrite.com/platform/docs/app-oauth-flow"""
 
     documentation = "https://www.eventbrite.com/platform/docs/app-oauth-flow"
+    checked = "2026-11"
     registration_url = "https://www.eventbrite.com/account-settings/apps"
     base_url = "https://www.eventbriteapi.com/v3/"
     authorization_url = "https://www.eventbrite.com/oauth/authorize"

@@ -6,6 +6,7 @@ class MercadoPago(OAuth2Provider):
     when you register the application: keep "offline access" for refresh tokens, and enable PKCE."""
 
     documentation = "https://www.mercadopago.com.ar/developers/en/docs/security/oauth"
+    checked = "2026-11"
     registration_url = "https://www.mercadopago.com.ar/developers/panel/app"
     label = "Mercado Pago"
     base_url = "https://api.mercadopago.com/"

@@ -8,6 +8,7 @@ class Nextcloud(OAuth2Provider):
     documentation = (
         "https://docs.nextcloud.com/server/latest/admin_manual/configuration_server/oauth2.html"
     )
+    checked = "2026-11"
     registration_url = documentation
     host: str = ""
     place_kind = HostPlace(

@@ -6,6 +6,7 @@ class Notion(OAuth2Provider):
     choose the capabilities when you register the integration."""
 
     documentation = "https://developers.notion.com/guides/authorization/overview"
+    checked = "2026-11"
     registration_url = "https://app.notion.com/developers/connections"
     base_url = "https://api.notion.com/v1/"
     authorization_url = "https://api.notion.com/v1/oauth/authorize"
