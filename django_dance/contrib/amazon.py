@@ -16,6 +16,7 @@ class Amazon(OAuth2Provider):
     token_url = "https://api.amazon.com/auth/o2/token"
     client_auth = "post"
     scope = "profile"
+    scope_required = True
     # https://developer.amazon.com/docs/login-with-amazon/obtain-customer-profile.html: status 400
     token_over = {"error": ("invalid_token",)}
     # https://developer.amazon.com/docs/login-with-amazon/customer-profile.html

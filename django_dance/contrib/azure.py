@@ -33,6 +33,7 @@ class Azure(OIDCProvider):
     userinfo_url = "oidc/userinfo"
     issuer = "https://{host}/{tenant}/v2.0"
     scope = ("openid", "email", "profile", "User.Read")
+    scope_required = True
     # Each refresh grants a new refresh token, and the old one remains valid:
     # https://learn.microsoft.com/entra/identity-platform/refresh-tokens
     refresh_token_lifetime = 90

@@ -17,6 +17,8 @@ class Bitbucket(OAuth2Provider):
     # https://community.developer.atlassian.com/t/oauth-2-0-and-api-authentication-changes-for-bitbucket-cloud/99003
     refresh_rotates = True
     refresh_token_lifetime = 90
+    # As clients have recorded it for a wrong secret
+    refusals = {"client": ("unauthorized_client: invalid oauth client credentials",)}
     scope = "account"
     account_url = "user"
     account_id = "uuid"

@@ -17,6 +17,8 @@ class Canva(OAuth2Provider):
     revocation_url = "https://api.canva.com/rest/v1/oauth/revoke"
     # The page of token_url: each refresh answers with a new refresh token.
     refresh_rotates = True
+    # https://github.com/canva-sdks/canva-connect-api-starter-kit/blob/HEAD/openapi/spec.yml
+    refusals = {"client": ("invalid_access_token: client secret is invalid",)}
     # https://www.canva.dev/docs/connect/appendix/scopes/
     scope = "profile:read"
     # https://www.canva.dev/docs/connect/api-reference/users/users-me/: it needs no scope

@@ -29,6 +29,7 @@ class DocuSign(OAuth2Provider):
     token_url = "https://{host}/oauth/token"
     # https://developers.docusign.com/platform/auth/reference/scopes
     scope = "signature"
+    scope_required = True
     refresh_token_lifetime = 30
     # https://developers.docusign.com/platform/auth/reference/user-info
     account_url = "https://{host}/oauth/userinfo"

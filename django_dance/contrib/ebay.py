@@ -23,6 +23,7 @@ class EBay(OAuth2Provider):
     refresh_rotates = False  # /api-docs/static/oauth-refresh-token-request.html
     refresh_token_lifetime = 547  # /api-docs/static/oauth-auth-code-grant-request.html
     scope = "https://api.ebay.com/oauth/api_scope/commerce.identity.readonly"
+    scope_required = True
     account_url = "https://apiz.{host}/commerce/identity/v1/user/"
     account_id = "userId"  # /api-docs/commerce/identity/types/api:UserResponse
     account_label = "username"

@@ -22,6 +22,7 @@ class Google(OIDCProvider):
     userinfo_url = "https://openidconnect.googleapis.com/v1/userinfo"
     issuer = "https://accounts.google.com"
     scope = "https://www.googleapis.com/auth/userinfo.profile"
+    scope_required = True
     refresh_rotates = False
     # https://developers.google.com/identity/protocols/oauth2#expiration: six months without use
     refresh_token_lifetime = 180

@@ -21,6 +21,7 @@ class GoogleHealth(OAuth2Provider):
     # PKCE: https://accounts.google.com/.well-known/openid-configuration
     # https://developers.google.com/health/scopes
     scope = "https://www.googleapis.com/auth/googlehealth.profile.readonly"
+    scope_required = True
     refresh_rotates = False
     # https://developers.google.com/identity/protocols/oauth2#expiration: six months without use
     refresh_token_lifetime = 180

@@ -26,6 +26,7 @@ class HubSpot(OAuth2Provider):
     revocation_url = "https://api.hubapi.com/oauth/2026-03/token/revoke"
     client_auth = "post"
     scope = "oauth"
+    scope_required = True
     # https://developers.hubspot.com/changelog/new-oauth-v3-api-endpoints-and-standardized-error-responses
     # The third and the fourth: the HubSpot account was deleted or disconnected,
     # https://github.com/PostHog/posthog/blob/HEAD/posthog/models/integration/refresh_tracking.py
@@ -35,7 +36,8 @@ class HubSpot(OAuth2Provider):
             "invalid_request: refresh token",
             "BAD_HUB",
             "access_denied: hub id",
-        )
+        ),
+        "client": ("missing or invalid client secret", "BAD_CLIENT_ID"),
     }
     account_id = "user_id"
     account_label = "user"

@@ -22,6 +22,7 @@ class LINE(OAuth2Provider):
     refresh_rotates = False
     refresh_token_lifetime = 90
     scope = "profile"
+    scope_required = True
     account_url = "v2/profile"
     account_id = "userId"
     account_label = "displayName"

@@ -21,6 +21,7 @@ class LinkedIn(OIDCProvider):
     # The least scope for account_url:
     # https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2
     scope = ("openid", "profile")
+    scope_required = True
     client_auth = "post"
     # PKCE is only for native clients, which have other endpoints.
     pkce = None

@@ -14,7 +14,9 @@ class MercadoPago(OAuth2Provider):
     authorization_url_params = {"platform_id": "mp"}
     token_url = "https://api.mercadopago.com/oauth/token"
     # https://www.mercadopago.com.br/developers/en/docs/oauth/renewal
+    # A refresh comes before the access token expires, after 180 days.
     refresh_rotates = True
+    refresh_days_ahead = 90
     client_auth = "post"
     # https://www.mercadopago.com.mx/developers/en/reference/oauth/_oauth_token/post
     refusals = {"dead": ("unauthorized_client",), "busy": ("local_rate_limited",)}

@@ -19,6 +19,7 @@ class Mollie(OAuth2Provider):
     # https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     pkce = None
     scope = "organizations.read"
+    scope_required = True
     account_url = "organizations/me"
     account_id = "id"
     account_label = "name"

@@ -16,6 +16,7 @@ class MusicBrainz(OAuth2Provider):
     revocation_url = "https://musicbrainz.org/oauth2/revoke"
     client_auth = "post"
     scope = "profile"
+    scope_required = True
     # https://github.com/metabrainz/musicbrainz-server/blob/HEAD/lib/MusicBrainz/Server/Controller/OAuth2.pm
     refresh_rotates = False
     # https://musicbrainz.org/doc/MusicBrainz_API/Rate_Limiting

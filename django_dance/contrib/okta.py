@@ -19,6 +19,7 @@ class Okta(OIDCProvider):
     base_url = "https://{host}/"
     issuer = "https://{host}"
     scope = ("openid", "profile")
+    scope_required = True
     # Okta refuses "select_account": the page of ``documentation``.
     choose_account_params = {"prompt": "login"}
     # A setting of the application decides whether a refresh token can be used again.

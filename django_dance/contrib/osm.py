@@ -25,6 +25,7 @@ class OpenStreetMap(OIDCProvider):
     # The least scope for account_url:
     # https://github.com/openstreetmap/openstreetmap-website/blob/HEAD/app/abilities/api_ability.rb
     scope = "read_prefs"
+    scope_required = True
     account_url = "user/details.json"
     account_id = "user.id"
     account_label = "user.display_name"

@@ -17,11 +17,12 @@ class Reddit(OAuth2Provider):
     token_url = "https://www.reddit.com/api/v1/access_token"
     revocation_url = "https://www.reddit.com/api/v1/revoke_token"
     scope = "identity"
+    scope_required = True
     # https://github.com/praw-dev/praw/blob/HEAD/docs/package_info/praw8_migration.rst
     refresh_rotates = False
     # {"message": "Bad Request", "error": 400}, as https://github.com/PostHog/posthog/blob/HEAD/posthog/models/integration/refresh_tracking.py
     # reads it
-    refusals = {"dead": ("Bad Request",)}
+    refusals = {"dead": ("Bad Request",), "client": ("Unauthorized",)}
     request_headers = {"User-Agent": "{user_agent}"}
     account_url = "api/v1/me"
     account_id = "id"

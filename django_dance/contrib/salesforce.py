@@ -43,7 +43,12 @@ class Salesforce(OIDCProvider):
     refresh_token_lifetime = 30
     # Salesforce answers so while it handles another refresh of the same token.
     # https://help.salesforce.com/s/articleView?id=release-notes.rn_security_refresh_token_error.htm&release=252
-    refusals = {"busy": ("invalid_grant: token request is already being processed",)}
+    # https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flow_errors.htm
+    refusals = {
+        "busy": ("invalid_grant: token request is already being processed",),
+        "cancelled": ("access-denied",),
+        "client": ("invalid_client_id",),
+    }
     # The token itself names the account, as the URL of the identity.
     account_id = "id"
     unconfirmed = ("base_url_domains", "issuer", "registration_url")

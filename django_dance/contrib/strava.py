@@ -24,6 +24,7 @@ class Strava(OAuth2Provider):
     revocation_param = "access_token"
     client_auth = "post"
     scope = "read"
+    scope_required = True
     scope_separator = ","
     refresh_rotates = True
     request_headers = {"User-Agent": "{user_agent}"}

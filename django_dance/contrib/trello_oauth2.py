@@ -21,6 +21,11 @@ class TrelloOAuth2(OAuth2Provider):
     # https://github.com/rwjdk/trello-dotnet/wiki/OAuth-2.0
     refresh_rotates = True
     refresh_token_lifetime = 90
+    # The words of the same endpoint in the preset ``atlassian``
+    refusals = {
+        "dead": ("unauthorized_client: refresh_token is invalid",),
+        "client": ("access_denied: Unauthorized",),
+    }
     account_url = "members/me"
     account_id = "id"
     account_label = "fullName"

@@ -18,7 +18,10 @@ class Twitter(OAuth2Provider):
     # https://docs.x.com/x-ads-api/mcp
     refresh_rotates = True
     # https://github.com/transitive-bullshit/chatgpt-twitter-bot/blob/main/src/twitter.ts
-    refusals = {"dead": ("invalid_request: value passed for the token was invalid",)}
+    refusals = {
+        "dead": ("invalid_request: value passed for the token was invalid",),
+        "client": ("unauthorized_client: missing valid authorization header",),
+    }
     account_url = "users/me"
     account_id = "data.id"
     account_label = "data.username"

@@ -29,6 +29,7 @@ class Withings(OAuth2Provider):
     refresh_token_lifetime = 365
     # https://developer.withings.com/api-reference/#section/Response-status: the HTTP status is 200
     token_over = {"status": ("401",)}
+    refusals = {"client": ("invalid_request: invalid client",)}
     # The token itself names the account.
     account_id = "userid"
     account_label = "userid"

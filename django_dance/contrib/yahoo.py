@@ -19,6 +19,11 @@ class Yahoo(OIDCProvider):
     refresh_redirect_uri = True
     userinfo_url = "https://api.login.yahoo.com/openid/v1/userinfo"
     issuer = "https://api.login.yahoo.com"
+    # https://developer.yahoo.com/oauth2/guide/errors/
+    refusals = {
+        "client": ("INVALID_CLIENT_SECRET",),
+        "dead": ("INVALID_REFRESH_TOKEN", "TOKEN_EXPIRED"),
+    }
     scope = ("openid", "profile", "email")
     # PKCE is tolerated; this client sends it: https://github.com/NangoHQ/nango/blob/HEAD/packages/providers/providers.yaml
     unconfirmed = ("pkce", "refresh_rotates")

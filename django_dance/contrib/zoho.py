@@ -39,6 +39,7 @@ class Zoho(OAuth2Provider):
     revocation_url = "https://{host}/oauth/v2/token/revoke"
     client_auth = "post"
     scope = ("ZohoCRM.users.ALL", "aaaserver.profile.READ")
+    scope_required = True
     scope_separator = ","
     refresh_rotates = False
     authorization_scheme = "Zoho-oauthtoken"
@@ -49,6 +50,7 @@ class Zoho(OAuth2Provider):
             "You have made too many requests continuously. Please try again after some time.",
         ),
         "dead": ("invalid_code",),
+        "client": ("invalid_client_secret",),
     }
     account_url = "https://{host}/oauth/user/info"
     account_id = "ZUID"

@@ -483,6 +483,31 @@ def test_a_documented_refusal_of_a_refresh_has_its_outcome(connected, responses,
         ("slack", {"ok": False, "error": "bad_client_secret"}),
         ("todoist", {"error": "incorrect_application_credentials"}),
         ("atlassian", {"error": "access_denied", "error_description": "Unauthorized"}),
+        (
+            "bitbucket",
+            {
+                "error": "unauthorized_client",
+                "error_description": "Invalid OAuth client credentials",
+            },
+        ),
+        (
+            "canva",
+            {"code": "invalid_access_token", "message": "Client secret is invalid for OC-1"},
+        ),
+        ("hubspot", {"status": "ERROR", "message": "missing or invalid client secret"}),
+        ("reddit", {"message": "Unauthorized", "error": 401}),
+        ("salesforce", {"error": "invalid_client_id"}),
+        ("trello_oauth2", {"error": "access_denied", "error_description": "Unauthorized"}),
+        (
+            "twitter",
+            {
+                "error": "unauthorized_client",
+                "error_description": "Missing valid authorization header",
+            },
+        ),
+        ("withings", {"status": 503, "error": "Invalid Params: invalid client id/secret"}),
+        ("yahoo", {"error": "INVALID_CLIENT_SECRET"}),
+        ("zoho", {"error": "invalid_client_secret"}),
     ],
 )
 def test_a_wrong_secret_of_the_site_ends_no_connection(connected, responses, preset, body):
@@ -544,6 +569,8 @@ def test_a_device_flow_ends_with_a_code_of_ours(site, responses, preset, body, c
         ("apple", "user_cancelled_authorize"),
         # https://pipedrive.readme.io/docs/app-installation-flows
         ("pipedrive", "user_denied"),
+        # https://help.salesforce.com/s/articleView?id=sf.remoteaccess_oauth_flow_errors.htm
+        ("salesforce", "access-denied"),
     ],
 )
 def test_a_visitor_who_cancelled_is_told_so(site, member, events, preset, error):
